@@ -1,0 +1,39 @@
+"""minisiam: siamese and triplet networks from first principles.   method = encoder × distance × loss."""
+
+from . import (
+    datasets,
+    distances,
+    encoders,
+    evaluate,
+    initializers,
+    layers,
+    losses,
+    miners,
+    networks,
+    ops,
+    optimizers,
+    pairwise,
+    samplers,
+    train,
+    tree,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "datasets",
+    "distances",
+    "encoders",
+    "evaluate",
+    "initializers",
+    "layers",
+    "losses",
+    "miners",
+    "networks",
+    "ops",
+    "optimizers",
+    "pairwise",
+    "samplers",
+    "train",
+    "tree",
+]

@@ -1,0 +1,208 @@
+"""The command line: `minisiam train | evaluate | plot | data`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import __version__, datasets, methods, report, runs
+from .methods import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+ABOUT = """\
+Siamese and triplet networks from first principles, in NumPy.
+
+A method is an encoder × a distance × a loss. The encoder turns an image into a few numbers,
+the distance says how far apart two images are, and the loss says how far they should be.
+"""
+TRAIN = """\
+Train an embedding on the built-in pen glyphs and examine it on alphabets it has never seen.
+
+    minisiam train                                        the best method, in about a minute
+    minisiam train --network siamese                      pairs: same or different? (contrastive loss)
+    minisiam train --network triplet --loss ratio         triplets (Hoffer & Ailon 2015)
+    minisiam train --network verification --distance weighted-l1      p(same) (Koch et al. 2015)
+    minisiam train --network batch --loss hinge           every image of a batch against every other
+"""
+EVALUATE = """\
+Examine a run again: 20-way one-shot on unseen alphabets, beside pixels and the untrained network.
+
+    minisiam evaluate runs/batch-l2-soft-margin                       the letters it was examined on
+    minisiam evaluate runs/batch-l2-soft-margin --data pen-glyphs:7   the same letters by other people
+    minisiam evaluate runs/batch-l2-soft-margin --way 5 --shot 5      an easier examination
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0 done, 1 a mistake that the message explains."""
+    arguments = parser().parse_args(argv)
+    try:
+        arguments.command(arguments)
+    except (ValueError, OSError, FloatingPointError, ImportError) as error:
+        print(f"minisiam: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """All words of the command line."""
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(prog="minisiam", description=ABOUT, formatter_class=raw)
+    top.add_argument("--version", action="version", version=f"minisiam {__version__}")
+    verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    verb = verbs.add_parser("train", help="train a network and examine it", description=TRAIN, formatter_class=raw)
+    default = Settings()
+    verb.add_argument(
+        "--network", default=default.network, help=_choice("how images are shown", methods.LOSSES, default.network)
+    )
+    verb.add_argument(
+        "--encoder", default=default.encoder, help=_choice("base network", methods.ENCODERS, default.encoder)
+    )
+    verb.add_argument("--distance", default=default.distance, help=_choice("", methods.DISTANCES, default.distance))
+    verb.add_argument("--loss", help=_choice("", methods.FUNCTIONS, "the network's first"))
+    verb.add_argument(
+        "--margin", type=float, help="of contrastive and hinge, in units of the distance (default: found by search)"
+    )
+    verb.add_argument(
+        "--embedding-size", type=int, default=default.embedding_size, metavar="N", help="(default: %(default)s)"
+    )
+    verb.add_argument(
+        "--learning-rate",
+        type=float,
+        default=default.learning_rate,
+        metavar="RATE",
+        help="Adam's (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--seed", type=int, default=default.seed, metavar="N", help="same seed, same network (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--steps", type=int, default=default.steps, metavar="N", help="batches to train on (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--minutes",
+        type=float,
+        default=default.minutes,
+        metavar="M",
+        help="stop after this long all the same (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="a new folder for the run (default: runs/NETWORK-DISTANCE-LOSS)"
+    )
+    verb.set_defaults(command=train)
+
+    verb = verbs.add_parser("evaluate", help="examine a run again", description=EVALUATE, formatter_class=raw)
+    verb.add_argument("run", type=Path, metavar="RUN", help="a folder that `minisiam train` made")
+    verb.add_argument(
+        "--data",
+        default="pen-glyphs",
+        help="pen-glyphs, or pen-glyphs:SEED drawn by other people (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--way", type=int, default=report.WAY, metavar="N", help="classes in an episode (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--shot", type=int, default=report.SHOT, metavar="M", help="images shown of each (default: %(default)s)"
+    )
+    verb.add_argument("--json", action="store_true", help="print the report as JSON")
+    verb.set_defaults(command=evaluate)
+
+    verb = verbs.add_parser(
+        "plot", help="draw a run's figures again", description="Draw all figures of a run into RUN/figures."
+    )
+    verb.add_argument("run", type=Path, metavar="RUN", help="a folder that `minisiam train` made")
+    verb.set_defaults(command=plot)
+
+    verb = verbs.add_parser(
+        "data", help="what the built-in data is", description="List the alphabets of the pen glyphs, and show them."
+    )
+    verb.add_argument(
+        "--show",
+        nargs="?",
+        const=Path("pen-glyphs.png"),
+        type=Path,
+        metavar="FILE",
+        help="draw a sheet (default: pen-glyphs.png)",
+    )
+    verb.set_defaults(command=data)
+    return top
+
+
+def _choice(what: str, known: Iterable[str], default: str) -> str:
+    words = ", ".join(known)
+    return f"{what}{': ' if what else ''}{words} (default: {default})"
+
+
+say = partial(print, flush=True)
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """`minisiam train`."""
+    chosen = {k: v for k, v in vars(arguments).items() if k not in ("command", "out")}
+    settings = Settings(**chosen)
+    if find_spec("matplotlib") is None:
+        say("(no figures will be drawn: they need matplotlib, pip install 'minisiam[figures]')")
+    folder = arguments.out or _fresh(Path("runs"), f"{settings.network}-{settings.distance}-{settings.loss}")
+    data = runs.load("pen-glyphs", methods.pixels(settings))
+    run = runs.train(settings, data, folder, say)
+    say("\n" + report.table(run.report) + "\n")
+    if find_spec("matplotlib") is not None:
+        for path in report.draw(run, data):
+            say(f"  {path}")
+    say(f"\nnext: minisiam evaluate {folder} --data pen-glyphs:7     the same letters by other people")
+    say("      minisiam train --network triplet                another method; --help shows them all")
+
+
+def _fresh(parent: Path, name: str) -> Path:
+    """parent/name, or parent/name-2, -3, … if that is taken."""
+    number = 1
+    while (folder := parent / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return folder
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """`minisiam evaluate`."""
+    run = runs.open_run(arguments.run)
+    examined = runs.load(arguments.data, run.method.pixels)
+    results = report.examine(run, examined, arguments.way, arguments.shot)
+    results |= {"train_seconds": run.report.get("train_seconds"), "steps": run.report.get("steps")}
+    results |= {"data": arguments.data, "settings": run.settings.as_dict()}
+    say(json.dumps(results, indent=2, allow_nan=False) if arguments.json else report.table(results))
+
+
+def plot(arguments: argparse.Namespace) -> None:
+    """`minisiam plot`."""
+    run = runs.open_run(arguments.run)
+    for path in report.draw(run, runs.load("pen-glyphs", run.method.pixels)):
+        say(path)
+
+
+def data(arguments: argparse.Namespace) -> None:
+    """`minisiam data`."""
+    drawn = runs.load("pen-glyphs")
+    say("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 people, 28 × 28 pixels")
+    for role, part in drawn._asdict().items():
+        names = [part.names[g] for g in np.unique(part.groups)]
+        say(f"\n{role}: {part}\n  {', '.join(names)}")
+    if arguments.show:
+        from . import plots
+
+        whole = datasets.pen_glyphs(drawers=1)
+        first = [np.flatnonzero(whole.groups == g)[:20] for g in range(len(whole.names))]
+        blank = np.zeros_like(whole.images[:1])
+        rows = [np.concatenate([whole.images[rows], *[blank] * (20 - len(rows))]) for rows in first]
+        plots.glyph_sheet(
+            np.stack(rows), whole.names, "Pen glyphs: twenty letters of each alphabet, by one drawer"
+        ).savefig(arguments.show, dpi=110)
+        say(f"\n{arguments.show}")

@@ -1,0 +1,105 @@
+"""What a data set is, how it is split by class, and how images are made ready: centred, blurred, resized."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .. import require
+
+if TYPE_CHECKING:
+    from ..typing import Array, Float
+
+
+class Dataset(NamedTuple):
+    """Images with what is known of each: class, alphabet, drawer. All arrays have one entry an image.
+
+    images : (n, height, width, channels) float32 in [0, 1], white ink on black
+    labels : (n,) integers, the class
+    groups : (n,) integers, the alphabet: classes of one alphabet look alike
+    drawers : (n,) integers, whose hand it is
+    names : the alphabets' names, by their number
+    """
+
+    images: Array
+    labels: Array
+    groups: Array
+    drawers: Array
+    names: tuple[str, ...]
+
+    def where(self, mask: Array) -> Dataset:
+        """The images of a boolean mask; labels and groups keep their numbers."""
+        return Dataset(self.images[mask], self.labels[mask], self.groups[mask], self.drawers[mask], self.names)
+
+    def __repr__(self) -> str:
+        return (
+            f"{len(self.images):,} images of {len(np.unique(self.labels)):,} classes "
+            f"in {len(np.unique(self.groups))} alphabets"
+        )
+
+
+def split(data: Dataset, every: int = 3) -> tuple[Dataset, Dataset]:
+    """Hold out every third alphabet (or every `every`-th): (the rest, what is held out). No class is in both."""
+    require.whole("every", every, 2)
+    groups = np.unique(data.groups)
+    if len(groups) < every:
+        raise ValueError(f"cannot hold out every {every}th of {len(groups)} alphabets: choose a smaller number")
+    held_out = np.isin(data.groups, groups[every - 1 :: every])
+    return data.where(~held_out), data.where(held_out)
+
+
+def centred(images: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+    """Shift each image by whole pixels so that its ink has its centre of mass in the middle; what leaves comes back.
+
+    An empty image stays as it is.
+    """
+    _check(images)
+    ink = images.sum(axis=3)
+    shifted = images
+    for axis in (1, 2):
+        length = images.shape[axis]
+        profile = ink.sum(axis=3 - axis)  # (n, length)
+        total = profile.sum(axis=1)
+        middle = (length - 1) / 2
+        centre = np.divide(profile @ np.arange(length), total, out=np.full(len(total), middle), where=total > 0)
+        shift = np.rint(middle - centre).astype(int)
+        source = (np.arange(length) - shift[:, None]) % length
+        shifted = np.take_along_axis(shifted, np.expand_dims(source, (3, 3 - axis)), axis)
+    return shifted
+
+
+def blurred(images: Float[Array, "n h w c"], sigma: float = 1.0) -> Float[Array, "n h w c"]:
+    """Gaussian blur of standard deviation `sigma` pixels; outside the image there is black."""
+    _check(images)
+    sigma = require.between("sigma", sigma, 0, open_low=True)
+
+    def smoothing(length: int) -> Array:
+        gap = np.subtract.outer(np.arange(length), np.arange(length))
+        weight = np.exp(-0.5 * (gap / sigma) ** 2)
+        full = np.exp(-0.5 * (np.arange(-length, length + 1) / sigma) ** 2).sum()
+        return (weight / full).astype(images.dtype)
+
+    return _along_rows_and_columns(images, smoothing(images.shape[1]), smoothing(images.shape[2]))
+
+
+def resized(images: Float[Array, "n h w c"], size: int) -> Float[Array, "n p q c"]:
+    """Square images of `size` pixels by linear interpolation between pixel centres."""
+    _check(images)
+    require.whole("size", size, 1)
+
+    def interpolation(length: int) -> Array:
+        at = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
+        return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(length))).astype(images.dtype)
+
+    return _along_rows_and_columns(images, interpolation(images.shape[1]), interpolation(images.shape[2]))
+
+
+def _along_rows_and_columns(images: Array, rows: Array, columns: Array) -> Array:
+    """rows · image · columnsᵀ for every image and channel."""
+    planes = images.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray((rows @ planes @ columns.T).transpose(0, 2, 3, 1))
+
+
+def _check(images: Array) -> None:
+    require.dimensions(4, "(n, height, width, channels)", images=images)

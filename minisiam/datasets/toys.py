@@ -1,0 +1,66 @@
+"""Two small sets for pictures: points in the plane, and letters whose pose is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .. import require
+from .pen_glyphs import Lines, affine, ink, skeletons, splat
+
+if TYPE_CHECKING:
+    from ..typing import Array, Generator
+
+
+class Points(NamedTuple):
+    """points : (n, 2) float32;   labels : (n,) integers."""
+
+    points: Array
+    labels: Array
+
+
+def plane(rng: Generator, classes: int = 3, per_class: int = 50, noise: float = 0.12) -> Points:
+    """Arms of a spiral, one a class: no straight line separates them, and near neighbours are of one class."""
+    require.generator(rng)
+    require.whole("classes", classes, 1)
+    require.whole("per_class", per_class, 1)
+    noise = require.between("noise", noise, 0)
+    labels = np.repeat(np.arange(classes), per_class)
+    along = np.tile(np.linspace(0.15, 1, per_class), classes)
+    angle = 2 * np.pi * labels / classes + 3.5 * along + noise * rng.normal(size=len(labels))
+    points = along[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return Points(points.astype(np.float32), labels)
+
+
+class Posed(NamedTuple):
+    """Letters in known poses, one entry an image.
+
+    images : (n, size, size, 1) float32;   labels : (n,) which letter
+    turn : (n,) radians;   shift : (n, 2) pixels to the right and down
+    """
+
+    images: Array
+    labels: Array
+    turn: Array
+    shift: Array
+
+
+def posed_glyphs(letters: str = "RGK", turns: int = 12, shifts: tuple[int, ...] = (-3, 0, 3), size: int = 28) -> Posed:
+    """Every letter at `turns` even angles around the circle and at every horizontal shift; nothing is random."""
+    require.whole("turns", turns, 1)
+    known = skeletons()
+    missing = [letter for letter in letters if ord(letter) not in known.codes]
+    if missing or not letters:
+        raise ValueError(f"no skeleton for {''.join(missing) or 'an empty string'}: see datasets.skeletons().codes")
+    which, angle, move = (
+        axis.ravel() for axis in np.meshgrid(np.arange(len(letters)), np.arange(turns), np.array(shifts), indexing="ij")
+    )
+    rows = np.array([np.flatnonzero(known.codes == ord(letter))[0] for letter in letters])
+    lines = Lines.of(known.bones[rows[which]])
+    turn = (2 * np.pi * angle / turns).astype(np.float32)
+    still = np.zeros_like(turn)
+    shift = np.stack([move, np.zeros_like(move)], axis=1).astype(np.float32)
+    shrink = np.full_like(turn, -0.25)  # room to turn and move without touching the edge
+    pages = splat(lines.places, lines, affine(turn, still, shrink, still), shift, size)
+    return Posed(ink(pages, np.full(len(pages), 0.4, np.float32))[..., None], which, turn, shift)

@@ -1,0 +1,208 @@
+"""How far apart are two embeddings?     d, pullback = distance(a, b, /)      a, b (n, d)  →  d (n,)
+
+Row by row: row i of `a` is compared with row i of `b`. A learned distance has parameters after a and b, and
+its pullback returns their gradients after da and db: `da, db, *dparams = pullback(dd)`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import require
+from .initializers import learned, parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .typing import Array, Float, Op
+
+
+def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"]]:
+    """d = ‖a − b‖², row by row.
+
+    Parameters
+    ----------
+    a, b
+        (n, d) embeddings.
+
+    Returns
+    -------
+    d, pullback
+        `d` is (n,), in squared units of the embedding; `pullback(dd)` gives `(da, db)` with da = 2 dd (a − b) = −db.
+
+    Notes
+    -----
+    No kink. The gradient vanishes where a = b, so as a push it is weakest where it is needed most.
+    """
+    u = _difference(a, b)
+
+    def pullback(dd):
+        da = 2 * dd[:, None] * u
+        return da, -da
+
+    return (u * u).sum(axis=1), pullback
+
+
+def l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"]]:
+    """d = ‖a − b‖₂, row by row.
+
+    Parameters
+    ----------
+    a, b
+        (n, d) embeddings.
+
+    Returns
+    -------
+    d, pullback
+        `d` is (n,), in units of the embedding; `pullback(dd)` gives `(da, db)` with da = dd (a − b) / d = −db.
+
+    Notes
+    -----
+    Kink at a = b, where every direction is as good as another: the slope is 0, the subgradient of least norm
+    (as in `torch.cdist`; autograd gives NaN).
+    """
+    u = _difference(a, b)
+    d = np.sqrt((u * u).sum(axis=1))
+
+    def pullback(dd):
+        slope = np.divide(dd, d, out=np.zeros_like(d), where=d > 0)
+        da = slope[:, None] * u
+        return da, -da
+
+    return d, pullback
+
+
+def l1(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"]]:
+    """d = Σⱼ |aⱼ − bⱼ|, row by row.
+
+    Parameters
+    ----------
+    a, b
+        (n, d) embeddings.
+
+    Returns
+    -------
+    d, pullback
+        `d` is (n,), in units of the embedding; `pullback(dd)` gives `(da, db)` with da = dd sign(a − b) = −db.
+
+    Notes
+    -----
+    Kink wherever aⱼ = bⱼ: sign(0) = 0.
+    """
+    u = _difference(a, b)
+
+    def pullback(dd):
+        da = dd[:, None] * np.sign(u)
+        return da, -da
+
+    return np.abs(u).sum(axis=1), pullback
+
+
+@learned(lambda rng, size: (np.full(size, 1 / size, np.float32), np.zeros((), np.float32)))
+def weighted_l1(
+    a: Float[Array, "n d"], b: Float[Array, "n d"], w: Float[Array, "d"], bias: Float[Array, ""], /
+) -> Op[Float[Array, "n"]]:
+    """d = Σⱼ wⱼ |aⱼ − bⱼ| + bias, row by row, with w and bias learned.
+
+    Parameters
+    ----------
+    a, b
+        (n, d) embeddings.
+    w, bias
+        (d,) weights and one number. They start as 1/d and 0, so d starts as the mean absolute difference.
+
+    Returns
+    -------
+    d, pullback
+        `d` is (n,); `pullback(dd)` gives `(da, db, dw, dbias)`.
+
+    Notes
+    -----
+    Kink wherever aⱼ = bⱼ: sign(0) = 0. A weight may become negative and the bias moves the zero, so this is a
+    score and not a metric. Koch's α is −w and his logit has no bias: p(same) = σ(Σ αⱼ |aⱼ − bⱼ|) = σ(−d).
+
+    References
+    ----------
+    Koch, Zemel & Salakhutdinov (2015), "Siamese neural networks for one-shot image recognition", §3.1.
+    """
+    u = _difference(a, b)
+    require.dimensions(1, "(d,), one weight for each feature", w=w)
+    if len(w) != a.shape[1]:
+        raise ValueError(f"w has {len(w)} weights for embeddings of {a.shape[1]} features")
+    gap = np.abs(u)
+
+    def pullback(dd):
+        da = dd[:, None] * w * np.sign(u)
+        return da, -da, dd @ gap, dd.sum()
+
+    return gap @ w + bias, pullback
+
+
+def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"]]:
+    """d = 1 − a·b / (‖a‖ ‖b‖), row by row.
+
+    Parameters
+    ----------
+    a, b
+        (n, d) embeddings.
+
+    Returns
+    -------
+    d, pullback
+        `d` is (n,), between 0 (one direction) and 2 (opposite); `pullback(dd)` gives `(da, db)` with
+        da = −dd (b̂ − cos · â) / ‖a‖.
+
+    Notes
+    -----
+    Kink where a or b is 0, which has no direction: cos = 0, so d = 1, and both gradients are 0 (autograd gives
+    NaN). On the unit sphere ‖a − b‖² = 2 d: the two rank neighbours alike and pull differently.
+    """
+    _difference(a, b)
+    (unit_a, inverse_a), (unit_b, inverse_b) = directions(a), directions(b)
+    cos = (unit_a * unit_b).sum(axis=1, keepdims=True)
+
+    def pullback(dd):
+        g = -dd[:, None] * (inverse_a > 0) * (inverse_b > 0)
+        return g * (unit_b - cos * unit_a) * inverse_a, g * (unit_a - cos * unit_b) * inverse_b
+
+    return 1 - cos[:, 0], pullback
+
+
+def calibrated(distance: Callable[..., Any], scale: float = 1.0, threshold: float = 1.0) -> Callable[..., Any]:
+    """d = scale · distance(a, b) + bias, with scale and bias learned: any distance, given a threshold at 0.
+
+    Verification reads a distance as a probability, p(same) = σ(−d). For that a fixed distance lacks a unit and a
+    threshold; these two numbers supply them (Platt 1999). They start as `scale` and −scale · threshold. Start the
+    threshold inside the range of the distances: from 0 it moves so slowly that the embedding shrinks to meet it.
+    Serves rows and matrices alike.
+    """
+    if parameters(distance, np.random.default_rng(0), 1):
+        raise ValueError(f"{distance.__name__} already learns its scale and bias")
+
+    @learned(lambda rng, size: (np.full((), scale, np.float32), np.full((), -scale * threshold, np.float32)))
+    def with_threshold(a, b, scale, bias, /):
+        d, pull = distance(a, b)
+
+        def pullback(dd):
+            return *pull(dd * scale), (dd * d).sum(), dd.sum()
+
+        return scale * d + bias, pullback
+
+    with_threshold.__name__ = f"calibrated_{distance.__name__}"
+    return with_threshold
+
+
+def directions(x: Array) -> tuple[Array, Array]:
+    """x / ‖x‖ and 1 / ‖x‖, row by row; both 0 for a row of zeros."""
+    norm = np.sqrt((x * x).sum(axis=1, keepdims=True))
+    inverse = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
+    return x * inverse, inverse
+
+
+def _difference(a: Array, b: Array) -> Array:
+    """a − b, after asking that both are (n, d)."""
+    require.dimensions(2, "(n, d), one embedding a row", a=a, b=b)
+    require.same_shape(a=a, b=b)
+    return a - b

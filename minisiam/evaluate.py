@@ -1,0 +1,201 @@
+"""How good is an embedding, on classes it has never seen? Few-shot episodes, neighbours, and verification.
+
+Everything here sees embeddings and distances only. Where two classes are equally near the answer counts as
+wrong, so a network that maps everything to one point scores 0 and never 100 %.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from . import pairwise, require
+from .samplers import Episode, episode_indices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .typing import Array, Bool, Float, Generator, Int, Params
+
+
+class Score(NamedTuple):
+    """An accuracy in [0, 1] with its 95 % interval."""
+
+    accuracy: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.accuracy:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
+
+
+def embed(encoder: Any, params: Params, images: Array, chunk: int = 512) -> Array:
+    """z = f(images; params), (n, d), a chunk at a time. `params` are the encoder's: a network's `params["encoder"]`."""
+    require.rows(images=images)
+    starts = range(0, len(images), chunk)
+    return np.concatenate([encoder(params, images[s : s + chunk], input_grad=False)[0] for s in starts])
+
+
+def pixels(images: Array) -> Array:
+    """The embedding that does nothing: the images as rows."""
+    return images.reshape(len(images), -1)
+
+
+def few_shot(
+    z: Float[Array, "n d"],
+    labels: Int[Array, "n"],
+    rng: Generator,
+    distance: Callable[..., Any] = pairwise.l2,
+    way: int = 20,
+    shot: int = 1,
+    episodes: int = 400,
+    groups: Array | None = None,
+    drawers: Array | None = None,
+) -> Score:
+    """Accuracy of the nearest neighbour over many m-shot, n-way episodes, one query a class.
+
+    Parameters
+    ----------
+    z, labels
+        (n, d) embeddings and their (n,) classes.
+    rng
+        Where the episodes come from: the same seed asks two embeddings the same questions.
+    distance
+        A matrix distance, `D, _ = distance(queries, support)`.
+    way, shot, episodes
+        Classes shown, images of each, and how many episodes.
+    groups, drawers
+        As in `samplers.episode_indices`: classes from one alphabet, shown by one drawer and asked by another.
+
+    Returns
+    -------
+    Score
+        The interval is over episodes: it says how well these classes are measured, not how others would do.
+    """
+    require.dimensions(2, "(n, d)", z=z)
+    require.finite(z=z)
+    require.class_labels(labels, len(z))
+    require.whole("episodes", episodes, 2)
+    drawn = islice(episode_indices(labels, rng, way, shot, 1, groups, drawers), episodes)
+    return mean_score(np.array([(answer(z, e, distance) == e.labels).mean() for e in drawn]))
+
+
+def answer(z: Array, episode: Episode, distance: Callable[..., Any] = pairwise.l2) -> Array:
+    """The class of each query's nearest support image; −1 where another class is just as near."""
+    D, _ = distance(z[episode.query], z[episode.support])
+    way = int(episode.support_labels.max()) + 1
+    nearest = np.stack([D[:, episode.support_labels == c].min(axis=1) for c in range(way)], axis=1)
+    best = nearest.argmin(axis=1)
+    tied = (nearest == nearest.min(axis=1, keepdims=True)).sum(axis=1) > 1
+    return np.where(tied, -1, best)
+
+
+def mean_score(values: Array) -> Score:
+    """Mean of independent values in [0, 1] and its normal 95 % interval."""
+    mean = float(values.mean())
+    half = 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values))
+    return Score(mean, max(0.0, mean - half), min(1.0, mean + half))
+
+
+def knn_accuracy(
+    z: Float[Array, "n d"],
+    labels: Int[Array, "n"],
+    queries: Float[Array, "m d"],
+    query_labels: Int[Array, "m"],
+    k: int = 1,
+    distance: Callable[..., Any] = pairwise.l2,
+    chunk: int = 1024,
+) -> float:
+    """Share of queries whose k nearest neighbours vote for their class.
+
+    A vote that is tied, and a neighbour that shares its distance with one of another class, count against the model.
+    """
+    require.dimensions(2, "(n, d)", z=z, queries=queries)
+    require.class_labels(labels, len(z))
+    require.class_labels(query_labels, len(queries))
+    require.whole("k", k, 1)
+    if k > len(z):
+        raise ValueError(f"k is {k}, but there are only {len(z)} embeddings to be near to")
+    right = 0
+    for start in range(0, len(queries), chunk):
+        D, _ = distance(queries[start : start + chunk], z)
+        wanted = query_labels[start : start + chunk]
+        mine = labels == wanted[:, None]
+        order = np.lexsort((mine, D), axis=1)[:, :k]  # among equals, the query's own class comes last
+        votes = labels[order]
+        own = (votes == wanted[:, None]).sum(axis=1)
+        rival = [
+            max((np.sum(row == c) for c in row if c != w), default=0) for row, w in zip(votes, wanted, strict=True)
+        ]
+        right += int((own > rival).sum())
+    return right / len(queries)
+
+
+class Roc(NamedTuple):
+    """Shares of different pairs accepted and of same pairs accepted, when pairs up to each threshold are."""
+
+    false_accept: Array
+    true_accept: Array
+    thresholds: Array
+
+
+def roc(d: Float[Array, "n"], same: Bool[Array, "n"]) -> Roc:
+    """The trade-off of verification: accept a pair where d ≤ threshold, for every threshold there is.
+
+    Parameters
+    ----------
+    d, same
+        (n,) distances, and whether each pair is the same. Both kinds are needed.
+
+    Returns
+    -------
+    Roc
+        Three arrays, from accepting nothing (threshold −∞) to accepting everything.
+    """
+    require.dimensions(1, "(n,)", d=d)
+    require.finite(d=d)
+    require.same_or_not(same, len(d))
+    if same.all() or not same.any():
+        kind = "different" if same.all() else "same"
+        raise ValueError(f"there is no {kind} pair: verification is a trade-off between both kinds")
+    thresholds, at = np.unique(d, return_inverse=True)
+    accepted_same = np.cumsum(np.bincount(at, same, len(thresholds)))
+    accepted_different = np.cumsum(np.bincount(at, ~same, len(thresholds)))
+    return Roc(
+        np.concatenate([[0.0], accepted_different / accepted_different[-1]]),
+        np.concatenate([[0.0], accepted_same / accepted_same[-1]]),
+        np.concatenate([[-np.inf], thresholds]),
+    )
+
+
+def auc(d: Float[Array, "n"], same: Bool[Array, "n"]) -> float:
+    """Area under the ROC: the probability that a same pair is nearer than a different one, a tie counting half."""
+    curve = roc(d, same)
+    return float(np.trapezoid(curve.true_accept, curve.false_accept))
+
+
+class EqualError(NamedTuple):
+    """The error rate where false accepts and false rejects are equally frequent, and the threshold of d there."""
+
+    rate: float
+    threshold: float
+
+
+def equal_error(d: Float[Array, "n"], same: Bool[Array, "n"]) -> EqualError:
+    """EER, interpolated between the two thresholds around it."""
+    curve = roc(d, same)
+    gap = curve.false_accept - (1 - curve.true_accept)  # rises from −1 to 1
+    after = int(np.argmax(gap >= 0))
+    before = after - 1
+    share = gap[before] / (gap[before] - gap[after])
+    rate = curve.false_accept[before] + share * (curve.false_accept[after] - curve.false_accept[before])
+    return EqualError(float(rate), float(curve.thresholds[after]))
+
+
+def threshold_at(d: Float[Array, "n"], same: Bool[Array, "n"], false_accept: float = 0.01) -> float:
+    """The largest threshold that accepts at most this share of different pairs; −∞ if even the first is too many."""
+    require.between("false_accept", false_accept, 0, 1)
+    curve = roc(d, same)
+    return float(curve.thresholds[np.flatnonzero(curve.false_accept <= false_accept)[-1]])

@@ -1,0 +1,82 @@
+"""Where parameters begin: he, glorot and Koch's own. An initializer is a function (rng, shape) → float32 array.
+
+Shapes end in the output: (in, out) for a dense layer, (height, width, in, out) for a convolution, so
+the fan-in is the product of all axes but the last.
+"""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .typing import Array, Generator
+
+    Initializer = Callable[[Generator, tuple[int, ...]], Array]
+
+
+def he(rng: Generator, shape: tuple[int, ...]) -> Array:
+    """W ~ N(0, 2 / fan_in): keeps the variance through a ReLU, which halves it (He et al. 2015, eq. 10)."""
+    return normal(sqrt(2 / prod(shape[:-1])))(rng, shape)
+
+
+def glorot(rng: Generator, shape: tuple[int, ...]) -> Array:
+    """W ~ U(−r, r), r = √(6 / (fan_in + fan_out)): for tanh and sigmoid (Glorot & Bengio 2010, eq. 16)."""
+    fan_in, fan_out = prod(shape[:-1]), prod(shape[:-2]) * shape[-1]
+    limit = sqrt(6 / (fan_in + fan_out))
+    return rng.uniform(-limit, limit, shape).astype(np.float32)
+
+
+def normal(std: float, mean: float = 0.0) -> Initializer:
+    """W ~ N(mean, std²). Koch et al. 2015, §3.2: std 0.01 for a convolution, 0.2 for a dense layer, biases mean 0.5."""
+    require.between("std", std, 0)
+
+    def draw(rng: Generator, shape: tuple[int, ...]) -> Array:
+        require.generator(rng)
+        return rng.normal(mean, std, shape).astype(np.float32)
+
+    return draw
+
+
+def constant(value: float) -> Initializer:
+    """Every entry the same."""
+    return lambda rng, shape: np.full(shape, value, np.float32)
+
+
+zeros = constant(0.0)
+
+
+def learned(init: Callable[[Generator, int], tuple[Array, ...]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Mark an op whose last variables are parameters: `init(rng, size)` draws them for embeddings of that size.
+
+    A learned distance is an ordinary op, `weighted_l1(a, b, w, bias, /)`; the mark only says where w and bias begin.
+    """
+
+    def mark(op: Callable[..., Any]) -> Callable[..., Any]:
+        op.init = init  # type: ignore[attr-defined]
+        return op
+
+    return mark
+
+
+def starting(op: Callable[..., Any], init: Callable[[Generator, int], tuple[Array, ...]]) -> Callable[..., Any]:
+    """The same op with its parameters beginning elsewhere."""
+
+    @learned(init)
+    def started(*args):
+        return op(*args)
+
+    started.__name__ = op.__name__
+    return started
+
+
+def parameters(op: Callable[..., Any], rng: Generator, size: int) -> tuple[Array, ...]:
+    """The first parameters of an op: () for most, what its `learned` mark draws for the others."""
+    init = getattr(op, "init", None)
+    return init(rng, size) if init else ()

@@ -1,0 +1,154 @@
+"""method = encoder × distance × loss.   Four wirings of one encoder; each is an objective
+
+    params          = objective.init(rng, shape)            shape of one image
+    value, pullback = objective(params, /, *batch)          (dparams,) = pullback(1.0)
+
+The parameters of all three sit in one tree, {"encoder": …, "distance": …, "loss": …}, and so do their gradients.
+Nothing here knows a particular encoder, distance or loss: they are handed in, and any of them fits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import initializers, tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .typing import Generator, Op, Params
+
+
+class Network(NamedTuple):
+    """A pair of pure functions: `init(rng, shape)` draws all parameters, `apply` is the objective."""
+
+    init: Callable[..., Params]
+    apply: Callable[..., Op[Any]]
+
+    def __call__(self, params: Params, /, *batch: Any) -> Op[Any]:  # noqa: D102
+        return self.apply(params, *batch)
+
+
+def siamese(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) -> Network:
+    """ℓ( d( f(x₁; θ), f(x₂; θ) ) ; same ): two branches, one set of weights.
+
+    The objective takes `x1, x2, same`: two (n, ...) arrays of images and (n,) booleans.
+    """
+
+    def apply(params, /, x1, x2, same):
+        z1, pull_z1 = encoder(params["encoder"], x1, input_grad=False)
+        z2, pull_z2 = encoder(params["encoder"], x2, input_grad=False)
+        d, pull_d = distance(z1, z2, *params["distance"])
+        value, pull_value = loss(d, *params["loss"], same)
+
+        def pullback(dl):
+            dd, *dloss = pull_value(dl)
+            dz1, dz2, *ddistance = pull_d(dd)
+            dtheta1, _ = pull_z1(dz1)
+            dtheta2, _ = pull_z2(dz2)
+            dtheta = tree.add(dtheta1, dtheta2)  # shared weights: gradients add
+            return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
+
+        return value, pullback
+
+    return Network(_init(encoder, distance, loss), apply)
+
+
+def triplet(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) -> Network:
+    """ℓ( d( f(a), f(p) ), d( f(a), f(n) ) ): three branches, one set of weights.
+
+    The objective takes `anchor, positive, negative`: three (n, ...) arrays of images.
+    """
+
+    def apply(params, /, anchor, positive, negative):
+        za, pull_a = encoder(params["encoder"], anchor, input_grad=False)
+        zp, pull_p = encoder(params["encoder"], positive, input_grad=False)
+        zn, pull_n = encoder(params["encoder"], negative, input_grad=False)
+        near, pull_near = distance(za, zp, *params["distance"])
+        far, pull_far = distance(za, zn, *params["distance"])
+        value, pull_value = loss(near, far, *params["loss"])
+
+        def pullback(dl):
+            dnear, dfar, *dloss = pull_value(dl)
+            dza_near, dzp, *dw_near = pull_near(dnear)
+            dza_far, dzn, *dw_far = pull_far(dfar)
+            dtheta_a, _ = pull_a(dza_near + dza_far)  # the anchor is in both distances
+            dtheta_p, _ = pull_p(dzp)
+            dtheta_n, _ = pull_n(dzn)
+            dtheta = tree.add(dtheta_a, dtheta_p, dtheta_n)
+            return ({"encoder": dtheta, "distance": tree.add(tuple(dw_near), tuple(dw_far)), "loss": tuple(dloss)},)
+
+        return value, pullback
+
+    return Network(_init(encoder, distance, loss), apply)
+
+
+def verification(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) -> Network:
+    """A siamese network whose learned distance is a decision: p(same) = σ(−d), so d = 0 is the threshold.
+
+    The objective takes `x1, x2, same`. The distance has a scale and a bias of its own: `distances.weighted_l1`
+    (Koch et al. 2015), or `distances.calibrated(l2)` for any other. The loss reads logits: `losses.cross_entropy`.
+    """
+
+    def logits(z1, z2, /, *w):
+        d, pull_d = distance(z1, z2, *w)
+        return -d, lambda dlogits: pull_d(-dlogits)
+
+    return Network(_init(encoder, distance, loss), siamese(encoder, logits, loss).apply)
+
+
+def batch(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) -> Network:
+    """ℓ( D(z, z) ; labels ) with z = f(x; θ): every image is encoded once and compared with every other.
+
+    The objective takes `x, labels`; `pairwise` is a distance of `minisiam.pairwise` and the loss one on a matrix,
+    `losses.over(losses.contrastive, miners.all_pairs)`.
+    """
+
+    def apply(params, /, x, labels):
+        z, pull_z = encoder(params["encoder"], x, input_grad=False)
+        D, pull_D = pairwise(z, z, *params["distance"])
+        value, pull_value = loss(D, *params["loss"], labels)
+
+        def pullback(dl):
+            dD, *dloss = pull_value(dl)
+            dz_row, dz_column, *ddistance = pull_D(dD)
+            dtheta, _ = pull_z(dz_row + dz_column)  # an image is in a row and in a column
+            return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
+
+        return value, pullback
+
+    return Network(_init(encoder, pairwise, loss), apply)
+
+
+def regularized(network: Network, penalty: Callable[..., Any]) -> Network:
+    """The network's value plus `penalty(W)` for every weight matrix and kernel W; biases go free.
+
+    `regularized(network, losses.l2_penalty)` is Koch's L2 term. A weight is an array of two or more axes.
+    """
+
+    def apply(params, /, *batch):
+        value, pull_value = network(params, *batch)
+        penalties = [penalty(W) if W.ndim > 1 else (0.0, lambda dl: (0.0,)) for W in tree.leaves(params)]
+
+        def pullback(dl):
+            (dparams,) = pull_value(dl)
+            shrink = iter([pull(dl)[0] for _, pull in penalties])
+            return (tree.map(lambda dW: dW + next(shrink), dparams),)
+
+        return value + sum(cost for cost, _ in penalties), pullback
+
+    return Network(network.init, apply)
+
+
+def _init(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) -> Callable[..., Params]:
+    def init(rng: Generator, shape: tuple[int, ...]) -> Params:
+        theta, size = encoder.init(rng, shape)
+        if len(size) != 1:
+            raise ValueError(f"the encoder gives embeddings of shape {size}: end it with Flatten, so they are rows")
+        return {
+            "encoder": theta,
+            "distance": initializers.parameters(distance, rng, *size),
+            "loss": initializers.parameters(loss, rng, *size),
+        }
+
+    return init

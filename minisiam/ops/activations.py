@@ -1,0 +1,154 @@
+"""Functions of one number, applied to every entry: relu, leaky_relu, prelu, tanh, sigmoid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import require
+from ..numerics import logistic
+
+if TYPE_CHECKING:
+    from ..typing import Array, Float, Op
+
+
+def relu(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
+    """y = max(0, x), entry by entry.
+
+    Parameters
+    ----------
+    x
+        Any shape.
+
+    Returns
+    -------
+    y, pullback
+        `y` has the shape of `x`; `pullback(dy)` gives `(dx,)`.
+
+    Notes
+    -----
+    Kink at x = 0: the slope is 0 (the subgradient of least norm, as in PyTorch; autograd takes ½).
+
+    References
+    ----------
+    Nair & Hinton (2010), "Rectified linear units improve restricted Boltzmann machines".
+    """
+    require.floating(x=x)
+    y = np.maximum(x, 0)
+
+    def pullback(dy):
+        return (dy * (y > 0),)
+
+    return y, pullback
+
+
+def leaky_relu(x: Float[Array, "..."], /, slope: float = 0.01) -> Op[Float[Array, "..."]]:
+    """y = max(0, x) + slope · min(0, x), entry by entry.
+
+    Parameters
+    ----------
+    x
+        Any shape.
+    slope
+        How much of a negative entry passes, in [0, 1].
+
+    Returns
+    -------
+    y, pullback
+        `y` has the shape of `x`; `pullback(dy)` gives `(dx,)`.
+
+    Notes
+    -----
+    Kink at x = 0: the derivative is `slope`, as in PyTorch.
+
+    References
+    ----------
+    Maas, Hannun & Ng (2013), "Rectifier nonlinearities improve neural network acoustic models".
+    """
+    require.floating(x=x)
+    slope = require.between("slope", slope, 0, 1)
+    passes = np.where(x > 0, 1, slope).astype(x.dtype)
+
+    def pullback(dy):
+        return (dy * passes,)
+
+    return x * passes, pullback
+
+
+def prelu(x: Float[Array, "..."], slope: Float[Array, ""], /) -> Op[Float[Array, "..."]]:
+    """y = max(0, x) + slope · min(0, x), with the slope learned.
+
+    Parameters
+    ----------
+    x
+        Any shape.
+    slope
+        One number for all entries.
+
+    Returns
+    -------
+    y, pullback
+        `y` has the shape of `x`; `pullback(dy)` gives `(dx, dslope)`.
+
+    Notes
+    -----
+    Kink at x = 0: ∂y/∂x is `slope`, as in PyTorch; ∂y/∂slope = min(0, x) is 0 there.
+
+    References
+    ----------
+    He, Zhang, Ren & Sun (2015), "Delving deep into rectifiers", eq. 1 (with one slope shared by all channels).
+    """
+    require.floating(x=x, slope=slope)
+    require.dimensions(0, "(), a single number", slope=slope)
+    passes = np.where(x > 0, x.dtype.type(1), slope)
+
+    def pullback(dy):
+        return dy * passes, (dy * np.minimum(x, 0)).sum()
+
+    return x * passes, pullback
+
+
+def tanh(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
+    """y = tanh(x), entry by entry; y in [−1, 1].
+
+    Parameters
+    ----------
+    x
+        Any shape.
+
+    Returns
+    -------
+    y, pullback
+        `y` has the shape of `x`; `pullback(dy)` gives `(dx,)` with dx = (1 − y²) dy. No kink.
+    """
+    require.floating(x=x)
+    y = np.tanh(x)
+
+    def pullback(dy):
+        return ((1 - y * y) * dy,)
+
+    return y, pullback
+
+
+def sigmoid(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
+    """y = 1 / (1 + e⁻ˣ), entry by entry; y in [0, 1].
+
+    Parameters
+    ----------
+    x
+        Any shape.
+
+    Returns
+    -------
+    y, pullback
+        `y` has the shape of `x`; `pullback(dy)` gives `(dx,)` with dx = y (1 − y) dy. No kink; far from 0
+        the function saturates and the gradient rounds to 0.
+    """
+    require.floating(x=x)
+    y = logistic(x)
+
+    def pullback(dy):
+        return (y * (1 - y) * dy,)
+
+    return y, pullback

@@ -1,0 +1,130 @@
+"""What a network is made of besides convolutions: dense, flatten, dropout, normalize."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import require
+
+if TYPE_CHECKING:
+    from ..typing import Array, Bool, Float, Op
+
+
+def dense(
+    x: Float[Array, "n i"], W: Float[Array, "i o"], b: Float[Array, "o"], /, input_grad: bool = True
+) -> Op[Float[Array, "n o"]]:
+    """z = x W + b.
+
+    Parameters
+    ----------
+    x
+        (n, i), one example a row.
+    W, b
+        (i, o) weights and (o,) bias.
+    input_grad
+        False returns None for dx and saves its matrix product: images need no gradient.
+
+    Returns
+    -------
+    z, pullback
+        `z` is (n, o); `pullback(dz)` gives `(dx, dW, db)` = (dz Wᵀ, xᵀ dz, Σ rows of dz). No kink.
+    """
+    require.dimensions(2, "(n, features): put ops.flatten before a dense layer", x=x)
+    require.dimensions(2, "(inputs, outputs)", W=W)
+    require.dimensions(1, "(outputs,)", b=b)
+    if x.shape[1] != W.shape[0] or W.shape[1] != b.shape[0]:
+        raise ValueError(f"x {x.shape}, W {W.shape} and b {b.shape} do not fit: they must be (n, i), (i, o) and (o,)")
+
+    def pullback(dz):
+        dx = dz @ W.T if input_grad else None
+        return dx, x.T @ dz, dz.sum(axis=0)
+
+    return x @ W + b, pullback
+
+
+def flatten(x: Float[Array, "n ..."], /) -> Op[Float[Array, "n d"]]:
+    """Y = each example's entries in one row.
+
+    Parameters
+    ----------
+    x
+        (n, ...), one example an entry of the first axis.
+
+    Returns
+    -------
+    y, pullback
+        `y` is (n, d); `pullback(dy)` gives `(dx,)` in the shape of `x`. No kink.
+    """
+    require.floating(x=x)
+
+    def pullback(dy):
+        return (dy.reshape(x.shape),)
+
+    return x.reshape(len(x), prod(x.shape[1:])), pullback
+
+
+def dropout(x: Float[Array, "n d"], /, keep: Bool[Array, "n d"], rate: float = 0.5) -> Op[Float[Array, "n d"]]:
+    """y = x · keep / (1 − rate): each entry is kept or dropped, and what is kept grows to make up for it.
+
+    Parameters
+    ----------
+    x
+        Any shape.
+    keep
+        Booleans of the same shape, True with probability 1 − rate. The mask is given, so the op stays a
+        function: the two branches of a siamese network can share a mask or not, and the caller says which.
+    rate
+        The share that is dropped, in [0, 1).
+
+    Returns
+    -------
+    y, pullback
+        `y` has the shape of `x`; `pullback(dy)` gives `(dx,)`. No kink.
+
+    References
+    ----------
+    Srivastava et al. (2014), "Dropout"; scaled while training ("inverted"), so that testing needs no change.
+    """
+    require.floating(x=x)
+    rate = require.between("rate", rate, 0, 1)
+    if rate == 1:
+        raise ValueError("rate must be less than 1: dropping everything leaves nothing to scale up")
+    if getattr(keep, "dtype", None) != np.bool_ or keep.shape != x.shape:
+        raise ValueError(f"keep must be a boolean array of the shape of x, {x.shape}: rng.random(x.shape) >= rate")
+    scale = keep * x.dtype.type(1 / (1 - rate))
+
+    def pullback(dy):
+        return (dy * scale,)
+
+    return x * scale, pullback
+
+
+def normalize(x: Float[Array, "n d"], /) -> Op[Float[Array, "n d"]]:
+    """y = x / ‖x‖₂, row by row: a point on the unit sphere.
+
+    Parameters
+    ----------
+    x
+        (n, d), one embedding a row.
+
+    Returns
+    -------
+    y, pullback
+        `y` is (n, d); `pullback(dy)` gives `(dx,)` with dx = (dy − y (y·dy)) / ‖x‖: the radial part is removed.
+
+    Notes
+    -----
+    Kink at x = 0, which has no direction: y = 0 and dx = 0 (autograd gives NaN; PyTorch divides by 10⁻¹²).
+    """
+    require.dimensions(2, "(n, d), one embedding a row", x=x)
+    r = np.sqrt((x * x).sum(axis=1, keepdims=True))
+    inverse = np.divide(1, r, out=np.zeros_like(r), where=r > 0)
+    y = x * inverse
+
+    def pullback(dy):
+        return ((dy - y * (y * dy).sum(axis=1, keepdims=True)) * inverse,)
+
+    return y, pullback

@@ -1,0 +1,196 @@
+"""What a run can do on alphabets it has never seen: numbers beside numbers that need no learning, a table, figures."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import datasets, evaluate, miners, pairwise, samplers
+from .evaluate import Score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .datasets import Dataset
+    from .methods import Method
+    from .runs import Data, Run
+    from .typing import Array, Params
+
+WAY, SHOT, EPISODES = 20, 1, 400
+CONTROLS = {  # in the report, in the table
+    "untrained": "the same network, untrained",
+    "centred_blurred_pixels": "centred and blurred pixels",
+    "pixels": "pixels",
+}
+
+
+def examine(run: Run, data: Data, way: int = WAY, shot: int = SHOT) -> dict[str, Any]:
+    """One-shot accuracy and verification on the test alphabets, as report.json holds them."""
+    return {
+        "one_shot": one_shot(run, data.test, way, shot),
+        "verification": verification(run.method, run.params, data.validation, data.test),
+    }
+
+
+def few_shot(
+    z: Array, data: Dataset, episodes: int, distance: Callable[..., Any], way: int = WAY, shot: int = SHOT
+) -> Score:
+    """The protocol of this package: classes of one alphabet, shown by one drawer and asked by another."""
+    rng = np.random.default_rng(0)  # the same questions for everyone
+    return evaluate.few_shot(z, data.labels, rng, distance, way, shot, episodes, data.groups, data.drawers)
+
+
+def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
+    """Accuracy of the network and of the controls on the same episodes, each with its 95 % interval."""
+    method, prepared = run.method, run.method.prepared(data)
+    plain = datasets.blurred(datasets.centred(data.images))
+    contestants = {
+        "accuracy": (method.embed(run.params, prepared.images), method.matrix(run.params)),
+        "untrained": (method.embed(run.untrained, prepared.images), method.matrix(run.untrained)),
+        "centred_blurred_pixels": (evaluate.pixels(plain), pairwise.l2),
+        "pixels": (evaluate.pixels(data.images), pairwise.l2),
+    }
+    scores = {name: few_shot(z, data, EPISODES, d, way, shot) for name, (z, d) in contestants.items()}
+    return {
+        "way": way,
+        "shot": shot,
+        "chance": 1 / way,
+        "interval": [scores["accuracy"].low, scores["accuracy"].high],
+        **{name: score.accuracy for name, score in scores.items()},
+        "intervals": {name: [scores[name].low, scores[name].high] for name in CONTROLS},
+        "episodes": EPISODES,
+        "classes": len(np.unique(data.labels)),
+    }
+
+
+def verification(method: Method, params: Params, validation: Dataset, test: Dataset) -> dict[str, float]:
+    """Same letter or not? A threshold chosen on the validation alphabets, and how it does on the test alphabets."""
+    chosen = evaluate.equal_error(*_pair_distances(method, params, validation)).threshold
+    d, same = _pair_distances(method, params, test)
+    return {
+        "threshold": chosen,
+        "accuracy": float(((d <= chosen) == same).mean()),
+        "equal_error": evaluate.equal_error(d, same).rate,
+        "auc": evaluate.auc(d, same),
+    }
+
+
+def _pair_distances(method: Method, params: Params, data: Dataset, count: int = 4000) -> tuple[Array, Array]:
+    """Distances of random pairs, half of them the same, the others two letters of one alphabet."""
+    data = method.prepared(data)
+    x1, x2, same = next(samplers.pairs(data.images, data.labels, np.random.default_rng(1), count, groups=data.groups))
+    return method.distance(method.embed(params, x1), method.embed(params, x2), *params["distance"])[0], same
+
+
+def scores(results: dict[str, Any]) -> dict[str, Score]:
+    """The rows of the table, best first: a name and its score."""
+    found = results["one_shot"]
+    rows = {"this network": Score(found["accuracy"], *found["interval"])}
+    return rows | {name: Score(found[key], *found["intervals"][key]) for key, name in CONTROLS.items()}
+
+
+def table(results: dict[str, Any]) -> str:
+    """The report for a person."""
+    found, verified = results["one_shot"], results["verification"]
+    task = f"{found['way']}-way {found['shot']}-shot, {found['classes']} letters of unseen alphabets"
+    lines = [f"{task:45}accuracy    95 % interval"]
+    for name, score in scores(results).items():
+        lines.append(f"  {name:43}{100 * score.accuracy:6.1f} %    {100 * score.low:.1f} to {100 * score.high:.1f}")
+    lines.append(f"  {'chance':43}{100 * found['chance']:6.1f} %")
+    lines.append(
+        f"same letter or not: {100 * verified['accuracy']:.1f} % right at the threshold {verified['threshold']:.3g}, "
+        f"which was chosen on the validation alphabets (equal error {100 * verified['equal_error']:.1f} %)"
+    )
+    return "\n".join(lines)
+
+
+def write(path: Path, results: dict[str, Any]) -> None:
+    """JSON, whole or not at all."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(json.dumps(results, indent=2, allow_nan=False) + "\n")
+    temporary.replace(path)
+
+
+def draw(run: Run, data: Data) -> list[Path]:
+    """All figures of a run, into its folder; returns their paths."""
+    from . import plots
+
+    folder = run.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    test = run.method.prepared(data.test)
+    z = run.method.embed(run.params, test.images)
+    d, same = _pair_distances(run.method, run.params, data.test)
+    figures = {
+        "clusters": _clusters(run, data.test, z),
+        "distances": plots.distances(d, same, *_threshold(run), name=f"{run.settings.distance} distance"),
+        "few_shot": _few_shot_sheet(run, data.test, z),
+        "shown": _shown(run, data.train),
+    }
+    if run.report:
+        chance, way = run.report["one_shot"]["chance"], run.report["one_shot"]["way"]
+        title = f"{way}-way one-shot on alphabets never seen in training"
+        figures["one_shot"] = plots.one_shot_bars(scores(run.report), chance, title)
+    if run.log:
+        figures["curves"] = plots.curves(run.log, 1 / WAY, run.settings.title)
+    paths = [folder / f"{name}.png" for name in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        figure.savefig(path, dpi=130)
+    return paths
+
+
+def _threshold(run: Run) -> tuple[float | None, str]:
+    """The line in the histogram: the margin of a contrastive loss, 0 for verification, else the chosen threshold."""
+    if run.settings.loss == "contrastive":
+        return run.settings.margin, "margin"
+    return run.report.get("verification", {}).get("threshold"), "threshold"
+
+
+def _clusters(run: Run, data: Dataset, z: Array) -> Any:
+    """Eight letters of the first test alphabet, every drawer's."""
+    from . import plots
+
+    first = data.groups == data.groups[0]
+    mine = np.isin(data.labels, np.unique(data.labels[first])[::3][:8])
+    title = f"Eight letters of an unseen alphabet ({data.names[data.groups[0]]}), each by 20 people"
+    return plots.clusters(z[mine], data.labels[mine], data.images[mine], title)
+
+
+def _few_shot_sheet(run: Run, data: Dataset, z: Array, count: int = 3) -> Any:
+    """The first episodes of the examination that come from different alphabets."""
+    from . import plots
+
+    stream = samplers.episode_indices(
+        data.labels, np.random.default_rng(0), WAY, groups=data.groups, drawers=data.drawers
+    )
+    episodes: dict[str, Any] = {}
+    for episode in islice(stream, 100):
+        episodes.setdefault(data.names[data.groups[episode.support[0]]], episode)
+    chosen = list(episodes.values())[:count]
+    answers = [evaluate.answer(z, e, run.method.matrix(run.params)) for e in chosen]
+    return plots.few_shot_sheet(data.images, chosen, answers, list(episodes)[:count])
+
+
+def _shown(run: Run, data: Dataset, count: int = 16) -> Any:
+    """Training examples in the form in which this network is shown them."""
+    from . import plots
+
+    rng = np.random.default_rng(0)
+    data = run.method.prepared(data)
+    if run.settings.network in ("siamese", "verification"):
+        x1, x2, same = next(samplers.pairs(data.images, data.labels, rng, count, groups=data.groups))
+        d = run.method.distance(
+            run.method.embed(run.params, x1), run.method.embed(run.params, x2), *run.params["distance"]
+        )[0]
+        return plots.pairs_sheet(x1, x2, same, d)
+    if run.settings.network == "triplet":
+        return plots.triplets_sheet(*next(samplers.triplets(data.images, data.labels, rng, count, data.groups)))
+    x, labels = next(samplers.pk(data.images, data.labels, rng, classes=32, per_class=4))
+    D, _ = run.method.pairwise(*2 * [run.method.embed(run.params, x)], *run.params["distance"])
+    (anchor, positive), (_, negative) = miners.batch_hard(D, labels)[0]
+    some = rng.choice(len(anchor), count, replace=False)
+    title = "The hardest triplets of a batch"
+    return plots.triplets_sheet(x[anchor[some]], x[positive[some]], x[negative[some]], title=title)

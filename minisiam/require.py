@@ -1,0 +1,118 @@
+"""What an op may rely on, said once: each check passes quietly or names the argument and the remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from .typing import Array
+
+
+def floating(**arrays: Array) -> None:
+    """Every array holds floating-point numbers (integers would truncate their own gradient)."""
+    for name, array in arrays.items():
+        if not (hasattr(array, "dtype") and np.issubdtype(array.dtype, np.floating)):
+            kind = getattr(array, "dtype", type(array).__name__)
+            raise TypeError(f"{name} must be a floating-point NumPy array, not {kind}: np.asarray({name}, np.float32)")
+
+
+def dimensions(count: int, shape: str, **arrays: Array) -> None:
+    """Every array is floating and has `count` axes; `shape` says in words which."""
+    floating(**arrays)
+    for name, array in arrays.items():
+        if array.ndim != count:
+            raise ValueError(f"{name} must have the shape {shape}, not {array.shape}")
+
+
+def same_shape(**arrays: Array) -> None:
+    """All arrays are of one shape."""
+    if len({array.shape for array in arrays.values()}) > 1:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise ValueError(f"these must have one shape: {shapes}")
+
+
+def same_columns(**arrays: Array) -> None:
+    """Two matrices of embeddings have the same number of features."""
+    if len({array.shape[1] for array in arrays.values()}) > 1:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise ValueError(f"these must have the same number of columns, the size of an embedding: {shapes}")
+
+
+def rows(**arrays: Array) -> None:
+    """No array is empty: a mean over nothing has no value."""
+    for name, array in arrays.items():
+        if len(array) == 0:
+            raise ValueError(f"{name} is empty: a mean over no rows is undefined. Skip the batch or draw a larger one")
+
+
+def same_or_not(same: Any, rows: int) -> None:
+    """`same` is boolean, one entry a pair. Bare 0 and 1 are refused: papers disagree about which means similar."""
+    dtype = getattr(same, "dtype", None)
+    if dtype != np.bool_:
+        raise TypeError(
+            f"same must be a boolean array, True where a pair shows one class, not {dtype or type(same).__name__}. "
+            "If your labels follow Hadsell et al. (0 = similar) pass labels == 0; "
+            "if 1 means same, as in cross-entropy, pass labels == 1"
+        )
+    if same.shape != (rows,):
+        raise ValueError(f"same must have one entry for each of the {rows} pairs, not the shape {same.shape}")
+
+
+def class_labels(labels: Any, rows: int | None = None) -> None:
+    """`labels` are integers, one class for each row."""
+    dtype = getattr(labels, "dtype", None)
+    if dtype is None or not np.issubdtype(dtype, np.integer):
+        raise TypeError(
+            f"labels must be an array of integers, one class for each row, not {dtype or type(labels).__name__}: "
+            "np.unique(names, return_inverse=True)[1] turns names into integers"
+        )
+    if labels.ndim != 1 or (rows is not None and len(labels) != rows):
+        expected = f"({rows},)" if rows is not None else "(n,)"
+        raise ValueError(f"labels must have the shape {expected}, one class for each row, not {labels.shape}")
+
+
+def finite(**arrays: Array) -> None:
+    """No NaN and no infinity anywhere."""
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise ValueError(f"{name} holds {array[where]} at {where}: remove it, or repair it with np.nan_to_num")
+
+
+def between(name: str, value: float, low: float, high: float = np.inf, *, open_low: bool = False) -> float:
+    """`value` is a finite number in [low, high], or in (low, high] with `open_low`; returned as a Python float.
+
+    A Python float takes the dtype of the array it meets; a np.float64 would turn a float32 step into a float64 one.
+    """
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not np.isfinite(value) or value < low or value > high or (open_low and value == low):
+        above = f"greater than {low:g}" if open_low else f"at least {low:g}"
+        limits = above if high == np.inf else f"{above} and at most {high:g}"
+        raise ValueError(f"{name} must be a finite number, {limits}; it is {value!r}")
+    return float(value)
+
+
+def whole(name: str, value: int, low: int) -> None:
+    """`value` is an integer, at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+        raise ValueError(f"{name} must be a whole number, at least {low}; it is {value!r}")
+
+
+def generator(rng: Any) -> None:
+    """Randomness is a np.random.Generator that the caller passes in."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a np.random.Generator, not {type(rng).__name__}: pass np.random.default_rng(0)")
+
+
+def one_of(name: str, value: str, known: Collection[str]) -> None:
+    """`value` is a known name; a near miss is answered with a suggestion."""
+    if value not in known:
+        from difflib import get_close_matches
+
+        near = get_close_matches(str(value), known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown {name} {value!r}{hint} (known: {', '.join(sorted(known))})")

@@ -1,0 +1,221 @@
+"""A run from beginning to end, in one folder: `train` makes it, `open_run` opens it again.
+
+RUN/model.npz     parameters and settings          RUN/report.json   what it can do on unseen alphabets
+RUN/log.jsonl     one record every few seconds     RUN/figures/      what it learnt, as pictures
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from . import checkpoint, datasets, methods, miners, report, samplers, tree
+from .datasets import Dataset
+from .methods import Method, Settings
+from .train import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .typing import Array, Params
+
+    Say = Callable[[str], None]
+
+SECONDS_BETWEEN_RECORDS = 2.0
+
+
+class Data(NamedTuple):
+    """Three sets of alphabets: to learn from, to watch while learning, and to be judged by once."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+
+
+def load(name: str, pixels: int = 28) -> Data:
+    """The data that `--data` names, as `pixels` × `pixels` images.
+
+    "pen-glyphs" is the built-in set, "pen-glyphs:7" the same letters by other people (another seed). Every third
+    alphabet is for testing, and every fifth of the others for validation.
+    """
+    kind, colon, seed = name.partition(":")
+    if kind != "pen-glyphs":
+        raise ValueError(f"unknown data {name!r}: pen-glyphs is built in, and pen-glyphs:7 draws it with another seed")
+    if colon and not seed.isdecimal():
+        raise ValueError(f"data {name!r}: after the colon comes a seed, a whole number as in pen-glyphs:7")
+    drawn = min(pixels, 35)
+    data = datasets.pen_glyphs(size=drawn, rng=np.random.default_rng(int(seed or 0)))
+    if pixels != drawn:
+        data = data._replace(images=datasets.resized(data.images, pixels))
+    rest, test = datasets.split(data)
+    return Data(*datasets.split(rest, every=5), test)
+
+
+class Run(NamedTuple):
+    """A finished run, opened."""
+
+    folder: Path
+    settings: Settings
+    method: Method
+    params: Params
+    untrained: Params
+    report: dict[str, Any]
+    log: list[dict[str, Any]]
+
+
+def open_run(folder: Path) -> Run:
+    """Everything in the folder; a message that says what is missing if it is no run."""
+    if not (folder / "model.npz").is_file():
+        what = "holds no model.npz" if folder.is_dir() else "does not exist"
+        raise ValueError(f"{folder} is not a run: it {what}. `minisiam train --out {folder}` makes one")
+    settings = Settings.of(checkpoint.settings(folder / "model.npz"))
+    method = methods.build(settings)
+    untrained = _first_params(settings, method)
+    params = checkpoint.load(folder / "model.npz", untrained)
+    finished = folder / "report.json"
+    records = (folder / "log.jsonl").read_text().splitlines() if (folder / "log.jsonl").is_file() else []
+    return Run(
+        folder,
+        settings,
+        method,
+        params,
+        untrained,
+        json.loads(finished.read_text()) if finished.is_file() else {},
+        [json.loads(record) for record in records],
+    )
+
+
+def train(settings: Settings, data: Data, folder: Path, say: Say) -> Run:
+    """Train, save and report.
+
+    Parameters
+    ----------
+    settings
+        What to train. It stops after `steps` or after `minutes`, whichever comes first.
+    data
+        As `load` gives it, in the pixels that the encoder reads.
+    folder
+        Where the run goes: a folder that does not exist yet, or is empty.
+    say
+        Where a line of progress goes, for instance `print`.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not empty: choose another --out, or remove it first")
+    folder.mkdir(parents=True, exist_ok=True)
+    method = methods.build(settings)
+    say(settings.title)
+    for name, part in data._asdict().items():
+        say(f"  {name:11}{part}")
+    params = _first_params(settings, method)
+    say(f"  {tree.size(params):,} parameters; at most {settings.steps:,} steps and {settings.minutes:g} minutes\n")
+    ready = Data(*(method.prepared(part) for part in data))
+    monitor = Monitor(settings, method, ready)
+    steps, seconds = _fit(settings, method, params, ready.train, monitor, folder, say)
+    say(f"\ntrained {steps:,} steps in {seconds:.1f} s; now the examination on alphabets it has never seen ...")
+    run = open_run(folder)
+    results = report.examine(run, data)
+    results |= {"train_seconds": round(seconds, 2), "steps": steps, "settings": settings.as_dict()}
+    report.write(folder / "report.json", results)
+    return run._replace(report=results)
+
+
+def _first_params(settings: Settings, method: Method) -> Params:
+    return method.network.init(_stream(settings.seed, "parameters"), (method.pixels, method.pixels, 1))
+
+
+def _stream(seed: int, purpose: str) -> np.random.Generator:
+    """A generator of its own for each purpose, so that more of one does not change another."""
+    return np.random.default_rng([seed, *purpose.encode()])
+
+
+def _fit(
+    settings: Settings, method: Method, params: Params, data: Dataset, monitor: Monitor, folder: Path, say: Say
+) -> tuple[int, float]:
+    """`train.fit` with an eye on the clock: a record every two seconds, and the model saved beside it."""
+    batches = islice(method.batches(data, _stream(settings.seed, "batches")), settings.steps)
+    limit = 60 * settings.minutes
+    recent: list[float] = []
+    step, seconds = 0, 0.0
+    start = last = time.perf_counter()
+    say(Monitor.HEADER)
+    with (folder / "log.jsonl").open("w") as log:
+        try:
+            for step, value, new_params in fit(method.network, params, method.optimizer, batches):
+                params = new_params
+                recent.append(value)
+                now = time.perf_counter()
+                seconds = now - start
+                done = step == settings.steps or seconds > limit
+                if done or step == 1 or now - last > SECONDS_BETWEEN_RECORDS:
+                    record = monitor.record(step, seconds, float(np.mean(recent)), params)
+                    left = min(seconds / step * (settings.steps - step), limit - seconds)
+                    say(Monitor.line(record, 0.0 if done else left))
+                    log.write(json.dumps(record) + "\n")
+                    log.flush()
+                    checkpoint.save(folder / "model.npz", params, settings.as_dict())
+                    recent, last = [], time.perf_counter()
+                if done:
+                    break
+        except KeyboardInterrupt:
+            say("stopped by hand: what was learnt so far is kept")
+    checkpoint.save(folder / "model.npz", params, settings.as_dict())
+    if seconds > limit:
+        say(f"{settings.minutes:g} minutes were over after {step:,} of {settings.steps:,} steps: --minutes allows more")
+    return step, seconds
+
+
+class Monitor:
+    """What the log says of a network: the validation alphabets, and one fixed probe of 32 training classes × 4 images."""
+
+    HEADER = "  step      loss   active   d same   d different   validation one-shot   time left"
+
+    def __init__(self, settings: Settings, method: Method, data: Data) -> None:
+        self.settings, self.method, self.validation = settings, method, data.validation
+        train, rng = data.train, _stream(settings.seed, "probe")
+        self.images, self.labels = next(samplers.pk(train.images, train.labels, rng, classes=32, per_class=4))
+
+    def record(self, step: int, seconds: float, loss: float, params: Params) -> dict[str, Any]:
+        """One line of the log."""
+        distance = self.method.matrix(params)
+        z = self.method.embed(params, self.images)
+        D, _ = distance(z, z)
+        (pairs,), targets = miners.all_pairs(D, self.labels)
+        d, same = D[pairs], targets["same"]
+        validation = self.method.embed(params, self.validation.images)
+        return {
+            "step": step,
+            "seconds": round(seconds, 2),
+            "loss": loss,
+            "active": float(self.active(D, d, same).mean()),
+            "same": float(d[same].mean()),
+            "different": float(d[~same].mean()),
+            "validation": report.few_shot(validation, self.validation, 60, distance).accuracy,
+        }
+
+    def active(self, D: Array, d: Array, same: Array) -> Array:
+        """Which pairs or triplets of the probe the loss still pushes.
+
+        Different pairs inside the margin of a contrastive loss; pairs on the wrong side of a verification; triplets
+        that break the margin, or their order where there is none: all of them, or those that the miner chooses.
+        """
+        margin = float(self.settings.margin or 0)
+        if self.settings.loss == "contrastive":
+            return d[~same] < margin
+        if self.settings.loss == "cross-entropy":
+            return (d > 0) == same
+        mine = miners.batch_hard if self.settings.network == "batch" else miners.all_triplets
+        near, far = (D[entries] for entries in mine(D, self.labels)[0])
+        return near - far + margin > 0
+
+    @staticmethod
+    def line(record: dict[str, Any], left: float) -> str:
+        """A record as a row under HEADER."""
+        return (
+            f"{record['step']:6d} {record['loss']:9.4f} {100 * record['active']:6.1f} % {record['same']:8.3f} "
+            f"{record['different']:13.3f} {100 * record['validation']:19.1f} % {left:9.0f} s"
+        )

@@ -1,0 +1,14 @@
+"""From a data set to batches. Each sampler yields, for ever, exactly the arguments of its network:
+
+    pairs      x1, x2, same                          → networks.siamese, networks.verification
+    triplets   anchor, positive, negative            → networks.triplet
+    pk         x, labels                             → networks.batch
+    episodes   support, support_labels, query, labels   (few-shot learning)
+
+Every sampler goes through all images, or all classes, in a new order before any comes again.
+"""
+
+from .batches import pairs, pk, triplets
+from .episodes import Episode, episode_indices, episodes
+
+__all__ = ["Episode", "episode_indices", "episodes", "pairs", "pk", "triplets"]

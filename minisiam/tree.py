@@ -1,0 +1,67 @@
+"""Parameters are trees: dicts, lists and tuples with arrays at the leaves. A gradient is a tree of the same shape.
+
+That is all the bookkeeping a network needs. There is no Parameter class and no registry: what a tree
+looks like when it is printed is what it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .typing import Array, Params
+
+
+def map(f: Callable[..., Any], tree: Params, *rest: Params) -> Params:
+    """Apply f leaf by leaf.
+
+    >>> map(lambda w, g: w - g, {"W": 3, "b": (1, 2)}, {"W": 1, "b": (1, 1)})
+    {'W': 2, 'b': (0, 1)}
+    """
+    if isinstance(tree, dict):
+        return {key: map(f, tree[key], *(other[key] for other in rest)) for key in tree}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(map(f, *branches) for branches in zip(tree, *rest, strict=True))
+    return f(tree, *rest)
+
+
+def add(first: Params, *rest: Params) -> Params:
+    """Leaf by leaf sum: where weights are shared, gradients add.
+
+    >>> add({"W": 1}, {"W": 2}, {"W": 3})
+    {'W': 6}
+    """
+    for other in rest:
+        first = map(lambda a, b: a + b, first, other)
+    return first
+
+
+def leaves(tree: Params) -> list[Array]:
+    """Every array of the tree, in order; a leaf is whatever is not a dict, a list or a tuple.
+
+    >>> leaves({"W": 1, "b": (2, [3])})
+    [1, 2, 3]
+    """
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, (list, tuple)):
+        return [leaf for branch in tree for leaf in leaves(branch)]
+    return [tree]
+
+
+def size(tree: Params) -> int:
+    """How many numbers the tree holds.
+
+    >>> size({"W": np.ones((3, 2)), "b": np.zeros(2)})
+    8
+    """
+    return sum(int(np.size(leaf)) for leaf in leaves(tree))
+
+
+def cast(tree: Params, dtype: Any) -> Params:
+    """Every leaf as an array of `dtype`: networks start in float32, gradient checks want float64."""
+    return map(lambda leaf: np.asarray(leaf, dtype), tree)
