@@ -219,14 +219,14 @@ def one_shot_bars(scores: dict[str, Score], chance: float, title: str) -> Figure
     """Accuracies with their intervals, as horizontal bars; chance as a line."""
     figure = Figure(figsize=(7.2, 0.55 * len(scores) + 1.3), layout="constrained")
     axes = figure.add_subplot()
-    for row, (name, score) in enumerate(scores.items()):
+    for row, score in enumerate(scores.values()):
         axes.barh(row, 100 * score.accuracy, color=COLOURS[1] if row == 0 else "0.72", height=0.62)
         axes.plot([100 * score.low, 100 * score.high], [row, row], color="black", linewidth=2.5)
         axes.annotate(f"{100 * score.accuracy:.1f} %", (100 * score.high + 1, row), va="center")
     axes.axvline(100 * chance, color="black", linestyle=":", linewidth=1.5)
     axes.annotate("chance", (100 * chance + 0.8, len(scores) - 0.55), fontsize=9)
     axes.set(title=title, xlabel="accuracy (%), with 95 % interval", xlim=(0, 103), yticks=range(len(scores)))
-    axes.set_yticklabels(scores)
+    axes.set_yticklabels(list(scores))
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(scores) - 0.3, -0.5)
     _plain(axes)

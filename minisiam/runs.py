@@ -170,7 +170,7 @@ def _fit(
 
 
 class Monitor:
-    """What the log says of a network: the validation alphabets, and one fixed probe of 32 training classes × 4 images."""
+    """What the log says of a network, on the validation alphabets and a fixed probe of 32 training classes × 4."""
 
     HEADER = "  step      loss   active   d same   d different   validation one-shot   time left"
 

@@ -1,0 +1,219 @@
+"""Values that can be worked out on paper or by a plain loop."""
+
+from math import exp, log, sqrt
+
+import numpy as np
+import pytest
+
+from minisiam import distances, encoders, initializers, losses, miners, ops, optimizers, pairwise, tree
+
+
+def test_conv2d_is_a_loop_over_windows(rng):
+    x, W, b = rng.normal(size=(2, 5, 6, 3)), rng.normal(size=(3, 3, 3, 2)), rng.normal(size=2)
+    z, _ = ops.conv2d(x, W, b)
+    for n, i, j, o in np.ndindex(z.shape):
+        assert z[n, i, j, o] == pytest.approx((x[n, i : i + 3, j : j + 3] * W[..., o]).sum() + b[o])
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5])
+def test_same_padding_keeps_the_size_and_the_middle(rng, k):
+    x, W, b = rng.normal(size=(1, 6, 7, 2)), rng.normal(size=(k, k, 2, 3)), rng.normal(size=3)
+    same, _ = ops.conv2d(x, W, b, padding="same")
+    valid, _ = ops.conv2d(x, W, b)
+    before = (k - 1) // 2
+    assert same.shape == (1, 6, 7, 3)
+    np.testing.assert_allclose(same[:, before : before + 7 - k, before : before + 8 - k], valid)
+
+
+def test_max_pool_is_a_loop_over_blocks_and_leaves_the_odd_edge_out(rng):
+    x = rng.normal(size=(2, 5, 7, 3))
+    y, pullback = ops.max_pool(x)
+    assert y.shape == (2, 2, 3, 3)
+    for n, i, j, c in np.ndindex(y.shape):
+        assert y[n, i, j, c] == x[n, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2, c].max()
+    (dx,) = pullback(np.ones_like(y))
+    assert dx.sum() == y.size
+    assert not dx[:, 4].any()
+    assert not dx[:, :, 6].any()
+
+
+def test_dropout_keeps_the_mean():
+    keep = np.array([[True, False, True, True]])
+    y, pullback = ops.dropout(np.ones((1, 4)), keep, rate=0.25)
+    np.testing.assert_allclose(y, [[4 / 3, 0, 4 / 3, 4 / 3]])
+    np.testing.assert_allclose(pullback(np.ones((1, 4)))[0], y)
+
+
+def test_distances_of_a_right_triangle():
+    a, b = np.array([[0.0, 0.0]]), np.array([[3.0, -4.0]])
+    w, bias = np.array([2.0, 0.5]), np.array(1.0)
+    assert distances.squared_l2(a, b)[0] == 25
+    assert distances.l2(a, b)[0] == 5
+    assert distances.l1(a, b)[0] == 7
+    assert distances.weighted_l1(a, b, w, bias)[0] == 2 * 3 + 0.5 * 4 + 1
+
+
+@pytest.mark.parametrize(("degrees", "expected"), [(0, 0), (60, 0.5), (90, 1), (180, 2)])
+def test_cosine_at_named_angles(degrees, expected):
+    angle = np.deg2rad(degrees)
+    a, b = np.array([[2.0, 0.0]]), 3 * np.array([[np.cos(angle), np.sin(angle)]])
+    assert distances.cosine(a, b)[0] == pytest.approx(expected, abs=1e-15)
+
+
+def test_contrastive_by_hand():
+    value, _ = losses.contrastive(np.array([0.5, 0.25, 3.0]), np.array([True, False, False]), margin=1.0)
+    assert value == pytest.approx((0.5**2 + 0.75**2 + 0) / 2 / 3)
+
+
+def test_triplet_losses_by_hand():
+    near, far = np.array([1.0, 2.0]), np.array([3.0, 1.5])
+    assert losses.triplet_hinge(near, far, margin=1.0)[0] == pytest.approx((0 + 1.5) / 2)
+    assert losses.triplet_soft_margin(near, far)[0] == pytest.approx((log(1 + exp(-2)) + log(1 + exp(0.5))) / 2)
+    shares = [exp(1) / (exp(1) + exp(3)), exp(2) / (exp(2) + exp(1.5))]
+    assert losses.triplet_ratio(near, far)[0] == pytest.approx(sum(2 * s * s for s in shares) / 2)
+
+
+def test_cross_entropy_by_hand():
+    p = 1 / (1 + exp(-0.7))
+    value, _ = losses.cross_entropy(np.array([0.7, 0.7]), np.array([True, False]))
+    assert value == pytest.approx(-(log(p) + log(1 - p)) / 2)
+
+
+def test_swapping_the_labels_raises_a_good_loss():
+    d, same = np.array([0.1, 0.2, 1.4]), np.array([True, True, False])
+    assert losses.contrastive(d, same)[0] < losses.contrastive(d, ~same)[0]
+    assert losses.cross_entropy(0.7 - d, same)[0] < losses.cross_entropy(0.7 - d, ~same)[0]
+
+
+def test_the_penalty_shrinks_the_weights():
+    W = np.array([[3.0, -4.0]])
+    value, pullback = losses.l2_penalty(W, strength=0.1)
+    assert value == pytest.approx(2.5)
+    stepped = W - 0.5 * pullback(1.0)[0]
+    assert (np.abs(stepped) < np.abs(W)).all()
+
+
+def test_miners_by_triple_loop(rng):
+    labels = np.array([0, 1, 0, 2, 1, 0, 3])
+    n = len(labels)
+    D = rng.random((n, n))
+    triplets = [(a, p, m) for a, p, m in np.ndindex(n, n, n) if a != p and labels[a] == labels[p] != labels[m]]
+    (a, p), (also_a, m) = miners.all_triplets(D, labels)[0]
+    assert list(zip(a, p, m, strict=True)) == triplets
+    assert (a == also_a).all()
+    (a, p), (_, m) = miners.batch_hard(D, labels)[0]
+    assert a.tolist() == sorted({t[0] for t in triplets})
+    for anchor, far, near in zip(a, p, m, strict=True):
+        assert D[anchor, far] == max(D[anchor, q] for b, q, _ in triplets if b == anchor)
+        assert D[anchor, near] == min(D[anchor, q] for b, _, q in triplets if b == anchor)
+    (pairs,), targets = miners.all_pairs(D, labels)
+    assert len(pairs[0]) == n * (n - 1) / 2
+    assert (targets["same"] == (labels[pairs[0]] == labels[pairs[1]])).all()
+
+
+def test_koch_has_the_published_number_of_parameters(rng):
+    """38,951,745 with the weighted L1 and its bias (the table of shapes of Koch et al. 2015, figure 4)."""
+    shape, total = (105, 105, 1), 0
+    for layer in encoders.koch(105, init="he").parts:
+        params, shape = layer.init(rng, shape)
+        total += tree.size(params)
+    assert shape == (4096,)
+    assert total + tree.size(initializers.parameters(distances.weighted_l1, rng, 4096)) == 38_951_745
+
+
+@pytest.mark.parametrize(
+    ("encoder", "pixels", "size"),
+    [
+        (encoders.mlp(8, 3), 28, 3),
+        (encoders.bielski(), 28, 2),
+        (encoders.conv4(), 28, 64),
+        (encoders.conv4(embedding=5), 28, 5),
+        (encoders.koch(35, 10), 35, 10),
+        (encoders.koch(28, 10, init="he"), 28, 10),
+    ],
+)
+def test_encoders_give_the_shape_they_promise(rng, encoder, pixels, size):
+    params, shape = encoder.init(rng, (pixels, pixels, 1))
+    z, pullback = encoder(params, rng.random((2, pixels, pixels, 1)).astype(np.float32), input_grad=False)
+    dparams, dx = pullback(z)
+    assert shape == (size,)
+    assert z.shape == (2, size)
+    assert dx is None
+    assert [g.shape for g in tree.leaves(dparams)] == [p.shape for p in tree.leaves(params)]
+    assert {np.asarray(a).dtype for a in [z, *tree.leaves(params), *tree.leaves(dparams)]} == {np.dtype(np.float32)}
+
+
+def test_koch_starts_as_the_paper_says(rng):
+    params, _ = encoders.koch(28).init(rng, (28, 28, 1))
+    (conv, conv_bias), (dense, dense_bias) = params[0], params[-2]
+    assert conv.std() == pytest.approx(0.01, rel=0.05)
+    assert dense.std() == pytest.approx(0.2, rel=0.05)
+    assert conv_bias.mean() == pytest.approx(0.5, abs=0.01)
+    assert dense_bias.std() == pytest.approx(0.01, rel=0.1)
+
+
+def test_initializers_keep_the_variance(rng):
+    x = rng.normal(size=(400, 300))
+    assert np.maximum(x @ initializers.he(rng, (300, 500)), 0).var() == pytest.approx(1 - 1 / np.pi, rel=0.1)
+    assert (x @ initializers.glorot(rng, (300, 300))).var() == pytest.approx(1, rel=0.1)
+    assert np.abs(initializers.glorot(rng, (2, 2, 3, 5))).max() <= sqrt(6 / (12 + 20))
+
+
+def test_pairwise_float32_is_right_for_collapsed_and_offset_embeddings(rng):
+    """1e-6 relative on every pair, where ‖a‖² − 2ab + ‖b‖² loses every digit."""
+    spread = rng.normal(size=(60, 64))
+    tight = np.repeat(rng.normal(size=(6, 64)), 10, axis=0) + 1e-4 * spread
+    for offset in (0, 10, 1e4):
+        for scale in (1, 1e-3):
+            for shape in (spread, tight):
+                z = (offset + scale * shape).astype(np.float32)
+                exact = ((z[:, None].astype(float) - z[None].astype(float)) ** 2).sum(axis=2)
+                D = pairwise.squared_l2(z, z)[0]
+                assert (np.diag(D) == 0).all()
+                np.testing.assert_allclose(D, exact, rtol=2e-6)
+                np.testing.assert_allclose(pairwise.l2(z, z)[0], np.sqrt(exact), rtol=1e-6)
+
+
+def test_pairwise_cosine_float32_is_right_for_collapsed_embeddings(rng):
+    z = (rng.normal(size=64) + 1e-3 * rng.normal(size=(50, 64))).astype(np.float32)
+    wide = z.astype(float) / np.linalg.norm(z.astype(float), axis=1, keepdims=True)
+    exact = ((wide[:, None] - wide[None]) ** 2).sum(axis=2) / 2
+    np.testing.assert_allclose(pairwise.cosine(z, z)[0], exact, rtol=1e-6)
+
+
+def test_sgd_by_hand():
+    p, g = {"W": np.array([[1.0]])}, {"W": np.array([[0.5]])}
+    plain = optimizers.sgd(0.1, momentum=0.9)
+    state = plain.init(p)
+    once, state = plain.update(g, state, p)
+    twice, _ = plain.update(g, state, once)
+    assert once["W"] == pytest.approx(1 - 0.1 * 0.5)
+    assert twice["W"] == pytest.approx(1 - 0.1 * 0.5 - 0.1 * (0.9 * 0.5 + 0.5))
+    ahead = optimizers.sgd(0.1, momentum=0.9, nesterov=True)
+    assert ahead.update(g, ahead.init(p), p)[0]["W"] == pytest.approx(1 - 0.1 * (0.5 + 0.9 * 0.5))
+    heavy = optimizers.sgd(0.1, weight_decay=0.2)
+    assert heavy.update(g, heavy.init(p), p)[0]["W"] == pytest.approx(1 - 0.1 * (0.5 + 0.2))
+
+
+def test_weight_decay_leaves_biases_alone():
+    p, nothing = {"W": np.ones((1, 1)), "b": np.ones(1)}, {"W": np.zeros((1, 1)), "b": np.zeros(1)}
+    for optimizer in (optimizers.sgd(0.1, weight_decay=0.5), optimizers.adam(0.1, weight_decay=0.5)):
+        moved, _ = optimizer.update(nothing, optimizer.init(p), p)
+        assert moved["W"] < 1
+        assert moved["b"] == 1
+
+
+def test_adam_first_step_has_the_size_of_the_learning_rate():
+    p = {"W": np.array([[1.0, 1.0]])}
+    adam = optimizers.adam(0.01)
+    moved, _ = adam.update({"W": np.array([[1e-3, -50.0]])}, adam.init(p), p)
+    np.testing.assert_allclose(moved["W"], [[0.99, 1.01]], rtol=1e-6)
+
+
+def test_schedules():
+    koch = optimizers.exponential(0.1, 0.99, every=10)
+    assert [koch(0), koch(9), koch(10)] == pytest.approx([0.1, 0.1, 0.099])
+    cosine = optimizers.cosine_decay(1.0, 100, warmup=10)
+    assert [cosine(0), cosine(9), cosine(10), cosine(55), cosine(100)] == pytest.approx([0.1, 1, 1, 0.5, 0])
+    rising = optimizers.linear(0.5, 0.9, 10)
+    assert [rising(0), rising(5), rising(99)] == pytest.approx([0.5, 0.7, 0.9])
