@@ -1,0 +1,103 @@
+"""Who may import whom. An arrow that is not here is a mistake, or a decision to be written down here."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minisiam
+
+ROOT = Path(minisiam.__file__).parent
+ARROWS = {
+    "require": set(),
+    "numerics": set(),
+    "tree": set(),
+    "initializers": {"require"},
+    "ops": {"require", "numerics"},
+    "distances": {"require", "initializers"},
+    "pairwise": {"require", "initializers", "distances"},
+    "losses": {"require", "numerics"},
+    "miners": {"require"},
+    "layers": {"require", "initializers", "ops", "tree"},
+    "encoders": {"require", "initializers", "layers", "tree"},
+    "networks": {"initializers", "tree"},  # it receives its encoder, distance and loss
+    "samplers": {"require"},
+    "optimizers": {"require", "tree"},
+    "train": set(),
+    "evaluate": {"require", "pairwise", "samplers"},
+    "datasets": {"require"},
+    "checkpoint": {"tree"},
+    "plots": {"require"},
+    "reference": set(),
+    "testing": {"reference", "typing"},
+    "typing": set(),
+}
+OUTSIDE = {
+    "plots": {"matplotlib"},
+    "reference": {"autograd"},
+    "testing": {"autograd", "hypothesis"},
+    "typing": {"jaxtyping"},
+}
+FREE = {"__init__", "__main__", "cli", "methods", "runs", "report"}  # these put the others together
+
+
+def imports(path):
+    """Names of the package's rooms and of other packages that a file imports when it runs, type checking aside."""
+    inside, outside = set(), set()
+
+    def visit(node):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            return
+        if isinstance(node, ast.ImportFrom) and node.level:
+            depth = len(path.relative_to(ROOT).parts) - node.level
+            base = path.relative_to(ROOT).parts[:depth]
+            names = [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]
+            inside.update([base[0]] if base else names)
+        elif isinstance(node, ast.ImportFrom):
+            outside.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            outside.update(alias.name.split(".")[0] for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text()))
+    return inside, outside - set(sys.stdlib_module_names)
+
+
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def room(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_arrows(path):
+    name = room(path)
+    if name in FREE:
+        return
+    inside, outside = imports(path)
+    assert inside - {name} <= ARROWS[name]
+    assert outside <= {"numpy"} | OUTSIDE.get(name, set())
+
+
+def test_every_room_is_on_the_map():
+    assert {room(path) for path in FILES} == set(ARROWS) | FREE
+
+
+def test_importing_the_package_imports_numpy_and_nothing_else():
+    heavy = ["matplotlib", "autograd", "hypothesis", "jaxtyping"]
+    code = f"import sys, minisiam; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_assert_and_no_pickle(path):
+    source = path.read_text()
+    found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)]
+    assert not found
+    assert "allow_pickle=True" not in source
+    assert "np.random.seed" not in source

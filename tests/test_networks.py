@@ -1,0 +1,182 @@
+"""The wirings: shared weights, the agreement of their views, and gradients from end to end."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minisiam import distances, encoders, layers, losses, miners, networks, pairwise, tree
+
+DISTANCES = ["l2", "squared_l2", "l1", "weighted_l1", "cosine"]
+TRIPLET_LOSSES = [losses.triplet_hinge, losses.triplet_soft_margin, losses.triplet_ratio]
+
+
+def wide(params):
+    return tree.cast(params, np.float64)
+
+
+def close(a, b, tolerance=1e-12):
+    tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance), a, b)
+
+
+def started(network, rng, shape=(5,)):
+    return wide(network.init(rng, shape))
+
+
+def agrees_with_differences(network, params, *batch):
+    """The gradient along a random direction of all parameters at once, against a central difference."""
+    rng = np.random.default_rng(3)
+    direction = tree.map(lambda p: rng.normal(size=np.shape(p)), params)
+    moved = lambda h: network(tree.map(lambda p, u: p + h * u, params, direction), *batch)[0]
+    (grads,) = network(params, *batch)[1](1.0)
+    along = sum(np.sum(g * u) for g, u in zip(tree.leaves(grads), tree.leaves(direction), strict=True))
+    assert along == pytest.approx((moved(1e-6) - moved(-1e-6)) / 2e-6, rel=1e-6, abs=1e-9)
+    assert [np.shape(g) for g in tree.leaves(grads)] == [np.shape(p) for p in tree.leaves(params)]
+
+
+@pytest.fixture
+def batch():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(3, 6, 5))
+    return x, rng.random(6) < 0.5, np.array([0, 0, 1, 1, 2, 2])
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_siamese_from_end_to_end(rng, batch, name):
+    (x1, x2, _), same, _ = batch
+    network = networks.siamese(encoders.mlp(7, 3), getattr(distances, name), losses.contrastive)
+    agrees_with_differences(network, started(network, rng), x1, x2, same)
+
+
+@pytest.mark.parametrize("loss", TRIPLET_LOSSES)
+@pytest.mark.parametrize("name", DISTANCES)
+def test_triplet_from_end_to_end(rng, batch, name, loss):
+    network = networks.triplet(encoders.mlp(7, 3), getattr(distances, name), loss)
+    agrees_with_differences(network, started(network, rng), *batch[0])
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_verification_from_end_to_end(rng, batch, name):
+    (x1, x2, _), same, _ = batch
+    distance = getattr(distances, name)
+    if name != "weighted_l1":
+        distance = distances.calibrated(distance, scale=2.0, threshold=0.5)
+    network = networks.verification(encoders.mlp(7, 3), distance, losses.cross_entropy)
+    agrees_with_differences(network, started(network, rng), x1, x2, same)
+
+
+@pytest.mark.parametrize("miner", [miners.all_triplets, miners.batch_hard])
+@pytest.mark.parametrize("name", DISTANCES)
+def test_batch_from_end_to_end(rng, batch, name, miner):
+    x, _, labels = batch
+    network = networks.batch(
+        encoders.mlp(7, 3), getattr(pairwise, name), losses.over(losses.triplet_soft_margin, miner)
+    )
+    agrees_with_differences(network, started(network, rng), x[0], labels)
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [encoders.bielski(3), encoders.conv4(4, embedding=3), encoders.koch(28, 3, init="he")],
+    ids=lambda e: e.name,
+)
+def test_convolutional_networks_from_end_to_end(rng, encoder):
+    x1, x2 = rng.random((2, 2, 28, 28, 1))
+    network = networks.siamese(encoder, distances.squared_l2, losses.contrastive)
+    agrees_with_differences(network, started(network, rng, (28, 28, 1)), x1, x2, np.array([True, False]))
+
+
+def test_regularized_from_end_to_end(rng, batch):
+    (x1, x2, _), same, _ = batch
+    plain = networks.siamese(encoders.mlp(7, 3), distances.weighted_l1, losses.contrastive)
+    network = networks.regularized(plain, lambda W: losses.l2_penalty(W, strength=0.1))
+    params = started(network, rng)
+    agrees_with_differences(network, params, x1, x2, same)
+    weights = [p for p in tree.leaves(params) if p.ndim > 1]
+    penalty = 0.1 * sum((W**2).sum() for W in weights)
+    assert network(params, x1, x2, same)[0] == pytest.approx(plain(params, x1, x2, same)[0] + penalty)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), n=st.integers(1, 4), name=st.sampled_from(DISTANCES))
+def test_two_branches_equal_one_stacked_batch(seed, n, name):
+    """There is one network: the sum of the two branches' gradients is the gradient of the stacked batch."""
+    rng = np.random.default_rng(seed)
+    x1, x2 = rng.normal(size=(2, n, 5))
+    same = rng.random(n) < 0.5
+    encoder, distance = encoders.mlp(7, 3), getattr(distances, name)
+    network = networks.siamese(encoder, distance, losses.contrastive)
+    params = started(network, rng)
+    value, pullback = network(params, x1, x2, same)
+
+    z, pull_z = encoder(params["encoder"], np.concatenate([x1, x2]))
+    d, pull_d = distance(z[:n], z[n:], *params["distance"])
+    stacked, pull = losses.contrastive(d, same)
+    dz1, dz2, *_ = pull_d(*pull(1.0))
+    dtheta, _ = pull_z(np.concatenate([dz1, dz2]))
+    assert value == pytest.approx(stacked)
+    close(pullback(1.0)[0]["encoder"], dtheta)
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_a_batch_equals_the_siamese_network_on_the_same_pairs(rng, batch, name):
+    x, labels = batch[0][0], batch[2]
+    encoder = encoders.mlp(7, 3)
+    siamese = networks.siamese(encoder, getattr(distances, name), losses.contrastive)
+    batched = networks.batch(encoder, getattr(pairwise, name), losses.over(losses.contrastive, miners.all_pairs))
+    params = started(siamese, rng)
+    i, j = np.triu_indices(len(x), 1)
+    value, pullback = siamese(params, x[i], x[j], labels[i] == labels[j])
+    batch_value, batch_pullback = batched(params, x, labels)
+    assert value == pytest.approx(batch_value)
+    close(pullback(1.0)[0], batch_pullback(1.0)[0], 1e-11)
+
+
+def test_the_last_bias_never_learns_under_l2(rng, batch):
+    """A common shift of both embeddings changes no difference: a property of the mathematics, not of the code."""
+    (x1, x2, _), same, _ = batch
+    network = networks.siamese(encoders.mlp(7, 3), distances.l2, losses.contrastive)
+    (grads,) = network(started(network, rng), x1, x2, same)[1](1.0)
+    np.testing.assert_allclose(grads["encoder"][-1][1], 0, atol=1e-15)
+
+
+def test_pullbacks_of_an_encoder_do_not_disturb_each_other(rng, batch):
+    encoder = encoders.mlp(7, 3)
+    theta = wide(encoder.init(rng, (5,))[0])
+    x1, x2, x3 = batch[0]
+    z1, first = encoder(theta, x1)
+    _, second = encoder(theta, x2)
+    g = rng.normal(size=z1.shape)
+    before = first(g)
+    second(g)
+    encoder(theta, x3)
+    tree.map(np.testing.assert_array_equal, before, first(g))
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_a_float32_step_stays_float32(rng, batch, name):
+    x, same, labels = batch[0].astype(np.float32), batch[1], batch[2]
+    encoder = encoders.mlp(7, 3)
+    for network, arguments in (
+        (networks.siamese(encoder, getattr(distances, name), losses.contrastive), (x[0], x[1], same)),
+        (networks.triplet(encoder, getattr(distances, name), losses.triplet_hinge), (*x,)),
+        (
+            networks.batch(
+                encoder, getattr(pairwise, name), losses.over(losses.triplet_soft_margin, miners.batch_hard)
+            ),
+            (x[0], labels),
+        ),
+    ):
+        params = network.init(rng, (5,))
+        value, pullback = network(params, *arguments)
+        found = {np.asarray(a).dtype for a in [value, *tree.leaves(params), *tree.leaves(pullback(np.float64(1))[0])]}
+        assert found == {np.dtype(np.float32)}
+
+
+def test_serial_of_parameterless_layers_needs_no_input_gradient(rng):
+    encoder = layers.serial(layers.Flatten, layers.Relu, layers.Dense(2))
+    params, _ = encoder.init(rng, (2, 2, 1))
+    z, pullback = encoder(params, rng.normal(size=(3, 2, 2, 1)), input_grad=False)
+    dparams, dx = pullback(z)
+    assert dx is None
+    assert dparams[2][0].shape == (4, 2)
