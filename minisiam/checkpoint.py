@@ -55,7 +55,7 @@ def load(path: str | Path, template: Params) -> Params:
 
 def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             header = json.loads(str(stored["header"]))
             leaves = [stored[f"leaf{number}"] for number in range(len(stored.files) - 1)]
     except FileNotFoundError:

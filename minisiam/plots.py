@@ -106,7 +106,8 @@ def distances(
     require.finite(d=d)
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    bins = np.linspace(min(0, d.min()), np.quantile(d, 0.999), 60).tolist()
+    low, high = min(0, float(d.min())), float(np.quantile(d, 0.999))
+    bins = np.linspace(low, high if high > low else low + 1, 60).tolist()
     hist = partial(axes.hist, bins=bins, density=True)
     hist(d[same], color=SAME, alpha=0.75, label="same class")
     hist(d[~same], color=DIFFERENT, alpha=0.35)
@@ -204,14 +205,15 @@ def triplets_sheet(
 
 def glyph_sheet(images: Array, rows: Sequence[str], title: str) -> Figure:
     """A table of images (rows, columns, h, w, 1), with a name for each row."""
-    count, columns = images.shape[:2]
+    count, columns, height, width, _ = images.shape
     figure = Figure(figsize=(0.42 * columns + 1.9, 0.42 * count + 0.6), layout="constrained")
-    grid = figure.subplots(count, columns, squeeze=False)
-    for line, name, pictures in zip(grid, rows, images, strict=True):
-        for axes, picture in zip(line, pictures, strict=True):
-            _show(axes, picture)
-        line[0].text(-0.3, 0.5, name, transform=line[0].transAxes, ha="right", va="center", fontsize=9)
-    figure.suptitle(title, fontsize=11)
+    axes = figure.add_subplot()
+    _show(axes, images.transpose(0, 2, 1, 3, 4).reshape(count * height, columns * width, 1))
+    axes.set_axis_on()
+    axes.set_yticks((np.arange(count) + 0.5) * height - 0.5, list(rows))
+    axes.set(xticks=[], title=title)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
     return figure
 
 

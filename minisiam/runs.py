@@ -104,9 +104,7 @@ def train(settings: Settings, data: Data, folder: Path, say: Say) -> Run:
     say
         Where a line of progress goes, for instance `print`.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} exists and is not empty: choose another --out, or remove it first")
-    folder.mkdir(parents=True, exist_ok=True)
+    new_folder(folder)
     method = methods.build(settings)
     say(settings.title)
     for name, part in data._asdict().items():
@@ -122,6 +120,13 @@ def train(settings: Settings, data: Data, folder: Path, say: Say) -> Run:
     results |= {"train_seconds": round(seconds, 2), "steps": steps, "settings": settings.as_dict()}
     report.write(folder / "report.json", results)
     return run._replace(report=results)
+
+
+def new_folder(folder: Path) -> None:
+    """Make the folder of a run; one that holds something is left alone."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not empty: choose another --out, or remove it first")
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _first_params(settings: Settings, method: Method) -> Params:

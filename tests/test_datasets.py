@@ -93,3 +93,12 @@ def test_posed_glyphs_are_where_they_say():
         posed.images[(posed.turn == t) & (posed.shift[:, 0] == 0)][0] for t in np.unique(posed.turn)[[0, 2]]
     )
     assert np.corrcoef(upright.ravel(), upside_down[::-1, ::-1].ravel())[0, 1] > 0.9
+
+
+def test_turned_gives_the_eight_poses(rng):
+    image = rng.random((1, 4, 4, 1))
+    poses = datasets.turned(np.repeat(image, 8, axis=0), np.arange(8))
+    assert len({pose.tobytes() for pose in poses}) == 8
+    np.testing.assert_array_equal(poses[0], image[0])
+    np.testing.assert_array_equal(poses[2], image[0, ::-1, ::-1])
+    np.testing.assert_array_equal(poses[4], image[0, :, ::-1])

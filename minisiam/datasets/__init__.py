@@ -1,6 +1,6 @@
 """Data to learn from: `pen_glyphs`, which ships with the package, and two toy sets for pictures."""
 
-from .dataset import Dataset, blurred, centred, resized, split
+from .dataset import Dataset, blurred, centred, resized, split, turned
 from .pen_glyphs import pen_glyphs, skeletons
 from .toys import plane, posed_glyphs
 
@@ -14,4 +14,5 @@ __all__ = [
     "resized",
     "skeletons",
     "split",
+    "turned",
 ]

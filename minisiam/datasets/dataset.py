@@ -9,7 +9,7 @@ import numpy as np
 from .. import require
 
 if TYPE_CHECKING:
-    from ..typing import Array, Float
+    from ..typing import Array, Float, Int
 
 
 class Dataset(NamedTuple):
@@ -93,6 +93,20 @@ def resized(images: Float[Array, "n h w c"], size: int) -> Float[Array, "n p q c
         return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(length))).astype(images.dtype)
 
     return _along_rows_and_columns(images, interpolation(images.shape[1]), interpolation(images.shape[2]))
+
+
+def turned(images: Float[Array, "n h h c"], poses: Int[Array, "n"]) -> Float[Array, "n h h c"]:
+    """Each image in one of the eight poses of a square: turned by poses % 4 quarters, and from 4 on mirrored as well.
+
+    A letter turned or mirrored is another letter: a set of classes becomes eight times as many.
+    """
+    _check(images)
+    out = np.empty_like(images)
+    for pose in range(8):
+        mine = poses == pose
+        some = np.rot90(images[mine], pose % 4, axes=(1, 2))
+        out[mine] = some[:, :, ::-1] if pose >= 4 else some
+    return out
 
 
 def _along_rows_and_columns(images: Array, rows: Array, columns: Array) -> Array:

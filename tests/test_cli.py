@@ -1,0 +1,102 @@
+"""The command line, run as a person would."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minisiam import cli
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "minisiam", "train", "--steps", "40", "--out", folder],
+        capture_output=True,
+        text=True,
+    )
+    return folder, done
+
+
+def test_train(run):
+    folder, done = run
+    assert done.stderr == ""
+    assert done.returncode == 0
+    for words in ("validation one-shot", "time left", "pixels", "chance", "95 % interval", "next: minisiam evaluate"):
+        assert words in done.stdout
+    figures = {p.name for p in (folder / "figures").iterdir()}
+    assert figures == {f"{n}.png" for n in ("clusters", "distances", "few_shot", "shown", "one_shot", "curves")}
+    assert {p.name for p in folder.iterdir()} == {"model.npz", "log.jsonl", "report.json", "figures"}
+
+
+def test_evaluate_repeats_the_report(run, capsys):
+    folder, _ = run
+    assert cli.main(["evaluate", str(folder), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["one_shot"] == json.loads((folder / "report.json").read_text())["one_shot"]
+    assert again["data"] == "pen-glyphs"
+
+
+def test_evaluate_other_people_and_an_easier_task(run, capsys):
+    folder, _ = run
+    assert cli.main(["evaluate", str(folder), "--data", "pen-glyphs:7", "--way", "5", "--shot", "5"]) == 0
+    table = capsys.readouterr().out
+    assert "5-way 5-shot" in table
+    assert "20.0 %" in table
+
+
+def test_plot(run, capsys):
+    folder, _ = run
+    (folder / "figures" / "clusters.png").unlink()
+    assert cli.main(["plot", str(folder)]) == 0
+    assert (folder / "figures" / "clusters.png").is_file()
+
+
+def test_data(tmp_path, capsys):
+    sheet = tmp_path / "sheet.png"
+    assert cli.main(["data", "--show", str(sheet)]) == 0
+    assert "test: 9,120 images of 456 classes in 10 alphabets" in capsys.readouterr().out
+    assert sheet.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "--network", "siamese", "--loss", "hinge"], "reads two distances"),
+        (["train", "--margin", "-1", "--loss", "hinge"], "margin must be"),
+        (["train", "--seed", "-3"], "seed must be"),
+        (["train", "--out", "{full}"], "is not empty: choose another --out"),
+        (["train", "--out", "{full}/file"], "is not empty: choose another --out"),
+        (["evaluate", "{full}"], "is not a run: it holds no model.npz"),
+        (["evaluate", "{full}/nothing"], "is not a run: it does not exist"),
+        (["plot", "{full}"], "is not a run"),
+        (["evaluate", "{run}", "--data", "pen-glyph"], "unknown data 'pen-glyph'"),
+        (["evaluate", "{run}", "--data", "pen-glyphs:x"], "a whole number as in pen-glyphs:7"),
+        (["evaluate", "{run}", "--way", "500"], "use a smaller way"),
+    ],
+)
+def test_mistakes_are_explained_in_one_line(run, tmp_path, capsys, words, message):
+    (tmp_path / "file").write_text("mine")
+    arguments = [word.format(full=tmp_path, run=run[0]) for word in words]
+    assert cli.main(arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["plot"], ["data"]])
+def test_help_teaches(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([*command, "--help"])
+    assert stopped.value.code == 0
+    assert len(capsys.readouterr().out) > 200
+
+
+def test_runs_get_names_of_their_own(tmp_path):
+    assert cli._fresh(tmp_path, "a") == tmp_path / "a"
+    Path(tmp_path / "a").mkdir()
+    assert cli._fresh(tmp_path, "a") == tmp_path / "a-2"

@@ -1,0 +1,87 @@
+"""Figures draw what they are given: counted by their parts, without a display."""
+
+import io
+
+import numpy as np
+import pytest
+
+from minisiam import evaluate, plots
+from minisiam.samplers import Episode
+
+
+def drawn(figure):
+    """Draw it for real: warnings are errors, and a figure that cannot be laid out raises."""
+    figure.savefig(io.BytesIO(), format="png", dpi=40)
+    return figure.axes
+
+
+def test_clusters_of_two_dimensions_are_drawn_as_they_are(rng):
+    z = rng.normal(size=(12, 2))
+    (axes,) = drawn(plots.clusters(z, np.repeat([0, 1, 2], 4)))
+    points = np.concatenate([c.get_offsets() for c in axes.collections])
+    np.testing.assert_allclose(points, z)
+    assert len(axes.get_legend().get_texts()) == 3
+
+
+def test_clusters_of_more_dimensions_show_the_two_largest(rng):
+    z = rng.normal(size=(50, 5)) * [0.1, 5, 0.1, 2, 0.1]
+    plane, names = plots.plane_of(z)
+    largest = np.linalg.eigvalsh(np.cov(z.T))[:-3:-1]
+    np.testing.assert_allclose(np.cov(plane.T), np.diag(largest), atol=1e-12 * largest[0])
+    assert "% of the variance" in names[0]
+    (axes,) = drawn(plots.clusters(z, np.zeros(50, int), rng.random((50, 8, 8, 1))))
+    assert sum(isinstance(part, plots.AnnotationBbox) for part in axes.get_children()) == 50
+
+
+def test_a_collapsed_embedding_can_still_be_drawn():
+    drawn(plots.clusters(np.ones((4, 3)), np.array([0, 0, 1, 1])))
+    drawn(plots.distances(np.zeros(4), np.array([True, True, False, False])))
+
+
+def test_distances_with_a_threshold(rng):
+    (axes,) = drawn(plots.distances(rng.random(40), np.arange(40) < 20, 0.5, "margin"))
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["same class", "different classes", "margin = 0.5"]
+
+
+def test_curves():
+    log = [{"step": s, "loss": 1 / s, "active": 0.5, "validation": 0.1 * s} for s in (1, 2, 3)]
+    top, bottom = drawn(plots.curves(log, chance=0.05))
+    np.testing.assert_allclose(top.lines[0].get_ydata(), [1, 1 / 2, 1 / 3])
+    np.testing.assert_allclose(bottom.lines[0].get_ydata(), [10, 20, 30])
+
+
+def test_few_shot_sheet_frames_the_wrong_answers(rng):
+    images = rng.random((6, 8, 8, 1))
+    episode = Episode(np.array([0, 1, 2]), np.array([0, 1, 2]), np.array([3, 4, 5]), np.array([0, 1, 2]))
+    axes = drawn(plots.few_shot_sheet(images, [episode], [np.array([0, 2, -1])], ["Elvish"]))
+    assert any("Elvish: 1 of 3 right" in t.get_text() for a in axes for t in a.texts)
+    asked, given, right = axes[:3], axes[3:6], axes[6:9]
+    assert [len(a.images) for a in asked] == [1, 1, 1]
+    assert [a.axison for a in given] == [False, True, True]
+    assert [len(a.images) for a in right] == [0, 1, 1]
+
+
+def test_sheets(rng):
+    a, b, c = rng.random((3, 10, 8, 8, 1))
+    axes = drawn(plots.pairs_sheet(a, b, np.arange(10) < 5, np.arange(10.0)))
+    assert axes[0].get_title() == "same\n0.00"
+    assert sum(len(x.images) for x in axes) == 10
+    assert sum(len(x.images) for x in drawn(plots.triplets_sheet(a, b, c))) == 10
+    (axes,) = drawn(plots.glyph_sheet(rng.random((2, 3, 8, 8, 1)), ["one", "two"], "Letters"))
+    assert axes.images[0].get_array().shape == (16, 24)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["one", "two"]
+
+
+def test_bars():
+    scores = {"this network": evaluate.Score(0.9, 0.88, 0.92), "pixels": evaluate.Score(0.4, 0.38, 0.42)}
+    (axes,) = drawn(plots.one_shot_bars(scores, 0.05, "one-shot"))
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([90, 40])
+
+
+def test_mistakes():
+    with pytest.raises(ValueError, match="no plane"):
+        plots.plane_of(np.ones((3, 1)))
+    with pytest.raises(ValueError, match="log is empty"):
+        plots.curves([])
+    with pytest.raises(TypeError, match="boolean"):
+        plots.distances(np.ones(2), np.array([0, 1]))

@@ -1,0 +1,141 @@
+"""Networks learn, in seconds; the same seed learns the same; a run can be opened again."""
+
+import json
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from minisiam import checkpoint, datasets, methods, report, runs, train, tree
+from minisiam.methods import Settings
+
+
+@pytest.fixture(scope="module")
+def small(glyphs):
+    rest, test = datasets.split(glyphs)
+    return runs.Data(*datasets.split(rest, every=5), test)
+
+
+def one_shot(method, params, data):
+    data = method.prepared(data)
+    return report.few_shot(method.embed(params, data.images), data, 60, method.matrix(params)).accuracy
+
+
+@pytest.mark.parametrize("distance", methods.DISTANCES)
+@pytest.mark.parametrize(
+    ("network", "loss"),
+    [("siamese", None), ("triplet", "hinge"), ("triplet", "ratio"), ("verification", None), ("batch", "soft-margin")],
+)
+def test_two_seconds_of_training_beat_the_untrained_network(small, network, loss, distance):
+    settings = Settings(network=network, loss=loss, distance=distance, steps=120)
+    method = methods.build(settings)
+    start = method.network.init(np.random.default_rng(0), (28, 28, 1))
+    ready = method.prepared(small.train)
+    batches = islice(method.batches(ready, np.random.default_rng(1)), settings.steps)
+    *_, (_, _, params) = train.fit(method.network, start, method.optimizer, batches)
+    assert one_shot(method, params, small.validation) > one_shot(method, start, small.validation) + 0.02
+
+
+@pytest.fixture(scope="module")
+def run(small, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return runs.train(Settings(network="siamese", steps=60), small, folder, lambda line: None)
+
+
+def test_the_same_seed_trains_the_same_network(small, run, tmp_path):
+    again = runs.train(run.settings, small, tmp_path / "again", lambda line: None)
+    tree.map(np.testing.assert_array_equal, run.params, again.params)
+    other = runs.train(Settings(network="siamese", steps=60, seed=1), small, tmp_path / "other", lambda line: None)
+    assert not np.array_equal(tree.leaves(run.params)[0], tree.leaves(other.params)[0])
+
+
+def test_a_run_folder_holds_what_it_should(run, small):
+    results = json.loads((run.folder / "report.json").read_text())
+    found = results["one_shot"]
+    assert found["way"] == 20
+    assert found["shot"] == 1
+    assert found["interval"][0] <= found["accuracy"] <= found["interval"][1]
+    assert {"pixels", "centred_blurred_pixels", "untrained"} <= set(found)
+    assert results["settings"] == run.settings.as_dict()
+    assert results["steps"] == 60
+    records = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
+    assert [records[0]["step"], records[-1]["step"]] == [1, 60]
+    assert {"loss", "active", "same", "different", "validation", "seconds"} <= set(records[0])
+    assert report.examine(run, small)["one_shot"] == found
+
+
+def test_an_opened_run_is_the_run(run):
+    opened = runs.open_run(run.folder)
+    tree.map(np.testing.assert_array_equal, opened.params, run.params)
+    assert opened.settings == run.settings
+    assert opened.log == run.log
+
+
+def test_training_stops_when_the_time_is_over(small, tmp_path):
+    said = []
+    run = runs.train(Settings(network="siamese", steps=10**6, minutes=0.02), small, tmp_path / "run", said.append)
+    assert run.report["train_seconds"] < 3
+    assert any("0.02 minutes were over" in line for line in said)
+
+
+def test_an_interrupted_run_keeps_what_was_learnt(small, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        for step, value, params in train.fit(*arguments):
+            yield step, value, params
+            if step == 5:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "fit", interrupted)
+    run = runs.train(Settings(network="siamese", steps=100), small, tmp_path / "run", lambda line: None)
+    assert run.report["steps"] == 5
+    assert not np.array_equal(tree.leaves(run.params)[0], tree.leaves(run.untrained)[0])
+
+
+def test_a_killed_run_can_be_opened(run, tmp_path):
+    (tmp_path / "model.npz").write_bytes((run.folder / "model.npz").read_bytes())
+    opened = runs.open_run(tmp_path)
+    assert opened.report == {}
+    assert opened.log == []
+
+
+def test_checkpoints_that_cannot_be_used_say_so(run, tmp_path):
+    model = run.folder / "model.npz"
+    whole = model.read_bytes()
+    damaged = tmp_path / "damaged.npz"
+    for content in (b"", b"PK\x03\x04", whole[: len(whole) // 2], whole[:-1], b"\x93NUMPY" + whole):
+        damaged.write_bytes(content)
+        with pytest.raises(checkpoint.CheckpointError, match="damaged"):
+            checkpoint.load(damaged, run.params)
+    with pytest.raises(checkpoint.CheckpointError, match="no file"):
+        checkpoint.load(tmp_path / "nothing.npz", run.params)
+    with pytest.raises(checkpoint.CheckpointError, match="another network"):
+        checkpoint.load(model, run.params["encoder"][:1])
+    np.savez(damaged, header=np.array(json.dumps({"format": 99, "settings": {}})))
+    with pytest.raises(checkpoint.CheckpointError, match="format 99"):
+        checkpoint.load(damaged, run.params)
+
+
+def test_a_failed_save_leaves_the_old_file(run, tmp_path, monkeypatch):
+    path = tmp_path / "model.npz"
+    checkpoint.save(path, run.params, {"old": True})
+
+    def full_disk(*arguments, **leaves):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        checkpoint.save(path, run.params, {"old": False})
+    assert checkpoint.settings(path) == {"old": True}
+    assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
+
+
+def test_the_active_share_counts_what_the_loss_pushes(small):
+    monitor = runs.Monitor(Settings(network="triplet", loss="hinge", margin=0.5), methods.build(Settings()), small)
+    monitor.labels = np.array([0, 0, 1])
+    D = np.array([[0, 1, 1.2], [1, 0, 2], [1.2, 2, 0]])
+    d, same = np.array([1, 1.2, 2]), np.array([True, False, False])
+    assert monitor.active(D, d, same).tolist() == [True, False]  # 1 − 1.2 + ½ > 0, 1 − 2 + ½ < 0
+    monitor.settings = Settings(network="siamese", margin=1.5)
+    assert monitor.active(D, d, same).tolist() == [True, False]
+    monitor.settings = Settings(network="verification")
+    assert monitor.active(D, d - 1.5, same).tolist() == [False, True, False]
