@@ -161,7 +161,9 @@ def few_shot_sheet(
         A name for each episode.
     """
     way = max(len(e.support) for e in episodes)
-    figure = Figure(figsize=(0.5 * way + 1.2, 2.1 * len(episodes) + 0.5), layout="constrained")
+    height = 2.1 * len(episodes) + 0.7
+    figure = Figure(figsize=(0.5 * way + 1.2, height), layout="constrained")
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.6 / height))  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(3 * len(episodes), way, squeeze=False)
     for axes in grid.ravel():
         axes.set_axis_off()

@@ -97,10 +97,10 @@ def table(results: dict[str, Any]) -> str:
     """The report for a person."""
     found, verified = results["one_shot"], results["verification"]
     task = f"{found['way']}-way {found['shot']}-shot, {found['classes']} letters of unseen alphabets"
-    lines = [f"{task:45}accuracy    95 % interval"]
+    lines = [f"{task:49}accuracy    95 % interval"]
     for name, score in scores(results).items():
-        lines.append(f"  {name:43}{100 * score.accuracy:6.1f} %    {100 * score.low:.1f} to {100 * score.high:.1f}")
-    lines.append(f"  {'chance':43}{100 * found['chance']:6.1f} %")
+        lines.append(f"  {name:47}{100 * score.accuracy:6.1f} %    {100 * score.low:.1f} to {100 * score.high:.1f}")
+    lines.append(f"  {'chance':47}{100 * found['chance']:6.1f} %")
     lines.append(
         f"same letter or not: {100 * verified['accuracy']:.1f} % right at the threshold {verified['threshold']:.3g}, "
         f"which was chosen on the validation alphabets (equal error {100 * verified['equal_error']:.1f} %)"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
-SECONDS_BETWEEN_RECORDS = 2.0
+SECONDS_BETWEEN_RECORDS = 2.0  # or ten times as long as a record takes, where the encoder is slow
 
 
 class Data(NamedTuple):
@@ -110,7 +110,7 @@ def train(settings: Settings, data: Data, folder: Path, say: Say) -> Run:
     for name, part in data._asdict().items():
         say(f"  {name:11}{part}")
     params = _first_params(settings, method)
-    say(f"  {tree.size(params):,} parameters; at most {settings.steps:,} steps and {settings.minutes:g} minutes\n")
+    say(f"  {tree.size(params):,} parameters; at most {settings.steps:,} steps or {settings.minutes:g} min\n")
     ready = Data(*(method.prepared(part) for part in data))
     monitor = Monitor(settings, method, ready)
     steps, seconds = _fit(settings, method, params, ready.train, monitor, folder, say)
@@ -141,11 +141,11 @@ def _stream(seed: int, purpose: str) -> np.random.Generator:
 def _fit(
     settings: Settings, method: Method, params: Params, data: Dataset, monitor: Monitor, folder: Path, say: Say
 ) -> tuple[int, float]:
-    """`train.fit` with an eye on the clock: a record every two seconds, and the model saved beside it."""
+    """`train.fit` with an eye on the clock: a record every few seconds, and the model saved beside it."""
     batches = islice(method.batches(data, _stream(settings.seed, "batches")), settings.steps)
     limit = 60 * settings.minutes
     recent: list[float] = []
-    step, seconds = 0, 0.0
+    step, seconds, pause = 0, 0.0, SECONDS_BETWEEN_RECORDS
     start = last = time.perf_counter()
     say(Monitor.HEADER)
     with (folder / "log.jsonl").open("w") as log:
@@ -156,7 +156,7 @@ def _fit(
                 now = time.perf_counter()
                 seconds = now - start
                 done = step == settings.steps or seconds > limit
-                if done or step == 1 or now - last > SECONDS_BETWEEN_RECORDS:
+                if done or step == 1 or now - last > pause:
                     record = monitor.record(step, seconds, float(np.mean(recent)), params)
                     left = min(seconds / step * (settings.steps - step), limit - seconds)
                     say(Monitor.line(record, 0.0 if done else left))
@@ -164,6 +164,7 @@ def _fit(
                     log.flush()
                     checkpoint.save(folder / "model.npz", params, settings.as_dict())
                     recent, last = [], time.perf_counter()
+                    pause = max(SECONDS_BETWEEN_RECORDS, 10 * (last - now))
                 if done:
                     break
         except KeyboardInterrupt:
