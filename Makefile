@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint mutants soak format clean
 
 help:           ## what there is
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,6 +17,12 @@ lint: .venv/test.stamp  ## style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+mutants: .venv/test.stamp  ## change every op's source in every way and see whether the tests notice
+	$(BIN)/python tests/mutants.py
+
+soak: .venv/test.stamp  ## a million wild inputs: no NaN, no infinity, no warning; goes on where it was stopped
+	$(BIN)/python tests/soak.py
 
 format: .venv/test.stamp  ## let ruff format the code
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""The command line: `minisiam train | evaluate | plot | data`."""
+"""The command line: `minisiam train | evaluate | plot | data | check`."""
 
 from __future__ import annotations
 
@@ -40,17 +40,34 @@ Examine a run again: 20-way one-shot on unseen alphabets, beside pixels and the 
     minisiam evaluate runs/batch-l2-soft-margin --data pen-glyphs:7   the same letters by other people
     minisiam evaluate runs/batch-l2-soft-margin --way 5 --shot 5      an easier examination
 """
+CHECK = """\
+Compare an op's value and gradients with two oracles, autograd and differences, and its kinks with their
+documented values. Says "correct", or shows the smallest input on which it is wrong, with a clue.
+
+    minisiam check losses.contrastive              an op of the library
+    minisiam check my_losses.py:contrastive        a function of yours with the name of one of the library's
+    minisiam check my_losses.py:mine --definition my_losses.py:formula
+    minisiam check --all                           a table of every op
+    minisiam check --figure contrastive            the loss, its slope and its forces in the plane
+
+A function to be checked has the form
+
+    def contrastive(d: Float[Array, "n"], /, same: Bool[Array, "n"], margin: float = 1.0):
+        value = ...
+        def pullback(dl):
+            return (dd,)                # a tuple, one gradient for each variable left of the slash
+        return value, pullback
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 a mistake that the message explains."""
     arguments = parser().parse_args(argv)
     try:
-        arguments.command(arguments)
+        return arguments.command(arguments)
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         print(f"minisiam: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -135,6 +152,16 @@ def parser() -> argparse.ArgumentParser:
         help="draw a sheet (default: pen-glyphs.png)",
     )
     verb.set_defaults(command=data)
+    verb = verbs.add_parser("check", help="is this gradient right?", description=CHECK, formatter_class=raw)
+    what = verb.add_mutually_exclusive_group(required=True)
+    what.add_argument("op", nargs="?", metavar="OP", help="losses.contrastive, or path/to/file.py:function")
+    what.add_argument("--all", action="store_true", help="every op of the library, as a table")
+    what.add_argument("--figure", metavar="NAME", help="draw a distance or a loss, its slope and its forces")
+    verb.add_argument(
+        "--definition", metavar="FILE:FUNCTION", help="its formula in autograd.numpy, if it is not the library's"
+    )
+    verb.add_argument("--out", type=Path, metavar="FILE", help="where the figure goes (default: NAME.png)")
+    verb.set_defaults(command=check)
     return top
 
 
@@ -146,7 +173,7 @@ def _choice(what: str, known: Iterable[str], default: str) -> str:
 say = partial(print, flush=True)
 
 
-def train(arguments: argparse.Namespace) -> None:
+def train(arguments: argparse.Namespace) -> int:
     """`minisiam train`."""
     chosen = {k: v for k, v in vars(arguments).items() if k not in ("command", "out")}
     settings = Settings(**chosen)
@@ -162,6 +189,7 @@ def train(arguments: argparse.Namespace) -> None:
             say(f"  {path}")
     say(f"\nnext: minisiam evaluate {folder} --data pen-glyphs:7     the same letters by other people")
     say("      minisiam train --network triplet                another method; --help shows them all")
+    return 0
 
 
 def _fresh(parent: Path, name: str) -> Path:
@@ -172,7 +200,7 @@ def _fresh(parent: Path, name: str) -> Path:
     return folder
 
 
-def evaluate(arguments: argparse.Namespace) -> None:
+def evaluate(arguments: argparse.Namespace) -> int:
     """`minisiam evaluate`."""
     run = runs.open_run(arguments.run)
     examined = runs.load(arguments.data, run.method.pixels)
@@ -180,16 +208,18 @@ def evaluate(arguments: argparse.Namespace) -> None:
     results |= {"train_seconds": run.report.get("train_seconds"), "steps": run.report.get("steps")}
     results |= {"data": arguments.data, "settings": run.settings.as_dict()}
     say(json.dumps(results, indent=2, allow_nan=False) if arguments.json else report.table(results))
+    return 0
 
 
-def plot(arguments: argparse.Namespace) -> None:
+def plot(arguments: argparse.Namespace) -> int:
     """`minisiam plot`."""
     run = runs.open_run(arguments.run)
     for path in report.draw(run, runs.load("pen-glyphs", run.method.pixels)):
         say(path)
+    return 0
 
 
-def data(arguments: argparse.Namespace) -> None:
+def data(arguments: argparse.Namespace) -> int:
     """`minisiam data`."""
     drawn = runs.load("pen-glyphs")
     say("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 people, 28 × 28 pixels")
@@ -207,3 +237,22 @@ def data(arguments: argparse.Namespace) -> None:
             np.stack(rows), whole.names, "Pen glyphs: twenty letters of each alphabet, by one drawer"
         ).savefig(arguments.show, dpi=110)
         say(f"\n{arguments.show}")
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """`minisiam check`: 0 if everything that was checked is correct."""
+    if arguments.figure:
+        from .plots import gradient_page
+
+        path = arguments.out or Path(f"{arguments.figure}.png")
+        gradient_page(arguments.figure).savefig(path, dpi=110)
+        say(path)
+        return 0
+    from . import testing
+    from .testing import catalogue
+
+    if arguments.all:
+        return 0 if catalogue.table(say) else 1
+    definition = catalogue.find(arguments.definition) if arguments.definition else None
+    return 0 if testing.check(catalogue.find(arguments.op), definition) else 1

@@ -12,6 +12,8 @@ import numpy as np
 
 from . import require
 from .initializers import learned, parameters
+from .numerics import directions
+from .op import op
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from .typing import Array, Float, Op
 
 
+@op
 def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"]]:
     """d = ‖a − b‖², row by row.
 
@@ -45,6 +48,7 @@ def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Ar
     return (u * u).sum(axis=1), pullback
 
 
+@op
 def l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"]]:
     """d = ‖a − b‖₂, row by row.
 
@@ -74,6 +78,7 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"
     return d, pullback
 
 
+@op
 def l1(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"]]:
     """d = Σⱼ |aⱼ − bⱼ|, row by row.
 
@@ -101,6 +106,7 @@ def l1(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"
 
 
 @learned(lambda rng, size: (np.full(size, 1 / size, np.float32), np.zeros((), np.float32)))
+@op
 def weighted_l1(
     a: Float[Array, "n d"], b: Float[Array, "n d"], w: Float[Array, "d"], bias: Float[Array, ""], /
 ) -> Op[Float[Array, "n"]]:
@@ -140,6 +146,7 @@ def weighted_l1(
     return gap @ w + bias, pullback
 
 
+@op
 def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"]]:
     """d = 1 − a·b / (‖a‖ ‖b‖), row by row.
 
@@ -156,15 +163,16 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array,
 
     Notes
     -----
-    Kink where a or b is 0, which has no direction: cos = 0, so d = 1, and both gradients are 0 (autograd gives
-    NaN). On the unit sphere ‖a − b‖² = 2 d: the two rank neighbours alike and pull differently.
+    Kink where a or b is 0 (or its norm below √tiny, 10⁻¹⁵⁴ in float64 and 10⁻¹⁹ in float32), which has no direction:
+    cos = 0, so d = 1, and both gradients are 0 (autograd gives NaN). On the unit sphere ‖a − b‖² = 2 d: the two rank
+    neighbours alike and pull differently.
     """
     _difference(a, b)
     (unit_a, inverse_a), (unit_b, inverse_b) = directions(a), directions(b)
     cos = (unit_a * unit_b).sum(axis=1, keepdims=True)
 
     def pullback(dd):
-        g = -dd[:, None] * (inverse_a > 0) * (inverse_b > 0)
+        g = -dd[:, None]
         return g * (unit_b - cos * unit_a) * inverse_a, g * (unit_a - cos * unit_b) * inverse_b
 
     return 1 - cos[:, 0], pullback
@@ -182,6 +190,7 @@ def calibrated(distance: Callable[..., Any], scale: float = 1.0, threshold: floa
         raise ValueError(f"{distance.__name__} already learns its scale and bias")
 
     @learned(lambda rng, size: (np.full((), scale, np.float32), np.full((), -scale * threshold, np.float32)))
+    @op
     def with_threshold(a, b, scale, bias, /):
         d, pull = distance(a, b)
 
@@ -192,13 +201,6 @@ def calibrated(distance: Callable[..., Any], scale: float = 1.0, threshold: floa
 
     with_threshold.__name__ = f"calibrated_{distance.__name__}"
     return with_threshold
-
-
-def directions(x: Array) -> tuple[Array, Array]:
-    """x / ‖x‖ and 1 / ‖x‖, row by row; both 0 for a row of zeros."""
-    norm = np.sqrt((x * x).sum(axis=1, keepdims=True))
-    inverse = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
-    return x * inverse, inverse
 
 
 def _difference(a: Array, b: Array) -> Array:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import distances, require
-from .distances import calibrated, directions
+from .distances import calibrated
 from .initializers import learned
+from .numerics import directions
+from .op import op
 
 if TYPE_CHECKING:
     from .typing import Array, Float, Op
@@ -25,6 +27,7 @@ CLOSE = 0.2  # of ‖a‖² + ‖b‖²: below it the product form may miss 1e-6
 CHUNK = 1 << 22  # numbers held at a time where differences are formed
 
 
+@op
 def squared_l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n m"]]:
     """Dᵢⱼ = ‖aᵢ − bⱼ‖².
 
@@ -56,6 +59,7 @@ def squared_l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Ar
     return D, pullback
 
 
+@op
 def l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n m"]]:
     """Dᵢⱼ = ‖aᵢ − bⱼ‖₂.
 
@@ -82,6 +86,7 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
     return D, pullback
 
 
+@op
 def l1(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n m"]]:
     """Dᵢⱼ = Σₖ |aᵢₖ − bⱼₖ|.
 
@@ -103,7 +108,7 @@ def l1(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
     D = np.stack([np.abs(row - b).sum(axis=1) for row in a])
 
     def pullback(dD):
-        da, db = np.zeros_like(a), np.zeros_like(b)
+        da, db = np.empty_like(a), np.zeros_like(b)
         for i, row in enumerate(a):
             push = dD[i][:, None] * np.sign(row - b)
             da[i] = push.sum(axis=0)
@@ -114,6 +119,7 @@ def l1(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
 
 
 @learned(distances.weighted_l1.init)  # type: ignore[attr-defined]
+@op
 def weighted_l1(
     a: Float[Array, "n d"], b: Float[Array, "m d"], w: Float[Array, "d"], bias: Float[Array, ""], /
 ) -> Op[Float[Array, "n m"]]:
@@ -139,7 +145,7 @@ def weighted_l1(
     D = np.stack([np.abs(row - b) @ w for row in a]) + bias
 
     def pullback(dD):
-        da, db, dw = np.zeros_like(a), np.zeros_like(b), np.zeros_like(w)
+        da, db, dw = np.empty_like(a), np.zeros_like(b), np.zeros_like(w)
         for i, row in enumerate(a):
             u = row - b
             push = dD[i][:, None] * w * np.sign(u)
@@ -151,6 +157,7 @@ def weighted_l1(
     return D, pullback
 
 
+@op
 def cosine(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n m"]]:
     """Dᵢⱼ = 1 − aᵢ·bⱼ / (‖aᵢ‖ ‖bⱼ‖).
 
@@ -170,7 +177,7 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array,
     digits of small angles that 1 − cos would lose; the unit vectors are made in float64, then centred.
     """
     _check(a, b)
-    (unit_a, inverse_a), (unit_b, inverse_b) = directions(a.astype(np.float64)), directions(b.astype(np.float64))
+    (unit_a, inverse_a), (unit_b, inverse_b) = directions(a, np.float64), directions(b, np.float64)
     centre = np.concatenate([unit_a, unit_b]).mean(axis=0)
     A, B = (unit_a - centre).astype(a.dtype), (unit_b - centre).astype(a.dtype)
     undirected = (inverse_a == 0) | (inverse_b == 0).T

@@ -1,11 +1,7 @@
 """The definitions: every op's printed formula, once, in autograd.numpy, so that autograd can differentiate it.
 
 This is the specification that the library is tested against. It shares no line with the ops: their code is
-fast and careful, this is what they must equal. `specify` adds what a formula does not say:
-
-    corner   where the formula has no derivative: autograd is asked only where this is not near 0
-    sizes    which sizes a dimension may have, where 1 to 3 will not do
-    cases    the constants to try
+fast and careful, this is what they must equal. `specify` adds what a formula does not say.
 """
 
 from __future__ import annotations
@@ -13,21 +9,44 @@ from __future__ import annotations
 import autograd.numpy as np
 
 
-def specify(corner=None, sizes=None, cases=({},)):
-    """Attach to a definition what the universal test needs to know of it."""
+def specify(corner=None, degree=1, sizes=None, cases=({},), scales=(-8, 8), unit=0.0):
+    """Attach to a definition what the universal test needs to know of it.
+
+    Parameters
+    ----------
+    corner, degree
+        Where the formula has no derivative: a function of its arguments that is 0 there, and how it grows with them.
+    sizes
+        Which sizes a dimension may have, where 1 to 5 will not do.
+    cases
+        The constants to try.
+    scales
+        The powers of ten of its input for which the printed formula itself can be computed.
+    unit
+        The size below which a value is rounding: 1 for a cosine, 0 for a length.
+    """
 
     def mark(definition):
-        definition.corner, definition.sizes, definition.cases = corner, sizes or {}, cases
+        definition.corner, definition.degree = corner, degree
+        definition.sizes, definition.cases = sizes or {}, cases
+        definition.scales, definition.unit = scales, unit
         return definition
 
     return mark
 
 
+def specified(definition):
+    """The definition, marked if it is not yet: a learner's formula is judged at ordinary sizes."""
+    return definition if hasattr(definition, "corner") else specify(scales=(-1, 1), unit=1.0)(definition)
+
+
 def of(op):
     """The definition of an op, found by its name; a matrix distance is its row form on every pair."""
     definition = globals().get(op.__name__)
-    if definition is None:
-        raise LookupError(f"reference.py has no definition of {op.__name__}: add its formula there")
+    if not hasattr(definition, "corner"):
+        raise LookupError(
+            f"there is no definition of {op.__name__} in minisiam.reference: give its formula as definition"
+        )
     return matrix(definition) if op.__module__.endswith(".pairwise") else definition
 
 
@@ -38,7 +57,7 @@ def matrix(definition):
         return definition(a[:, None], b[None], *rest)
 
     corner = definition.corner and (lambda a, b, *rest: definition.corner(a[:, None], b[None], *rest))
-    return specify(corner, definition.sizes, definition.cases)(every_pair)
+    return specify(corner, definition.degree, unit=definition.unit)(every_pair)
 
 
 # ops
@@ -59,12 +78,12 @@ def prelu(x, slope):  # noqa: D103
     return np.maximum(0, x) + slope * np.minimum(0, x)
 
 
-@specify()
+@specify(scales=(-8, 1), unit=1.0)
 def tanh(x):  # noqa: D103
     return np.tanh(x)
 
 
-@specify()
+@specify(scales=(-8, 1), unit=1.0)
 def sigmoid(x):  # noqa: D103
     return 1 / (1 + np.exp(-x))
 
@@ -84,7 +103,7 @@ def dropout(x, keep, rate=0.5):  # noqa: D103
     return np.where(keep, x / (1 - rate), 0)
 
 
-@specify(corner=lambda x: np.sum(x**2, axis=-1))
+@specify(corner=lambda x: np.sum(x**2, axis=-1), degree=2, unit=1.0)
 def normalize(x):  # noqa: D103
     return x / np.sqrt(np.sum(x**2, axis=-1, keepdims=True))
 
@@ -123,7 +142,7 @@ def squared_l2(a, b):  # noqa: D103
     return np.sum((a - b) ** 2, axis=-1)
 
 
-@specify(corner=lambda a, b: np.sum((a - b) ** 2, axis=-1))
+@specify(corner=lambda a, b: np.sum((a - b) ** 2, axis=-1), degree=2)
 def l2(a, b):  # noqa: D103
     return np.sqrt(np.sum((a - b) ** 2, axis=-1))
 
@@ -138,7 +157,7 @@ def weighted_l1(a, b, w, bias):  # noqa: D103
     return np.sum(w * np.abs(a - b), axis=-1) + bias
 
 
-@specify(corner=lambda a, b: np.sum(a**2, axis=-1) * np.sum(b**2, axis=-1))
+@specify(corner=lambda a, b: np.sum(a**2, axis=-1) * np.sum(b**2, axis=-1), degree=4, unit=1.0)
 def cosine(a, b):  # noqa: D103
     return 1 - np.sum(a * b, axis=-1) / np.sqrt(np.sum(a**2, axis=-1) * np.sum(b**2, axis=-1))
 
@@ -146,15 +165,14 @@ def cosine(a, b):  # noqa: D103
 # losses
 
 
-@specify(corner=lambda d, same, margin=1.0: np.where(same, 1.0, margin - d), cases=({}, {"margin": 0.3}))
+@specify(corner=lambda d, same, margin=1.0: np.where(same, np.inf, margin - d), cases=({}, {"margin": 0.3}))
 def contrastive(d, same, margin=1.0):  # noqa: D103
     return np.mean(np.where(same, d**2, np.maximum(0, margin - d) ** 2)) / 2
 
 
-@specify()
+@specify(unit=1.0)
 def cross_entropy(logits, same):  # noqa: D103
-    p = 1 / (1 + np.exp(-logits))
-    return -np.mean(np.where(same, np.log(p), np.log(1 - p)))
+    return np.mean(np.where(same, np.logaddexp(0, -logits), np.logaddexp(0, logits)))  # −log σ(x) = log(1 + e⁻ˣ)
 
 
 @specify(corner=lambda positive, negative, margin=1.0: positive - negative + margin, cases=({}, {"margin": 0.3}))
@@ -162,12 +180,12 @@ def triplet_hinge(positive, negative, margin=1.0):  # noqa: D103
     return np.mean(np.maximum(0, positive - negative + margin))
 
 
-@specify()
+@specify(unit=1.0)
 def triplet_soft_margin(positive, negative):  # noqa: D103
-    return np.mean(np.log(1 + np.exp(positive - negative)))
+    return np.mean(np.logaddexp(0, positive - negative))
 
 
-@specify()
+@specify(scales=(-8, 2), unit=1.0)
 def triplet_ratio(positive, negative):  # noqa: D103
     total = np.exp(positive) + np.exp(negative)
     return np.mean((np.exp(positive) / total) ** 2 + (np.exp(negative) / total - 1) ** 2)

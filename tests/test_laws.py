@@ -11,13 +11,14 @@ from minisiam import reference, testing
 
 
 def law(op):
-    """Run a test on forty inputs of an op, corners included."""
+    """Run a test on forty small inputs of an op, corners and ties included."""
+    *_, largest = testing.ladder(op, reference.of(op))
 
     def decorate(test):
         run = settings(
             max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
         )
-        run(given(testing.cases(op, reference.of(op)))(test))()
+        run(given(largest)(test))()
 
     return decorate
 
@@ -67,26 +68,6 @@ def test_float32_stays_float32_and_gradients_have_the_shape_of_their_variable(op
             assert [np.asarray(dv).dtype for dv in grads] == [np.float32] * len(variables)
             assert [np.shape(dv) for dv in grads] == [v.shape for v in variables]
             assert all(np.isfinite(dv).all() for dv in grads)
-
-
-@pytest.mark.parametrize("op", OPS)
-def test_float32_is_near_float64(op):
-    definition = reference.of(op)
-
-    @law(op)
-    def holds(case):
-        if not testing.clear_of_corners(definition, case):
-            return
-        g = upstream(op(*case.variables.values(), **case.constants)[0])
-        wide, narrow = (
-            op(*[v.astype(t) for v in case.variables.values()], **case.constants) for t in (np.float64, np.float32)
-        )
-        near = lambda ours, truth: np.testing.assert_allclose(
-            ours, truth, rtol=1e-5, atol=1e-5 * (1 + np.abs(truth).max(initial=0))
-        )
-        near(narrow[0], wide[0])
-        for ours, truth in zip(narrow[1](np.asarray(g, np.float32)[()]), wide[1](g), strict=True):
-            near(ours, np.asarray(truth))
 
 
 @pytest.mark.parametrize("op", [p for p in OPS if p.values[0].__name__ in ("dense", "conv2d")])

@@ -30,7 +30,7 @@ def test_clusters_of_more_dimensions_show_the_two_largest(rng):
     np.testing.assert_allclose(np.cov(plane.T), np.diag(largest), atol=1e-12 * largest[0])
     assert "% of the variance" in names[0]
     (axes,) = drawn(plots.clusters(z, np.zeros(50, int), rng.random((50, 8, 8, 1))))
-    assert sum(isinstance(part, plots.AnnotationBbox) for part in axes.get_children()) == 50
+    assert sum(isinstance(part, plots.training.AnnotationBbox) for part in axes.get_children()) == 50
 
 
 def test_a_collapsed_embedding_can_still_be_drawn():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import require
+from ..op import op
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ def over(loss: Callable[..., Any], miner: Callable[..., Any]) -> Callable[..., A
         `pullback(dl)` gives `(dD,)`. An entry that is used twice receives two gradients, and they add.
     """
 
+    @op
     def mined(D, /, labels, **constants):
         require.dimensions(2, "(n, n), every image against every image", D=D)
         require.class_labels(labels, len(D))

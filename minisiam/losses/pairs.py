@@ -8,11 +8,13 @@ import numpy as np
 
 from .. import require
 from ..numerics import logistic, softplus
+from ..op import op
 
 if TYPE_CHECKING:
     from ..typing import Array, Bool, Float, Op
 
 
+@op
 def contrastive(d: Float[Array, "n"], /, same: Bool[Array, "n"], margin: float = 1.0) -> Op[Float[Array, ""]]:
     """ℓ = mean ½ d² where same, ½ max(0, margin − d)² where not.
 
@@ -53,6 +55,7 @@ def contrastive(d: Float[Array, "n"], /, same: Bool[Array, "n"], margin: float =
     return (stretch * stretch).mean() / 2, pullback
 
 
+@op
 def cross_entropy(logits: Float[Array, "n"], /, same: Bool[Array, "n"]) -> Op[Float[Array, ""]]:
     """ℓ = mean −log p, where p = σ(logit) if same and 1 − σ(logit) if not.
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
+from ..op import op
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Op
 
 
+@op
 def l2_penalty(W: Float[Array, "..."], /, strength: float = 1e-4) -> Op[Float[Array, ""]]:
     """ℓ = strength · Σ W².
 

@@ -8,11 +8,13 @@ import numpy as np
 
 from .. import require
 from ..numerics import logistic, softplus
+from ..op import op
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Op
 
 
+@op
 def triplet_hinge(
     positive: Float[Array, "n"], negative: Float[Array, "n"], /, margin: float = 1.0
 ) -> Op[Float[Array, ""]]:
@@ -52,6 +54,7 @@ def triplet_hinge(
     return violation.mean(), pullback
 
 
+@op
 def triplet_soft_margin(positive: Float[Array, "n"], negative: Float[Array, "n"], /) -> Op[Float[Array, ""]]:
     """ℓ = mean log(1 + exp(d₊ − d₋)).
 
@@ -84,6 +87,7 @@ def triplet_soft_margin(positive: Float[Array, "n"], negative: Float[Array, "n"]
     return softplus(x).mean(), pullback
 
 
+@op
 def triplet_ratio(positive: Float[Array, "n"], negative: Float[Array, "n"], /) -> Op[Float[Array, ""]]:
     """ℓ = mean ‖(s₊, s₋ − 1)‖² = mean 2 s₊², where (s₊, s₋) = softmax(d₊, d₋).
 

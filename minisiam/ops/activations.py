@@ -8,11 +8,13 @@ import numpy as np
 
 from .. import require
 from ..numerics import logistic
+from ..op import op
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Op
 
 
+@op
 def relu(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
     """y = max(0, x), entry by entry.
 
@@ -43,6 +45,7 @@ def relu(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
     return y, pullback
 
 
+@op
 def leaky_relu(x: Float[Array, "..."], /, slope: float = 0.01) -> Op[Float[Array, "..."]]:
     """y = max(0, x) + slope · min(0, x), entry by entry.
 
@@ -76,6 +79,7 @@ def leaky_relu(x: Float[Array, "..."], /, slope: float = 0.01) -> Op[Float[Array
     return x * passes, pullback
 
 
+@op
 def prelu(x: Float[Array, "..."], slope: Float[Array, ""], /) -> Op[Float[Array, "..."]]:
     """y = max(0, x) + slope · min(0, x), with the slope learned.
 
@@ -109,6 +113,7 @@ def prelu(x: Float[Array, "..."], slope: Float[Array, ""], /) -> Op[Float[Array,
     return x * passes, pullback
 
 
+@op
 def tanh(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
     """y = tanh(x), entry by entry; y in [−1, 1].
 
@@ -131,6 +136,7 @@ def tanh(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
     return y, pullback
 
 
+@op
 def sigmoid(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
     """y = 1 / (1 + e⁻ˣ), entry by entry; y in [0, 1].
 

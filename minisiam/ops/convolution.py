@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .. import require
+from ..op import op
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Op
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 PADDINGS = ("valid", "same")
 
 
+@op
 def conv2d(
     x: Float[Array, "n h w c"],
     W: Float[Array, "k k c o"],
@@ -88,6 +90,7 @@ def windows(x: Array, k: int) -> Array:
     return sliding_window_view(x, (k, k), axis=(1, 2)).transpose(0, 1, 2, 4, 5, 3)
 
 
+@op
 def max_pool(x: Float[Array, "n h w c"], /, size: int = 2) -> Op[Float[Array, "n p q c"]]:
     """y = the largest entry of each size × size block, channel by channel.
 

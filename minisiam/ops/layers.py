@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
+from ..numerics import directions
+from ..op import op
 
 if TYPE_CHECKING:
     from ..typing import Array, Bool, Float, Op
 
 
+@op
 def dense(
     x: Float[Array, "n i"], W: Float[Array, "i o"], b: Float[Array, "o"], /, input_grad: bool = True
 ) -> Op[Float[Array, "n o"]]:
@@ -45,6 +48,7 @@ def dense(
     return x @ W + b, pullback
 
 
+@op
 def flatten(x: Float[Array, "n ..."], /) -> Op[Float[Array, "n d"]]:
     """Y = each example's entries in one row.
 
@@ -66,6 +70,7 @@ def flatten(x: Float[Array, "n ..."], /) -> Op[Float[Array, "n d"]]:
     return x.reshape(len(x), prod(x.shape[1:])), pullback
 
 
+@op
 def dropout(x: Float[Array, "n d"], /, keep: Bool[Array, "n d"], rate: float = 0.5) -> Op[Float[Array, "n d"]]:
     """y = x · keep / (1 − rate): each entry is kept or dropped, and what is kept grows to make up for it.
 
@@ -102,6 +107,7 @@ def dropout(x: Float[Array, "n d"], /, keep: Bool[Array, "n d"], rate: float = 0
     return x * scale, pullback
 
 
+@op
 def normalize(x: Float[Array, "n d"], /) -> Op[Float[Array, "n d"]]:
     """y = x / ‖x‖₂, row by row: a point on the unit sphere.
 
@@ -117,12 +123,11 @@ def normalize(x: Float[Array, "n d"], /) -> Op[Float[Array, "n d"]]:
 
     Notes
     -----
-    Kink at x = 0, which has no direction: y = 0 and dx = 0 (autograd gives NaN; PyTorch divides by 10⁻¹²).
+    Kink at x = 0 (or ‖x‖ below √tiny, 10⁻¹⁵⁴ in float64 and 10⁻¹⁹ in float32), which has no direction: y = 0 and
+    dx = 0 (autograd gives NaN; PyTorch divides by 10⁻¹²).
     """
     require.dimensions(2, "(n, d), one embedding a row", x=x)
-    r = np.sqrt((x * x).sum(axis=1, keepdims=True))
-    inverse = np.divide(1, r, out=np.zeros_like(r), where=r > 0)
-    y = x * inverse
+    y, inverse = directions(x)
 
     def pullback(dy):
         return ((dy - y * (y * dy).sum(axis=1, keepdims=True)) * inverse,)

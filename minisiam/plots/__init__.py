@@ -1,0 +1,27 @@
+"""Pictures: of what a network learnt (clusters, distances, curves, answers), and of a gradient over the plane.
+
+Every function returns a matplotlib Figure and touches no global state: save it with `figure.savefig(path)`.
+Colours are Okabe and Ito's, told apart by the colour-blind; what a colour says a marker or a line style says too.
+"""
+
+try:
+    import matplotlib  # noqa: F401
+except ImportError as error:
+    raise ImportError("figures need matplotlib: pip install 'minisiam[figures]'") from error
+
+from .gradients import gradient_page
+from .sheets import few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
+from .training import clusters, curves, distances, one_shot_bars, plane_of
+
+__all__ = [
+    "clusters",
+    "curves",
+    "distances",
+    "few_shot_sheet",
+    "glyph_sheet",
+    "gradient_page",
+    "one_shot_bars",
+    "pairs_sheet",
+    "plane_of",
+    "triplets_sheet",
+]

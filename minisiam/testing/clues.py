@@ -1,0 +1,45 @@
+"""What a wrong gradient looks like to someone who has seen many: a sentence, or nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def clue(ours: Any, truth: Any, rows: int) -> str:
+    """A guess at the mistake, from a case of several rows (at two rows "twice" and "sum for mean" look alike)."""
+    ours, truth = np.asarray(ours, float), np.asarray(truth, float)
+    if ours.shape != truth.shape:
+        transposed = ours.shape == truth.T.shape and np.allclose(ours, truth.T)
+        return "transposed" if transposed else f"shape {ours.shape}, should be {truth.shape}"
+    if not np.isfinite(ours).all():
+        return "NaN or infinity: a division by a distance of 0?"
+    close = lambda factor: np.allclose(ours, factor * truth, rtol=1e-6, atol=1e-9)
+    for factor, words in (
+        (-1, "the right size, the wrong sign"),
+        (2, "twice too large"),
+        (0.5, "half of what it should be"),
+        (rows, f"{rows} times too large, and there are {rows} rows: a sum where the value takes a mean?"),
+        (1 / rows, f"{rows} times too small, and there are {rows} rows: divided by the number of rows once too often?"),
+        (-2, "twice too large, and the wrong sign"),
+    ):
+        if close(factor):
+            return words
+    if not ours.any():
+        return "zero, where it should not be"
+    if ours.ndim == 2 and ours.shape[0] == ours.shape[1] and np.allclose(ours, truth.T):
+        return "transposed"
+    flat = np.isclose(truth, 0, atol=1e-12)
+    if flat.any() and np.allclose(ours[~flat], truth[~flat]):
+        return "right where the loss acts, but not zero where it is flat: a hinge or a mask forgotten?"
+    if flat.any() and not np.isclose(ours[flat], 0).all():
+        return "not zero where it should be: a hinge or a mask forgotten?"
+    if ours.ndim and np.any([np.allclose(row, true) for row, true in zip(ours, truth, strict=True)]) and len(ours) > 1:
+        return "some rows are right: is every row used that should be?"
+    if np.allclose(np.abs(ours), np.abs(truth)):
+        return "the right sizes, some with the wrong sign"
+    ratio = ours[~flat] / truth[~flat]
+    if ratio.size and np.allclose(ratio, ratio.flat[0]):
+        return f"{ratio.flat[0]:.3g} times what it should be"
+    return ""

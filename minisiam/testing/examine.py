@@ -1,0 +1,181 @@
+"""The whole check of one op: the ladder, generic points, laws and kinks; and what it says to a person."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis.errors import NoSuchExample
+
+from .. import kinks, reference
+from .clues import clue
+from .faults import Agreement, Fault, fault
+from .inputs import Case, generic, ladder, variables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUIETLY = settings(
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Examination(NamedTuple):
+    """What was tried on an op, and what was found."""
+
+    name: str
+    variables: list[str]
+    points: int
+    error: float
+    kinks: int
+    seconds: float
+    fault: Fault | None
+    clue: str
+
+    def __bool__(self) -> bool:
+        """Whether it is correct."""
+        return self.fault is None
+
+    def __str__(self) -> str:
+        """One line if it is correct, else the smallest input that shows that it is not."""
+        if self.fault is None:
+            return (
+                f"{self.name}: correct. {self.points} inputs against autograd and differences, "
+                f"largest relative error {self.error:.1e}; {self.kinks} kinks as documented"
+            )
+        return describe(self.name, self.fault, self.clue)
+
+
+def check(op: Callable[..., Any], definition: Callable[..., Any] | None = None) -> bool:
+    """Print "correct", or the smallest input on which op is wrong, with a clue; returns whether it is correct.
+
+    Parameters
+    ----------
+    op
+        Any function of the form `value, pullback = op(variables, /, constants)` with jaxtyping annotations.
+    definition
+        Its formula in autograd.numpy; found in `reference` by the op's name if it is not given.
+    """
+    found = examine(op, definition)
+    print(found)
+    return bool(found)
+
+
+def examine(
+    op: Callable[..., Any], definition: Callable[..., Any] | None = None, examples: int = 40, points: int = 60
+) -> Examination:
+    """Everything that `check` prints, as a value.
+
+    Parameters
+    ----------
+    op, definition
+        As for `check`.
+    examples
+        Inputs on each rung of the ladder.
+    points
+        Generic points.
+    """
+    start = time.perf_counter()
+    definition = reference.specified(definition or reference.of(op))
+    found, tried, worst = _climb(op, definition, examples)
+    for seed in range(points if found is None else 0):
+        result = fault(op, definition, generic(op, definition, seed), near=True)
+        if isinstance(result, Agreement):
+            tried, worst = tried + 1, max(worst, result.error)
+        found = found or (result if isinstance(result, Fault) else None)
+    rows = kinks.of(op)
+    found = found or _laws(op, definition) or next((f for row in rows if (f := at_kink(op, row))), None)
+    hint = _hint(op, definition, found) if found else ""
+    seconds = time.perf_counter() - start
+    return Examination(op.__name__, variables(op), tried, worst, len(rows), seconds, found, hint)
+
+
+def _climb(op: Any, definition: Any, examples: int) -> tuple[Fault | None, int, float]:
+    """The first rung of the ladder that breaks, with the simplest input on it."""
+    seen: list[float] = []
+
+    def breaks(case: Case) -> bool:
+        result = fault(op, definition, case)
+        if isinstance(result, Agreement):
+            seen.append(result.error)
+        return isinstance(result, Fault)
+
+    for rung in ladder(op, definition):
+        try:
+            case = find(rung, breaks, settings=settings(QUIETLY, max_examples=examples))
+        except NoSuchExample:
+            continue
+        result = fault(op, definition, case)
+        return (result if isinstance(result, Fault) else None), len(seen), max(seen, default=0.0)
+    return None, len(seen), max(seen, default=0.0)
+
+
+def _laws(op: Any, definition: Any) -> Fault | None:
+    """A pullback is linear, gives the same twice, and is not disturbed by another call of the op."""
+    for seed in range(5):
+        case = generic(op, definition, seed)
+        _, pullback = case.call(op)
+        first = [np.copy(g) for g in pullback(case.upstream)]
+        case._replace(variables={name: v + 1 for name, v in case.variables.items()}).call(op)
+        if not all(np.array_equal(a, b) for a, b in zip(first, pullback(case.upstream), strict=True)):
+            return Fault("pullback gives another answer the second time: it must not keep or change anything", case)
+        if not all(
+            np.allclose(2 * a, b, rtol=1e-12, atol=0) for a, b in zip(first, pullback(2 * case.upstream), strict=True)
+        ):
+            return Fault("pullback is not linear: twice the upstream gradient must give twice the gradient", case)
+    return None
+
+
+def at_kink(op: Any, row: kinks.Kink) -> Fault | None:
+    """What is wrong at a kink: there is no tolerance but rounding of the value."""
+    case = Case(dict(zip(variables(op), row.variables, strict=True)), row.constants, row.upstream)
+    value, pullback = case.call(op)
+    if not np.allclose(value, row.value, rtol=1e-15, atol=0):
+        return Fault(f"the value is wrong where {row.where}", case, None, {"yours": value, "convention": row.value})
+    for name, ours, truth in zip(case.variables, pullback(row.upstream), row.gradients, strict=True):
+        if not np.array_equal(ours, truth):
+            return Fault(
+                f"the gradient of {name} is not what was chosen where {row.where}",
+                case,
+                None,
+                {"yours": ours, "convention": truth},
+            )
+    return None
+
+
+def _hint(op: Any, definition: Any, found: Fault) -> str:
+    """A clue, decided on three rows."""
+    if found.variable is None:
+        return ""
+    for seed in range(20):
+        result = fault(op, definition, generic(op, definition, seed, rows=3))
+        if isinstance(result, Fault) and result.variable == found.variable:
+            return clue(result.columns["yours"], result.columns["autograd"], 3)
+    return clue(found.columns["yours"], found.columns["autograd"], 3)
+
+
+def describe(name: str, found: Fault, hint: str) -> str:
+    """The smallest case on one line, and the columns under it."""
+    inputs = found.case.variables | found.case.constants | {"g": found.case.upstream}
+    shown = "   ".join(f"{key} = {show(value)}" for key, value in inputs.items())
+    lines = [f"{name}: {found.what}. The smallest case:", "", f"    {shown}"]
+    if found.columns:
+        cells = [show(value) for value in found.columns.values()]
+        widths = [max(len(head), len(cell)) + 3 for head, cell in zip(found.columns, cells, strict=True)]
+        heads = [head.ljust(width) for head, width in zip(found.columns, widths, strict=True)]
+        body = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        lines += ["", "    " + "".join(heads) + ("clue" if hint else ""), "    " + "".join(body) + hint]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def show(value: Any) -> str:
+    """A small array on one line."""
+    if isinstance(value, (bool, str)):
+        return str(value)
+    return np.array2string(np.asarray(value), separator=", ", precision=4, suppress_small=True).replace("\n", "")

@@ -1,0 +1,157 @@
+"""One case, one verdict: what is wrong with an op at this input, if anything."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .inputs import Case, distance_to_corner, scale_of
+from .oracles import (
+    AUTOGRAD,
+    DIFFERENCES,
+    SINGLE,
+    by_autograd,
+    by_differences,
+    error,
+    gradient_floor,
+    slope,
+    value_floor,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CLEARANCE = 1e-3  # how near a corner the oracles are asked, in units of the input's scale
+CLEARANCE_SINGLE = 3e-2  # and how near float32 is held to float64
+
+
+class Fault(NamedTuple):
+    """What is wrong, where, and what each oracle says; `variable` is None where it is not a gradient."""
+
+    what: str
+    case: Case
+    variable: str | None = None
+    columns: dict[str, Any] = {}  # noqa: RUF012
+
+
+class Agreement(NamedTuple):
+    """Nothing is wrong: the largest relative error against autograd."""
+
+    error: float
+
+
+def fault(op: Callable[..., Any], definition: Any, case: Case, near: bool = False) -> Fault | Agreement | None:
+    """Compare op with its definition at one input; None where the formula has no derivative there.
+
+    In this order: it runs, its value, it leaves its inputs alone, the form of the gradients, each gradient against
+    autograd, all of them along a random direction against differences, float32 in and out; and with `near`, that the
+    float32 result is near the float64 one, which holds where nothing cancels by accident.
+    """
+    if distance_to_corner(definition, case) < CLEARANCE:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected, truths = by_autograd(definition, case)
+        if not all(np.isfinite(t).all() for t in (expected, *truths)):
+            return None
+        return _compare(op, definition, case, expected, truths, near)
+
+
+def _compare(
+    op: Any, definition: Any, case: Case, expected: Any, truths: tuple[Any, ...], near: bool
+) -> Fault | Agreement | None:
+    variables, constants = copy.deepcopy(case.variables), copy.deepcopy(case.constants)
+    try:
+        result = op(*variables.values(), **constants)
+        if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
+            return Fault("it must return a pair, value and pullback", case)
+        value, pullback = result
+        upstream = copy.deepcopy(case.upstream)
+        grads = pullback(upstream)
+    except NotImplementedError:
+        raise
+    except Exception as mistake:
+        return Fault(f"it raises {type(mistake).__name__}: {mistake}", case)
+
+    if np.shape(value) != np.shape(expected):
+        return Fault(f"the value has the shape {np.shape(value)}, not {np.shape(expected)}", case)
+    worst = error(value, expected, value_floor(definition))
+    if worst > AUTOGRAD:
+        return Fault("the value is wrong", case, None, {"yours": value, "definition": expected})
+    changed = _changed(case, variables, constants, upstream)
+    if changed:
+        return Fault(f"it changes its input {changed}", case)
+    wrong = _form(grads, case, truths)
+    if wrong:
+        return Fault(wrong, case)
+    for (name, _), ours, truth in zip(case.variables.items(), grads, truths, strict=True):
+        off = error(ours, truth, gradient_floor(definition, case))
+        worst = max(worst, off)
+        if off > AUTOGRAD:
+            slopes = by_differences(definition, case, 1e-5 * scale_of(case))[list(case.variables).index(name)]
+            if error(slopes, truth, gradient_floor(definition, case)) > 1e-3:
+                return None  # the oracles disagree: a corner that nobody declared
+            columns = {"yours": ours, "autograd": truth, "differences": slopes}
+            return Fault(f"the gradient of {name} is wrong", case, name, columns)
+    return _along(definition, case, grads) or _single(op, definition, case, value, grads, near) or Agreement(worst)
+
+
+def _changed(case: Case, variables: dict[str, Any], constants: dict[str, Any], upstream: Any) -> str | None:
+    """The name of an input that is no longer what it was."""
+    if not np.array_equal(upstream, case.upstream):
+        return "g, the upstream gradient"
+    before, after = case.variables | case.constants, variables | constants
+    return next((name for name in before if not np.array_equal(before[name], after[name])), None)
+
+
+def _form(grads: Any, case: Case, truths: tuple[Any, ...]) -> str | None:
+    """What is wrong with the form of the gradients."""
+    names = list(case.variables)
+    if not isinstance(grads, tuple):
+        return f"pullback must return a tuple, one gradient for each of {', '.join(names)}, not {type(grads).__name__}"
+    if len(grads) != len(names):
+        return f"pullback returns {len(grads)} gradients for the {len(names)} variables {', '.join(names)}"
+    for name, ours, truth in zip(names, grads, truths, strict=True):
+        if np.shape(ours) != np.shape(truth):
+            return f"the gradient of {name} has the shape {np.shape(ours)}, not {np.shape(truth)}"
+    return None
+
+
+def _along(definition: Any, case: Case, grads: tuple[Any, ...]) -> Fault | None:
+    """All gradients at once, along a random direction, against differences."""
+    if not 1e-2 <= scale_of(case) <= 1e2:
+        return None  # differences lose their digits there
+    directions, expected, rounding = slope(definition, case, np.random.default_rng(0))
+    parts = [float(np.sum(np.abs(g * u))) for g, u in zip(grads, directions, strict=True)]
+    found = sum(float(np.sum(g * u)) for g, u in zip(grads, directions, strict=True))
+    if abs(found - expected) > DIFFERENCES * (sum(parts) + definition.unit) + rounding:
+        return Fault(
+            "the slope along a random direction is wrong", case, None, {"yours": found, "differences": expected}
+        )
+    return None
+
+
+def _single(op: Any, definition: Any, case: Case, value: Any, grads: tuple[Any, ...], near: bool) -> Fault | None:
+    """The same in float32: it stays float32, also under a np.float64 scalar, and is near the float64 result."""
+    single, pullback = case.call(op, np.float32)
+    upstream = case.upstream if np.ndim(case.upstream) == 0 else np.asarray(case.upstream, np.float32)
+    singles = pullback(upstream)
+    named = {"the value": single} | {f"the gradient of {n}": g for n, g in zip(case.variables, singles, strict=True)}
+    for name, array in named.items():
+        if np.asarray(array).dtype != np.float32:
+            return Fault(f"{name} is {np.asarray(array).dtype} where all inputs are float32", case)
+    if not near or distance_to_corner(definition, case) < CLEARANCE_SINGLE:
+        return None
+    pairs = zip(
+        named.items(),
+        (value, *grads),
+        [value_floor(definition)] + len(grads) * [gradient_floor(definition, case)],
+        strict=True,
+    )
+    for (name, ours), truth, floor in pairs:
+        if error(ours, truth, max(floor, 1e-30)) > SINGLE:
+            return Fault(f"{name} in float32 is far from float64", case, None, {"float32": ours, "float64": truth})
+    return None

@@ -1,0 +1,172 @@
+"""What an op is tried on, read from the shapes in its annotations.
+
+A *ladder* of small cases, for people: one row of one number, then two rows, three, with whole numbers first, so that
+the first rung that breaks shows the smallest input there is. *Generic* points, for machines: normal numbers at scales
+from 10⁻⁸ to 10⁸. *Wild* arrays, for invariants only: whatever Hypothesis likes to try, subnormal to 10¹⁵⁰.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from .. import typing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..typing import Array
+
+# whole numbers first, small before large: what a counterexample shrinks to is what a person reads
+NUMBERS = sorted((i / 4 for i in range(-20, 21)), key=lambda x: (x % 1 != 0, x % 0.5 != 0, x == 0, abs(x), x < 0))
+RUNGS = ((1, 1), (2, 1), (3, 1), (3, 2), (3, 3))  # rows, features
+ROWS = {"n", "m"}
+
+
+class Case(NamedTuple):
+    """One input of an op: its variables in order, its constants by name, and the upstream gradient."""
+
+    variables: dict[str, Any]
+    constants: dict[str, Any]
+    upstream: Any
+
+    def call(self, op: Callable[..., Any], dtype: Any = None) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+        """op on fresh copies of this input, in another dtype if one is given."""
+        copies = [np.array(v, dtype or np.asarray(v).dtype) for v in self.variables.values()]
+        return op(
+            *copies, **{name: np.copy(c) if isinstance(c, np.ndarray) else c for name, c in self.constants.items()}
+        )
+
+
+def variables(op: Callable[..., Any]) -> list[str]:
+    """The names left of the slash: what the pullback differentiates."""
+    return [p.name for p in inspect.signature(op).parameters.values() if p.kind is p.POSITIONAL_ONLY]
+
+
+def shapes(op: Callable[..., Any]) -> dict[str, Any]:
+    """The jaxtyping annotation of every array argument."""
+    hints = get_type_hints(op, localns=vars(typing))
+    found = {name: hint for name, hint in hints.items() if name != "return" and hasattr(hint, "dim_str")}
+    missing = [name for name in variables(op) if name not in found]
+    if missing:
+        raise TypeError(f'{op.__name__}: annotate the shape of {", ".join(missing)}, as in  x: Float[Array, "n d"]')
+    return found
+
+
+def dimensions(hint: Any, size: Callable[[str], int]) -> tuple[int, ...]:
+    """The shape that an annotation asks for; "..." is two axes of its own."""
+    names = [d for name in hint.dim_str.split() for d in (["rows", "columns"] if name == "..." else [name])]
+    return tuple(int(name) if name.isdecimal() else size(name) for name in names)
+
+
+def is_boolean(hint: Any) -> bool:
+    """Whether an annotation is `Bool[...]`."""
+    return "bool" in hint.dtypes
+
+
+def split(op: Callable[..., Any], drawn: dict[str, Any], constants: dict[str, Any], upstream: Any) -> Case:
+    """A case from the arrays by name: those left of the slash are variables."""
+    names = variables(op)
+    return Case(
+        {name: drawn[name] for name in names},
+        {name: array for name, array in drawn.items() if name not in names} | constants,
+        upstream,
+    )
+
+
+def ladder(op: Callable[..., Any], definition: Any) -> Iterator[st.SearchStrategy[Case]]:
+    """Strategies for small cases, from one row of one number up."""
+    hints = shapes(op)
+    for rung in RUNGS:
+        yield _rung(op, definition, hints, *rung)
+
+
+@st.composite
+def _rung(draw, op, definition, hints, rows, features):
+    def size(name):
+        low, high = definition.sizes.get(name, (1, 3))
+        return min(high, low - 1 + (rows if name in ROWS or name == "rows" else features))
+
+    def array(shape, booleans=False):
+        return draw(
+            arrays(
+                bool if booleans else float,
+                shape,
+                elements=st.booleans() if booleans else st.sampled_from(NUMBERS),
+                fill=st.nothing(),
+            )
+        )
+
+    drawn = {name: array(dimensions(hint, size), is_boolean(hint)) for name, hint in hints.items()}
+    case = split(op, drawn, draw(st.sampled_from(definition.cases)), None)
+    with np.errstate(all="ignore"):
+        value = definition(*case.variables.values(), **case.constants)
+    return case._replace(upstream=array(np.shape(value))[()])
+
+
+def generic(op: Callable[..., Any], definition: Any, seed: int, rows: int | None = None) -> Case:
+    """A point in no special position: normal numbers times a power of ten, shapes and constants by the same seed.
+
+    With `rows`, that many rows of ordinary numbers.
+    """
+    rng = np.random.default_rng(seed)
+    low, high = (0, 0) if rows else definition.scales
+    scale = 10.0 ** rng.integers(low, high + 1)
+    sizes: dict[str, int] = {}
+
+    def size(name):
+        if name not in sizes:
+            least, most = definition.sizes.get(name, (1, 5))
+            sizes[name] = rows if rows and name in ROWS else int(rng.integers(least, most + 1))
+        return sizes[name]
+
+    drawn = {
+        name: rng.random(shape) < 0.5 if is_boolean(hint) else np.asarray(scale * rng.normal(size=shape))
+        for name, hint in shapes(op).items()
+        for shape in [dimensions(hint, size)]
+    }
+    constants = definition.cases[rng.integers(len(definition.cases))]
+    case = split(op, drawn, constants, None)
+    with np.errstate(all="ignore"):
+        value = definition(*case.variables.values(), **case.constants)
+    return case._replace(upstream=rng.normal(size=np.shape(value))[()])
+
+
+def scale_of(case: Case) -> float:
+    """The largest entry among the variables."""
+    return max((float(np.abs(v).max(initial=0)) for v in case.variables.values()), default=1.0) or 1.0
+
+
+def distance_to_corner(definition: Any, case: Case) -> float:
+    """How near this input is to a point without a derivative, in units of its scale."""
+    if definition.corner is None:
+        return np.inf
+    corner = np.abs(definition.corner(*case.variables.values(), **case.constants))
+    return float(corner.min(initial=np.inf)) / scale_of(case) ** definition.degree
+
+
+def wild(op: Callable[..., Any], definition: Any, dtype: Any = np.float64) -> st.SearchStrategy[dict[str, Array]]:
+    """Arrays as Hypothesis likes them: duplicates, zeros, subnormals, up to 10¹⁵⁰ (float32: 10¹⁸)."""
+    return _wild(definition, shapes(op), dtype)
+
+
+@st.composite
+def _wild(draw, definition, hints, dtype):
+    limit, width = (1e150, 64) if dtype == np.float64 else (float(np.float32(1e18)), 32)
+    sizes: dict[str, int] = {}
+
+    def size(name):
+        if name not in sizes:
+            sizes[name] = draw(st.integers(*definition.sizes.get(name, (1, 4))))
+        return sizes[name]
+
+    elements = st.floats(-limit, limit, width=width)  # type: ignore[arg-type]
+    return {
+        name: draw(arrays(bool, shape)) if is_boolean(hint) else draw(arrays(dtype, shape, elements=elements))
+        for name, hint in hints.items()
+        for shape in [dimensions(hint, size)]
+    }

@@ -1,0 +1,100 @@
+"""The two oracles: autograd on a definition, and differences; and how near to them is near enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from autograd.core import VJPNode, vspace
+from autograd.core import make_vjp as make_core_vjp
+from autograd.tracer import trace
+
+from .inputs import Case, scale_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..typing import Array
+
+AUTOGRAD = 1e-10  # relative, in float64
+DIFFERENCES = 1e-6
+SINGLE = 1e-5  # of a float32 result to the float64 one
+EPSILON = float(np.finfo(float).eps)
+
+
+def by_autograd(definition: Callable[..., Any], case: Case) -> tuple[Any, tuple[Any, ...]]:
+    """Value and gradients of the definition."""
+    x = tuple(np.array(v) for v in case.variables.values())
+
+    def of(x):
+        return definition(*x, **case.constants)
+
+    with np.errstate(all="ignore"):
+        value, node = trace(VJPNode.new_root(), of, x)
+        if node is None:
+            raise TypeError(
+                f"autograd cannot see through {definition.__name__}: write it with autograd.numpy, not with numpy, "
+                "whose functions would silently give a gradient of zero"
+            )
+        pull, value = make_core_vjp(of, x)
+        return value, pull(vspace(value).zeros() + case.upstream)
+
+
+def by_differences(definition: Callable[..., Any], case: Case, h: float = 1e-5) -> tuple[Array, ...]:
+    """Central differences, entry by entry: (f(x + h) − f(x − h)) / 2h, weighted with the upstream gradient."""
+    names = list(case.variables)
+    gradients = []
+    for name in names:
+        x = np.asarray(case.variables[name], float)
+        gradient = np.zeros_like(x)
+        for place in np.ndindex(x.shape):
+            step = np.zeros_like(x)
+            step[place] = h
+            up, down = (
+                definition(*(case.variables | {name: x + sign * step}).values(), **case.constants) for sign in (1, -1)
+            )
+            gradient[place] = np.sum(case.upstream * (np.asarray(up) - down)) / (2 * h)
+        gradients.append(gradient)
+    return tuple(gradients)
+
+
+def slope(
+    definition: Callable[..., Any], case: Case, rng: np.random.Generator
+) -> tuple[tuple[Array, ...], float, float]:
+    """A random direction, the slope of ⟨g, definition⟩ along it by differences, and how far rounding may move that."""
+    h = 1e-6 * scale_of(case)
+    directions = tuple(rng.normal(size=np.shape(v)) for v in case.variables.values())
+    moved = [
+        np.asarray(
+            definition(
+                *(v + s * h * u for v, u in zip(case.variables.values(), directions, strict=True)), **case.constants
+            )
+        )
+        for s in (1, -1)
+    ]
+    along = float(np.sum(case.upstream * (moved[0] - moved[1])) / (2 * h))
+    rounding = 20 * EPSILON * float(np.sum(np.abs(case.upstream * moved[0]))) / h
+    return (
+        directions,
+        along,
+        rounding + 100 * EPSILON * float(np.sum(np.abs(case.upstream))) * max(1, scale_of(case)) ** 2,
+    )
+
+
+def error(ours: Any, truth: Any, floor: float) -> float:
+    """The largest difference, relative to the largest entry or to `floor`, below which an entry is rounding."""
+    size = max(float(np.abs(truth).max(initial=0)), floor)
+    difference = float(np.abs(np.asarray(ours) - truth).max(initial=0))
+    if not np.isfinite(difference):
+        return np.inf
+    return difference / size if difference else 0.0
+
+
+def value_floor(definition: Callable[..., Any]) -> float:
+    """The size below which a value is rounding: 1 for a cosine, 0 for a length."""
+    return definition.unit  # type: ignore[attr-defined]
+
+
+def gradient_floor(definition: Callable[..., Any], case: Case) -> float:
+    """The same for a gradient, which has the units of g · value / variable."""
+    return definition.unit * float(np.abs(case.upstream).max(initial=0)) / scale_of(case)  # type: ignore[attr-defined]

@@ -1,0 +1,114 @@
+"""Whatever finite numbers an op is given, what must hold holds: duplicates, zeros, subnormals, up to 10¹⁵⁰."""
+
+import numpy as np
+import pytest
+import soak
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from test_gradients import OPS
+
+from minisiam import distances, evaluate, losses, miners, optimizers, pairwise, reference, testing
+from minisiam.testing.inputs import wild
+
+quietly = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+large = st.floats(-1e150, 1e150)
+two_sets = st.integers(1, 4).flatmap(
+    lambda n: st.integers(1, 4).flatmap(lambda d: st.tuples(*2 * [arrays(float, (n, d), elements=large)]))
+)
+numbers = st.integers(1, 5).flatmap(lambda n: st.tuples(*2 * [arrays(float, n, elements=large)]))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("op", OPS)
+def test_finite_in_finite_out_in_shape_and_dtype(op, dtype):
+    @quietly
+    @given(wild(op, reference.of(op), dtype), st.integers(0, 2**32))
+    def holds(drawn, seed):
+        names = testing.variables(op)
+        constants = {name: array for name, array in drawn.items() if name not in names}
+        with np.errstate(all="raise"):
+            value, pullback = op(*[drawn[name] for name in names], **constants)
+            g = np.random.default_rng(seed).normal(size=np.shape(value)).astype(dtype)[()]
+            gradients = pullback(g)
+        for array, like in [(value, value), *zip(gradients, [drawn[n] for n in names], strict=True)]:
+            assert np.isfinite(array).all()
+            assert np.asarray(array).dtype == dtype
+            assert np.shape(array) == np.shape(like)
+
+    holds()
+
+
+@pytest.mark.parametrize("name", ["l2", "squared_l2", "l1"])
+@quietly
+@given(two_sets)
+def test_a_distance_is_symmetric_and_its_gradients_cancel(name, sets):
+    a, b = sets
+    for room in (distances, pairwise):
+        d, pullback = getattr(room, name)(a, b)
+        np.testing.assert_array_equal(np.asarray(getattr(room, name)(b, a)[0]), d if room is distances else d.T)
+        da, db = pullback(np.ones_like(d))
+        if room is distances:
+            np.testing.assert_array_equal(da, -db)
+        else:
+            size = np.abs(da).max(initial=0) + np.abs(db).max(initial=0)
+            np.testing.assert_allclose(da.sum(axis=0) + db.sum(axis=0), 0, atol=1e-9 * size)
+
+
+@pytest.mark.parametrize("loss", [losses.triplet_hinge, losses.triplet_soft_margin, losses.triplet_ratio])
+@quietly
+@given(numbers, st.randoms())
+def test_triplet_losses_push_in_pairs_and_see_no_order(loss, distances_of, random):
+    near, far = distances_of
+    value, pullback = loss(near, far)
+    dnear, dfar = pullback(1.0)
+    np.testing.assert_array_equal(dnear, -dfar)
+    assert (dnear >= 0).all()
+    order = np.array(random.sample(range(len(near)), len(near)))
+    shuffled, shuffled_pullback = loss(near[order], far[order])
+    assert shuffled == pytest.approx(value, rel=1e-12)
+    np.testing.assert_array_equal(shuffled_pullback(1.0)[0], dnear[order])
+
+
+@quietly
+@given(numbers, st.integers(0, 31))
+def test_pair_losses_pull_the_same_and_push_the_others(distances_of, bits):
+    d = np.abs(distances_of[0])
+    same = np.array([bool(bits >> i & 1) for i in range(len(d))])
+    for value, pullback, sign in ((*losses.contrastive(d, same), 1), (*losses.cross_entropy(d, same), -1)):
+        (dd,) = pullback(1.0)
+        assert value >= 0
+        assert (sign * dd[same] >= 0).all()
+        assert (sign * dd[~same] <= 0).all()
+
+
+@quietly
+@given(two_sets)
+def test_miners_and_evaluation_take_any_finite_numbers(sets):
+    z = np.concatenate(sets)
+    labels = np.arange(len(z)) // 2
+    with np.errstate(all="raise"):
+        D, _ = pairwise.l2(z, z)
+        if len(z) > 2:
+            for mine in (miners.all_pairs, miners.all_triplets, miners.batch_hard):
+                mine(D, labels)
+            evaluate.knn_accuracy(z, labels, z, labels)
+        d, same = D[0], labels == labels[0]
+        if not same.all():
+            assert 0 <= evaluate.auc(d, same) <= 1
+            assert 0 <= evaluate.equal_error(d, same).rate <= 1
+
+
+@quietly
+@given(arrays(float, (2, 3), elements=large), arrays(float, (2, 3), elements=large))
+def test_optimizers_take_any_finite_gradient(p, g):
+    with np.errstate(all="raise"):
+        for optimizer in (optimizers.sgd(0.1, momentum=0.9, nesterov=True, weight_decay=0.1), optimizers.adam(0.1)):
+            state, params = optimizer.init({"W": p}), {"W": p}
+            for _ in range(2):
+                params, state = optimizer.update({"W": g}, state, params)
+            assert np.isfinite(params["W"]).all()
+
+
+def test_a_slice_of_the_soak():
+    soak.soak(0, 20_000)
