@@ -50,6 +50,7 @@ def sgd(
     def init(params):
         return {"step": 0, "velocity": tree.map(np.zeros_like, params)}
 
+    @np.errstate(under="ignore")
     def update(grads, state, params):
         rate, inertia = eta(state["step"]), mu(state["step"])
         if weight_decay:
@@ -87,6 +88,7 @@ def adam(
     def init(params):
         return {"step": 0, "mean": tree.map(np.zeros_like, params), "square": tree.map(np.zeros_like, params)}
 
+    @np.errstate(under="ignore")
     def update(grads, state, params):
         step = state["step"]
         mean = tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state["mean"], grads)

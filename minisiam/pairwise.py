@@ -19,6 +19,8 @@ from .numerics import directions
 from .op import op
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from .typing import Array, Float, Op
 
 __all__ = ["calibrated", "cosine", "l1", "l2", "squared_l2", "weighted_l1"]
@@ -47,14 +49,10 @@ def squared_l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Ar
     In float32 right to 1e-6 relative on every pair, collapsed or offset embeddings included.
     """
     _check(a, b)
-    centre = np.concatenate([a, b]).mean(axis=0)
-    A, B = a - centre, b - centre
-    D = _squared_differences(a, b, A, B)
+    D, weigh = _differences(a, b)
 
     def pullback(dD):
-        da = 2 * (dD.sum(axis=1)[:, None] * A - dD @ B)
-        db = 2 * (dD.sum(axis=0)[:, None] * B - dD.T @ A)
-        return da, db
+        return weigh(2 * dD)
 
     return D, pullback
 
@@ -77,11 +75,12 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
     -----
     Kink at aᵢ = bⱼ: slope 0, as in `distances.l2`. Accuracy as in `squared_l2`.
     """
-    S, pull = squared_l2(a, b)
+    _check(a, b)
+    S, weigh = _differences(a, b)
     D = np.sqrt(S)
 
     def pullback(dD):
-        return pull(np.divide(dD, 2 * D, out=np.zeros_like(D), where=D > 0))
+        return weigh(np.divide(dD, D, out=np.zeros_like(D), where=D > 0))
 
     return D, pullback
 
@@ -181,7 +180,7 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array,
     centre = np.concatenate([unit_a, unit_b]).mean(axis=0)
     A, B = (unit_a - centre).astype(a.dtype), (unit_b - centre).astype(a.dtype)
     undirected = (inverse_a == 0) | (inverse_b == 0).T
-    D = np.where(undirected, a.dtype.type(1), _squared_differences(unit_a, unit_b, A, B) / 2)
+    D = np.where(undirected, a.dtype.type(1), _squares(unit_a, unit_b, A, B)[0] / 2)
 
     def pullback(dD):
         g = dD * ~undirected
@@ -193,17 +192,53 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array,
     return D, pullback
 
 
-def _squared_differences(a: Array, b: Array, A: Array, B: Array) -> Array:
-    """‖aᵢ − bⱼ‖² by a product of the centred A and B, and by differences of a and b where that would be too rough."""
+def _differences(a: Array, b: Array) -> tuple[Array, Callable[[Array], tuple[Array, Array]]]:
+    """‖aᵢ − bⱼ‖² for every pair, and the function  W ↦ Σⱼ Wᵢⱼ (aᵢ − bⱼ),  −Σᵢ Wᵢⱼ (aᵢ − bⱼ).
+
+    Both by products of centred matrices where that is right, and by differences for the close pairs: an L2 gradient
+    divides by the distance, so a close pair needs the digits that a product would lose.
+    """
+    centre = np.concatenate([a, b]).mean(axis=0)
+    A, B = a - centre, b - centre
+    D, rows, columns = _squares(a, b, A, B)
+
+    def weigh(W):
+        far = W.copy()
+        far[rows, columns] = 0
+        da = far.sum(axis=1)[:, None] * A - far @ B
+        db = far.sum(axis=0)[:, None] * B - far.T @ A
+        for i, j in _chunks(rows, columns, a.shape[1]):
+            pull = W[i, j][:, None] * (a[i] - b[j])
+            _add_at(da, i, pull)
+            _add_at(db, j, -pull)
+        return da, db
+
+    return D, weigh
+
+
+def _squares(a: Array, b: Array, A: Array, B: Array) -> tuple[Array, Array, Array]:
+    """‖aᵢ − bⱼ‖² by a product of the centred A and B, by differences for the close pairs; and which these are."""
     norms = (A * A).sum(axis=1)[:, None] + (B * B).sum(axis=1)
     D = norms - 2 * (A @ B.T)
     rows, columns = np.nonzero(CLOSE * norms >= D)
-    step = max(1, CHUNK // a.shape[1])
-    for start in range(0, len(rows), step):
-        i, j = rows[start : start + step], columns[start : start + step]
+    for i, j in _chunks(rows, columns, a.shape[1]):
         u = a[i] - b[j]
         D[i, j] = (u * u).sum(axis=1)
-    return D
+    return D, rows, columns
+
+
+def _chunks(rows: Array, columns: Array, width: int) -> Iterator[tuple[Array, Array]]:
+    """The pairs, as many at a time as hold CHUNK numbers."""
+    step = max(1, CHUNK // width)
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step], columns[start : start + step]
+
+
+def _add_at(out: Array, index: Array, values: Array) -> None:
+    """out[index] += values, where an index may come again: np.add.at, many times faster."""
+    order = np.argsort(index, kind="stable")
+    starts = np.flatnonzero(np.diff(index[order], prepend=-1))
+    out[index[order][starts]] += np.add.reduceat(values[order], starts, axis=0)
 
 
 def _check(a: Array, b: Array) -> None:

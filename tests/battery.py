@@ -58,6 +58,9 @@ def collapsed(op: Any) -> Iterator[testing.Case]:
         single = lambda x: np.asarray(x, np.float32).astype(float)
         a, b = single([3.0, 4.0] + 1e-3 * rng.normal(size=(9, 2))), single([3.0, 4.0] + 1e-3 * rng.normal(size=(7, 2)))
         yield testing.Case({"a": a, "b": b}, {}, single(rng.normal(size=(9, 7))))
+        apart = single([[1e3, 0.0]]) * np.arange(9)[:, None]  # and pairs that have, far from other pairs that have
+        a, b = single(a + apart), single(a + apart + 1e-2)
+        yield testing.Case({"a": a, "b": b}, {}, single(rng.normal(size=(9, 9))))
 
 
 def calibrated(module: types.ModuleType) -> Any:

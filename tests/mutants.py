@@ -54,7 +54,7 @@ def built(module: str, tree: ast.Module | None = None) -> types.ModuleType:
     fresh.__file__ = original.__file__
     exec(compile(tree, original.__file__ or "", "exec"), fresh.__dict__)
     if hasattr(fresh, "CHUNK"):
-        fresh.CHUNK = 1  # so that the loop over chunks is a loop
+        fresh.CHUNK = 3  # so that the loop over chunks is a loop
     return fresh
 
 
