@@ -2,6 +2,9 @@
 
 Row by row: row i of `a` is compared with row i of `b`. A learned distance has parameters after a and b, and
 its pullback returns their gradients after da and db: `da, db, *dparams = pullback(dd)`.
+
+Squares leave the range of the dtype beyond ‖a − b‖ = 10¹⁵⁴ (float32: 10¹⁹): L2 and its square are then inf, and never
+NaN; L2's gradient is 0 there, and a cosine takes such a row for one without direction.
 """
 
 from __future__ import annotations

@@ -130,6 +130,6 @@ def linear(start: float, end: float, steps: int) -> Schedule:
 
 def _schedule(name: str, value: float | Schedule, high: float) -> Schedule:
     if callable(value):
-        return value
+        return lambda step: float(value(step))  # a np.float64 would turn a float32 step into a float64 one
     number = require.between(name, value, 0, high)
     return lambda step: number

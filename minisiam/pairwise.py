@@ -220,7 +220,7 @@ def _squares(a: Array, b: Array, A: Array, B: Array) -> tuple[Array, Array, Arra
     """‖aᵢ − bⱼ‖² by a product of the centred A and B, by differences for the close pairs; and which these are."""
     norms = (A * A).sum(axis=1)[:, None] + (B * B).sum(axis=1)
     D = norms - 2 * (A @ B.T)
-    rows, columns = np.nonzero(CLOSE * norms >= D)
+    rows, columns = np.nonzero(~(CLOSE * norms < D))  # this way round, so that NaN from an overflow counts as close
     for i, j in _chunks(rows, columns, a.shape[1]):
         u = a[i] - b[j]
         D[i, j] = (u * u).sum(axis=1)

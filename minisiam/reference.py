@@ -44,7 +44,7 @@ def of(op):
     """The definition of an op, found by its name; a matrix distance is its row form on every pair."""
     definition = globals().get(op.__name__)
     if not hasattr(definition, "corner"):
-        raise LookupError(
+        raise ValueError(
             f"there is no definition of {op.__name__} in minisiam.reference: give its formula as definition"
         )
     return matrix(definition) if op.__module__.endswith(".pairwise") else definition

@@ -110,5 +110,28 @@ def test_optimizers_take_any_finite_gradient(p, g):
             assert np.isfinite(params["W"]).all()
 
 
+@pytest.mark.parametrize("room", [distances, pairwise])
+@pytest.mark.parametrize("name", ["l2", "squared_l2", "l1", "cosine"])
+def test_overflow_gives_infinity_and_not_nan(room, name):
+    a, b = np.array([[1e200, -1e200], [1.0, 2.0]]), np.array([[-1e200, 3.0], [1e200, -1e200]])
+    with np.errstate(all="ignore"):
+        d, pullback = getattr(room, name)(a, b)
+        gradients = pullback(np.ones_like(d))
+    assert not any(np.isnan(array).any() for array in (d, *gradients))
+    assert np.isinf(d).any() == (name in ("l2", "squared_l2"))
+
+
+def test_the_soak_notices():
+    """A planted overflow is found, and named by its number."""
+    planted = next(n for n in range(500) if soak.example(n)[0] is distances.squared_l2)
+    for limit in soak.LIMITS:
+        assert soak.LIMITS[limit] < np.sqrt(np.finfo(limit).max)
+    huge = {dtype: float(np.finfo(dtype).max) / 4 for dtype in soak.LIMITS}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(soak, "LIMITS", huge)
+        with pytest.raises(AssertionError, match=r"input \d+, minisiam.*(overflow|finite)"):
+            soak.soak(planted, planted + 2000)
+
+
 def test_a_slice_of_the_soak():
     soak.soak(0, 20_000)

@@ -47,8 +47,8 @@ def _distance_page(name: str) -> Figure:
     _field(axes, force, f"d = {name}(a, b): arrows show −∂d/∂a, the way to b")
     if name == "cosine":
         axes.plot([0, 2 * REACH], [0, 0], color="0.5", linewidth=1, zorder=0)
-        _mark(axes, np.zeros(2), "kink: a = 0 has no direction", "X")
-        _mark(axes, b, "b", "o")
+        _mark(axes, np.zeros(2), "kink: a = 0 has no direction", "X", (-80, -22))
+        _mark(axes, b, "b", "o", (8, 8))
     else:
         _mark(
             axes,
@@ -98,7 +98,8 @@ def _pair_page(name: str) -> Figure:
 
         _field(axes, force, "same class: a is pulled to b" if same else "different classes: a is pushed away from b")
         _mark(axes, np.zeros(2), "b: no push at a = b" if not same else "b", "X" if not same else "o")
-        _circle(axes, np.zeros(2), margin, "d = " + ("margin" if name == "contrastive" else "threshold"))
+        if not (same and name == "contrastive"):
+            _circle(axes, np.zeros(2), margin, "d = " + ("margin" if name == "contrastive" else "threshold"))
     return figure
 
 
@@ -129,8 +130,8 @@ def _triplet_page(name: str) -> Figure:
         return value, -pull_far(slope)[1]
 
     _field(plane, force, "where the negative is pushed")
-    _mark(plane, np.zeros(2), "anchor: no push on it", "X")
-    _mark(plane, FIXED, "positive", "o")
+    _mark(plane, np.zeros(2), "anchor: a negative there gets no push", "X", (-85, -24))
+    _mark(plane, FIXED, "positive", "o", (9, 7))
     _circle(plane, np.zeros(2), near, "d₋ = d₊: inside is hard")
     if constants:
         _circle(plane, np.zeros(2), near + constants["margin"], "d₋ = d₊ + margin: outside is easy", "-.")
@@ -139,27 +140,27 @@ def _triplet_page(name: str) -> Figure:
 
 def _field(axes: Axes, force: Callable[[Array], tuple[Array, Array]], title: str) -> None:
     """Level lines of a value over the plane, and arrows."""
-    fine = np.linspace(-REACH, REACH, 81)
+    fine = np.linspace(-REACH, REACH, 201)
     grid = np.stack(np.meshgrid(fine, fine), axis=-1)
-    value = force(grid.reshape(-1, 2))[0].reshape(81, 81)
+    value = force(grid.reshape(-1, 2))[0].reshape(201, 201)
     shades = axes.contourf(fine, fine, value, 12, cmap="Greys", alpha=0.55)
     axes.contour(fine, fine, value, 12, colors="0.55", linewidths=0.5)
     coarse = np.linspace(-2, 2, 11)
     places = np.stack(np.meshgrid(coarse, coarse), axis=-1).reshape(-1, 2)
     arrows = force(places)[1]
     longest = np.linalg.norm(arrows, axis=1).max(initial=1e-12)
-    axes.quiver(
-        *places.T, *arrows.T, color=COLOURS[1], angles="xy", scale_units="xy", scale=longest / 0.38, width=0.005
-    )
+    pushed = np.linalg.norm(arrows, axis=1) > 1e-9 * longest
+    x, y, right, up = np.concatenate([places, arrows], axis=1)[pushed].T
+    axes.quiver(x, y, right, up, color=COLOURS[1], angles="xy", scale_units="xy", scale=longest / 0.38, width=0.005)
     axes.set(title=title, aspect="equal", xlim=(-REACH, REACH), ylim=(-REACH, REACH))
     axes.figure.colorbar(shades, ax=axes, shrink=0.8, label="value")
 
 
-def _mark(axes: Axes, place: Array, text: str, marker: str) -> None:
-    """A point with a name."""
+def _mark(axes: Axes, place: Array, text: str, marker: str, at: tuple[float, float] = (9, -15)) -> None:
+    """A point with a name, written `at` so many typographic points from it."""
     x, y = place.tolist()
     axes.plot(x, y, marker, color=COLOURS[2], markersize=10, markeredgecolor="white")
-    axes.annotate(text, (x, y), xytext=(9, -15), textcoords="offset points", fontsize=9, bbox=PAPER)
+    axes.annotate(text, (x, y), xytext=at, textcoords="offset points", fontsize=9, bbox=PAPER)
 
 
 def _circle(axes: Axes, centre: Array, radius: float, text: str, style: str = "--") -> None:

@@ -54,7 +54,7 @@ def table(say: Callable[[str], None]) -> bool:
     wrong = []
     for name, op in OPS.items():
         found = examine(op)
-        error = f"{found.error:.0e}" if found else "**wrong**"
+        error = (f"{found.error:.0e}" if found.error else "0") if found else "**wrong**"
         say(row((f"`{name}`", ", ".join(found.variables), error, str(found.kinks), f"{found.seconds:.1f}")))
         wrong += [] if found else [found]
     for found in wrong:

@@ -30,6 +30,8 @@ def clue(ours: Any, truth: Any, rows: int) -> str:
         return "zero, where it should not be"
     if ours.ndim == 2 and ours.shape[0] == ours.shape[1] and np.allclose(ours, truth.T):
         return "transposed"
+    if np.allclose(np.abs(ours), np.abs(truth)):
+        return "the right sizes, some with the wrong sign"
     flat = np.isclose(truth, 0, atol=1e-12)
     if flat.any() and np.allclose(ours[~flat], truth[~flat]):
         return "right where the loss acts, but not zero where it is flat: a hinge or a mask forgotten?"
@@ -37,8 +39,6 @@ def clue(ours: Any, truth: Any, rows: int) -> str:
         return "not zero where it should be: a hinge or a mask forgotten?"
     if ours.ndim and np.any([np.allclose(row, true) for row, true in zip(ours, truth, strict=True)]) and len(ours) > 1:
         return "some rows are right: is every row used that should be?"
-    if np.allclose(np.abs(ours), np.abs(truth)):
-        return "the right sizes, some with the wrong sign"
     ratio = ours[~flat] / truth[~flat]
     if ratio.size and np.allclose(ratio, ratio.flat[0]):
         return f"{ratio.flat[0]:.3g} times what it should be"

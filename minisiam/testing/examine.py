@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis.errors import NoSuchExample
 
 from .. import kinks, reference
 from .clues import clue
-from .faults import Agreement, Fault, fault
+from .faults import Agreement, Fault, fault, single_fault
 from .inputs import Case, generic, ladder, variables
 
 if TYPE_CHECKING:
@@ -85,10 +86,13 @@ def examine(
     definition = reference.specified(definition or reference.of(op))
     found, tried, worst = _climb(op, definition, examples)
     for seed in range(points if found is None else 0):
-        result = fault(op, definition, generic(op, definition, seed), near=True)
+        case = generic(op, definition, seed)
+        result = fault(op, definition, case)
         if isinstance(result, Agreement):
             tried, worst = tried + 1, max(worst, result.error)
-        found = found or (result if isinstance(result, Fault) else None)
+            found = found or single_fault(op, definition, case, near=True)
+        elif isinstance(result, Fault):
+            found = found or result
     rows = kinks.of(op)
     found = found or _laws(op, definition) or next((f for row in rows if (f := at_kink(op, row))), None)
     hint = _hint(op, definition, found) if found else ""
@@ -97,23 +101,31 @@ def examine(
 
 
 def _climb(op: Any, definition: Any, examples: int) -> tuple[Fault | None, int, float]:
-    """The first rung of the ladder that breaks, with the simplest input on it."""
+    """The simplest input on the first rung that breaks: first against the oracles, then in float32."""
     seen: list[float] = []
 
-    def breaks(case: Case) -> bool:
+    def wrong(case: Case) -> Fault | None:
         result = fault(op, definition, case)
         if isinstance(result, Agreement):
             seen.append(result.error)
-        return isinstance(result, Fault)
+        return result if isinstance(result, Fault) else None
 
+    def leaks(case: Case) -> Fault | None:
+        return single_fault(op, definition, case)
+
+    found = _smallest(op, definition, wrong, examples) or _smallest(op, definition, leaks, 3)
+    return found, len(seen), max(seen, default=0.0)
+
+
+def _smallest(op: Any, definition: Any, judge: Callable[[Case], Fault | None], examples: int) -> Fault | None:
+    """What the judge says of the simplest input that it condemns, on the first rung that has one."""
     for rung in ladder(op, definition):
         try:
-            case = find(rung, breaks, settings=settings(QUIETLY, max_examples=examples))
+            case = find(rung, lambda case: judge(case) is not None, settings=settings(QUIETLY, max_examples=examples))
         except NoSuchExample:
             continue
-        result = fault(op, definition, case)
-        return (result if isinstance(result, Fault) else None), len(seen), max(seen, default=0.0)
-    return None, len(seen), max(seen, default=0.0)
+        return judge(case)
+    return None
 
 
 def _laws(op: Any, definition: Any) -> Fault | None:
@@ -135,10 +147,13 @@ def _laws(op: Any, definition: Any) -> Fault | None:
 def at_kink(op: Any, row: kinks.Kink) -> Fault | None:
     """What is wrong at a kink: there is no tolerance but rounding of the value."""
     case = Case(dict(zip(variables(op), row.variables, strict=True)), row.constants, row.upstream)
-    value, pullback = case.call(op)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value, pullback = case.call(op)
+        gradients = pullback(row.upstream)
     if not np.allclose(value, row.value, rtol=1e-15, atol=0):
         return Fault(f"the value is wrong where {row.where}", case, None, {"yours": value, "convention": row.value})
-    for name, ours, truth in zip(case.variables, pullback(row.upstream), row.gradients, strict=True):
+    for name, ours, truth in zip(case.variables, gradients, row.gradients, strict=True):
         if not np.array_equal(ours, truth):
             return Fault(
                 f"the gradient of {name} is not what was chosen where {row.where}",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # whole numbers first, small before large: what a counterexample shrinks to is what a person reads
 NUMBERS = sorted((i / 4 for i in range(-20, 21)), key=lambda x: (x % 1 != 0, x % 0.5 != 0, x == 0, abs(x), x < 0))
-RUNGS = ((1, 1), (2, 1), (3, 1), (3, 2), (3, 3))  # rows, features
+RUNGS = ((1, 1), (2, 1), (1, 2), (3, 1), (2, 2), (3, 2))  # rows, features
 ROWS = {"n", "m"}
 
 

@@ -87,7 +87,7 @@ def error(ours: Any, truth: Any, floor: float) -> float:
     difference = float(np.abs(np.asarray(ours) - truth).max(initial=0))
     if not np.isfinite(difference):
         return np.inf
-    return difference / size if difference else 0.0
+    return difference / size if size else (np.inf if difference else 0.0)
 
 
 def value_floor(definition: Callable[..., Any]) -> float:
