@@ -88,7 +88,7 @@ def _pair_page(name: str) -> Figure:
     curve.axvline(margin, color="0.4", linestyle=":", label="margin" if name == "contrastive" else "threshold")
     curve.axhline(0, color="0.7", linewidth=0.8)
     curve.set(title=f"{name} of one pair", xlabel="d", ylabel="loss, slope")
-    curve.legend(frameon=False, fontsize=8)
+    curve.legend(fontsize=8, framealpha=0.9, edgecolor="none")
     for axes, same in zip(planes, (True, False), strict=True):
 
         def force(a, same=same):
@@ -97,7 +97,7 @@ def _pair_page(name: str) -> Figure:
             return value, -pull_d(slope)[0]
 
         _field(axes, force, "same class: a is pulled to b" if same else "different classes: a is pushed away from b")
-        _mark(axes, np.zeros(2), "b: no push at a = b" if not same else "b", "X" if not same else "o")
+        _mark(axes, np.zeros(2), "kink at a = b: no push" if not same else "b", "X" if not same else "o")
         if not (same and name == "contrastive"):
             _circle(axes, np.zeros(2), margin, "d = " + ("margin" if name == "contrastive" else "threshold"))
     return figure
@@ -121,7 +121,7 @@ def _triplet_page(name: str) -> Figure:
     if constants:
         curve.axvline(-constants["margin"], color="0.4", linestyle=":", label="kink: d₋ = d₊ + margin, slope 0")
     curve.set(title=f"{name} of one triplet", xlabel="d₊ − d₋   (left: the negative is farther)", ylabel="loss, slope")
-    curve.legend(frameon=False, fontsize=8)
+    curve.legend(fontsize=8, framealpha=0.9, edgecolor="none")
     near = float(np.linalg.norm(FIXED))
 
     def force(n):
