@@ -181,6 +181,7 @@ def train(arguments: argparse.Namespace) -> int:
         say("(no figures will be drawn: they need matplotlib, pip install 'minisiam[figures]')")
     folder = arguments.out or _fresh(Path("runs"), f"{settings.network}-{settings.distance}-{settings.loss}")
     runs.new_folder(folder)
+    say(settings.title)
     data = runs.load("pen-glyphs", methods.pixels(settings))
     run = runs.train(settings, data, folder, say)
     say("\n" + report.table(run.report) + "\n")

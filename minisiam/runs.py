@@ -106,7 +106,6 @@ def train(settings: Settings, data: Data, folder: Path, say: Say) -> Run:
     """
     new_folder(folder)
     method = methods.build(settings)
-    say(settings.title)
     for name, part in data._asdict().items():
         say(f"  {name:11}{part}")
     params = _first_params(settings, method)

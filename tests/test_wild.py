@@ -55,6 +55,44 @@ def test_a_distance_is_symmetric_and_its_gradients_cancel(name, sets):
             np.testing.assert_allclose(da.sum(axis=0) + db.sum(axis=0), 0, atol=1e-9 * size)
 
 
+@pytest.mark.parametrize("name", ["l2", "squared_l2", "l1", "cosine"])
+@quietly
+@given(two_sets, st.randoms())
+def test_a_distance_sees_no_order_of_rows_and_no_quarter_turn(name, sets, random):
+    a, b = sets
+    n, features = a.shape
+    rows, columns = (np.array(random.sample(range(k), k)) for k in (n, features))
+    d, pullback = getattr(distances, name)(a, b)
+    permuted, permuted_pullback = getattr(distances, name)(a[rows], b[rows])
+    np.testing.assert_array_equal(permuted, d[rows])
+    g = np.linspace(-1, 2, n)
+    for ours, truth in zip(permuted_pullback(g[rows]), pullback(g), strict=True):
+        np.testing.assert_array_equal(ours, truth[rows])
+    turn = np.array([random.choice([-1.0, 1.0]) for _ in range(features)])  # axes exchanged and mirrored: exact
+    turned, turned_pullback = getattr(distances, name)(a[:, columns] * turn, b[:, columns] * turn)
+    np.testing.assert_allclose(turned, d, rtol=1e-12, atol=1e-15 if name == "cosine" else 0)
+    for ours, truth in zip(turned_pullback(g), pullback(g), strict=True):
+        size = np.abs(truth).max(initial=0)
+        np.testing.assert_allclose(ours, truth[:, columns] * turn, rtol=1e-9, atol=1e-9 * size)
+
+
+@pytest.mark.parametrize("name", ["l2", "squared_l2", "l1"])
+@quietly
+@given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 4))
+def test_a_translation_moves_no_distance_to_the_bit(name, seed, n, features):
+    """On whole numbers, where adding is exact."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(-3, 4, (2, n, features)).astype(float)
+    shift = rng.integers(-(10**6), 10**6, features).astype(float)
+    for room in (distances, pairwise):
+        here, pull_here = getattr(room, name)(a, b)
+        there, pull_there = getattr(room, name)(a + shift, b + shift)
+        np.testing.assert_allclose(there, here, rtol=1e-12 if room is pairwise else 0)
+        g = rng.integers(-2, 3, here.shape).astype(float)
+        for ours, truth in zip(pull_there(g), pull_here(g), strict=True):
+            np.testing.assert_allclose(ours, truth, rtol=0, atol=1e-9 if room is pairwise else 0)
+
+
 @pytest.mark.parametrize("loss", [losses.triplet_hinge, losses.triplet_soft_margin, losses.triplet_ratio])
 @quietly
 @given(numbers, st.randoms())

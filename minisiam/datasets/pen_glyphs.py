@@ -7,7 +7,7 @@ and every single drawing bends, shifts and trembles in its own way. The protocol
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -41,7 +41,7 @@ class Skeletons(NamedTuple):
 
 def skeletons() -> Skeletons:
     """The shipped letters."""
-    with files(__package__).joinpath("penglyphs.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
+    with Path(__file__).with_name("penglyphs.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
         bones = np.unpackbits(stored["bones"], axis=1).reshape(-1, 64, 64).astype(bool)
         return Skeletons(bones, stored["alphabet"].astype(int), tuple(stored["alphabets"].tolist()), stored["codes"])
 
