@@ -1,6 +1,7 @@
 """minisiam: siamese and triplet networks from first principles.   method = encoder × distance × loss."""
 
 from . import (
+    checkpoint,
     datasets,
     distances,
     encoders,
@@ -21,6 +22,7 @@ from . import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "checkpoint",
     "datasets",
     "distances",
     "encoders",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +59,20 @@ def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             header = json.loads(str(stored["header"]))
             leaves = [stored[f"leaf{number}"] for number in range(len(stored.files) - 1)]
+            saved, version = header["settings"], header["format"]
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path}") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise CheckpointError(f"{path} is damaged, or no checkpoint of this package ({error})") from error
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} has format {header.get('format')}, this version reads format {FORMAT}")
-    return header["settings"], leaves
+    if version != FORMAT:
+        raise CheckpointError(f"{path} has format {version}, this version reads format {FORMAT}")
+    return saved, leaves

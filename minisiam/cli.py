@@ -256,4 +256,8 @@ def check(arguments: argparse.Namespace) -> int:
     if arguments.all:
         return 0 if catalogue.table(say) else 1
     definition = catalogue.find(arguments.definition) if arguments.definition else None
-    return 0 if testing.check(catalogue.find(arguments.op), definition) else 1
+    op = catalogue.find(arguments.op)
+    try:
+        return 0 if testing.check(op, definition) else 1
+    except TypeError as error:  # of a learner's definition: the op's own are part of the answer
+        raise ValueError(str(error)) from error

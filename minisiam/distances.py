@@ -3,8 +3,8 @@
 Row by row: row i of `a` is compared with row i of `b`. A learned distance has parameters after a and b, and
 its pullback returns their gradients after da and db: `da, db, *dparams = pullback(dd)`.
 
-Squares leave the range of the dtype beyond ‖a − b‖ = 10¹⁵⁴ (float32: 10¹⁹): L2 and its square are then inf, and never
-NaN; L2's gradient is 0 there, and a cosine takes such a row for one without direction.
+Squares leave the range of the dtype beyond ‖a − b‖ = 10¹⁵⁴ (float32: 10¹⁹). As long as a − b itself can be held, L2
+and its square are then inf and not NaN, and L2's gradient is 0; a cosine takes such a row for one without direction.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import require
-from .initializers import learned, parameters
 from .numerics import directions
-from .op import op
+from .op import learned, op, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,9 +136,7 @@ def weighted_l1(
     Koch, Zemel & Salakhutdinov (2015), "Siamese neural networks for one-shot image recognition", §3.1.
     """
     u = _difference(a, b)
-    require.dimensions(1, "(d,), one weight for each feature", w=w)
-    if len(w) != a.shape[1]:
-        raise ValueError(f"w has {len(w)} weights for embeddings of {a.shape[1]} features")
+    check_weights(a, w, bias)
     gap = np.abs(u)
 
     def pullback(dd):
@@ -167,18 +164,19 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array,
     Notes
     -----
     Kink where a or b is 0 (or its norm below √tiny, 10⁻¹⁵⁴ in float64 and 10⁻¹⁹ in float32), which has no direction:
-    cos = 0, so d = 1, and both gradients are 0 (autograd gives NaN). On the unit sphere ‖a − b‖² = 2 d: the two rank
-    neighbours alike and pull differently.
+    cos = 0, so d = 1, and both gradients are 0 (autograd gives NaN). Computed in float64, since 1 − cos of a small
+    angle has few digits. On the unit sphere ‖a − b‖² = 2 d: the two rank neighbours alike and pull differently.
     """
     _difference(a, b)
-    (unit_a, inverse_a), (unit_b, inverse_b) = directions(a), directions(b)
+    (unit_a, inverse_a), (unit_b, inverse_b) = directions(a, np.float64), directions(b, np.float64)
     cos = (unit_a * unit_b).sum(axis=1, keepdims=True)
 
     def pullback(dd):
         g = -dd[:, None]
-        return g * (unit_b - cos * unit_a) * inverse_a, g * (unit_a - cos * unit_b) * inverse_b
+        da, db = g * (unit_b - cos * unit_a) * inverse_a, g * (unit_a - cos * unit_b) * inverse_b
+        return da.astype(a.dtype), db.astype(b.dtype)
 
-    return 1 - cos[:, 0], pullback
+    return (1 - cos[:, 0]).astype(a.dtype), pullback
 
 
 def calibrated(distance: Callable[..., Any], scale: float = 1.0, threshold: float = 1.0) -> Callable[..., Any]:
@@ -211,3 +209,11 @@ def _difference(a: Array, b: Array) -> Array:
     require.dimensions(2, "(n, d), one embedding a row", a=a, b=b)
     require.same_shape(a=a, b=b)
     return a - b
+
+
+def check_weights(a: Array, w: Array, bias: Array) -> None:
+    """One weight for each feature of a, and one number for the bias."""
+    require.dimensions(1, "(d,), one weight for each feature", w=w)
+    require.dimensions(0, "(), a single number", bias=bias)
+    if len(w) != a.shape[1]:
+        raise ValueError(f"w has {len(w)} weights for embeddings of {a.shape[1]} features")

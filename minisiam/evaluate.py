@@ -83,13 +83,13 @@ def few_shot(
 
 
 def answer(z: Array, episode: Episode, distance: Callable[..., Any] = pairwise.l2) -> Array:
-    """The class of each query's nearest support image; −1 where another class is just as near."""
+    """The class of each query's nearest support image; −1 where another class is just as near, or a distance is NaN."""
     D, _ = distance(z[episode.query], z[episode.support])
     way = int(episode.support_labels.max()) + 1
     nearest = np.stack([D[:, episode.support_labels == c].min(axis=1) for c in range(way)], axis=1)
     best = nearest.argmin(axis=1)
     tied = (nearest == nearest.min(axis=1, keepdims=True)).sum(axis=1) > 1
-    return np.where(tied, -1, best)
+    return np.where(tied | np.isnan(nearest).any(axis=1), -1, best)
 
 
 def mean_score(values: Array) -> Score:
@@ -113,6 +113,8 @@ def knn_accuracy(
     A vote that is tied, and a neighbour that shares its distance with one of another class, count against the model.
     """
     require.dimensions(2, "(n, d)", z=z, queries=queries)
+    require.rows(z=z, queries=queries)
+    require.finite(z=z, queries=queries)
     require.class_labels(labels, len(z))
     require.class_labels(query_labels, len(queries))
     require.whole("k", k, 1)

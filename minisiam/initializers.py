@@ -7,7 +7,7 @@ the fan-in is the product of all axes but the last.
 from __future__ import annotations
 
 from math import prod, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -50,33 +50,3 @@ def constant(value: float) -> Initializer:
 
 
 zeros = constant(0.0)
-
-
-def learned(init: Callable[[Generator, int], tuple[Array, ...]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Mark an op whose last variables are parameters: `init(rng, size)` draws them for embeddings of that size.
-
-    A learned distance is an ordinary op, `weighted_l1(a, b, w, bias, /)`; the mark only says where w and bias begin.
-    """
-
-    def mark(op: Callable[..., Any]) -> Callable[..., Any]:
-        op.init = init  # type: ignore[attr-defined]
-        return op
-
-    return mark
-
-
-def starting(op: Callable[..., Any], init: Callable[[Generator, int], tuple[Array, ...]]) -> Callable[..., Any]:
-    """The same op with its parameters beginning elsewhere."""
-
-    @learned(init)
-    def started(*args):
-        return op(*args)
-
-    started.__name__ = op.__name__
-    return started
-
-
-def parameters(op: Callable[..., Any], rng: Generator, size: int) -> tuple[Array, ...]:
-    """The first parameters of an op: () for most, what its `learned` mark draws for the others."""
-    init = getattr(op, "init", None)
-    return init(rng, size) if init else ()

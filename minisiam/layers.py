@@ -77,6 +77,7 @@ def Conv(
 
 def MaxPool(size: int = 2) -> Layer:
     """`ops.max_pool` over size × size blocks."""
+    require.whole("size", size, 1)
 
     def shape_of(shape):
         h, w, channels = shape

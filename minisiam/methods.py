@@ -16,6 +16,7 @@ import numpy as np
 from . import distances, encoders, initializers, losses, miners, networks, optimizers, pairwise, require, samplers
 from .datasets import blurred, centred, turned
 from .evaluate import embed
+from .op import parameters, starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,7 +67,7 @@ THRESHOLDS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides a run. `loss`, `margin` and `steps` are filled in when they are left out."""
+    """Everything that decides a run. `loss` and `margin` are filled in when they are left out."""
 
     network: str = "batch"
     encoder: str = "mlp"
@@ -188,10 +189,10 @@ def build(settings: Settings) -> Method:
 
 def _with_threshold(distance: Callable[..., Any], scale: float, threshold: float) -> Callable[..., Any]:
     """A distance whose zero is a threshold: calibrated or, with weights and bias of its own, started there."""
-    if distance.__name__ != "weighted_l1":
+    if not parameters(distance, np.random.default_rng(0), 1):
         return distances.calibrated(distance, scale, threshold)
     bias = initializers.constant(-scale * threshold)
-    return initializers.starting(distance, lambda rng, size: (np.full(size, scale / size, np.float32), bias(rng, ())))
+    return starting(distance, lambda rng, size: (np.full(size, scale / size, np.float32), bias(rng, ())))
 
 
 def pixels(settings: Settings) -> int:

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import initializers, tree
+import numpy as np
+
+from . import tree
+from .op import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +92,11 @@ def verification(encoder: Any, distance: Callable[..., Any], loss: Callable[...,
     The objective takes `x1, x2, same`. The distance has a scale and a bias of its own: `distances.weighted_l1`
     (Koch et al. 2015), or `distances.calibrated(l2)` for any other. The loss reads logits: `losses.cross_entropy`.
     """
+    if not parameters(distance, np.random.default_rng(0), 1):
+        name = distance.__name__
+        raise ValueError(
+            f"verification needs a learned threshold, and {name} has none: pass distances.calibrated({name})"
+        )
 
     def logits(z1, z2, /, *w):
         d, pull_d = distance(z1, z2, *w)
@@ -123,7 +131,8 @@ def batch(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) 
 def regularized(network: Network, penalty: Callable[..., Any]) -> Network:
     """The network's value plus `penalty(W)` for every weight matrix and kernel W; biases go free.
 
-    `regularized(network, losses.l2_penalty)` is Koch's L2 term. A weight is an array of two or more axes.
+    `regularized(network, losses.l2_penalty)` is Koch's L2 term, with one strength for all layers (he has one for each).
+    A weight is an array of two or more axes, so the weights of `distances.weighted_l1` go free as well.
     """
 
     def apply(params, /, *batch):
@@ -147,8 +156,8 @@ def _init(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) 
             raise ValueError(f"the encoder gives embeddings of shape {size}: end it with Flatten, so they are rows")
         return {
             "encoder": theta,
-            "distance": initializers.parameters(distance, rng, *size),
-            "loss": initializers.parameters(loss, rng, *size),
+            "distance": parameters(distance, rng, *size),
+            "loss": parameters(loss, rng, *size),
         }
 
     return init

@@ -1,4 +1,4 @@
-"""The mark of an op: a function `value, pullback = op(variables, /, constants)`."""
+"""What marks an op, `value, pullback = op(variables, /, constants)`, and one whose last variables are parameters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from .typing import Array, Generator
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -34,3 +36,33 @@ def op(function: F) -> F:
 
     marked.is_op = True  # type: ignore[attr-defined]
     return cast("F", marked)
+
+
+def learned(init: Callable[[Generator, int], tuple[Array, ...]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Mark an op whose last variables are parameters: `init(rng, size)` draws them for embeddings of that size.
+
+    A learned distance is an ordinary op, `weighted_l1(a, b, w, bias, /)`; the mark only says where w and bias begin.
+    """
+
+    def mark(op: Callable[..., Any]) -> Callable[..., Any]:
+        op.init = init  # type: ignore[attr-defined]
+        return op
+
+    return mark
+
+
+def starting(op: Callable[..., Any], init: Callable[[Generator, int], tuple[Array, ...]]) -> Callable[..., Any]:
+    """The same op with its parameters beginning elsewhere."""
+
+    @learned(init)
+    def started(*args):
+        return op(*args)
+
+    started.__name__ = op.__name__
+    return started
+
+
+def parameters(op: Callable[..., Any], rng: Generator, size: int) -> tuple[Array, ...]:
+    """The first parameters of an op: () for most, what its `learned` mark draws for the others."""
+    init = getattr(op, "init", None)
+    return init(rng, size) if init else ()

@@ -38,7 +38,7 @@ def sgd(
     Parameters
     ----------
     learning_rate, momentum
-        η > 0 and μ in [0, 1), numbers or schedules.
+        η ≥ 0 and μ in [0, 1), numbers or schedules.
     nesterov
         Look ahead along the velocity (Sutskever et al. 2013).
     weight_decay
@@ -75,14 +75,17 @@ def adam(
     Parameters
     ----------
     learning_rate
-        η > 0, a number or a schedule.
+        η ≥ 0, a number or a schedule.
     beta1, beta2, epsilon
         As in Kingma & Ba (2015), algorithm 1.
     weight_decay
         λ ≥ 0, decoupled: θ also shrinks by η λ θ (Loshchilov & Hutter 2019). Weights only, biases go free.
     """
     eta = _schedule("learning_rate", learning_rate, np.inf)
-    beta1, beta2 = require.between("beta1", beta1, 0, 1), require.between("beta2", beta2, 0, 1)
+    beta1, beta2 = (
+        require.between(name, beta, 0, 1, open_high=True) for name, beta in (("beta1", beta1), ("beta2", beta2))
+    )
+    epsilon = require.between("epsilon", epsilon, 0, open_low=True)
     weight_decay = require.between("weight_decay", weight_decay, 0)
 
     def init(params):
@@ -108,6 +111,7 @@ def adam(
 
 def exponential(start: float, factor: float, every: int = 1) -> Schedule:
     """start · factor^⌊step / every⌋. Koch et al. 2015: factor 0.99 every epoch."""
+    require.whole("every", every, 1)
     return lambda step: start * factor ** (step // every)
 
 
@@ -125,11 +129,12 @@ def cosine_decay(start: float, steps: int, warmup: int = 0) -> Schedule:
 
 def linear(start: float, end: float, steps: int) -> Schedule:
     """From start to end in a straight line over `steps`, then constant. Koch et al. 2015: momentum rises from 0.5."""
+    require.whole("steps", steps, 1)
     return lambda step: start + (end - start) * min(1.0, step / steps)
 
 
 def _schedule(name: str, value: float | Schedule, high: float) -> Schedule:
     if callable(value):
         return lambda step: float(value(step))  # a np.float64 would turn a float32 step into a float64 one
-    number = require.between(name, value, 0, high)
+    number = require.between(name, value, 0, high, open_high=high == 1)
     return lambda step: number

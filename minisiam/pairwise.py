@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import distances, require
-from .distances import calibrated
-from .initializers import learned
+from .distances import calibrated, check_weights
 from .numerics import directions
-from .op import op
+from .op import learned, op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrated", "cosine", "l1", "l2", "squared_l2", "weighted_l1"]
 
-CLOSE = 0.2  # of ‖a‖² + ‖b‖²: below it the product form may miss 1e-6 in float32
+CLOSE = 0.5  # of ‖a‖² + ‖b‖²: below it the product form may miss 1e-6 in float32
 CHUNK = 1 << 22  # numbers held at a time where differences are formed
 
 
@@ -141,6 +140,7 @@ def weighted_l1(
     Kink wherever aᵢₖ = bⱼₖ: sign(0) = 0. One row of `a` at a time, m·d numbers in memory.
     """
     _check(a, b)
+    check_weights(a, w, bias)
     D = np.stack([np.abs(row - b) @ w for row in a]) + bias
 
     def pullback(dD):

@@ -87,7 +87,7 @@ def _pair_distances(method: Method, params: Params, data: Dataset, count: int = 
 
 
 def scores(results: dict[str, Any]) -> dict[str, Score]:
-    """The rows of the table, best first: a name and its score."""
+    """The rows of the table: a name and its score."""
     found = results["one_shot"]
     rows = {"this network": Score(found["accuracy"], *found["interval"])}
     return rows | {name: Score(found[key], *found["intervals"][key]) for key, name in CONTROLS.items()}
@@ -124,8 +124,8 @@ def draw(run: Run, data: Data) -> list[Path]:
     test = run.method.prepared(data.test)
     z = run.method.embed(run.params, test.images)
     d, same = _pair_distances(run.method, run.params, data.test)
-    figures = {
-        "clusters": _clusters(run, data.test, z),
+    figures = {"clusters": _clusters(run, data.test, z)} if z.shape[1] > 1 else {}  # one number has no plane
+    figures |= {
         "distances": plots.distances(d, same, *_threshold(run), name=f"{run.settings.distance} distance"),
         "few_shot": _few_shot_sheet(run, data.test, z),
         "shown": _shown(run, data.train),
@@ -143,7 +143,7 @@ def draw(run: Run, data: Data) -> list[Path]:
 
 
 def _threshold(run: Run) -> tuple[float | None, str]:
-    """The line in the histogram: the margin of a contrastive loss, 0 for verification, else the chosen threshold."""
+    """The line in the histogram: the margin of a contrastive loss, else the threshold chosen on validation."""
     if run.settings.loss == "contrastive":
         return run.settings.margin, "margin"
     return run.report.get("verification", {}).get("threshold"), "threshold"

@@ -83,15 +83,19 @@ def finite(**arrays: Array) -> None:
             raise ValueError(f"{name} holds {array[where]} at {where}: remove it, or repair it with np.nan_to_num")
 
 
-def between(name: str, value: float, low: float, high: float = np.inf, *, open_low: bool = False) -> float:
-    """`value` is a finite number in [low, high], or in (low, high] with `open_low`; returned as a Python float.
+def between(
+    name: str, value: float, low: float, high: float = np.inf, *, open_low: bool = False, open_high: bool = False
+) -> float:
+    """`value` is a finite number in [low, high], without the ends that are open; returned as a Python float.
 
     A Python float takes the dtype of the array it meets; a np.float64 would turn a float32 step into a float64 one.
     """
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not np.isfinite(value) or value < low or value > high or (open_low and value == low):
+    outside = not number or not np.isfinite(value) or value < low or value > high
+    if outside or (open_low and value == low) or (open_high and value == high):
         above = f"greater than {low:g}" if open_low else f"at least {low:g}"
-        limits = above if high == np.inf else f"{above} and at most {high:g}"
+        below = f"less than {high:g}" if open_high else f"at most {high:g}"
+        limits = above if high == np.inf else f"{above} and {below}"
         raise ValueError(f"{name} must be a finite number, {limits}; it is {value!r}")
     return float(value)
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minisiam import distances, initializers, kinks, losses, miners, reference, testing
+from minisiam import distances, kinks, losses, miners, reference, testing
+from minisiam.op import learned, parameters
 from minisiam.testing.examine import at_kink
 from minisiam.testing.inputs import distance_to_corner
 from minisiam.testing.oracles import AUTOGRAD, by_autograd, error, gradient_floor, value_floor
@@ -71,17 +72,33 @@ def calibrated(module: types.ModuleType) -> Any:
     ) -> Op[Array]:
         return module.calibrated(distances.squared_l2, 3.0, 2.0)(a, b, scale, bias)
 
-    start = initializers.parameters(module.calibrated(distances.squared_l2, 3.0, 2.0), np.random.default_rng(0), 4)
+    start = parameters(module.calibrated(distances.squared_l2, 3.0, 2.0), np.random.default_rng(0), 4)
     if [float(p) for p in start] != [3.0, -6.0]:
         raise ValueError("it must start at its scale and at −scale · threshold")
     return calibrated_squared_l2
 
 
-def over(module: types.ModuleType) -> Any:
-    """`losses.over` on triplets that use an entry of the matrix more than once."""
+@learned(lambda rng, size: (np.zeros((), np.float32),))
+def shifted_hinge(positive, negative, shift, /):
+    """A hinge with a learned shift of d₋: a loss with a parameter."""
+    value, pull = losses.triplet_hinge(positive, negative + shift, margin=0.5)
 
-    def hinge_over_all_triplets(D: Float[Array, "k k"], /) -> Op[Array]:
-        return module.over(losses.triplet_hinge, miners.all_triplets)(D, LABELS, margin=0.5)
+    def pullback(dl):
+        dpositive, dnegative = pull(dl)
+        return dpositive, dnegative, dnegative.sum()
+
+    return value, pullback
+
+
+def over(module: types.ModuleType) -> Any:
+    """`losses.over` with a learned loss, on triplets that use an entry of the matrix more than once."""
+    module.over(losses.triplet_hinge, miners.all_triplets)  # a loss without parameters will do as well
+    loss = module.over(shifted_hinge, miners.all_triplets)
+    if len(parameters(loss, np.random.default_rng(0), 4)) != 1:
+        raise ValueError("it must keep the parameters of its loss")
+
+    def hinge_over_all_triplets(D: Float[Array, "k k"], shift: Float[Array, ""], /) -> Op[Array]:
+        return loss(D, shift, LABELS)
 
     return hinge_over_all_triplets
 
@@ -98,8 +115,8 @@ MADE = {
     ),
     "losses.matrix": (
         over,
-        reference.specify(lambda D: D[A, P] - D[A, N] + 0.5, sizes={"k": (5, 5)}, scales=(-2, 2))(
-            lambda D: reference.triplet_hinge(D[A, P], D[A, N], 0.5)
+        reference.specify(lambda D, shift: D[A, P] - D[A, N] - shift + 0.5, sizes={"k": (5, 5)}, scales=(-2, 2))(
+            lambda D, shift: reference.triplet_hinge(D[A, P], D[A, N] + shift, 0.5)
         ),
     ),
 }

@@ -17,13 +17,13 @@ ARROWS = {
     "tree": set(),
     "initializers": {"require"},
     "ops": {"require", "numerics", "op"},
-    "distances": {"require", "numerics", "op", "initializers"},
-    "pairwise": {"require", "numerics", "op", "initializers", "distances"},
+    "distances": {"require", "numerics", "op"},
+    "pairwise": {"require", "numerics", "op", "distances"},
     "losses": {"require", "numerics", "op"},
     "miners": {"require"},
     "layers": {"require", "initializers", "ops", "tree"},
     "encoders": {"require", "initializers", "layers", "tree"},
-    "networks": {"initializers", "tree"},  # it receives its encoder, distance and loss
+    "networks": {"op", "tree"},  # it receives its encoder, distance and loss
     "samplers": {"require"},
     "optimizers": {"require", "tree"},
     "train": set(),

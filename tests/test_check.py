@@ -9,7 +9,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 
-from minisiam import cli, distances, losses, ops, testing
+from minisiam import cli, distances, losses, ops, reference, testing
 from minisiam.testing import catalogue
 from minisiam.typing import Array, Bool, Float
 
@@ -154,6 +154,47 @@ def test_an_undeclared_corner_is_no_mistake(capsys):
         return np.abs(x), lambda dy: (np.sign(x) * dy,)
 
     assert testing.check(absolute, anp.abs)
+
+
+@pytest.mark.parametrize("slope_at_zero", [0, 1])
+def test_a_hinge_of_one_s_own_may_choose_its_slope_at_the_corner(slope_at_zero):
+    """At the corner autograd and central differences agree on ½, and both 0 and 1 are as right."""
+
+    def hinge(x: Float[Array, "n"], /):
+        return np.maximum(x, 0), lambda dy: (dy * (x > 0 if slope_at_zero == 0 else x >= 0),)
+
+    assert testing.check(hinge, lambda x: anp.maximum(x, 0))
+
+
+def test_with_a_definition_of_one_s_own_the_library_s_kinks_do_not_apply():
+    def l2(x: Float[Array, "n"], /):
+        return x * x, lambda dy: (2 * x * dy,)
+
+    assert testing.check(l2, anp.square)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def f(x): return x", "annotate its variables, left of a slash"),
+        ("def f(x, /): return x", "annotate the shape of x"),
+        ("def f(x:", "does not run: SyntaxError"),
+        ("import nothing_there", "does not run: ModuleNotFoundError"),
+    ],
+)
+def test_a_file_that_cannot_be_checked_says_why(tmp_path, capsys, source, message):
+    file = tmp_path / "mine.py"
+    file.write_text(source)
+    assert cli.main(["check", f"{file}:f", "--definition", f"{Path(reference.__file__)}:tanh"]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_stub_is_an_answer_and_not_a_crash(capsys):
+    def tanh(x: Float[Array, "n"], /):
+        raise NotImplementedError("your turn")
+
+    assert not testing.check(tanh)
+    assert "it raises NotImplementedError: your turn" in capsys.readouterr().out
 
 
 def test_a_function_of_a_file_and_its_definition(tmp_path, capsys):

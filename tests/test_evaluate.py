@@ -101,3 +101,9 @@ def test_another_distance_can_judge(rng):
     z = rng.normal(size=(120, 1)) + 10 * LABELS[:, None]
     by_length = evaluate.few_shot(np.hstack([z, z]), LABELS, rng, pairwise.cosine, way=5, episodes=20)
     assert by_length.accuracy < evaluate.few_shot(z, LABELS, rng, way=5, episodes=20).accuracy
+
+
+def test_a_distance_of_nan_is_no_answer():
+    episode = Episode(np.array([0, 1]), np.array([0, 1]), np.array([2, 3]), np.array([0, 1]))
+    nowhere = lambda a, b: (np.full((len(a), len(b)), np.nan), None)
+    assert evaluate.answer(np.zeros((4, 1)), episode, nowhere).tolist() == [-1, -1]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minisiam import distances, encoders, initializers, losses, miners, ops, optimizers, pairwise, tree
+from minisiam.op import parameters
 
 
 def test_conv2d_is_a_loop_over_windows(rng):
@@ -118,7 +119,7 @@ def test_koch_has_the_published_number_of_parameters(rng):
         params, shape = layer.init(rng, shape)
         total += tree.size(params)
     assert shape == (4096,)
-    assert total + tree.size(initializers.parameters(distances.weighted_l1, rng, 4096)) == 38_951_745
+    assert total + tree.size(parameters(distances.weighted_l1, rng, 4096)) == 38_951_745
 
 
 @pytest.mark.parametrize(
@@ -170,8 +171,28 @@ def test_pairwise_float32_is_right_for_collapsed_and_offset_embeddings(rng):
                 exact = ((z[:, None].astype(float) - z[None].astype(float)) ** 2).sum(axis=2)
                 D = pairwise.squared_l2(z, z)[0]
                 assert (np.diag(D) == 0).all()
-                np.testing.assert_allclose(D, exact, rtol=2e-6)
+                np.testing.assert_allclose(D, exact, rtol=1e-6)
                 np.testing.assert_allclose(pairwise.l2(z, z)[0], np.sqrt(exact), rtol=1e-6)
+
+
+@pytest.mark.parametrize("d", [64, 512])
+def test_pairwise_float32_is_right_where_the_product_form_is_worst(d):
+    """Two coherent clusters on either side of the centre: every entry of the product has one sign."""
+    rng = np.random.default_rng(d)
+    base = np.abs(rng.normal(size=d))
+    sides = np.repeat([-1.0, 1.0], 32)[:, None]
+    for share in (0.3, 0.5, 0.75):
+        z = (sides * base + share * rng.normal(size=(64, d)) * base).astype(np.float32)
+        exact = ((z[:, None].astype(float) - z[None].astype(float)) ** 2).sum(axis=2)
+        np.testing.assert_allclose(pairwise.squared_l2(z, z)[0], exact, rtol=1e-6)
+
+
+def test_batch_hard_gives_a_tie_to_the_first_and_leaves_singletons_out():
+    D = np.ones((5, 5)) - np.eye(5)
+    (a, p), (_, n) = miners.batch_hard(D, np.array([0, 0, 0, 1, 2]))[0]
+    assert a.tolist() == [0, 1, 2]
+    assert p.tolist() == [1, 0, 0]
+    assert n.tolist() == [3, 3, 3]
 
 
 def test_pairwise_cosine_float32_is_right_for_collapsed_embeddings(rng):

@@ -38,8 +38,7 @@ def test_fit_keeps_no_activation_of_the_step_before(rng, network):
     assert max(peaks[2:]) < 1.05 * peaks[1]  # and none is carried along
 
 
-def test_an_encoder_keeps_no_input_but_its_own(rng):
-    """What the pullback names is what it keeps alive: dropping it frees everything."""
+def test_dropping_a_pullback_frees_what_it_kept(rng):
     encoder = encoders.mlp(HIDDEN, 4)
     params, _ = encoder.init(rng, (8,))
     x = rng.normal(size=(ROWS, 8)).astype(np.float32)

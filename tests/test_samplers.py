@@ -114,3 +114,12 @@ def test_same_seed_same_batches(sampler):
     first, second = (next(sampler(IMAGES, LABELS, np.random.default_rng(4))) for _ in range(2))
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_episodes_where_drawers_are_missing(rng):
+    """Six classes, each drawn by three of four people: two of whom are always found for three classes."""
+    drawers = np.array([p for c in range(6) for p in range(4) if p != c % 4])
+    labels = np.repeat(np.arange(6), 3)
+    for e in islice(samplers.episode_indices(labels, rng, way=3, drawers=drawers), 200):
+        assert len(set(labels[e.support])) == 3
+        assert not set(drawers[e.support]) & set(drawers[e.query])

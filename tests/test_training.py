@@ -71,6 +71,11 @@ def test_an_opened_run_is_the_run(run):
     assert opened.log == run.log
 
 
+def test_an_embedding_of_one_number_has_no_plane_but_the_other_figures(small, tmp_path):
+    run = runs.train(Settings(embedding_size=1, steps=3), small, tmp_path / "run", lambda line: None)
+    assert {path.stem for path in report.draw(run, small)} == {"distances", "few_shot", "shown", "one_shot", "curves"}
+
+
 def test_training_stops_when_the_time_is_over(small, tmp_path):
     said = []
     run = runs.train(Settings(network="siamese", steps=10**6, minutes=0.02), small, tmp_path / "run", said.append)

@@ -101,6 +101,10 @@ def turned(images: Float[Array, "n h h c"], poses: Int[Array, "n"]) -> Float[Arr
     A letter turned or mirrored is another letter: a set of classes becomes eight times as many.
     """
     _check(images)
+    if images.shape[1] != images.shape[2]:
+        raise ValueError(f"only square images can be turned, not {images.shape[1]}×{images.shape[2]}")
+    if len(poses) != len(images) or not np.isin(poses, range(8)).all():
+        raise ValueError(f"poses must be {len(images)} whole numbers from 0 to 7, one for each image")
     out = np.empty_like(images)
     for pose in range(8):
         mine = poses == pose

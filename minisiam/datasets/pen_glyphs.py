@@ -68,7 +68,8 @@ def pen_glyphs(
         1,377 classes × `drawers` images in 31 alphabets, class by class.
     """
     require.whole("drawers", drawers, 1)
-    if not 14 <= size <= 56:
+    require.whole("size", size, 14)
+    if size > 56:
         raise ValueError(f"size must be between 14 and 56 pixels, not {size}: datasets.resized makes larger images")
     hand, warp = require.between("hand", hand, 0), require.between("warp", warp, 0)
     rng = np.random.default_rng(0) if rng is None else rng

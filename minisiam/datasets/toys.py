@@ -49,6 +49,7 @@ class Posed(NamedTuple):
 def posed_glyphs(letters: str = "RGK", turns: int = 12, shifts: tuple[int, ...] = (-3, 0, 3), size: int = 28) -> Posed:
     """Every letter at `turns` even angles around the circle and at every horizontal shift; nothing is random."""
     require.whole("turns", turns, 1)
+    require.whole("size", size, 14)
     known = skeletons()
     missing = [letter for letter in letters if ord(letter) not in known.codes]
     if missing or not letters:

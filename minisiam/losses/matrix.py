@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import require
-from ..op import op
+from ..op import op, starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,22 +28,27 @@ def over(loss: Callable[..., Any], miner: Callable[..., Any]) -> Callable[..., A
     -------
     op
         `value, pullback = op(D, /, labels, **constants)` with D (n, n) and labels (n,) integers;
-        `pullback(dl)` gives `(dD,)`. An entry that is used twice receives two gradients, and they add.
+        `pullback(dl)` gives `(dD,)`. The parameters of a learned loss stand between D and labels, and their gradients
+        after dD. An entry that is used twice receives two gradients, and they add.
     """
 
     @op
-    def mined(D, /, labels, **constants):
+    def mined(D, /, *params_and_labels, **constants):
+        *params, labels = params_and_labels
         require.dimensions(2, "(n, n), every image against every image", D=D)
         require.class_labels(labels, len(D))
+        if D.shape[0] != D.shape[1]:
+            raise ValueError(f"D must be square, every image against every image, not {D.shape}")
         indices, targets = miner(D, labels)
-        value, pull = loss(*(D[rows, columns] for rows, columns in indices), **targets, **constants)
+        value, pull = loss(*(D[rows, columns] for rows, columns in indices), *params, **targets, **constants)
 
         def pullback(dl):
+            grads = pull(dl)
             dD = np.zeros_like(D)
-            for (rows, columns), dd in zip(indices, pull(dl), strict=True):
+            for (rows, columns), dd in zip(indices, grads, strict=False):
                 np.add.at(dD, (rows, columns), dd)
-            return (dD,)
+            return dD, *grads[len(indices) :]
 
         return value, pullback
 
-    return mined
+    return starting(mined, loss.init) if hasattr(loss, "init") else mined

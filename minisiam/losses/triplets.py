@@ -35,7 +35,8 @@ def triplet_hinge(
 
     Notes
     -----
-    Kink at d₊ − d₋ + margin = 0: the triplet counts as satisfied and gets no gradient.
+    Kink at d₊ − d₋ + margin = 0: the triplet counts as satisfied and gets no gradient (as in PyTorch; autograd gives
+    it ½).
 
     References
     ----------

@@ -94,9 +94,7 @@ def dropout(x: Float[Array, "n d"], /, keep: Bool[Array, "n d"], rate: float = 0
     Srivastava et al. (2014), "Dropout"; scaled while training ("inverted"), so that testing needs no change.
     """
     require.floating(x=x)
-    rate = require.between("rate", rate, 0, 1)
-    if rate == 1:
-        raise ValueError("rate must be less than 1: dropping everything leaves nothing to scale up")
+    rate = require.between("rate", rate, 0, 1, open_high=True)
     if getattr(keep, "dtype", None) != np.bool_ or keep.shape != x.shape:
         raise ValueError(f"keep must be a boolean array of the shape of x, {x.shape}: rng.random(x.shape) >= rate")
     scale = keep * x.dtype.type(1 / (1 - rate))

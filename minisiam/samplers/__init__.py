@@ -5,7 +5,7 @@
     pk         x, labels                             → networks.batch
     episodes   support, support_labels, query, labels   (few-shot learning)
 
-Every sampler goes through all images, or all classes, in a new order before any comes again.
+All but the episodes go through every image, or every class, in a new order before any comes again.
 """
 
 from .batches import pairs, pk, triplets

@@ -80,6 +80,9 @@ def episode_indices(
     require.whole("way", way, 2)
     require.whole("shot", shot, 1)
     require.whole("queries", queries, 1)
+    for name, numbers in (("groups", groups), ("drawers", drawers)):
+        if numbers is not None and len(numbers) != len(labels):
+            raise ValueError(f"{name} must have one entry for each of the {len(labels)} images, not {len(numbers)}")
     members = {int(c): np.flatnonzero(labels == c) for c in np.unique(labels)}
     members = {c: rows for c, rows in members.items() if len(rows) >= shot + queries}
     pools = _pools(members, groups, way, shot + queries)
@@ -113,13 +116,16 @@ class _Hands:
             self.row[c][person[rows]] = rows
 
     def choose(self, classes: Array, way: int, rng: Generator) -> Array:
-        """(way, needed) rows: the same drawers for every class."""
-        people = rng.choice(len(self.people), self.needed, replace=False)
-        rows = np.stack([self.row[c][people] for c in classes])
-        complete = rows[(rows >= 0).all(axis=1)]
-        if len(complete) < way:
-            raise ValueError(f"only {len(complete)} classes have an image by each chosen drawer, {way} are needed")
-        return complete[:way]
+        """(way, needed) rows: the same drawers for every class, drawn again where too few classes have them all."""
+        for _ in range(100):
+            people = rng.choice(len(self.people), self.needed, replace=False)
+            rows = np.stack([self.row[c][people] for c in classes])
+            complete = rows[(rows >= 0).all(axis=1)]
+            if len(complete) >= way:
+                return complete[:way]
+        raise ValueError(
+            f"way is {way}, but hardly any {self.needed} drawers have drawn that many classes: use a smaller way"
+        )
 
 
 def _pools(members: dict[int, Array], groups: Array | None, way: int, needed: int) -> list[Array]:

@@ -28,6 +28,8 @@ def find(name: str) -> Callable[..., Any]:
     if colon:
         return _from_file(Path(path), function)
     named = [op for op in OPS if op == name or op.endswith(f".{name}")]
+    if len(named) > 1:
+        raise ValueError(f"{name} is the name of {len(named)} ops: say {' or '.join(named)}")
     if not named:
         require.one_of("op", name, OPS)
     return OPS[named[0]]
@@ -40,7 +42,10 @@ def _from_file(path: Path, function: str) -> Callable[..., Any]:
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as mistake:
+        raise ValueError(f"{path} does not run: {type(mistake).__name__}: {mistake}") from mistake
     if not callable(getattr(module, function, None)):
         known = [name for name, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == path.stem]
         raise ValueError(f"{path} has no function {function}; it has {', '.join(known) or 'none'}")

@@ -83,6 +83,7 @@ def examine(
         Generic points.
     """
     start = time.perf_counter()
+    rows = kinks.of(op) if definition is None else []  # another formula may choose otherwise
     definition = reference.specified(definition or reference.of(op))
     found, tried, worst = _climb(op, definition, examples)
     for seed in range(points if found is None else 0):
@@ -93,7 +94,6 @@ def examine(
             found = found or single_fault(op, definition, case, near=True)
         elif isinstance(result, Fault):
             found = found or result
-    rows = kinks.of(op)
     found = found or _laws(op, definition) or next((f for row in rows if (f := at_kink(op, row))), None)
     hint = _hint(op, definition, found) if found else ""
     seconds = time.perf_counter() - start
@@ -149,8 +149,11 @@ def at_kink(op: Any, row: kinks.Kink) -> Fault | None:
     case = Case(dict(zip(variables(op), row.variables, strict=True)), row.constants, row.upstream)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        value, pullback = case.call(op)
-        gradients = pullback(row.upstream)
+        try:
+            value, pullback = case.call(op)
+            gradients = pullback(row.upstream)
+        except Exception as mistake:
+            return Fault(f"it raises {type(mistake).__name__} where {row.where}: {mistake}", case)
     if not np.allclose(value, row.value, rtol=1e-15, atol=0):
         return Fault(f"the value is wrong where {row.where}", case, None, {"yours": value, "convention": row.value})
     for name, ours, truth in zip(case.variables, gradients, row.gradients, strict=True):

@@ -49,11 +49,15 @@ def variables(op: Callable[..., Any]) -> list[str]:
 
 def shapes(op: Callable[..., Any]) -> dict[str, Any]:
     """The jaxtyping annotation of every array argument."""
-    hints = get_type_hints(op, localns=vars(typing))
+    try:
+        hints = get_type_hints(op, localns=vars(typing))
+    except Exception as mistake:
+        raise ValueError(f"{op.__name__}: its annotations cannot be read ({mistake})") from mistake
     found = {name: hint for name, hint in hints.items() if name != "return" and hasattr(hint, "dim_str")}
     missing = [name for name in variables(op) if name not in found]
-    if missing:
-        raise TypeError(f'{op.__name__}: annotate the shape of {", ".join(missing)}, as in  x: Float[Array, "n d"]')
+    if missing or not variables(op):
+        what = f"the shape of {', '.join(missing)}" if missing else "its variables, left of a slash"
+        raise ValueError(f'{op.__name__}: annotate {what}, as in  (x: Float[Array, "n d"], /)')
     return found
 
 

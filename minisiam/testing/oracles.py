@@ -58,6 +58,26 @@ def by_differences(definition: Callable[..., Any], case: Case, h: float = 1e-5) 
     return tuple(gradients)
 
 
+def has_corner(definition: Callable[..., Any], case: Case, name: str, h: float) -> bool:
+    """Whether the slope from the right differs from the slope from the left in some entry of a variable.
+
+    At such a point neither autograd nor central differences may judge: of a hinge both say ½, and 0 is as good.
+    """
+
+    def value(x: Array) -> Any:
+        return np.sum(case.upstream * np.asarray(definition(*(case.variables | {name: x}).values(), **case.constants)))
+
+    x = np.asarray(case.variables[name], float)
+    here = value(x)
+    for place in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[place] = h
+        right, left = (value(x + step) - here) / h, (here - value(x - step)) / h
+        if abs(right - left) > 1e-2 * (abs(right) + abs(left)) + 1e-6:
+            return True
+    return False
+
+
 def slope(
     definition: Callable[..., Any], case: Case, rng: np.random.Generator
 ) -> tuple[tuple[Array, ...], float, float]:
