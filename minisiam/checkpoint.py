@@ -72,7 +72,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        raise CheckpointError(f"{path} is damaged, or no checkpoint of this package ({error})") from error
+        raise CheckpointError(f"{path} is damaged, or no checkpoint of this package") from error
     if version != FORMAT:
         raise CheckpointError(f"{path} has format {version}, this version reads format {FORMAT}")
     return saved, leaves

@@ -50,7 +50,11 @@ documented values. Says "correct", or shows the smallest input on which it is wr
     minisiam check --all                           a table of every op
     minisiam check --figure contrastive            the loss, its slope and its forces in the plane
 
-A function to be checked has the form
+A file to be checked looks like this:
+
+    from __future__ import annotations
+    import numpy as np
+    from minisiam.typing import Array, Bool, Float
 
     def contrastive(d: Float[Array, "n"], /, same: Bool[Array, "n"], margin: float = 1.0):
         value = ...
@@ -75,7 +79,8 @@ def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(prog="minisiam", description=ABOUT, formatter_class=raw)
     top.add_argument("--version", action="version", version=f"minisiam {__version__}")
-    verbs = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    top.set_defaults(command=partial(_help, top))
+    verbs = top.add_subparsers(title="commands", metavar="COMMAND")
 
     verb = verbs.add_parser("train", help="train a network and examine it", description=TRAIN, formatter_class=raw)
     default = Settings()
@@ -114,7 +119,10 @@ def parser() -> argparse.ArgumentParser:
         help="stop after this long all the same (default: %(default)s)",
     )
     verb.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="a new folder for the run (default: runs/NETWORK-DISTANCE-LOSS)"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="a new folder for the run (default: runs/NETWORK-DISTANCE-LOSS, with a number if that is taken)",
     )
     verb.set_defaults(command=train)
 
@@ -165,6 +173,11 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _help(top: argparse.ArgumentParser, _: argparse.Namespace) -> int:
+    top.print_help()
+    return 2
+
+
 def _choice(what: str, known: Iterable[str], default: str) -> str:
     words = ", ".join(known)
     return f"{what}{': ' if what else ''}{words} (default: {default})"
@@ -179,7 +192,9 @@ def train(arguments: argparse.Namespace) -> int:
     settings = Settings(**chosen)
     if find_spec("matplotlib") is None:
         say("(no figures will be drawn: they need matplotlib, pip install 'minisiam[figures]')")
-    folder = arguments.out or _fresh(Path("runs"), f"{settings.network}-{settings.distance}-{settings.loss}")
+    encoder = "" if settings.encoder == Settings.encoder else f"{settings.encoder}-"
+    name = f"{settings.network}-{encoder}{settings.distance}-{settings.loss}"
+    folder = arguments.out or _fresh(Path("runs"), name)
     runs.new_folder(folder)
     say(settings.title)
     data = runs.load("pen-glyphs", methods.pixels(settings))
@@ -189,7 +204,8 @@ def train(arguments: argparse.Namespace) -> int:
         for path in report.draw(run, data):
             say(f"  {path}")
     say(f"\nnext: minisiam evaluate {folder} --data pen-glyphs:7     the same letters by other people")
-    say("      minisiam train --network triplet                another method; --help shows them all")
+    other = "siamese" if settings.network == "triplet" else "triplet"
+    say(f"      minisiam train --network {other}                another method; --help shows them all")
     return 0
 
 
@@ -230,6 +246,7 @@ def data(arguments: argparse.Namespace) -> int:
     if arguments.show:
         from . import plots
 
+        arguments.show.parent.mkdir(parents=True, exist_ok=True)
         whole = datasets.pen_glyphs(drawers=1)
         first = [np.flatnonzero(whole.groups == g)[:20] for g in range(len(whole.names))]
         blank = np.zeros_like(whole.images[:1])
@@ -247,6 +264,7 @@ def check(arguments: argparse.Namespace) -> int:
         from .plots import gradient_page
 
         path = arguments.out or Path(f"{arguments.figure}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
         gradient_page(arguments.figure).savefig(path, dpi=110)
         say(path)
         return 0

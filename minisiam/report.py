@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import datasets, evaluate, miners, pairwise, samplers
+from . import datasets, evaluate, miners, pairwise, samplers, tree
 from .evaluate import Score
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def draw(run: Run, data: Data) -> list[Path]:
     d, same = _pair_distances(run.method, run.params, data.test)
     figures = {"clusters": _clusters(run, data.test, z)} if z.shape[1] > 1 else {}  # one number has no plane
     figures |= {
-        "distances": plots.distances(d, same, *_threshold(run), name=f"{run.settings.distance} distance"),
+        "distances": plots.distances(d, same, *_threshold(run), name=_distance_name(run)),
         "few_shot": _few_shot_sheet(run, data.test, z),
         "shown": _shown(run, data.train),
     }
@@ -147,6 +147,12 @@ def _threshold(run: Run) -> tuple[float | None, str]:
     if run.settings.loss == "contrastive":
         return run.settings.margin, "margin"
     return run.report.get("verification", {}).get("threshold"), "threshold"
+
+
+def _distance_name(run: Run) -> str:
+    """What the horizontal axis of the histogram shows."""
+    learned = tree.size(run.params["distance"]) > 0
+    return f"{run.settings.distance} distance" + (", learned: a score that may be negative" if learned else "")
 
 
 def _clusters(run: Run, data: Dataset, z: Array) -> Any:

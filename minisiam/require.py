@@ -118,5 +118,5 @@ def one_of(name: str, value: str, known: Collection[str]) -> None:
         from difflib import get_close_matches
 
         near = get_close_matches(str(value), known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown {name} {value!r}{hint} (known: {', '.join(sorted(known))})")
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+        raise ValueError(f"unknown {name} {value!r}: {hint}")

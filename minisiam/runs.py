@@ -71,8 +71,8 @@ class Run(NamedTuple):
 def open_run(folder: Path) -> Run:
     """Everything in the folder; a message that says what is missing if it is no run."""
     if not (folder / "model.npz").is_file():
-        what = "holds no model.npz" if folder.is_dir() else "does not exist"
-        raise ValueError(f"{folder} is not a run: it {what}. `minisiam train --out {folder}` makes one")
+        what = "holds no model.npz" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
+        raise ValueError(f"{folder} is not a run: it {what}. A run is a folder that `minisiam train` made")
     settings = Settings.of(checkpoint.settings(folder / "model.npz"))
     method = methods.build(settings)
     untrained = _first_params(settings, method)

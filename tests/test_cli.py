@@ -71,11 +71,15 @@ def test_data(tmp_path, capsys):
         (["train", "--out", "{full}"], "is not empty: choose another --out"),
         (["train", "--out", "{full}/file"], "is not empty: choose another --out"),
         (["evaluate", "{full}"], "is not a run: it holds no model.npz"),
-        (["evaluate", "{full}/nothing"], "is not a run: it does not exist"),
+        (["evaluate", "{full}/nothing"], "is not a run: it does not exist. A run is a folder"),
         (["plot", "{full}"], "is not a run"),
         (["evaluate", "{run}", "--data", "pen-glyph"], "unknown data 'pen-glyph'"),
         (["evaluate", "{run}", "--data", "pen-glyphs:x"], "a whole number as in pen-glyphs:7"),
         (["evaluate", "{run}", "--way", "500"], "use a smaller way"),
+        (["evaluate", "{run}", "--shot", "20"], "no class has more than 20 images: use a smaller shot"),
+        (["evaluate", "{run}/model.npz"], "is not a run: it is a file"),
+        (["check", "mine.py"], "say which function of mine.py"),
+        (["check", "contrastive:nothing"], "there is no file"),
     ],
 )
 def test_mistakes_are_explained_in_one_line(run, tmp_path, capsys, words, message):
@@ -88,7 +92,12 @@ def test_mistakes_are_explained_in_one_line(run, tmp_path, capsys, words, messag
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["plot"], ["data"]])
+def test_the_command_alone_shows_its_help(capsys):
+    assert cli.main([]) == 2
+    assert "minisiam" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["plot"], ["data"], ["check"]])
 def test_help_teaches(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main([*command, "--help"])
@@ -100,3 +109,16 @@ def test_runs_get_names_of_their_own(tmp_path):
     assert cli._fresh(tmp_path, "a") == tmp_path / "a"
     Path(tmp_path / "a").mkdir()
     assert cli._fresh(tmp_path, "a") == tmp_path / "a-2"
+
+
+def test_the_template_that_the_help_shows_works(tmp_path, capsys):
+    start = cli.CHECK.index("    from __future__")
+    source = cli.CHECK[start:]
+    body = "\n".join(line[4:] for line in source.splitlines())
+    body = body.replace("value = ...", "value = np.where(same, d * d, np.maximum(margin - d, 0) ** 2).mean() / 2")
+    body = body.replace(
+        "return (dd,)", "return (np.where(same, d, -np.maximum(margin - d, 0)) * d.dtype.type(dl / len(d)),)"
+    )
+    (tmp_path / "mine.py").write_text(body)
+    assert cli.main(["check", f"{tmp_path / 'mine.py'}:contrastive"]) == 0
+    assert "contrastive: correct" in capsys.readouterr().out

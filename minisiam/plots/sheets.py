@@ -58,7 +58,8 @@ def few_shot_sheet(
         for axes, text in ((asked[0], "asked"), (given[0], "answer"), (right[0], "right\nanswer")):
             axes.text(-0.25, 0.5, text, transform=axes.transAxes, ha="right", va="center", fontsize=9)
     figure.suptitle(
-        "One example of each letter, by another hand: which letter is asked? Framed answers are wrong.", fontsize=11
+        "Asked by one hand, answered with the nearest of one example of each letter by another. Framed: wrong.",
+        fontsize=11,
     )
     return figure
 

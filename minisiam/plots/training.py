@@ -114,8 +114,16 @@ def curves(log: Sequence[dict[str, Any]], chance: float | None = None, title: st
     step = [r["step"] for r in log]
     figure = Figure(figsize=(7.2, 6.0), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
-    top.plot(step, [r["loss"] for r in log], color=COLOURS[1], label="loss")
-    top.plot(step, [r["active"] for r in log], color=COLOURS[2], linestyle="--", label="share still active")
+    top.plot(step, [r["loss"] for r in log], color=COLOURS[1], marker="o", markersize=3, label="loss")
+    top.plot(
+        step,
+        [r["active"] for r in log],
+        color=COLOURS[2],
+        linestyle="--",
+        marker="s",
+        markersize=3,
+        label="share of pairs or triplets still active",
+    )
     top.set(title=title, ylabel="loss, share", ylim=(0, None))
     top.legend(frameon=False)
     validated = [r for r in log if r.get("validation") is not None]

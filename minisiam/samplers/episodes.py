@@ -76,6 +76,7 @@ def episode_indices(
         The classes are in random order, and so are the queries.
     """
     require.class_labels(labels)
+    require.rows(labels=labels)
     require.generator(rng)
     require.whole("way", way, 2)
     require.whole("shot", shot, 1)
@@ -84,6 +85,11 @@ def episode_indices(
         if numbers is not None and len(numbers) != len(labels):
             raise ValueError(f"{name} must have one entry for each of the {len(labels)} images, not {len(numbers)}")
     members = {int(c): np.flatnonzero(labels == c) for c in np.unique(labels)}
+    most = max(len(rows) for rows in members.values())
+    if most < shot + queries:
+        raise ValueError(
+            f"shot + queries is {shot + queries}, but no class has more than {most} images: use a smaller shot"
+        )
     members = {c: rows for c, rows in members.items() if len(rows) >= shot + queries}
     pools = _pools(members, groups, way, shot + queries)
     hands = None if drawers is None else _Hands(members, drawers, shot + queries)

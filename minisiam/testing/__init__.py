@@ -8,6 +8,13 @@ formulas; where a derivative does not exist the answer stands in `kinks`. autogr
 nowhere else.
 """
 
+try:
+    import autograd  # noqa: F401
+    import hypothesis  # noqa: F401
+    import jaxtyping  # noqa: F401
+except ImportError as error:
+    raise ImportError(f"checking gradients needs {error.name}: pip install 'minisiam[check]'") from error
+
 from .examine import Examination, check, examine
 from .faults import Fault, fault
 from .inputs import Case, generic, ladder, shapes, variables

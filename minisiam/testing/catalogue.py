@@ -25,6 +25,8 @@ HEAD = ("op", "variables", "largest error", "kinks", "seconds")
 def find(name: str) -> Callable[..., Any]:
     """`losses.contrastive`, `contrastive` where that is one op only, or `path/to/file.py:function`."""
     path, colon, function = name.rpartition(":")
+    if not colon and name.endswith(".py"):
+        raise ValueError(f"say which function of {name} to check: {name}:FUNCTION")
     if colon:
         return _from_file(Path(path), function)
     named = [op for op in OPS if op == name or op.endswith(f".{name}")]

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def clue(ours: Any, truth: Any, rows: int) -> str:
-    """A guess at the mistake, from a case of several rows (at two rows "twice" and "sum for mean" look alike)."""
+    """A guess at the mistake; with `rows`, whether their number is the factor that is missing."""
     ours, truth = np.asarray(ours, float), np.asarray(truth, float)
     if ours.shape != truth.shape:
         transposed = ours.shape == truth.T.shape and np.allclose(ours, truth.T)
@@ -20,8 +20,11 @@ def clue(ours: Any, truth: Any, rows: int) -> str:
         (-1, "the right size, the wrong sign"),
         (2, "twice too large"),
         (0.5, "half of what it should be"),
-        (rows, f"{rows} times too large, and there are {rows} rows: a sum where the value takes a mean?"),
-        (1 / rows, f"{rows} times too small, and there are {rows} rows: divided by the number of rows once too often?"),
+        (rows or np.nan, f"{rows} times too large, and there are {rows} rows: a sum where the value takes a mean?"),
+        (
+            1 / rows if rows else np.nan,
+            f"{rows} times too small, and there are {rows} rows: divided by the number of rows once too often?",
+        ),
         (-2, "twice too large, and the wrong sign"),
     ):
         if close(factor):
