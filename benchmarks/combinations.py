@@ -1,7 +1,7 @@
 """Every method of the command line, trained for the same number of steps: the table in the README.
 
 python benchmarks/combinations.py            about fifteen minutes on two cores
-python benchmarks/combinations.py --steps 500
+python benchmarks/combinations.py --steps 500 --only cosine
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ def main() -> None:
     """Train and examine each, and print its row as soon as it is known."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=Settings().steps, help="batches for each (default: %(default)s)")
-    steps = parser.parse_args().steps
+    parser.add_argument("--only", metavar="WORD", help="the rows of one network, loss or distance")
+    arguments = parser.parse_args()
+    steps = arguments.steps
     grid = [(network, distance, loss) for (network, loss), distance in product(WIRINGS, DISTANCES)]
+    rows = [row for row in BATCHED[:1] + grid + BATCHED[1:] if arguments.only in (None, *row)]
     print("| network | loss | distance | margin | 20-way one-shot, unseen alphabets | pairs | steps | seconds |")
     print("|---|---|---|---|---|---|---|---|")
     data = runs.load("pen-glyphs")
-    for network, distance, loss in BATCHED[:1] + grid + BATCHED[1:]:
+    for network, distance, loss in rows:
         settings = Settings(network=network, distance=distance, loss=loss, steps=steps)
         with tempfile.TemporaryDirectory() as folder:
             report = runs.train(settings, data, Path(folder), lambda line: None).report
@@ -39,9 +42,8 @@ def main() -> None:
         seconds = f"{report['train_seconds']:.0f}"
         row = [network, loss, distance, margin, score, f"{100 * pairs['accuracy']:.1f} %", report["steps"], seconds]
         print("| " + " | ".join(map(str, row)) + " |", flush=True)
-    shot = report["one_shot"]
     for name in ("centred_blurred_pixels", "pixels"):
-        print(f"{name}: {100 * shot[name]:.1f} %")
+        print(f"{name}: {100 * report['one_shot'][name]:.1f} %")
 
 
 if __name__ == "__main__":
