@@ -39,7 +39,7 @@ ARROWS = {
 OUTSIDE = {
     "plots": {"matplotlib"},
     "reference": {"autograd"},
-    "testing": {"autograd", "hypothesis"},
+    "testing": {"autograd", "hypothesis", "jaxtyping"},
     "typing": {"jaxtyping"},
 }
 FREE = {"__init__", "__main__", "cli", "methods", "runs", "report"}  # these put the others together
