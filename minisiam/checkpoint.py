@@ -68,7 +68,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
         KeyError,
         TypeError,
         EOFError,
-        NotImplementedError,
+        NotImplementedError,  # zipfile, of a compression it does not know
         zipfile.BadZipFile,
         zlib.error,
     ) as error:

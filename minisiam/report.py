@@ -124,7 +124,7 @@ def draw(run: Run, data: Data) -> list[Path]:
     test = run.method.prepared(data.test)
     z = run.method.embed(run.params, test.images)
     d, same = _pair_distances(run.method, run.params, data.test)
-    figures = {"clusters": _clusters(run, data.test, z)} if z.shape[1] > 1 else {}  # one number has no plane
+    figures = {"clusters": _clusters(data.test, z)} if z.shape[1] > 1 else {}  # one number has no plane
     figures |= {
         "distances": plots.distances(d, same, *_threshold(run), name=_distance_name(run)),
         "few_shot": _few_shot_sheet(run, data.test, z),
@@ -155,7 +155,7 @@ def _distance_name(run: Run) -> str:
     return f"{run.settings.distance} distance" + (", learned: a score that may be negative" if learned else "")
 
 
-def _clusters(run: Run, data: Dataset, z: Array) -> Any:
+def _clusters(data: Dataset, z: Array) -> Any:
     """Eight letters of the first test alphabet, every drawer's."""
     from . import plots
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from autograd.core import VJPNode, vspace
-from autograd.core import make_vjp as make_core_vjp
+from autograd.core import VJPNode, backward_pass, vspace
 from autograd.tracer import trace
 
 from .inputs import Case, scale_of
@@ -36,26 +35,21 @@ def by_autograd(definition: Callable[..., Any], case: Case) -> tuple[Any, tuple[
                 f"autograd cannot see through {definition.__name__}: write it with autograd.numpy, not with numpy, "
                 "whose functions would silently give a gradient of zero"
             )
-        pull, value = make_core_vjp(of, x)
-        return value, pull(vspace(value).zeros() + case.upstream)
+        return value, backward_pass(vspace(value).zeros() + case.upstream, node)
 
 
-def by_differences(definition: Callable[..., Any], case: Case, h: float = 1e-5) -> tuple[Array, ...]:
-    """Central differences, entry by entry: (f(x + h) − f(x − h)) / 2h, weighted with the upstream gradient."""
-    names = list(case.variables)
-    gradients = []
-    for name in names:
-        x = np.asarray(case.variables[name], float)
-        gradient = np.zeros_like(x)
-        for place in np.ndindex(x.shape):
-            step = np.zeros_like(x)
-            step[place] = h
-            up, down = (
-                definition(*(case.variables | {name: x + sign * step}).values(), **case.constants) for sign in (1, -1)
-            )
-            gradient[place] = np.sum(case.upstream * (np.asarray(up) - down)) / (2 * h)
-        gradients.append(gradient)
-    return tuple(gradients)
+def by_differences(definition: Callable[..., Any], case: Case, name: str, h: float) -> Array:
+    """Central differences in each entry of a variable, (f(x + h) − f(x − h)) / 2h, weighted with the upstream one."""
+    x = np.asarray(case.variables[name], float)
+    gradient = np.zeros_like(x)
+    for place in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[place] = h
+        up, down = (
+            definition(*(case.variables | {name: x + sign * step}).values(), **case.constants) for sign in (1, -1)
+        )
+        gradient[place] = np.sum(case.upstream * (np.asarray(up) - down)) / (2 * h)
+    return gradient
 
 
 def has_corner(definition: Callable[..., Any], case: Case, name: str, h: float) -> bool:
