@@ -179,6 +179,35 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array,
     return (1 - cos[:, 0]).astype(a.dtype), pullback
 
 
+@op
+def dot(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"]]:
+    """d = −a·b, row by row: the similarity of a softmax, turned so that as everywhere less is nearer.
+
+    Parameters
+    ----------
+    a, b
+        (n, d) embeddings.
+
+    Returns
+    -------
+    d, pullback
+        `d` is (n,), of either sign; `pullback(dd)` gives `(da, db)` = (−dd b, −dd a).
+
+    Notes
+    -----
+    No kink. Not a distance: d(a, a) = −‖a‖², and a longer vector is nearer to everything before it. In float64.
+    """
+    require.dimensions(2, "(n, d), one embedding a row", a=a, b=b)
+    require.same_shape(a=a, b=b)
+    d = -(a.astype(np.float64) * b).sum(axis=1)
+
+    def pullback(dd):
+        g = -dd[:, None]
+        return g * b, g * a
+
+    return d.astype(a.dtype), pullback
+
+
 def calibrated(distance: Callable[..., Any], scale: float = 1.0, threshold: float = 1.0) -> Callable[..., Any]:
     """d = scale · distance(a, b) + bias, with scale and bias learned: any distance, given a threshold at 0.
 

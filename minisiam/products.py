@@ -1,0 +1,130 @@
+"""How a matrix of distances is computed fast and right.
+
+One matrix product replaces n·m differences, which is fast and, taken as printed, wrong: ‖a‖² − 2 a·b + ‖b‖² loses every
+digit of a small distance between large vectors. A network that collapses is made of those. So here the vectors are
+centred, the product is taken in float64, a few rows at a time so that they stay in the cache, and the pairs that are
+close all the same are computed again by their differences.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .typing import Array
+
+    Close = tuple[Array, Array]  # rows and columns of the close pairs
+
+CLOSE = 0.01  # of ‖a‖² + ‖b‖²: a pair below it has lost two digits of a product, and one more in a gradient of L2
+EVERY = slice(None)
+CHUNK = 1 << 17  # numbers held at a time: a megabyte in float64, which a cache holds
+
+
+def differences(a: Array, b: Array, dtype: Any = None) -> tuple[Callable[..., tuple[Array, Close]], Callable[..., Any]]:
+    """Two functions of the pairs of a and b: their squared distances, and sums of their differences.
+
+    Returns
+    -------
+    rows
+        `S, close = rows(some, onto)`: ‖aᵢ − bⱼ‖² for a slice of the rows and one of the columns, in `dtype`, and which
+        pairs were close.
+    weigh
+        `da, db = weigh(W, close, some, onto)`: Σⱼ Wᵢⱼ (aᵢ − bⱼ) for these rows and −Σᵢ Wᵢⱼ (aᵢ − bⱼ) for these columns.
+        W is used up.
+
+    Notes
+    -----
+    The close pairs of W go by differences too: an L2 gradient divides by the distance, so that a close pair needs the
+    digits that a product would lose.
+    """
+    dtype = dtype or a.dtype
+    centre = (a if a is b else np.concatenate([a, b])).mean(axis=0, dtype=np.float64)
+    A = a - centre
+    B = A if a is b else b - centre
+    norm_a, norm_b = (A * A).sum(axis=1), (B * B).sum(axis=1)
+    left = np.concatenate([A, norm_a[:, None], np.ones_like(norm_a)[:, None]], axis=1)
+    right = np.concatenate([-2 * B, np.ones_like(norm_b)[:, None], norm_b[:, None]], axis=1).T
+    A, B = A.astype(dtype), B.astype(dtype)
+
+    def rows(some: slice, onto: slice = EVERY) -> tuple[Array, Close]:
+        S = left[some] @ right[:, onto]
+        i, j = _close(S, norm_a[some], norm_b[onto], np.finfo(dtype).tiny)
+        for few in slices(len(i), a.shape[1]):
+            u = a[some][i[few]] - b[onto][j[few]]
+            S[i[few], j[few]] = (u * u).sum(axis=1)
+        return S.astype(dtype, copy=False), (i, j)
+
+    def weigh(W: Array, close: Close, some: slice = EVERY, onto: slice = EVERY) -> tuple[Array, Array]:
+        i, j = close
+        w = W[i, j]
+        W[i, j] = 0
+        i, j, w = i[w != 0], j[w != 0], w[w != 0]
+        da = W.sum(axis=1)[:, None] * A[some] - W @ B[onto]
+        db = (np.ones(len(W), dtype) @ W)[:, None] * B[onto] - W.T @ A[some]  # a product sums columns fastest
+        for few in slices(len(i), a.shape[1]):
+            u = a[some][i[few]] - b[onto][j[few]]
+            pull = w[few][:, None] * u
+            add_at(da, i[few], pull)
+            add_at(db, j[few], -pull)
+        return da, db
+
+    return rows, weigh
+
+
+def slopes(dD: Array, D: Array, close: Close, out: Array | None = None) -> Array:
+    """dD / D, and 0 where D = 0, which only a close pair can be."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        W = np.divide(dD, D, out=out)
+    i, j = close
+    coincide = D[i, j] == 0
+    W[i[coincide], j[coincide]] = 0
+    return W
+
+
+def _close(S: Array, norm_a: Array, norm_b: Array, tiny: float) -> Close:
+    """The pairs with S ≤ CLOSE (‖a‖² + ‖b‖²), or S ≤ tiny, which may round to 0; NaN from an overflow is close.
+
+    Found by a bound for the row first.
+    """
+    bound = np.maximum(CLOSE * (norm_a + norm_b.max()), tiny)
+    i, j = np.divmod(np.flatnonzero(~(bound[:, None] < S)), S.shape[1])
+    near = ~(np.maximum(CLOSE * (norm_a[i] + norm_b[j]), tiny) < S[i, j])
+    return i[near], j[near]
+
+
+def whole(rows: Callable[[slice], tuple[Array, Close]], a: Array, b: Array) -> tuple[Array, Close]:
+    """All rows, and all close pairs."""
+    D = np.empty((len(a), len(b)), a.dtype)
+    close = []
+    for some in slices(len(a), len(b)):
+        D[some], (i, j) = rows(some)
+        close.append((i + some.start, j))
+    i, j = map(np.concatenate, zip(*close, strict=True))
+    return D, (i, j)
+
+
+def dots(a: Array, b: Array) -> Array:
+    """aᵢ·bⱼ by a product in float64, rounded once."""
+    return (a.astype(np.float64) @ b.T.astype(np.float64)).astype(a.dtype)
+
+
+def slices(rows: int, columns: int, numbers: int = 0, least: int = 1) -> Iterator[slice]:
+    """The rows of a matrix, as many at a time as hold so many numbers (CHUNK), and at least so many rows."""
+    step = max(least, (numbers or CHUNK) // columns)
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
+
+
+def add_at(out: Array, index: Array, values: Array) -> None:
+    """out[index] += values, where an index may come again; for many of them np.bincount is the faster np.add.at."""
+    if (index[1:] > index[:-1]).all():
+        out[index] += values
+    elif len(index) < len(out):
+        np.add.at(out, index, values)
+    else:
+        width = out.shape[1]
+        places = (index[:, None] * width + np.arange(width)).ravel()
+        out += np.bincount(places, values.ravel(), out.size).reshape(out.shape).astype(out.dtype, copy=False)
