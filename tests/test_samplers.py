@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from minisiam import samplers
+from minisiam import miners, samplers
 
 LABELS = np.repeat([3, 5, 7, 9], [2, 3, 4, 5])
 GROUPS = np.repeat([0, 0, 1, 1], [2, 3, 4, 5])
@@ -78,6 +78,44 @@ def test_pk_batches(rng):
         shown.update(rows_of(x).tolist())
     assert set(classes.values()) == {30}
     assert set(shown.values()) == {15}
+
+
+@pytest.mark.parametrize(("classes", "per_class"), [(2, 2), (3, 2), (2, 4), (7, 3)])
+def test_pk_population_is_what_a_batch_holds(rng, classes, per_class):
+    labels = rng.permutation(np.repeat(np.arange(8), 5))
+    images = np.arange(40, dtype=np.float32)[:, None]
+    _, y = next(samplers.pk(images, labels, rng, classes, per_class))
+    pairs = [(i, j) for i, j in np.ndindex(len(y), len(y)) if i < j]
+    same = [(i, j) for i, j in pairs if y[i] == y[j]]
+    found = samplers.pk_population(classes, per_class)
+    assert found == miners.population(y)
+    assert found.positive_pairs == len(same)
+    assert found.negative_pairs == len(pairs) - len(same)
+    assert found.triplets == sum(y[n] != y[a] for i, j in same for a in (i, j) for n in range(len(y)))
+
+
+@pytest.mark.parametrize(("classes", "per_class", "name"), [(1, 4, "classes"), (4, 1, "per_class")])
+def test_pk_refuses_a_setting_without_pairs_of_both_kinds(rng, classes, per_class, name):
+    for ask in (
+        lambda: next(samplers.pk(IMAGES, LABELS, rng, classes, per_class)),
+        lambda: samplers.pk_population(classes, per_class),
+    ):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number, at least 2; it is 1"):
+            ask()
+
+
+def test_pk_with_groups_goes_through_one_group_after_the_other(rng):
+    labels = np.repeat(np.arange(12), 3)
+    groups = labels // 4
+    stream = islice(samplers.pk(labels.astype(float)[:, None], labels, rng, classes=4, per_class=2, groups=groups), 60)
+    shown = Counter()
+    for number, (_, y) in enumerate(stream):
+        assert len(set(y // 4)) == 1
+        shown.update(set(y))
+        if number % 3 == 2:
+            assert len(set(shown.values())) == 1
+    with pytest.raises(ValueError, match="a class belongs to one"):
+        next(samplers.pk(labels.astype(float)[:, None], labels, rng, 4, 2, np.arange(36)))
 
 
 def test_episodes_within_a_group_by_two_drawers(rng):

@@ -8,7 +8,7 @@
 All but the episodes go through every image, or every class, in a new order before any comes again.
 """
 
-from .batches import pairs, pk, triplets
+from .batches import PkPopulation, pairs, pk, pk_population, triplets
 from .episodes import Episode, episode_indices, episodes
 
-__all__ = ["Episode", "episode_indices", "episodes", "pairs", "pk", "triplets"]
+__all__ = ["Episode", "PkPopulation", "episode_indices", "episodes", "pairs", "pk", "pk_population", "triplets"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .. import require
-from .table import chunks, class_table
+from .table import Table, chunks, class_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,19 +63,36 @@ def triplets(
 
 
 def pk(
-    images: Array, labels: Array, rng: Generator, classes: int = 16, per_class: int = 4
+    images: Array,
+    labels: Array,
+    rng: Generator,
+    classes: int = 16,
+    per_class: int = 4,
+    groups: Array | None = None,
 ) -> Iterator[tuple[Array, Array]]:
-    """P×K batches: `classes` different classes, `per_class` different images of each (Hermans et al. 2017).
+    """P×K batches: P different classes, K different images of each (Hermans et al. 2017).
+
+    Parameters
+    ----------
+    images, labels
+        (n, ...) and (n,): every class needs at least K images.
+    rng
+        Where chance comes from.
+    classes, per_class
+        P and K, each at least 2: one class has no negative pair, one image of each no positive pair, and a setting
+        that can hold none is refused. `pk_population` says how many a batch holds.
+    groups
+        (n,) integers. If given, a batch goes through one group after the other, so that most of its classes are of two
+        or three groups: letters of one alphabet are the ones that are hard to tell apart.
 
     Yields
     ------
     x, labels
-        (P·K, ...) images and (P·K,) integers, class by class. Every class comes before any comes again, and of each
-        class every image.
+        (P·K, ...) images and (P·K,) integers, class by class: always whole batches. Every class comes before any comes
+        again, and of each class every image.
     """
     table = class_table(images, labels, rng, None)
-    require.whole("classes", classes, 2)
-    require.whole("per_class", per_class, 2)
+    _check_pk(classes, per_class)
     if classes > len(table.size):
         raise ValueError(f"classes is {classes}, but the labels hold only {len(table.size)} of them")
     if per_class > table.size.min():
@@ -84,6 +101,41 @@ def pk(
         chunks(count, per_class, rng, table.order[start : start + count])
         for start, count in zip(table.start, table.size, strict=True)
     ]
-    for chosen in chunks(len(table.size), classes, rng):
+    group_of_class = None if groups is None else _groups_of_classes(table, groups)
+    for chosen in chunks(len(table.size), classes, rng, groups=group_of_class):
         index = np.concatenate([next(next_images[c]) for c in chosen])
         yield images[index], labels[index]
+
+
+def _groups_of_classes(table: Table, groups: Array) -> Array:
+    """The group of each class, numbered from 0."""
+    require.class_labels(groups, len(table.of), name="groups")
+    number = np.unique(groups, return_inverse=True)[1]
+    own = number[table.order[table.start]]
+    if (own[table.of] != number).any():
+        raise ValueError("a class is in two groups: a class belongs to one")
+    return own
+
+
+class PkPopulation(NamedTuple):
+    """Pairs {i, j} of one class, pairs of two classes, and triplets (a, p, n)."""
+
+    positive_pairs: int
+    negative_pairs: int
+    triplets: int
+
+
+def pk_population(classes: int, per_class: int) -> PkPopulation:
+    """P·K(K − 1)/2 positive pairs, K²·P(P − 1)/2 negative pairs, P·K·(K − 1)·(P − 1)·K triplets.
+
+    What a batch of `pk` holds, for P classes and K images of each; `miners.population(labels)` counts any batch.
+    """
+    _check_pk(classes, per_class)
+    P, K = int(classes), int(per_class)
+    return PkPopulation(P * K * (K - 1) // 2, K**2 * P * (P - 1) // 2, P * K * (K - 1) * (P - 1) * K)
+
+
+def _check_pk(classes: int, per_class: int) -> None:
+    """A batch of one class has no negative, and one image of each class no positive."""
+    require.whole("classes", classes, 2)
+    require.whole("per_class", per_class, 2)

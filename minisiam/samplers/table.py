@@ -88,15 +88,20 @@ def check_images(images: Array, labels: Array) -> None:
     require.finite(images=images)
 
 
-def chunks(count: int, size: int, rng: Generator, values: Array | None = None) -> Iterator[Array]:
+def chunks(
+    count: int, size: int, rng: Generator, values: Array | None = None, groups: Array | None = None
+) -> Iterator[Array]:
     """`size` of 0 … count − 1 at a time, for ever; each comes once before any comes again, and none twice in a chunk.
 
-    (Twice in a chunk only where size > count.) With `values`, those instead of the numbers.
+    (Twice in a chunk only where size > count.) With `values`, those instead of the numbers. With `groups`, a number
+    from 0 up for each, those of one group come one after the other, the groups in an order of chance.
     """
     waiting: deque[int] = deque()
     while True:
         late = list(waiting)
         fresh = rng.permutation(count)
+        if groups is not None:
+            fresh = fresh[np.argsort(rng.permutation(groups.max() + 1)[groups[fresh]], kind="stable")]
         if late:  # what was left over comes first, and not again in the same chunk
             behind = np.isin(fresh, late)
             fresh = np.concatenate([fresh[~behind], fresh[behind]])

@@ -1,0 +1,135 @@
+"""What a miner returns, what it asks of a batch, and the two walks through triplets that need no n³ memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .. import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..typing import Array
+
+CHUNK = 1 << 17  # distances held at a time: a megabyte in float64, which a cache holds
+
+
+class Pairs(NamedTuple):
+    """Pairs (rows[k], columns[k]) of a batch, and whether the two are of one class.
+
+    rows, columns : (m,) integers;  same : (m,) booleans
+    """
+
+    rows: Array
+    columns: Array
+    same: Array
+
+    @property
+    def entries(self) -> list[tuple[Array, Array]]:
+        """Where in D a pair loss finds its argument d."""
+        return [(self.rows, self.columns)]
+
+    @property
+    def targets(self) -> dict[str, Array]:
+        """The other arguments of a pair loss, by name."""
+        return {"same": self.same}
+
+    @property
+    def triplets(self) -> Triplets:
+        """Each positive pair of an anchor with each negative pair of the same anchor, which is the row."""
+        same = self.same
+        return joined((self.rows[same], self.columns[same]), (self.rows[~same], self.columns[~same]))
+
+
+class Triplets(NamedTuple):
+    """Anchors, each with another image of its class and an image of another class: (m,) integers, three times."""
+
+    anchor: Array
+    positive: Array
+    negative: Array
+
+    @property
+    def entries(self) -> list[tuple[Array, Array]]:
+        """Where in D a triplet loss finds its two arguments, d_ap and d_an."""
+        return [(self.anchor, self.positive), (self.anchor, self.negative)]
+
+    @property
+    def targets(self) -> dict[str, Array]:
+        """Nothing: the order of the arguments says which is the positive."""
+        return {}
+
+    @property
+    def pairs(self) -> Pairs:
+        """The distinct pairs (a, p) and (a, n), row by row; (i, j) and (j, i) are two."""
+        rows, columns = (np.concatenate(both) for both in zip(*self.entries, strict=True))
+        same = np.arange(len(rows)) < len(self.anchor)
+        _, first = np.unique(rows * (columns.max(initial=0) + 1) + columns, return_index=True)
+        return Pairs(rows[first], columns[first], same[first])
+
+
+def joined(positives: tuple[Array, Array], negatives: tuple[Array, Array]) -> Triplets:
+    """Each positive pair (a, p) with each negative pair (a, n) of the same anchor, in the order of the positives."""
+    (a, p), (b, n) = positives, negatives
+    order = np.argsort(b, kind="stable")
+    start, end = (np.searchsorted(b[order], a, side) for side in ("left", "right"))
+    count = end - start
+    which = np.repeat(np.arange(len(a)), count)
+    place = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)  # 0 … count − 1 of each positive
+    return Triplets(a[which], p[which], n[order[start[which] + place]])
+
+
+def check(D: Array) -> None:
+    """D is square and holds numbers that can be compared."""
+    if hasattr(D, "blocks"):
+        raise TypeError(
+            "this miner needs the whole matrix; of a streamed one only batch_hard can choose: use pairwise.l2"
+        )
+    require.dimensions(2, "(n, n), every image against every image", D=D)
+    if D.shape[0] != D.shape[1]:
+        raise ValueError(f"D must be square, every image against every image, not {D.shape}: pairwise.l2(z, z)")
+    if not np.isfinite(D).all():
+        i, j = (int(k) for k in np.argwhere(~np.isfinite(D))[0])
+        raise ValueError(
+            f"D holds {D[i, j]} at {(i, j)}, which has no place in an order: use a smaller learning rate, "
+            "or normalize the embedding, if the images are finite"
+        )
+
+
+def relations(D: Array, labels: Array) -> tuple[Array, Array]:
+    """Masks (n, n): another image of the same class, and an image of another class."""
+    check(D)
+    require.class_labels(labels, len(D))
+    same = labels[:, None] == labels
+    return same & ~np.eye(len(labels), dtype=bool), ~same
+
+
+def masks(D: Array, labels: Array) -> tuple[Array, Array]:
+    """The relations of a batch that has at least one positive pair and one negative pair.
+
+    Two classes are enough for every anchor to have a negative; those without a positive are left out by the miners.
+    """
+    positive, negative = relations(D, labels)
+    alone(not positive.any(), not negative.any())
+    return positive, negative
+
+
+def alone(no_positive: bool, no_negative: bool) -> None:
+    """A batch without a positive pair, or without a negative one, is refused."""
+    if no_positive:
+        raise ValueError("no class has two images in this batch, so there is no positive: draw it with samplers.pk")
+    if no_negative:
+        raise ValueError("all images of this batch are of one class, so there is no negative: draw it with samplers.pk")
+
+
+def positive_pairs(positive: Array) -> Iterator[tuple[Array, Array]]:
+    """The pairs (a, p), row by row, as many at a time as meet CHUNK negatives."""
+    a, p = np.nonzero(positive)
+    step = max(1, CHUNK // len(positive))
+    return ((a[start : start + step], p[start : start + step]) for start in range(0, len(a), step))
+
+
+def gap(D: Array, a: Array, p: Array) -> Array:
+    """gapᵢₙ = D[aᵢ, n] − D[aᵢ, pᵢ]: how much farther than its positive each pair has every row of the batch."""
+    return D[a] - D[a, p][:, None]

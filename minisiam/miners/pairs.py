@@ -1,0 +1,121 @@
+"""Miners of pairs. All but the first give (i, j) and (j, i) as two, since D may be asymmetric."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import require
+from .mined import Pairs, masks
+
+if TYPE_CHECKING:
+    from ..typing import Array, Float, Int
+
+
+def all_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Pairs:
+    """Every pair i < j once: n (n − 1) / 2 of them."""
+    masks(D, labels)
+    i, j = np.triu_indices(len(labels), k=1)
+    return Pairs(i, j, labels[i] == labels[j])
+
+
+def ordered_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Pairs:
+    """Every pair i ≠ j, so each twice, as (i, j) and as (j, i): what pytorch-metric-learning calls all pairs."""
+    positive, negative = masks(D, labels)
+    return _kept(positive | negative, labels)
+
+
+def pair_margin(
+    D: Float[Array, "n n"], labels: Int[Array, "n"], positive_margin: float = 0.2, negative_margin: float = 0.8
+) -> Pairs:
+    """Positive pairs with d > positive_margin, negative pairs with d < negative_margin.
+
+    With the margins of a contrastive loss these are the pairs that it still moves.
+
+    Parameters
+    ----------
+    D, labels
+        (n, n) distances and (n,) integers.
+    positive_margin, negative_margin
+        At least 0, in the units of D. The defaults suit L2 between normalized embeddings.
+
+    Returns
+    -------
+    Pairs
+        Ordered, row by row; none where every pair keeps its margin.
+    """
+    positive, negative = masks(D, labels)
+    far = require.between("positive_margin", positive_margin, 0)
+    near = require.between("negative_margin", negative_margin, 0)
+    return _kept(positive & (far < D) | negative & (near > D), labels)
+
+
+def multi_similarity(D: Float[Array, "n n"], labels: Int[Array, "n"], epsilon: float = 0.1) -> Pairs:
+    """(a, p) where d_ap + ε > minₙ d_an, and (a, n) where d_an − ε < maxₚ d_ap.
+
+    A pair is kept if it is out of order, or nearly, with the hardest pair of the other kind of its anchor.
+
+    Parameters
+    ----------
+    D, labels
+        (n, n) distances, cosine in the paper, and (n,) integers.
+    epsilon
+        At least 0, in the units of D.
+
+    Returns
+    -------
+    Pairs
+        Ordered, row by row; none where every anchor has its positives nearer than its negatives by ε or more.
+
+    References
+    ----------
+    Wang et al. (2019), "Multi-similarity loss with general pair weighting for deep metric learning",
+    under "pair mining", printed there for similarities s = 1 − d.
+    """
+    positive, negative = masks(D, labels)
+    epsilon = require.between("epsilon", epsilon, 0)
+    nearest_negative = np.where(negative, D, np.inf).min(axis=1, keepdims=True)
+    farthest_positive = np.where(positive, D, -np.inf).max(axis=1, keepdims=True)
+    return _kept(positive & (D + epsilon > nearest_negative) | negative & (D - epsilon < farthest_positive), labels)
+
+
+def hardest_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"], fraction: float = 0.5) -> Pairs:
+    """The farthest ⌈fraction · count⌉ of the positive pairs and the nearest ⌈fraction · count⌉ of the negative pairs.
+
+    Parameters
+    ----------
+    D, labels
+        (n, n) distances and (n,) integers.
+    fraction
+        Greater than 0 and at most 1; of a symmetric D an even count keeps (i, j) and (j, i) together.
+
+    Returns
+    -------
+    Pairs
+        Ordered; the positives first, each kind with its hardest first.
+
+    References
+    ----------
+    Yuan, Yang & Zhang (2017), "Hard-aware deeply cascaded embedding": one of its cascades.
+    """
+    positive, negative = masks(D, labels)
+    share = require.between("fraction", fraction, 0, 1, open_low=True)
+    hardest = [_first(-D, positive, share), _first(D, negative, share)]
+    rows, columns = (np.concatenate(both) for both in zip(*hardest, strict=True))
+    return Pairs(rows, columns, labels[rows] == labels[columns])
+
+
+def _first(D: Array, mask: Array, share: float) -> tuple[Array, Array]:
+    """The share of the mask's entries that have the least D, least first."""
+    rows, columns = np.nonzero(mask)
+    count = ceil(round(share * len(rows), 9))  # 0.07 · 100 is 7.000000000000001
+    least = np.argsort(D[rows, columns], kind="stable")[:count]
+    return rows[least], columns[least]
+
+
+def _kept(keep: Array, labels: Array) -> Pairs:
+    """The pairs of a mask (n, n), row by row."""
+    rows, columns = np.nonzero(keep)
+    return Pairs(rows, columns, labels[rows] == labels[columns])
