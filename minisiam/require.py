@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def floating(**arrays: Array) -> None:
     """Every array holds floating-point numbers (integers would truncate their own gradient)."""
     for name, array in arrays.items():
+        if hasattr(array, "blocks"):
+            raise TypeError(f"{name} is streamed, and here the whole matrix is needed: take pairwise.l2 as it is")
         if not (hasattr(array, "dtype") and np.issubdtype(array.dtype, np.floating)):
             kind = getattr(array, "dtype", type(array).__name__)
             raise TypeError(f"{name} must be a floating-point NumPy array, not {kind}: np.asarray({name}, np.float32)")
@@ -26,6 +28,15 @@ def dimensions(count: int, shape: str, **arrays: Array) -> None:
     for name, array in arrays.items():
         if array.ndim != count:
             raise ValueError(f"{name} must have the shape {shape}, not {array.shape}")
+
+
+def square(**matrices: Any) -> None:
+    """A distance matrix: floating, every image against every image."""
+    for name, matrix in matrices.items():
+        if not hasattr(matrix, "blocks"):
+            dimensions(2, "(n, n), every image against every image", **{name: matrix})
+        if matrix.shape[0] != matrix.shape[1]:
+            raise ValueError(f"{name} must be square, every image against every image, not {matrix.shape}")
 
 
 def same_shape(**arrays: Array) -> None:
@@ -62,17 +73,36 @@ def same_or_not(same: Any, rows: int) -> None:
         raise ValueError(f"same must have one entry for each of the {rows} pairs, not the shape {same.shape}")
 
 
-def class_labels(labels: Any, rows: int | None = None) -> None:
+def class_labels(labels: Any, rows: int | None = None, name: str = "labels") -> None:
     """`labels` are integers, one class for each row."""
     dtype = getattr(labels, "dtype", None)
     if dtype is None or not np.issubdtype(dtype, np.integer):
         raise TypeError(
-            f"labels must be an array of integers, one class for each row, not {dtype or type(labels).__name__}: "
+            f"{name} must be an array of integers, one class for each row, not {dtype or type(labels).__name__}: "
             "np.unique(names, return_inverse=True)[1] turns names into integers"
         )
     if labels.ndim != 1 or (rows is not None and len(labels) != rows):
         expected = f"({rows},)" if rows is not None else "(n,)"
-        raise ValueError(f"labels must have the shape {expected}, one class for each row, not {labels.shape}")
+        raise ValueError(f"{name} must have the shape {expected}, one class for each row, not {labels.shape}")
+
+
+def columns(count: int, targets: Any, rows: int) -> None:
+    """`targets` are integers, for each row the number of a column."""
+    class_labels(targets, rows, name="targets")
+    if len(targets) and not (targets.min() >= 0 and targets.max() < count):
+        raise ValueError(
+            f"targets must be from 0 to {count - 1}, the number of a column each; they go from {targets.min()} to "
+            f"{targets.max()}: np.unique(labels, return_inverse=True)[1] numbers classes from 0"
+        )
+
+
+def same_matrix(same: Any, shape: tuple[int, ...]) -> None:
+    """`same` is a boolean matrix, one answer for each entry of a distance matrix."""
+    if getattr(same, "dtype", None) != np.bool_ or same.shape != shape:
+        raise TypeError(
+            f"same must be a boolean array of the shape {shape}, True where a query and a support image are of one "
+            "class: labels[:, None] == support_labels"
+        )
 
 
 def finite(**arrays: Array) -> None:

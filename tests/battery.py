@@ -8,16 +8,17 @@ import inspect
 import types
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minisiam import distances, kinks, losses, miners, reference, testing
+from minisiam import distances, kinks, losses, miners, pairwise, reference, streaming, testing
 from minisiam.op import learned, parameters
 from minisiam.testing.examine import at_kink
 from minisiam.testing.inputs import distance_to_corner
 from minisiam.testing.oracles import AUTOGRAD, by_autograd, error, gradient_floor, value_floor
-from minisiam.typing import Array, Float, Op
+from minisiam.typing import Array, Bool, Float, Int, Op
 
 
 class Expected(NamedTuple):
@@ -28,8 +29,8 @@ class Expected(NamedTuple):
     gradients: tuple[Any, ...]
     value_floor: float
     gradient_floor: float
-    exact: bool  # entry by entry, not relative to the largest: for distances that must not lose small ones
-    dtype: Any  # what the op is run in
+    exact: bool = False  # entry by entry, not relative to the largest: for distances that must not lose small ones
+    dtype: Any = np.float64  # what the op is run in
 
 
 class Battery(NamedTuple):
@@ -38,13 +39,43 @@ class Battery(NamedTuple):
     name: str
     expected: list[Expected]
     kinks: list[kinks.Kink]
+    by_rows: bool  # whether it reads a matrix row by row
+
+
+class Blocks:
+    """A matrix that is given out a few rows at a time, as one that is streamed is."""
+
+    def __init__(self, D: Array) -> None:
+        self.D, self.shape, self.dtype, self.symmetric = D, D.shape, D.dtype, False
+        self.step = 2 if len(D) < 100 else 100
+
+    def blocks(self):
+        stops = [(k, min(k + self.step, len(self.D))) for k in range(0, len(self.D), self.step)]
+        return [(slice(*some), self.D[slice(*some)].copy()) for some in stops]
+
+    def scan(self, loss: Any, above: bool = False) -> tuple[Any, ...]:
+        found = [loss(D, some) for some, D in self.blocks()]
+        sums = (sum(array.sum() for array in part) for part in list(zip(*found, strict=True))[:3])
+        return *sums, np.concatenate([each.slope for each in found])
+
+    def entries(self, *places: Any) -> Any:
+        def pull(*dd):
+            dD = np.zeros_like(self.D)
+            for place, d in zip(places, dd, strict=True):
+                np.add.at(dD, place, d)
+            return dD
+
+        return [self.D[place] for place in places], pull
 
 
 def designed(op: Any) -> Iterator[testing.Case]:
     """Inputs that random ones are not: collapsed embeddings far from the origin, tight clusters far apart."""
+    rng = np.random.default_rng(0)
+    if op.__name__ == "conv2d":  # an even kernel pads one side more than the other
+        variables = {"x": rng.normal(size=(2, 4, 5, 2)), "W": rng.normal(size=(2, 2, 2, 3)), "b": rng.normal(size=3)}
+        yield testing.Case(variables, {"padding": "same"}, rng.normal(size=(2, 4, 5, 3)))
     if not op.__module__.endswith(".pairwise"):
         return
-    rng = np.random.default_rng(0)
     clusters = np.repeat(rng.normal(size=(3, 2)), 3, axis=0)
     for base, spread in ((1e4, 1e-4), (1e4 + 1e3 * clusters, 1e-4), (1e6 * clusters, 1.0), (1e3 * clusters, 1e-4)):
         z = base + spread * rng.normal(size=(9, 2))
@@ -62,6 +93,10 @@ def collapsed(op: Any) -> Iterator[testing.Case]:
         apart = single([[1e3, 0.0]]) * np.arange(9)[:, None]  # and pairs that have, far from other pairs that have
         a, b = single(a + apart), single(a + apart + 1e-2)
         yield testing.Case({"a": a, "b": b}, {}, single(rng.normal(size=(9, 9))))
+        base = np.abs(rng.normal(size=64))  # and where a product loses most: two clusters on either side of the origin
+        sides = np.repeat([-1.0, 1.0], 8)[:, None] * base
+        z = single(sides + 0.15 * rng.normal(size=(16, 64)) * base)
+        yield testing.Case({"a": z, "b": z[:7]}, {}, single(rng.normal(size=(16, 7))))
 
 
 def calibrated(module: types.ModuleType) -> Any:
@@ -90,41 +125,346 @@ def shifted_hinge(positive, negative, shift, /):
     return value, pullback
 
 
-def over(module: types.ModuleType) -> Any:
+Labels = Int[Array, "n"]
+BATCH: dict[str, Any] = {"sizes": {"n": (3, 6)}, "scales": (-1, 0), "unit": 1.0}
+
+
+def pairs_of(D, labels):
+    """Every ordered pair, by a loop: distances, and whether they are the same."""
+    places = [(i, j) for i, j in np.ndindex(D.shape) if i != j]
+    i, j = np.array(places).T
+    return D[i, j], labels[i] == labels[j]
+
+
+def triplets_of(D, labels):
+    """Every triplet, by a loop: anchors, d₊ and d₋."""
+    a, p, n = np.array(
+        [t for t in np.ndindex(*3 * D.shape[:1]) if labels[t[0]] == labels[t[1]] != labels[t[2]] and t[0] != t[1]]
+    ).T
+    return a, D[a, p], D[a, n]
+
+
+def learned_over(module: types.ModuleType) -> Any:
     """`losses.over` with a learned loss, on triplets that use an entry of the matrix more than once."""
     module.over(losses.triplet_hinge, miners.all_triplets)  # a loss without parameters will do as well
     loss = module.over(shifted_hinge, miners.all_triplets)
     if len(parameters(loss, np.random.default_rng(0), 4)) != 1:
         raise ValueError("it must keep the parameters of its loss")
+    if loss.__name__ != "shifted_hinge_over_all_triplets":
+        raise ValueError("it must be named after its loss and its miner")
 
-    def hinge_over_all_triplets(D: Float[Array, "k k"], shift: Float[Array, ""], /) -> Op[Array]:
-        return loss(D, shift, LABELS)
+    def learned_over(D: Float[Array, "n n"], shift: Float[Array, ""], /, labels: Labels) -> Op[Array]:
+        return loss(D, shift, labels)
 
-    return hinge_over_all_triplets
+    return learned_over
 
 
-LABELS = np.array([0, 0, 1, 1, 1])
-A, P, N = np.nonzero(
-    ((LABELS[:, None] == LABELS) & ~np.eye(5, dtype=bool))[:, :, None] & (LABELS[:, None] != LABELS)[:, None, :]
+def _learned_over(D, shift, labels, **_):
+    _, positive, negative = triplets_of(D, labels)
+    return positive - negative - shift + 0.5
+
+
+def over_swapped(module: types.ModuleType) -> Any:
+    """`losses.over` with the negative's nearer end."""
+    loss = module.over(losses.triplet_hinge, miners.all_triplets, swap=True)
+
+    def over_swapped(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+        return loss(D, labels, margin=0.6, reduction=reduction)
+
+    return over_swapped
+
+
+def _swapped(D, labels, **_):
+    """d₊ − the nearer d₋ + margin, and how far both ends are from a tie."""
+    a, p, n = miners.all_triplets(np.zeros(D.shape), labels)
+    nearer = reference.np.minimum(D[a, n], D[p, n])
+    return D[a, p] - nearer + 0.6, D[a, n] - D[p, n]
+
+
+def over_pairs(module: types.ModuleType) -> Any:
+    """`losses.over` with a loss that takes one distance."""
+    loss = module.over(losses.contrastive, miners.ordered_pairs)
+
+    def over_pairs(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+        return loss(D, labels, reduction=reduction)
+
+    return over_pairs
+
+
+def over_nothing(module: types.ModuleType) -> Any:
+    """`losses.over` with a learned loss and a miner that finds nothing."""
+    nothing = lambda D, labels: miners.Triplets(*3 * [np.zeros(0, int)])
+
+    def over_nothing(D: Float[Array, "n n"], shift: Float[Array, ""], /, labels: Labels) -> Op[Array]:
+        return module.over(shifted_hinge, nothing)(D, shift, labels)
+
+    return over_nothing
+
+
+def apart(module: types.ModuleType) -> Any:
+    """`losses.apart` with a learned loss."""
+    loss = module.apart(losses.margin_loss)
+    if loss.__name__ != "margin_loss" or len(parameters(loss, np.random.default_rng(0), 4)) != 1:
+        raise ValueError("it must keep the name and the parameters of its loss")
+    module.apart(losses.contrastive)
+
+    def apart(
+        d: Float[Array, "n"], beta: Float[Array, ""], /, same: Bool[Array, "n"], reduction: str = "mean"
+    ) -> Op[Array]:
+        by_name = module.apart(losses.margin_loss)(d, beta, same=same, reduction=reduction)
+        value, pullback = loss(d, beta, same, reduction=reduction)
+        if not np.array_equal(value, by_name[0]):
+            raise ValueError("same may be given by its name")
+        return value, pullback
+
+    return apart
+
+
+def _apart(d, beta, same, reduction="mean"):
+    if reduction == "none":
+        return reference.margin_loss(d, beta, same, reduction=reduction)
+    kinds = [kind for kind in (same, ~same) if kind.any()]
+    return sum(reference.margin_loss(d[kind], beta, same[kind], reduction=reduction) for kind in kinds)
+
+
+def all_pairs(loss: Any, separately: bool = False, later: Any = None, **constants: Any) -> tuple[Any, Any]:
+    """`losses.all_pairs` of a loss, with constants filled in or given later, and the definition by a loop."""
+    formula = partial(getattr(reference, loss.__name__), **constants | (later or {}))
+
+    def make(module: types.ModuleType) -> Any:
+        made = module.all_pairs(partial(loss, **constants) if constants else loss, separately)
+        if made.__name__ != f"{loss.__name__}_over_all_pairs":
+            raise ValueError("it must be named after its loss")
+
+        def all_pairs(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+            return made(D, labels, reduction=reduction, **later or {})
+
+        return all_pairs
+
+    def definition(D, labels, reduction="mean"):
+        d, same = pairs_of(D, labels)
+        kinds = [same, ~same] if separately else [np.ones(len(same), bool)]
+        return sum(formula(d[kind], same[kind], reduction=reduction) for kind in kinds)
+
+    corner = lambda D, labels, **_: formula.func.corner(*pairs_of(D, labels), **formula.keywords)
+    return make, reference.specify(corner, **BATCH, cases=WORDS[:3])(definition)
+
+
+def all_triplets(loss: Any, *many: int, later: Any = None, rows: Any = (), **constants: Any) -> tuple[Any, Any, Any]:
+    """`losses.all_triplets` of a loss, with constants filled in or given later, and the definition by a loop."""
+    formula = partial(getattr(reference, loss.__name__), **constants | (later or {}))
+
+    def make(module: types.ModuleType) -> Any:
+        made = module.all_triplets(partial(loss, **constants) if constants else loss, *many)
+        if made.__name__ != f"{loss.__name__}_over_all_triplets":
+            raise ValueError("it must be named after its loss")
+
+        def all_triplets(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+            return made(D, labels, reduction=reduction, **later or {})
+
+        return all_triplets
+
+    def definition(D, labels, reduction="mean"):
+        a, positive, negative = triplets_of(D, labels)
+        terms = formula(positive, negative, reduction="none")
+        if reduction == "none":
+            return reference.np.array([sum(terms[a == i]) + 0.0 for i in range(len(labels))])
+        return reference.reduce(terms, reduction)
+
+    at = formula.func.corner
+    corner = at and (lambda D, labels, **_: at(*triplets_of(D, labels)[1:], **formula.keywords))
+    return make, reference.specify(corner, **BATCH, cases=WORDS)(definition), rows
+
+
+def crowd(positives: int) -> kinks.Kink:
+    """A collapsed batch of one image, and of another with so many positives that a byte cannot count them."""
+    n = positives + 2
+    labels, dD = np.arange(n) == 3, np.full((n, n), 1 / (n - 1) / positives)
+    np.fill_diagonal(dD, 0)
+    dD[:, 3], dD[3] = -1 / (n - 1), 0
+    return kinks.Kink("", f"{positives} positives", (np.zeros((n, n)),), {"labels": labels.astype(int)}, 1.0, 1, (dD,))
+
+
+def _by_start(block: tuple[slice, Array]) -> tuple[int, Array]:
+    """Where some rows begin, and the rows."""
+    return block[0].start, block[1]
+
+
+def streamed(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[Any, Any]:
+    """A loss on a matrix that is made a few rows at a time, of two different sets."""
+    extra = ("w", "bias") if name == "weighted_l1" else ()
+
+    def make(module: types.ModuleType) -> Any:
+        made = module.streamed(getattr(module.pairwise, name), threads=1)
+        if len(parameters(made, np.random.default_rng(0), 4)) != len(extra) or made.__name__ != f"streamed_{name}":
+            raise ValueError("it must keep the name and the parameters of its distance")
+
+        rng = np.random.default_rng(0)
+        a, b, *params = rng.normal(size=(12, 3)), rng.normal(size=(5, 3)), rng.normal(size=3), np.array(0.3)
+        held, whole = (f(a, b, *params[: len(extra)])[0] for f in (made, getattr(pairwise, name)))
+        rows, mapped = dict(map(_by_start, held.blocks())), held.map(lambda D, rows: D)
+        near = [np.allclose(np.concatenate(each), whole, atol=1e-12) for each in ([*rows.values()], mapped)]
+        if held.shape != whole.shape or held.dtype != whole.dtype or not all(near) or len(rows) < 5:
+            raise ValueError("it must know its shape, its dtype and its rows")
+
+        def run(a, b, *params, labels, reduction):
+            D, pull_D = made(a, b, *params)
+            value, pull = loss(D, labels, reduction=reduction)
+            return value, lambda dl: pull_D(*pull(dl))
+
+        def streamed(
+            a: Float[Array, "n d"], b: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean"
+        ) -> Op[Array]:
+            return run(a, b, labels=labels, reduction=reduction)
+
+        def streamed_learned(
+            a: Float[Array, "n d"],
+            b: Float[Array, "n d"],
+            w: Float[Array, "d"],
+            bias: Float[Array, ""],
+            /,
+            labels: Labels,
+            reduction: str = "mean",
+        ) -> Op[Array]:
+            return run(a, b, w, bias, labels=labels, reduction=reduction)
+
+        return streamed_learned if extra else streamed
+
+    row_form = reference.matrix(getattr(reference, name))
+
+    def definition(a, b, *rest, reduction="mean"):
+        *params, labels = rest
+        return formula(row_form(a, b, *params), labels, reduction=reduction)
+
+    def at_corner(a, b, *rest, **_):
+        *params, labels = rest
+        places = [row_form.corner(a, b, *params).ravel()] if row_form.corner else []
+        return np.concatenate([*places, *([corner(row_form(a, b, *params), labels)] if corner else [])])
+
+    wrapped = lambda a, b, *rest, labels, reduction="mean": definition(a, b, *rest, labels, reduction=reduction)
+    return make, reference.specify(
+        (lambda a, b, *rest, labels, **_: at_corner(a, b, *rest, labels)) if row_form.corner or corner else None,
+        (row_form.corner and getattr(reference, name).degree) or 1,
+        sizes={"n": (4, 6), "d": (2, 3)},
+        scales=(0, 0),
+        unit=1.0,
+        cases=WORDS[:3],
+    )(wrapped)
+
+
+def pairs_twice(module: types.ModuleType) -> Any:
+    """`losses.all_pairs` on a set against itself that comes a few rows at a time: half of a matrix is enough."""
+    loss = module.all_pairs(losses.contrastive)
+
+    def pairs_twice(z: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+        D, pull_D = streaming.streamed(pairwise.squared_l2, threads=1)(z, z)
+        D.slices = [slice(0, 2), slice(2, 3), slice(3, len(z))]
+        value, pull = loss(D, labels, reduction=reduction)
+        return value, lambda dl: (sum(pull_D(*pull(dl))),)
+
+    return pairs_twice
+
+
+def streamed_twice(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[Any, Any]:
+    """The same of a set against itself."""
+
+    def make(module: types.ModuleType) -> Any:
+        made = module.streamed(getattr(module.pairwise, name), threads=1)
+
+        def streamed_twice(z: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+            D, pull_D = made(z, z)
+            value, pull = loss(D, labels, reduction=reduction)
+            return value, lambda dl: (sum(pull_D(*pull(dl))),)
+
+        return streamed_twice
+
+    row_form = reference.matrix(getattr(reference, name))
+    off_diagonal = lambda z: row_form.corner(z, z)[~np.eye(len(z), dtype=bool)].ravel() if row_form.corner else [1.0]
+    at = lambda z, labels, **_: np.append(off_diagonal(z), corner(row_form(z, z), labels) if corner else 1.0)
+    mark = reference.specify(at, sizes={"n": (4, 6), "d": (2, 3)}, scales=(0, 0), unit=1.0, cases=WORDS[:3])
+    return make, mark(lambda z, labels, reduction="mean": formula(row_form(z, z), labels, reduction=reduction))
+
+
+WORDS = reference.each_way({})
+SUPCON = losses.supcon, reference.supcon
+TIE = kinks.Kink(
+    "",
+    "d_pn = d_an: the anchor's",
+    (np.array([[0.0, 0, 0], [-9, 0, 0], [0, 0, 0]]),),
+    {"labels": np.array([0, 0, 1])},
+    1.0,
+    0.3,
+    (np.array([[0, 0.5, -0.5], [0, 0, 0], [0, 0, 0]]),),
 )
+CONTRASTIVE = all_pairs(losses.contrastive)[1]
+TWICE = streamed_twice("squared_l2", None, CONTRASTIVE, CONTRASTIVE.corner)[1]
 # ops that a function of the module makes: how, and what they should equal
-MADE = {
-    "distances": (
-        calibrated,
-        reference.specify(scales=(-2, 2))(lambda a, b, scale, bias: scale * reference.squared_l2(a, b) + bias),
-    ),
-    "losses.matrix": (
-        over,
-        reference.specify(lambda D, shift: D[A, P] - D[A, N] - shift + 0.5, sizes={"k": (5, 5)}, scales=(-2, 2))(
-            lambda D, shift: reference.triplet_hinge(D[A, P], D[A, N] + shift, 0.5)
+MADE: dict[str, list[tuple[Any, Any]]] = {
+    "distances": [
+        (
+            calibrated,
+            reference.specify(scales=(-2, 2))(lambda a, b, scale, bias: scale * reference.squared_l2(a, b) + bias),
+        )
+    ],
+    "losses.matrix": [
+        (
+            learned_over,
+            reference.specify(_learned_over, **BATCH)(
+                lambda D, shift, labels: reference.np.mean(reference.np.maximum(0, _learned_over(D, shift, labels)))
+            ),
         ),
-    ),
+        (
+            over_swapped,
+            reference.specify(lambda D, labels, **_: np.concatenate(_swapped(D, labels)), **BATCH, cases=WORDS)(
+                lambda D, labels, reduction: reference.reduce(
+                    reference.np.maximum(0, _swapped(D, labels)[0]), reduction
+                )
+            ),
+            [TIE],
+        ),
+        (over_pairs, CONTRASTIVE),
+        (over_nothing, reference.specify(**BATCH)(lambda D, shift, labels: 0.0 * (reference.np.sum(D) + shift))),
+        (
+            apart,
+            reference.specify(
+                lambda d, beta, same, **_: reference.margin_loss.corner(d, beta, same), **BATCH, cases=WORDS
+            )(_apart),
+        ),
+        all_pairs(losses.contrastive),
+        all_pairs(losses.contrastive, True, margin=0.6),
+        all_pairs(losses.contrastive, margin=9.0, later={"margin": 0.8}),
+        all_pairs(losses.double_margin, True),
+        (pairs_twice, TWICE),
+        all_pairs(losses.pair_hinge),
+        all_pairs(losses.cosine_embedding, True, margin=0.4),
+        all_triplets(losses.triplet_hinge),
+        all_triplets(losses.triplet_hinge, 0, margin=0.3),
+        all_triplets(losses.triplet_hinge, 2, margin=9.0, later={"margin": 0.5}),
+        all_triplets(losses.triplet_soft_margin),
+        all_triplets(losses.triplet_ratio),
+        all_triplets(losses.triplet_hinge, 1000, rows=[crowd(256), crowd(257)]),  # the last, since it is slow
+    ],
+    "streaming": [
+        streamed("l2", *SUPCON),
+        streamed("squared_l2", *SUPCON),
+        streamed("cosine", *SUPCON),
+        streamed("dot", *SUPCON),
+        streamed("l1", *SUPCON),
+        streamed("weighted_l1", *SUPCON),
+        streamed("weighted_l1", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        streamed_twice("squared_l2", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        streamed_twice("dot", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        streamed_twice("l1", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        streamed_twice("cosine", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+    ],
 }
 
 
-def battery(op: Any, definition: Any = None, points: int = 40) -> Battery:
+def battery(op: Any, definition: Any = None, rows: Any = ()) -> Battery:
     """Generic points and designed ones with their oracles' answers, and the rows of the table of kinks."""
+    rows = [*rows] if definition else kinks.of(op)
     definition = definition or reference.of(op)
+    points = 14 if "labels" in inspect.signature(op).parameters else 30  # the definition is a loop
     expected = []
     cases = [(testing.generic(op, definition, seed), False, np.float64) for seed in range(points)]
     cases += [(case, op.__name__ != "cosine", np.float64) for case in designed(op)]
@@ -138,39 +478,70 @@ def battery(op: Any, definition: Any = None, points: int = 40) -> Battery:
             if all(np.isfinite(array).all() for array in (value, *gradients)):
                 floors = value_floor(definition), gradient_floor(definition, case)
                 expected.append(Expected(case, value, gradients, *floors, exact, dtype))
-    return Battery(op.__name__, expected, kinks.of(op))
+    return Battery(op.__name__, expected, rows, _by_rows(op, expected[0].case))
+
+
+def _by_rows(op: Any, case: testing.Case) -> bool:
+    """Whether the op is content with a matrix of which it sees a few rows at a time."""
+    if list(case.variables) != ["D"] or "labels" not in case.constants:
+        return False
+    try:
+        op(Blocks(case.variables["D"]), **case.constants | {"reduction": "mean"})
+    except Exception:
+        return False
+    return True
 
 
 def passes(op: Any, tests: Battery) -> bool:
-    """Whether an op passes its gradient tests: the oracles, float32, inputs left alone, linearity, kinks."""
-    for number, e in enumerate(tests.expected):
-        before = copy.deepcopy(e.case)
-        if e.dtype == np.float32:
-            if not near_in_single(op, e):
-                return False
-            continue
-        value, pullback = op(*e.case.variables.values(), **e.case.constants)
-        gradients = pullback(e.case.upstream)
-        if not (isinstance(gradients, tuple) and len(gradients) == len(e.gradients)):
+    """Whether an op passes its gradient tests: the oracles, float32, inputs left alone, a few rows at a time, kinks."""
+    return (
+        all(_agrees(op, e) for e in tests.expected)
+        and all(_faithful(op, e.case) for e in tests.expected[:3])
+        and all(at_kink(op, row) is None for row in tests.kinks)
+        and (not tests.by_rows or all(_same_in_blocks(op, e) for e in [*tests.expected, *map(_at, tests.kinks)]))
+    )
+
+
+def _agrees(op: Any, e: Expected) -> bool:
+    """Value and gradients are the oracles', and nothing that was given is changed."""
+    if e.dtype == np.float32:
+        return near_in_single(op, e)
+    given = copy.deepcopy(e.case)  # a mutant may write into its input: the next one must not find it so
+    value, pullback = op(*given.variables.values(), **given.constants)
+    gradients = pullback(given.upstream)
+    if not (isinstance(gradients, tuple) and len(gradients) == len(e.gradients)):
+        return False
+    if np.shape(value) != np.shape(e.value) or error(value, e.value, e.value_floor) > AUTOGRAD:
+        return False
+    if e.exact and not np.allclose(value, e.value, rtol=1e-9, atol=0):
+        return False
+    for ours, truth in zip(gradients, e.gradients, strict=True):
+        if np.shape(ours) != np.shape(truth) or error(ours, truth, e.gradient_floor) > AUTOGRAD:
             return False
-        if np.shape(value) != np.shape(e.value) or error(value, e.value, e.value_floor) > AUTOGRAD:
-            return False
-        if e.exact and not np.allclose(value, e.value, rtol=1e-9, atol=0):
-            return False
-        for ours, truth in zip(gradients, e.gradients, strict=True):
-            if np.shape(ours) != np.shape(truth) or error(ours, truth, e.gradient_floor) > AUTOGRAD:
-                return False
-        if any(not np.array_equal(v, before.variables[n]) for n, v in e.case.variables.items()):
-            return False
-        if number < 3 and not _faithful(op, e.case):
-            return False
-    return all(at_kink(op, row) is None for row in tests.kinks)
+    before, after = ({**c.variables, **c.constants, "g": c.upstream} for c in (e.case, given))
+    return all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def _at(row: kinks.Kink) -> Expected:
+    """A row of the table of kinks of a loss on a matrix."""
+    case = testing.Case({"D": row.variables[0]}, row.constants, row.upstream)
+    return Expected(case, row.value, row.gradients, 1, 1)
+
+
+def _same_in_blocks(op: Any, e: Expected) -> bool:
+    """A row loss gives the same for a matrix that comes a few rows at a time."""
+    given = copy.deepcopy(e.case)
+    if given.constants.get("reduction") == "none":
+        return True
+    value, pullback = op(Blocks(given.variables["D"]), **given.constants)
+    (dD,) = pullback(given.upstream)
+    return error(value, e.value, e.value_floor) < AUTOGRAD and error(dD, e.gradients[0], e.gradient_floor) < AUTOGRAD
 
 
 def near_in_single(op: Any, e: Expected) -> bool:
     """Whether float32 keeps the digits of a collapsed embedding: 10⁻⁶ of a distance, 10⁻⁴ of the largest gradient."""
     value, pullback = e.case.call(op, np.float32)
-    gradients = pullback(np.asarray(e.case.upstream, np.float32))
+    gradients = pullback(np.array(e.case.upstream, np.float32))
     rounding = 1e-15 * e.value_floor  # of 1 − cos, in the definition
     return np.allclose(value, e.value, rtol=2e-6, atol=rounding) and all(
         error(ours, truth, 0.0) < 1e-4 for ours, truth in zip(gradients, e.gradients, strict=True)
@@ -180,7 +551,7 @@ def near_in_single(op: Any, e: Expected) -> bool:
 def _faithful(op: Any, case: testing.Case) -> bool:
     """float32 in, float32 out; and what an op may be told not to compute, it does not."""
     value, pullback = case.call(op, np.float32)
-    upstream = case.upstream if np.ndim(case.upstream) == 0 else np.asarray(case.upstream, np.float32)
+    upstream = case.upstream if np.ndim(case.upstream) == 0 else np.array(case.upstream, np.float32)
     if any(np.asarray(array).dtype != np.float32 for array in (value, *pullback(upstream))):
         return False
     if "input_grad" in inspect.signature(op).parameters:

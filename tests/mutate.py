@@ -1,7 +1,7 @@
-"""One change at a time: every mutant of a module's functions, from its syntax tree.
+"""One change at a time: every mutant of a module's functions and methods, from its syntax tree.
 
-Operators, signs, dropped terms and factors, constants, comparisons, axes, argmax and argmin, sum and mean, the order of
-what is returned. Validation (`require`, `raise`) is left alone: tests/test_errors.py is its test.
+Operators, signs, dropped terms and factors, constants, comparisons and conditions, axes, argmax and argmin, sum and
+mean, the order of what is returned. Validation (`require`, `raise`) is left alone: tests/test_errors.py is its test.
 """
 
 import ast
@@ -32,6 +32,15 @@ COMPARE = {
     ast.NotEq: [ast.Eq],
     ast.Is: [ast.IsNot],
     ast.IsNot: [ast.Is],
+    ast.In: [ast.NotIn],
+}
+AUGMENTED = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
 }
 NAMES = {
     "argmax": "argmin",
@@ -55,19 +64,28 @@ NAMES = {
 }
 
 
+LEFT_ALONE = ("_check", "check_", "streamed", "one_blas_thread", "_in_lanes")  # what checks, and who does the work
+
+
 class Mutant(NamedTuple):
-    """One change: in which module and function, and the statement before and after."""
+    """One change: in which module and function, the statement before and after, and what takes whose place."""
 
     module: str
     function: str
     before: str
     after: str
-    tree: ast.Module
+    place: int  # in the body of the module
+    definition: ast.stmt
 
     @property
     def key(self) -> tuple[str, str, str, str]:
         """What names it in the list of equivalent mutants."""
         return self.module, self.function, self.before, self.after
+
+    @property
+    def top(self) -> str:
+        """The function or class of the module in which the change is."""
+        return self.definition.name
 
 
 def variants(node: ast.AST) -> Iterator[ast.AST]:
@@ -106,9 +124,7 @@ def variants(node: ast.AST) -> Iterator[ast.AST]:
         yield node.body
         yield node.orelse
     elif isinstance(node, ast.AugAssign):
-        yield ast.AugAssign(
-            node.target, {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.BitAnd: ast.BitOr}[type(node.op)](), node.value
-        )
+        yield ast.AugAssign(node.target, AUGMENTED[type(node.op)](), node.value)
         yield ast.Pass()
 
 
@@ -130,6 +146,8 @@ def places(function: ast.FunctionDef) -> Iterator[tuple[ast.stmt, list[Any]]]:
     """Every simple statement of a function with the path of attributes to each of its nodes."""
 
     def walk(node: ast.AST, path: list[Any]) -> Iterator[tuple[list[Any], ast.AST]]:
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("require."):
+            return
         yield path, node
         for name, value in ast.iter_fields(node):
             if name in ("annotation", "returns", "decorator_list", "args") and isinstance(
@@ -149,14 +167,17 @@ def places(function: ast.FunctionDef) -> Iterator[tuple[ast.stmt, list[Any]]]:
             if docstring or is_validation(statement):
                 continue
             inner = getattr(statement, "body", None)
-            if isinstance(inner, list):
-                yield from statements(inner)
-            else:
+            if not isinstance(inner, list) or isinstance(statement, ast.If):
                 yield statement
+            if isinstance(inner, list):
+                yield from statements([*inner, *getattr(statement, "orelse", [])])
 
     for statement in statements(function.body):
-        for path, node in walk(statement, []):
-            yield statement, [path, node]
+        condition = isinstance(statement, ast.If)
+        free = "reshape" in ast.unparse(statement)  # any negative size is the one that NumPy works out
+        for path, node in walk(statement.test, ["test"]) if condition else walk(statement, []):
+            if not (free and ast.unparse(node) == "1"):
+                yield statement, [path, node]
 
 
 def replaced(root: ast.AST, path: list[Any], new: ast.AST) -> ast.AST:
@@ -175,31 +196,36 @@ def replaced(root: ast.AST, path: list[Any], new: ast.AST) -> ast.AST:
     return root
 
 
+def parsed(module: str) -> ast.Module:
+    """The syntax tree of a module of the package."""
+    return ast.parse(Path(importlib.import_module(f"minisiam.{module}").__file__ or "").read_text())
+
+
+def functions(tree: ast.Module) -> Iterator[tuple[int, ast.FunctionDef]]:
+    """Every function and method, and at which place in the module's body it stands; not what only checks."""
+    for place, top in enumerate(tree.body):
+        inside = top.body if isinstance(top, ast.ClassDef) else [top]
+        for function in inside:
+            if isinstance(function, ast.FunctionDef) and not function.name.startswith(LEFT_ALONE):
+                yield place, function
+
+
 def mutants(module: str) -> Iterator[Mutant]:
     """Every mutant of a module's functions."""
-    source = Path(importlib.import_module(f"minisiam.{module}").__file__ or "").read_text()
-    tree = ast.parse(source)
-    for function in tree.body:
-        if not isinstance(function, ast.FunctionDef) or function.name.startswith(("_check", "check")):
-            continue
+    tree = parsed(module)
+    for place, function in functions(tree):
         for statement, (path, node) in places(function):
             for new in variants(node):
                 after = replaced(statement, path, new)
                 if ast.unparse(after) == ast.unparse(statement):
                     continue
-                changed = Swap(statement, after).visit(copy_of(tree))
-                yield Mutant(
-                    module,
-                    function.name,
-                    ast.unparse(statement),
-                    ast.unparse(after),
-                    ast.fix_missing_locations(changed),
-                )
+                changed = ast.fix_missing_locations(Swap(statement, after).visit(tree.body[place]))
+                yield Mutant(module, function.name, shown(statement), shown(after), place, changed)
 
 
-def copy_of(tree: ast.Module) -> ast.Module:
-    """A shallow enough copy: statements that are not touched are shared."""
-    return ast.Module(list(tree.body), tree.type_ignores)
+def shown(statement: ast.AST) -> str:
+    """A statement as it is written; of a condition the first line."""
+    return ast.unparse(statement) if not isinstance(statement, ast.If) else f"if {ast.unparse(statement.test)}:"
 
 
 class Swap(ast.NodeTransformer):

@@ -21,16 +21,15 @@ import numpy as np
 
 from minisiam import distances, reference
 from minisiam.testing import Case, catalogue
-from minisiam.testing.inputs import dimensions, is_boolean, shapes, split
+from minisiam.testing.inputs import dimensions, integers, kind, shapes, split, wildest
 
 STATE = Path(".soak.json")
 OPS = list(catalogue.OPS.values())
-LIMITS = {np.float64: 1e150, np.float32: 1e18}
 
 
-def wild(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Any:
-    """An array of any finite numbers, the awkward ones often."""
-    limit, tiny = LIMITS[dtype], float(np.finfo(dtype).smallest_subnormal)
+def wild(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, limit: float) -> Any:
+    """An array of any finite numbers up to a limit, the awkward ones often."""
+    tiny = float(np.finfo(dtype).smallest_subnormal)
     size = int(np.prod(shape))
     exponents = rng.uniform(np.log10(tiny) + 1, np.log10(limit), size)
     kinds = [
@@ -59,11 +58,13 @@ def example(number: int) -> tuple[Any, Any, Case]:
         low, high = definition.sizes.get(name, (1, 4))
         return sizes.setdefault(name, int(rng.integers(low, high + 1)))
 
-    drawn = {
-        name: rng.random(shape) < 0.5 if is_boolean(hint) else wild(rng, shape, dtype)
-        for name, hint in shapes(op).items()
-        for shape in [dimensions(hint, size)]
-    }
+    def any_of(name, hint):
+        shape = dimensions(hint, size)
+        if kind(hint) == "int":
+            return integers(name, shape, definition, size, lambda k: int(rng.integers(k)))
+        return rng.random(shape) < 0.5 if kind(hint) == "bool" else wild(rng, shape, dtype, wildest(definition, dtype))
+
+    drawn = {name: any_of(name, hint) for name, hint in shapes(op).items()}
     if "b" in drawn and op in vars(distances).values() and rng.random() < 0.3:
         drawn["b"] = drawn["a"].copy()  # coincident points
     return op, dtype, split(op, drawn, definition.cases[rng.integers(len(definition.cases))], rng)

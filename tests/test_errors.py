@@ -17,9 +17,10 @@ from minisiam import (
     optimizers,
     pairwise,
     samplers,
+    streamed,
     train,
 )
-from minisiam.methods import Settings
+from minisiam.settings import Settings
 
 F = np.float64
 Z = np.zeros((3, 2))
@@ -29,6 +30,11 @@ IMAGES = np.zeros((6, 4, 4, 1), np.float32)
 LABELS = np.array([0, 0, 1, 1, 2, 2])
 RNG = np.random.default_rng(0)
 NAN = np.where(np.arange(96).reshape(6, 4, 4, 1) == 40, np.nan, IMAGES).astype(np.float32)
+
+
+BATCH = np.arange(36.0).reshape(6, 6)
+TARGETS = np.array([0, 1, 2, 0, 1, 2])
+HELD = streamed(pairwise.l2, threads=1)(BATCH, BATCH)[0]
 
 
 def first(stream):
@@ -192,6 +198,110 @@ CASES = {
         ValueError,
         "D must be square",
     ),
+    # losses: what they are made of
+    "half of a same": (lambda: losses.matching(BATCH, LABELS == 0), TypeError, "labels.*== support_labels"),
+    "integers for same": (
+        lambda: losses.matching(BATCH, (LABELS[:, None] == LABELS).astype(int)),
+        TypeError,
+        r"same must be a boolean array of the shape \(6, 6\)",
+    ),
+    "a boundary for each pair": (lambda: losses.margin_loss(D, D, SAME), ValueError, "beta must have the shape"),
+    "a boundary that is no array": (lambda: losses.margin_loss(D, 1.2, SAME), TypeError, "beta must be a floating"),
+    "targets beyond the columns": (
+        lambda: losses.softmax_cross_entropy(BATCH, TARGETS + 4),
+        ValueError,
+        "targets must be from 0 to 5, .* from 4 to 6: .*numbers classes from 0",
+    ),
+    "targets below 0": (lambda: losses.proxy_anchor(BATCH, TARGETS - 1), ValueError, "go from -1 to 1"),
+    "targets of floats": (lambda: losses.arcface(BATCH, TARGETS.astype(F)), TypeError, "targets must be an array of"),
+    "too few targets": (lambda: losses.arcface(BATCH, TARGETS[:4]), ValueError, r"targets must have the shape \(6,\)"),
+    "no images for proxies": (lambda: losses.softmax_cross_entropy(BATCH[:0], TARGETS[:0]), ValueError, "D is empty"),
+    "no queries to match": (lambda: losses.matching(BATCH[:0], BATCH[:0] > 0), ValueError, "D is empty"),
+    "no pairs of views": (lambda: losses.info_nce(BATCH[:0, :0]), ValueError, "D is empty"),
+    "more partners than images": (lambda: losses.info_nce(BATCH[:4]), ValueError, r"must be square, .* not \(4, 6\)"),
+    "centres that do not divide": (
+        lambda: losses.soft_classes(BATCH, centres=4),
+        ValueError,
+        "6 columns, which are no whole number of classes of 4 centres",
+    ),
+    "a batch of one view": (lambda: losses.vicreg(Z[:1], Z[:1]), ValueError, "two rows or more, not 1"),
+    "views of two sizes": (lambda: losses.vicreg(Z, Z[:2]), ValueError, r"one shape: z1 \(3, 2\), z2 \(2, 2\)"),
+    "products of two sizes": (lambda: distances.dot(Z, Z[:2]), ValueError, r"a \(3, 2\), b \(2, 2\)"),
+    "products of two widths": (lambda: pairwise.dot(Z, np.zeros((2, 3))), ValueError, "same number of columns"),
+    "NaN in a histogram": (lambda: losses.histogram(np.nan * BATCH, LABELS), ValueError, r"D holds nan at \(0, 0\)"),
+    # losses: constants out of range
+    "a temperature of 0": (lambda: losses.supcon(BATCH, LABELS, temperature=0), ValueError, "temperature .* than 0"),
+    "a negative lifted margin": (lambda: losses.lifted(BATCH, LABELS, margin=-1), ValueError, "margin .* at least 0"),
+    "alpha 0": (lambda: losses.multi_similarity(BATCH, LABELS, alpha=0), ValueError, "alpha must"),
+    "beta below 0": (lambda: losses.multi_similarity(BATCH, LABELS, beta=-1), ValueError, "beta must"),
+    "an endless threshold": (lambda: losses.multi_similarity(BATCH, LABELS, threshold=np.inf), ValueError, "threshold"),
+    "no scale": (lambda: losses.circle(BATCH, LABELS, scale=0), ValueError, "scale must"),
+    "a right angle": (lambda: losses.angular(BATCH, LABELS, angle=90), ValueError, "less than 90; it is 90"),
+    "a margin of more than a right angle": (
+        lambda: losses.tuplet_margin(BATCH, LABELS, margin=91),
+        ValueError,
+        "margin .* at most 90",
+    ),
+    "a margin of radians below 0": (lambda: losses.arcface(BATCH, TARGETS, margin=-0.5), ValueError, "margin must"),
+    "no bins": (lambda: losses.histogram(BATCH, LABELS, bins=0), ValueError, "bins must be a whole number, at least 1"),
+    "half a bin": (lambda: losses.fast_ap(BATCH, LABELS, bins=2.5), ValueError, "bins must be a whole number"),
+    "no largest distance": (lambda: losses.fast_ap(BATCH, LABELS, largest=0), ValueError, "largest must"),
+    "no centres": (lambda: losses.soft_classes(BATCH, centres=0), ValueError, "centres must be a whole number"),
+    "gamma 0": (lambda: losses.soft_classes(BATCH, centres=2, gamma=0), ValueError, "gamma must"),
+    "epsilon 0": (lambda: losses.vicreg(Z, Z, epsilon=0), ValueError, "epsilon must"),
+    "a negative invariance": (lambda: losses.vicreg(Z, Z, invariance=-1), ValueError, "invariance must"),
+    "a cosine beyond 1": (
+        lambda: losses.cosine_embedding(D, SAME, margin=1.5),
+        ValueError,
+        "at least -1 and at most 1",
+    ),
+    "an endless margin": (lambda: losses.double_margin(D, SAME, positive_margin=np.inf), ValueError, "positive_margin"),
+    "a reduction there is not": (
+        lambda: losses.contrastive(D, SAME, reduction="average"),
+        ValueError,
+        "unknown reduction 'average': known are mean, mean_active, none, sum",
+    ),
+    "a misspelt reduction": (lambda: losses.triplet_hinge(D, D, reduction="summ"), ValueError, "did you mean 'sum'"),
+    # losses of losses
+    "all pairs of a triplet loss": (
+        lambda: losses.all_pairs(losses.triplet_soft_margin),
+        ValueError,
+        "unknown loss 'triplet_soft_margin': known are contrastive",
+    ),
+    "all pairs of a learned loss": (lambda: losses.all_pairs(losses.margin_loss), ValueError, "unknown loss"),
+    "all triplets of a pair loss": (
+        lambda: losses.all_triplets(losses.contrastive),
+        ValueError,
+        "unknown loss 'contrastive': known are triplet_hinge",
+    ),
+    "all pairs, one by one": (
+        lambda: losses.all_pairs(losses.contrastive)(BATCH, LABELS, reduction="none"),
+        ValueError,
+        "unknown reduction 'none'",
+    ),
+    "all triplets with a negative margin": (
+        lambda: losses.all_triplets(losses.triplet_hinge)(BATCH, LABELS, margin=-1),
+        ValueError,
+        "margin must",
+    ),
+    "labels apart": (lambda: losses.apart(losses.contrastive)(D, LABELS[:3]), TypeError, "same must be a boolean"),
+    "nothing apart": (lambda: losses.apart(losses.contrastive)(D[:0], SAME[:0]), ValueError, "d is empty"),
+    # what is never held
+    "row distances to stream": (lambda: streamed(distances.l2), ValueError, "only the distances of minisiam.pairwise"),
+    "no threads": (lambda: streamed(pairwise.l2, threads=0), ValueError, "threads must"),
+    "streamed, one by one": (
+        lambda: losses.supcon(HELD, LABELS, reduction="none"),
+        ValueError,
+        "reduction 'none' needs the whole matrix",
+    ),
+    "streamed, for a loss that needs all": (lambda: losses.lifted(HELD, LABELS), TypeError, "D is streamed"),
+    "streamed, for proxies": (lambda: losses.softmax_cross_entropy(HELD, TARGETS), TypeError, "D is streamed"),
+    "streamed, for a miner of all": (
+        lambda: losses.over(losses.triplet_hinge, miners.all_triplets)(HELD, LABELS),
+        TypeError,
+        "needs the whole matrix",
+    ),
+    "streamed, of two widths": (lambda: streamed(pairwise.l2)(Z, np.zeros((2, 3))), ValueError, "number of columns"),
     # combinations that make no sense say why
     "hinge on pairs": (lambda: Settings(network="siamese", loss="hinge"), ValueError, "reads two distances"),
     "contrastive on triplets": (
@@ -232,6 +342,76 @@ def test_bad_input(name):
         result = call()
         if hasattr(result, "__next__"):
             next(result)
+
+
+ON_A_BATCH = {
+    loss.__name__: loss
+    for loss in (
+        losses.supcon,
+        losses.nt_xent,
+        losses.nca,
+        losses.n_pair,
+        losses.lifted,
+        losses.generalised_lifted,
+        losses.multi_similarity,
+        losses.circle,
+        losses.tuplet_margin,
+        losses.angular,
+        losses.histogram,
+        losses.fast_ap,
+        losses.all_pairs(losses.contrastive),
+        losses.all_triplets(losses.triplet_hinge),
+        losses.over(losses.triplet_hinge, miners.batch_hard),
+    )
+}
+WRONG_BATCHES = {
+    "one class": (BATCH, 0 * LABELS, ValueError, "no negative.*samplers.pk|two classes of two.*samplers.pk"),
+    "singletons": (BATCH, np.arange(6), ValueError, "no positive.*samplers.pk|two classes of two.*samplers.pk"),
+    "no image": (BATCH[:0, :0], LABELS[:0], ValueError, "empty|no positive|two classes of two"),
+    "one image": (BATCH[:1, :1], LABELS[:1], ValueError, "no positive|two classes of two"),
+    "two images of a class": (BATCH[:2, :2], LABELS[:2], ValueError, "no negative|two classes of two"),
+    "two images of two": (BATCH[:2, :2], LABELS[1:3], ValueError, "no positive|two classes of two"),
+    "float labels": (BATCH, LABELS.astype(F), TypeError, "labels must be an array of integers.*return_inverse"),
+    "boolean labels": (BATCH, LABELS == 0, TypeError, "labels must be an array of integers"),
+    "labels in a list": (BATCH, LABELS.tolist(), TypeError, "not list"),
+    "too few labels": (BATCH, LABELS[:5], ValueError, r"labels must have the shape \(6,\)"),
+    "labels in a column": (BATCH, LABELS[:, None], ValueError, r"not \(6, 1\)"),
+    "half a matrix": (
+        BATCH[:3],
+        LABELS,
+        ValueError,
+        r"D must be square, every image against every image, not \(3, 6\)",
+    ),
+    "one row": (BATCH[0], LABELS, ValueError, "every image against every image, not"),
+    "whole numbers": (BATCH.astype(int), LABELS, TypeError, "D must be a floating-point"),
+    "a list of lists": (BATCH.tolist(), LABELS, TypeError, "D must be a floating-point"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_BATCHES)
+@pytest.mark.parametrize("name", ON_A_BATCH)
+def test_a_wrong_batch(name, wrong):
+    D, labels, error, message = WRONG_BATCHES[wrong]
+    with pytest.raises(error, match=message):
+        ON_A_BATCH[name](D, labels)
+
+
+@pytest.mark.parametrize("name", ON_A_BATCH)
+def test_a_batch_of_three_is_enough(name):
+    if name != "n_pair":
+        value, pullback = ON_A_BATCH[name](BATCH[:3, :3] / 9, LABELS[:3])
+        assert np.isfinite(value)
+        assert np.isfinite(pullback(1.0)[0]).all()
+
+
+ANSWER_NAN = {"n_pair", "lifted", "angular", "contrastive_over_all_pairs"}  # at which `train.fit` stops
+
+
+@pytest.mark.parametrize("name", sorted(ON_A_BATCH.keys() - ANSWER_NAN))
+def test_nan_in_a_batch_is_found(name):
+    holed = np.where(BATCH == 1, np.nan, BATCH)
+    with pytest.raises(ValueError, match=r"D holds nan at \(0, 1\)"):
+        ON_A_BATCH[name](holed, LABELS)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,125 @@ def test_cross_entropy_by_hand():
     assert value == pytest.approx(-(log(p) + log(1 - p)) / 2)
 
 
+def test_margins_on_pairs_by_hand():
+    d, same = np.array([0.5, 0.25, 3.0, 0.1]), np.array([True, False, False, True])
+    assert losses.double_margin(d, same)[0] == pytest.approx((0.3**2 + 0.75**2) / 2 / 4)
+    assert losses.pair_hinge(d, same, 0.2, 1.0)[0] == pytest.approx((0.3 + 0.75) / 4)
+    assert losses.margin_loss(d, np.array(1.2), same)[0] == pytest.approx((0 + 1.15 + 0 + 0) / 4)
+    assert losses.cosine_embedding(d, same, margin=0.5)[0] == pytest.approx((0.5 + 0.25 + 0 + 0.1) / 4)
+
+
+def test_the_four_reductions_by_hand():
+    d, same = np.array([2.0, 1.0, 3.0]), np.array([True, False, False])  # terms 2, 0, 0
+    for reduction, value in {"mean": 2 / 3, "mean_active": 2, "sum": 2}.items():
+        assert losses.contrastive(d, same, reduction=reduction)[0] == pytest.approx(value)
+    terms, pullback = losses.contrastive(d, same, reduction="none")
+    assert terms.tolist() == [2, 0, 0]
+    assert pullback(np.array([3.0, 5.0, 7.0]))[0].tolist() == [6, 0, 0]
+
+
+def test_softmax_losses_are_one_loss_on_different_columns():
+    """CosFace, proxy-NCA and InfoNCE by the formulas of their papers."""
+    D = np.array([[0.1, 0.9, 0.5], [0.7, 0.2, 0.4]])
+    s, targets = 1 - D, np.array([0, 1])
+    cosface = [
+        -log(
+            exp(64 * (s[i, i] - 0.35))
+            / (exp(64 * (s[i, i] - 0.35)) + sum(exp(64 * s[i, j]) for j in range(3) if j != i))
+        )
+        for i in range(2)
+    ]
+    ours, _ = losses.softmax_cross_entropy(D, targets, temperature=1 / 64, margin=0.35)
+    assert ours == pytest.approx(sum(cosface) / 2)
+    proxy_nca = [-log(exp(-D[i, i]) / sum(exp(-D[i, j]) for j in range(3) if j != i)) for i in range(2)]
+    assert losses.softmax_cross_entropy(D, targets, others_only=True)[0] == pytest.approx(sum(proxy_nca) / 2)
+    square = D[:, :2]
+    rows = [-log(exp(-square[i, i]) / sum(exp(-square[i, j]) for j in range(2))) for i in range(2)]
+    columns = [-log(exp(-square[i, i]) / sum(exp(-square[j, i]) for j in range(2))) for i in range(2)]
+    assert losses.info_nce(square, temperature=1.0)[0] == pytest.approx((sum(rows) + sum(columns)) / 4)
+
+
+def test_several_positives_are_averaged_before_the_logarithm_inside_it_or_asked_one_by_one():
+    D = np.zeros((4, 4))
+    D[0] = [0, 1, 2, 3]
+    labels = np.array([0, 0, 0, 1])
+    e = [exp(-k) for k in range(4)]
+    total = e[1] + e[2] + e[3]
+    first = lambda loss: loss(D, labels, temperature=1.0, reduction="none")[0][0]
+    assert first(losses.supcon) == pytest.approx(-(log(e[1] / total) + log(e[2] / total)) / 2)
+    assert first(losses.nca) == pytest.approx(-log((e[1] + e[2]) / total))
+    assert first(losses.nt_xent) == pytest.approx(-log(e[1] / (e[1] + e[3])) - log(e[2] / (e[2] + e[3])))
+
+
+def test_supcon_cannot_fall_below_the_logarithm_of_its_positives():
+    labels = np.repeat(np.arange(3), 4)
+    D = np.where(labels[:, None] == labels, 0.0, 100.0)
+    assert losses.supcon(D, labels)[0] == pytest.approx(log(4 - 1))
+
+
+def test_lifted_losses_by_hand():
+    D = np.array([[0, 0.5, 0.8], [0.5, 0, 1.3], [0.8, 1.3, 0]])
+    labels = np.array([0, 0, 1])
+    J = 0.5 + log(exp(1 - 0.8) + exp(1 - 1.3))
+    assert losses.lifted(D, labels)[0] == pytest.approx(J**2 / 2)
+    softened = [0.5 + 1 - 0.8, 0.5 + 1 - 1.3, log(exp(1 - 0.8) + exp(1 - 1.3))]
+    assert losses.generalised_lifted(D, labels)[0] == pytest.approx(sum(softened) / 3)
+
+
+@pytest.mark.parametrize(("degrees", "margin"), [(20, 30), (90, 30), (120, 45), (170, 30), (60, 0)])
+def test_angular_margins_at_named_angles(degrees, margin):
+    """The target is at an angle, the other proxy at a right angle: s = 0."""
+    theta, m = np.deg2rad(degrees), np.deg2rad(margin)
+    logit = np.cos(theta + m) if degrees <= 180 - margin else np.cos(theta) - m * np.sin(m)
+    D = np.array([[1 - np.cos(theta), 1.0]])
+    ours, _ = losses.arcface(D, np.array([0]), margin=float(margin), scale=4.0)
+    assert ours == pytest.approx(log(1 + exp(0 - 4 * logit)))
+    batch = np.array([[0, D[0, 0], 1], [1, 0, 1], [1, 1, 0]])
+    ours, _ = losses.tuplet_margin(batch, np.array([0, 0, 1]), margin=float(margin), scale=4.0, reduction="none")
+    assert ours[0] == pytest.approx(log(1 + exp(0 - 4 * np.cos(theta - m))))
+
+
+@pytest.mark.parametrize("angle", [20.0, 45.0])
+def test_the_angular_loss_by_hand(angle):
+    tan2 = np.tan(np.deg2rad(angle)) ** 2
+    D = np.array([[0, 0.4, 0.9], [0.4, 0, 0.7], [0.9, 0.7, 0]])
+    f = 4 * tan2 * (0.1 + 0.3) - 2 * (1 + tan2) * 0.6
+    assert losses.angular(D, np.array([0, 0, 1]), angle=angle)[0] == pytest.approx(log(1 + exp(f)))
+
+
+def test_histograms_count_on_their_nodes(rng):
+    """On nodes nothing is shared: the histogram loss counts pairs out of order, and FastAP is 1 − AP with ties."""
+    labels = np.array([0, 0, 0, 1, 1, 2])
+    D = rng.integers(0, 5, (6, 6)) / 2.0
+    n = range(6)
+    positive = [D[i, j] for i in n for j in n if i != j and labels[i] == labels[j]]
+    negative = [D[i, j] for i in n for j in n if labels[i] != labels[j]]
+    wrong = sum(far >= near for far in positive for near in negative) / len(positive) / len(negative)
+    assert losses.histogram(D, labels, bins=4)[0] == pytest.approx(wrong)
+    for i in range(5):
+        others = [j for j in n if j != i]
+        mine = [j for j in others if labels[j] == labels[i]]
+        precision = [sum(D[i, j] <= D[i, p] for j in mine) / sum(D[i, j] <= D[i, p] for j in others) for p in mine]
+        value = losses.fast_ap(D, labels, bins=8, reduction="none")[0][i]
+        assert value == pytest.approx(1 - sum(precision) / len(mine))
+
+
+def test_proxies_by_hand():
+    D = np.array([[0.2, 1.1], [0.6, 0.9], [1.0, 0.3]])
+    near = [log(1 + exp(2 * (0.1 - 0.8)) + exp(2 * (0.1 - 0.4))), log(1 + exp(2 * (0.1 - 0.7)))]
+    far = [log(1 + exp(2 * (0.0 + 0.1))), log(1 + exp(2 * (-0.1 + 0.1)) + exp(2 * (0.1 + 0.1)))]
+    ours, _ = losses.proxy_anchor(D, np.array([0, 0, 1]), margin=0.1, scale=2.0)
+    assert ours == pytest.approx(sum(near) / 2 + sum(far) / 2)
+    p = exp(-0.2) / (exp(-0.2) + exp(-1.1))
+    assert losses.soft_classes(D[:1], centres=2, gamma=1.0)[0][0, 0] == pytest.approx(p * 0.2 + (1 - p) * 1.1)
+
+
+def test_vicreg_is_content_with_two_equal_views_of_unlike_features():
+    z = np.array([[1.0, 1], [1, -1], [-1, 1], [-1, -1]]) * 2
+    assert losses.vicreg(z, z)[0] == 0
+    assert losses.vicreg(z, z + 3.0)[0] == pytest.approx(25 * 9)
+
+
 def test_swapping_the_labels_raises_a_good_loss():
     d, same = np.array([0.1, 0.2, 1.4]), np.array([True, True, False])
     assert losses.contrastive(d, same)[0] < losses.contrastive(d, ~same)[0]
@@ -99,17 +218,15 @@ def test_miners_by_triple_loop(rng):
     n = len(labels)
     D = rng.random((n, n))
     triplets = [(a, p, m) for a, p, m in np.ndindex(n, n, n) if a != p and labels[a] == labels[p] != labels[m]]
-    (a, p), (also_a, m) = miners.all_triplets(D, labels)[0]
-    assert list(zip(a, p, m, strict=True)) == triplets
-    assert (a == also_a).all()
-    (a, p), (_, m) = miners.batch_hard(D, labels)[0]
+    assert list(zip(*miners.all_triplets(D, labels), strict=True)) == triplets
+    a, p, m = miners.batch_hard(D, labels)
     assert a.tolist() == sorted({t[0] for t in triplets})
     for anchor, far, near in zip(a, p, m, strict=True):
         assert D[anchor, far] == max(D[anchor, q] for b, q, _ in triplets if b == anchor)
         assert D[anchor, near] == min(D[anchor, q] for b, _, q in triplets if b == anchor)
-    (pairs,), targets = miners.all_pairs(D, labels)
-    assert len(pairs[0]) == n * (n - 1) / 2
-    assert (targets["same"] == (labels[pairs[0]] == labels[pairs[1]])).all()
+    rows, columns, same = miners.all_pairs(D, labels)
+    assert len(rows) == n * (n - 1) / 2
+    assert (same == (labels[rows] == labels[columns])).all()
 
 
 def test_koch_has_the_published_number_of_parameters(rng):
@@ -189,7 +306,7 @@ def test_pairwise_float32_is_right_where_the_product_form_is_worst(d):
 
 def test_batch_hard_gives_a_tie_to_the_first_and_leaves_singletons_out():
     D = np.ones((5, 5)) - np.eye(5)
-    (a, p), (_, n) = miners.batch_hard(D, np.array([0, 0, 0, 1, 2]))[0]
+    a, p, n = miners.batch_hard(D, np.array([0, 0, 0, 1, 2]))
     assert a.tolist() == [0, 1, 2]
     assert p.tolist() == [1, 0, 0]
     assert n.tolist() == [3, 3, 3]

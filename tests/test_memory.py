@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from minisiam import distances, encoders, losses, networks, optimizers, train, tree
+from minisiam import distances, encoders, losses, networks, optimizers, pairwise, streamed, train, tree
 
 ROWS, HIDDEN = 2048, 512
 ACTIVATIONS = 4 * ROWS * HIDDEN  # bytes of one hidden layer of one branch
@@ -69,3 +69,40 @@ def test_every_step_of_training_stays_float32(rng, network, optimizer):
     small = [(*(array[:4] for array in batch),) for batch in batches(rng, 3)]
     for _, _, params in train.fit(penalised, params, optimizer, small):  # noqa: B020
         assert {np.asarray(leaf).dtype for leaf in tree.leaves(params)} == {np.dtype(np.float32)}
+
+
+def peak_of(work):
+    """How many bytes were held at a time, at most, beyond those that were there."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("many", [48, 0])
+@pytest.mark.parametrize("loss", [losses.triplet_hinge, losses.triplet_soft_margin])
+def test_all_triplets_hold_no_triplets(rng, loss, many):
+    n = 512
+    labels, D = np.repeat(np.arange(n // 16), 16), rng.random((n, n)).astype(np.float32)
+    all_triplets = losses.all_triplets(loss, many)
+    peak = peak_of(lambda: all_triplets(D, labels)[1](1.0))
+    listed = n * 15 * (n - 16) * 2 * 4  # two distances a triplet, without their indices
+    assert peak < 12 * D.nbytes < listed / 2
+
+
+@pytest.mark.parametrize("name", ["l2", "cosine", "l1"])
+@pytest.mark.parametrize(
+    "loss", [losses.supcon, losses.all_triplets(losses.triplet_hinge), losses.all_pairs(losses.contrastive)]
+)
+def test_a_streamed_matrix_is_never_held(rng, loss, name):
+    n = 3072 if name != "l1" else 2304
+    labels, z = np.repeat(np.arange(n // 4), 4), rng.normal(size=(n, 8)).astype(np.float32)
+
+    def step():
+        D, pull_D = streamed(getattr(pairwise, name), threads=1)(z, z)
+        _, pull = loss(D, labels)
+        return pull_D(*pull(1.0))
+
+    assert peak_of(step) < n * n * 4 / 3  # a third of the matrix

@@ -1,20 +1,60 @@
 """What should the distances be?     value, pullback = loss(distances, /, targets, margin)
 
-A loss sees distances and nothing else, so any loss goes with any distance and any encoder. Every loss is
-a mean over its rows: a batch twice as large has a value of the same size.
+A loss sees distances and nothing else, so any loss goes with any distance and any encoder. It is a mean over its terms
+unless told otherwise (`reduction`): a batch twice as large has a value of the same size.
+
+    pairs        d (n,), same        contrastive double_margin pair_hinge margin_loss cosine_embedding cross_entropy
+    triplets     d₊, d₋ (n,)         triplet_hinge triplet_soft_margin triplet_ratio
+    a batch      D (n, n), labels    over(loss, miner) all_pairs(loss) all_triplets(loss); supcon nt_xent nca n_pair
+                                     lifted generalised_lifted multi_similarity circle tuplet_margin angular
+                                     histogram fast_ap
+    two sets     D (n, m), targets   softmax_cross_entropy info_nce matching arcface proxy_anchor soft_classes
+    embeddings   z₁, z₂ (n, d)       vicreg
+    weights      W                   l2_penalty
 """
 
-from .matrix import over
-from .pairs import contrastive, cross_entropy
-from .penalties import l2_penalty
+from .angles import angular, arcface, tuplet_margin
+from .histograms import fast_ap, histogram
+from .matrix import all_pairs, all_triplets, apart, over
+from .pairs import contrastive, cosine_embedding, cross_entropy, double_margin, margin_loss, pair_hinge
+from .penalties import l2_penalty, vicreg
+from .proxies import proxy_anchor, soft_classes
+from .softmax import info_nce, matching, n_pair, nca, nt_xent, softmax_cross_entropy, supcon
+from .structured import circle, generalised_lifted, lifted, multi_similarity
 from .triplets import triplet_hinge, triplet_ratio, triplet_soft_margin
 
 __all__ = [
+    "all_pairs",
+    "all_triplets",
+    "angular",
+    "apart",
+    "arcface",
+    "circle",
     "contrastive",
+    "cosine_embedding",
     "cross_entropy",
+    "double_margin",
+    "fast_ap",
+    "generalised_lifted",
+    "histogram",
+    "info_nce",
     "l2_penalty",
+    "lifted",
+    "margin_loss",
+    "matching",
+    "multi_similarity",
+    "n_pair",
+    "nca",
+    "nt_xent",
     "over",
+    "pair_hinge",
+    "proxy_anchor",
+    "soft_classes",
+    "softmax_cross_entropy",
+    "supcon",
     "triplet_hinge",
     "triplet_ratio",
     "triplet_soft_margin",
+    "tuplet_margin",
+    "vicreg",
 ]

@@ -1,4 +1,10 @@
-"""From losses on pairs and triplets to losses on a batch: a miner chooses which entries of the matrix count."""
+"""From losses on pairs and triplets to losses on a batch: which entries of the distance matrix count.
+
+over(loss, miner)         those that a miner chooses
+all_pairs(loss)           every pair, without a list of them
+all_triplets(loss)        every triplet, without a list of them: there are n³, and n² K is enough
+apart(loss)               same and different pairs averaged apart, so that neither outnumbers the other
+"""
 
 from __future__ import annotations
 
@@ -6,14 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import require
+from .. import require, tree
 from ..op import op, starting
+from .pairs import SPRINGS
+from .reductions import REDUCTIONS, terms_counted
+from .rows import Block, RowLoss, by_rows, checked, entries, scan
+from .triplets import SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..typing import Array
 
-def over(loss: Callable[..., Any], miner: Callable[..., Any]) -> Callable[..., Any]:
+MANY = 48  # positives an anchor from which sorting its row beats comparing it with each: benchmarks/losses.py
+
+
+def over(loss: Callable[..., Any], miner: Callable[..., Any], swap: bool = False) -> Callable[..., Any]:
     """loss(D[mined entries]; targets): a loss on pairs or triplets becomes a loss on a distance matrix.
 
     Parameters
@@ -21,34 +35,261 @@ def over(loss: Callable[..., Any], miner: Callable[..., Any]) -> Callable[..., A
     loss
         Any loss of this package on pairs or triplets.
     miner
-        `indices, targets = miner(D, labels)` as in `minisiam.miners`: an index pair for each distance that the loss
-        takes, and its targets by name. What is chosen is held fixed: a miner has no gradient.
+        As in `minisiam.miners`: it names the entries for each distance that the loss takes, and its targets. What is
+        chosen is held fixed: a miner has no gradient.
+    swap
+        For triplets: the negative's distance is to the anchor or to the positive, whichever is nearer (Balntas et al.
+        2016, §3.2); at a tie to the anchor.
 
     Returns
     -------
     op
         `value, pullback = op(D, /, labels, **constants)` with D (n, n) and labels (n,) integers;
         `pullback(dl)` gives `(dD,)`. The parameters of a learned loss stand between D and labels, and their gradients
-        after dD. An entry that is used twice receives two gradients, and they add.
+        after dD. An entry that is used twice receives two gradients, and they add. Where the miner finds nothing,
+        nothing is wrong: the value is 0 and so are the gradients.
     """
 
     @op
     def mined(D, /, *params_and_labels, **constants):
         *params, labels = params_and_labels
-        require.dimensions(2, "(n, n), every image against every image", D=D)
-        require.class_labels(labels, len(D))
-        if D.shape[0] != D.shape[1]:
-            raise ValueError(f"D must be square, every image against every image, not {D.shape}")
-        indices, targets = miner(D, labels)
-        value, pull = loss(*(D[rows, columns] for rows, columns in indices), *params, **targets, **constants)
+        require.square(D=D)
+        require.class_labels(labels, D.shape[0])
+        found = miner(D, labels)
+        chosen = _swapped(D, found) if swap else found.entries
+        distances, pull_entries = entries(D, *chosen)
+        if len(distances[0]) == 0:
+            return D.dtype.type(0), lambda dl: (pull_entries(*distances), *map(np.zeros_like, params))
+        value, pull = loss(*distances, *params, **found.targets, **constants)
 
         def pullback(dl):
             grads = pull(dl)
-            dD = np.zeros_like(D)
-            for (rows, columns), dd in zip(indices, grads, strict=False):
-                np.add.at(dD, (rows, columns), dd)
-            return dD, *grads[len(indices) :]
+            return pull_entries(*grads[: len(chosen)]), *grads[len(chosen) :]
 
         return value, pullback
 
+    mined.__name__ = f"{loss_name(loss)}_over_{loss_name(miner)}"
     return starting(mined, loss.init) if hasattr(loss, "init") else mined
+
+
+def _swapped(D: Any, found: Any) -> list[tuple[Array, Array]]:
+    """The entries of triplets, with the negative's nearest end."""
+    a, p, n = found
+    (to_positive, to_anchor), _ = entries(D, (p, n), (a, n))
+    return [(a, p), (np.where(to_positive < to_anchor, p, a), n)]
+
+
+def loss_name(function: Any) -> str:
+    """The name of a function, or of what a partial fills in."""
+    return getattr(function, "func", function).__name__
+
+
+def apart(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """loss(the same pairs) + loss(the different pairs), each reduced by itself.
+
+    In a batch of 32 × 4 there are 41 different pairs for each same pair, and a common mean is theirs. A kind of which
+    there is no pair adds 0. With reduction="none" this is the loss itself.
+    """
+
+    @op
+    def separately(d, /, *params_and_same, **constants):
+        if "same" in constants:  # `over` gives it by name
+            params_and_same = (*params_and_same, constants.pop("same"))
+        *params, same = params_and_same
+        require.rows(d=d)
+        require.same_or_not(same, len(d))
+        if constants.get("reduction") == "none":
+            return loss(d, *params, same, **constants)
+        kinds = [kind for kind in (same, ~same) if kind.any()]
+        parts = [(kind, *loss(d[kind], *params, same[kind], **constants)) for kind in kinds]
+
+        def pullback(dl):
+            dd = np.zeros_like(d)
+            dparams = []
+            for kind, _, pull in parts:
+                dd[kind], *rest = pull(dl)
+                dparams.append(tuple(rest))
+            return dd, *tree.add(*dparams)
+
+        return sum(value for _, value, _ in parts), pullback
+
+    separately.__name__ = loss_name(loss)
+    return starting(separately, loss.init) if hasattr(loss, "init") else separately
+
+
+def all_pairs(loss: Callable[..., Any], separately: bool = False) -> Callable[..., Any]:
+    """A loss on pairs over every ordered pair of a batch: `over(loss, miners.ordered_pairs)`, without the list.
+
+    Parameters
+    ----------
+    loss
+        contrastive, double_margin, pair_hinge or cosine_embedding.
+    separately
+        Reduce same and different pairs by themselves and add the two, as `apart` does.
+
+    Returns
+    -------
+    op
+        `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may be streamed, reduction may not be none.
+    """
+    require.one_of("loss", loss_name(loss), SPRINGS)
+    filled_in = getattr(loss, "keywords", {})
+
+    @op
+    def every_pair(D, /, labels, reduction="mean", **constants):
+        require.one_of("reduction", reduction, REDUCTIONS[:3])
+        attract, repel = SPRINGS[loss_name(loss)](**(filled_in | constants))
+        positives = checked(D, labels)
+
+        twice = not isinstance(D, np.ndarray) and D.symmetric  # then each pair is asked once and counted twice
+
+        def rows(block_D, some):
+            block = positives.block(some)
+            first = len(labels) - block_D.shape[1]
+            here = block.j >= first
+            values, slope = repel(block_D)
+            for a in (values, slope):
+                a[block.i[here], block.j[here] - first] = 0
+                a[np.arange(len(a)), block.own - first] = 0
+                if twice:
+                    a[:, : len(a)] = 2 * np.triu(a[:, : len(a)])
+                    a[:, len(a) :] *= 2
+            active = np.count_nonzero(values > 0, axis=1)
+            return RowLoss(values.sum(axis=1), block.negatives, (1 + twice) * active, slope)
+
+        far = scan(D, rows, above=twice)
+        once = positives.i < positives.j if twice else slice(None)
+        (d,), pull_near = entries(D, (positives.i[once], positives.j[once]))
+        near, pull = ((1 + twice) * a for a in attract(d))
+        terms = np.array([[len(positives.i), (1 + twice) * np.count_nonzero(near > 0)], [far.terms, far.active]])
+        if not separately:
+            terms[:] = terms.sum(axis=0)
+        n, m = (terms_counted(reduction, *kind) for kind in terms)
+        push = D.dtype.type
+
+        def pullback(dl):
+            dD = tree.map(lambda g: push(dl / m) * g, far.gradient)
+            return (tree.add(dD, pull_near(push(dl / n) * pull)),)
+
+        return push(near.sum() / n + far.value / m), pullback
+
+    every_pair.__name__ = f"{loss_name(loss)}_over_all_pairs"
+    return every_pair
+
+
+def all_triplets(loss: Callable[..., Any], many: int = MANY) -> Callable[..., Any]:
+    """A loss on triplets over every triplet of a batch: `over(loss, miners.all_triplets)`, without the list.
+
+    Parameters
+    ----------
+    loss
+        triplet_hinge, triplet_soft_margin or triplet_ratio.
+    many
+        From how many positives an anchor the hinge sorts its rows.
+
+    Returns
+    -------
+    op
+        `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may be streamed. "none" gives one value an
+        anchor: the sum over its triplets.
+
+    Notes
+    -----
+    With n images, K of each class, there are n² K triplets and only n² distances. Each anchor's row is compared with
+    one of its positives at a time: O(n² K) time, and no more memory than the row. The hinge is piecewise linear, so of
+    a triplet only counts remain: for each positive how many negatives violate it, c, and for each negative how many
+    positives it violates, C:
+
+        Σ max(0, d₊ − d₋ + m) = Σ c (d₊ + m) − Σ C d₋,        ∂/∂d₊ = c,        ∂/∂d₋ = −C.
+
+    Counts can be had by sorting too, in O(n² log n) whatever K. A soft margin has no such form: log(1 + e^x) is no sum
+    of a function of d₊ and one of d₋, so it takes its n² K exponentials, exactly, in the same memory.
+    """
+    require.one_of("loss", loss_name(loss), SHAPES)
+    filled_in = getattr(loss, "keywords", {})
+
+    @op
+    def every_triplet(D, /, labels, reduction="mean", **constants):
+        options = filled_in | constants
+        shape = SHAPES[loss_name(loss)](**options)
+
+        def rows(block_D, block):
+            if loss_name(loss) != "triplet_hinge":
+                return _one_positive_at_a_time(block_D, block, shape)
+            counted = _sorted if block.positives.max(initial=0) >= many else _compared
+            return _hinge_by_counts(block_D, block, options.get("margin", 1.0), counted)
+
+        return by_rows(rows, D, labels, reduction)
+
+    every_triplet.__name__ = f"{loss_name(loss)}_over_all_triplets"
+    return every_triplet
+
+
+def _table(D: Array, block: Block) -> tuple[Array, Array]:
+    """(r, K) the place of each row's k-th positive in the block's list, and whether there is one."""
+    K = int(block.positives.max(initial=0))
+    k = np.arange(K)
+    first = np.cumsum(block.positives) - block.positives
+    there = k < block.positives[:, None]
+    return np.where(there, first[:, None] + k, 0), there
+
+
+def _one_positive_at_a_time(D: Array, block: Block, shape: Callable[[Array], tuple[Array, Array]]) -> RowLoss:
+    place, there = _table(D, block)
+    near = D[block.i, block.j]
+    slope, pull = np.zeros_like(D), np.zeros_like(near)
+    values, active = np.zeros(len(D), D.dtype), np.zeros(len(D), np.int64)
+    negative = np.ones(D.shape, bool)
+    negative[block.i, block.j] = False
+    negative[np.arange(len(D)), block.own] = False
+    for k in range(place.shape[1]):
+        r, at = np.flatnonzero(there[:, k]), place[there[:, k], k]
+        value, push = shape(near[at][:, None] - D[r])
+        value *= negative[r]
+        push *= negative[r]
+        values[r] += value.sum(axis=1)
+        active[r] += np.count_nonzero(value > 0, axis=1)
+        pull[at] = push.sum(axis=1)
+        slope[r] -= push
+    slope[block.i, block.j] = pull
+    return RowLoss(values, block.positives * block.negatives, active, slope)
+
+
+def _hinge_by_counts(D: Array, block: Block, margin: float, counted: Callable[..., tuple[Array, Array]]) -> RowLoss:
+    place, there = _table(D, block)
+    far = block.without_positives(D, np.inf)
+    nearest = far.min(axis=1)  # only differences count, and those from the nearest negative keep their digits
+    far -= nearest[:, None]
+    near = D[block.i, block.j] - nearest[block.i]
+    reach = np.where(there, near[place] + D.dtype.type(margin), D.dtype.type(-np.inf))
+    by_positive, by_negative = counted(far, reach)
+    slope = by_negative.astype(D.dtype)
+    far[block.i, block.j] = far[np.arange(len(far)), block.own] = 0
+    pulled = np.einsum("rk,rk->r", by_positive, np.where(there, reach, 0))
+    pushed = np.einsum("rn,rn->r", slope, far)
+    np.negative(slope, out=slope)
+    slope[block.i, block.j] = by_positive[there]
+    active = by_positive.sum(axis=1).astype(np.int64)
+    return RowLoss(pulled - pushed, block.positives * block.negatives, active, slope)
+
+
+def _compared(far: Array, reach: Array) -> tuple[Array, Array]:
+    """How many negatives are within each positive's reach, and within how many reaches each negative is."""
+    by_positive = np.empty(reach.shape, far.dtype)
+    by_negative = np.zeros(far.shape, np.uint8 if reach.shape[1] < 256 else np.uint16)
+    within = np.empty(far.shape, bool)
+    for k in range(reach.shape[1]):
+        np.less(far, reach[:, k, None], out=within)
+        by_positive[:, k] = np.count_nonzero(within, axis=1)
+        np.add(by_negative, within, out=by_negative)
+    return by_positive, by_negative
+
+
+def _sorted(far: Array, reach: Array) -> tuple[Array, Array]:
+    """The same by sorting each row, once for all its positives."""
+    by_positive, by_negative = np.empty(reach.shape, far.dtype), np.empty(far.shape, far.dtype)
+    K = reach.shape[1]
+    for row, (d, t) in enumerate(zip(far, reach, strict=True)):
+        by_positive[row] = np.searchsorted(np.sort(d), t)
+        by_negative[row] = K - np.searchsorted(np.sort(t), d, side="right")
+    return by_positive, by_negative

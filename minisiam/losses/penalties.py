@@ -1,8 +1,8 @@
-"""What the weights themselves should cost."""
+"""What weights should cost, and what embeddings should cost that look at no distance."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,3 +45,70 @@ def l2_penalty(W: Float[Array, "..."], /, strength: float = 1e-4) -> Op[Float[Ar
         return (W.dtype.type(2 * strength * dl) * W,)
 
     return strength * np.sum(W * W), pullback
+
+
+@op
+def vicreg(
+    z1: Float[Array, "n d"],
+    z2: Float[Array, "n d"],
+    /,
+    invariance: float = 25.0,
+    variance: float = 25.0,
+    covariance: float = 1.0,
+    epsilon: float = 1e-4,
+) -> Op[Float[Array, ""]]:
+    """ℓ = λ mean (z₁ − z₂)² + μ mean ½ Σ max(0, 1 − √(var + ε)) + ν Σ_{j≠k} cov²_jk / d, the last two for z₁ and z₂.
+
+    Parameters
+    ----------
+    z1, z2
+        (n, d) embeddings of two views of n images, n ≥ 2. There are no negatives.
+    invariance, variance, covariance
+        λ, μ, ν ≥ 0.
+    epsilon
+        ε > 0, under the root.
+
+    Returns
+    -------
+    value, pullback
+        `value` ≥ 0; `pullback(dl)` gives `(dz1, dz2)`.
+
+    Notes
+    -----
+    What keeps an embedding without negatives from collapsing: every feature has a standard deviation of 1 over the
+    batch, and no two say the same. Variances and covariances are over n − 1. Kink where a deviation is 1: slope 0.
+
+    References
+    ----------
+    Bardes, Ponce & LeCun (2022), "VICReg", eq. 1 to 6.
+    """
+    require.dimensions(2, "(n, d), one embedding a row", z1=z1, z2=z2)
+    require.same_shape(z1=z1, z2=z2)
+    if len(z1) < 2:
+        raise ValueError(f"vicreg needs the variance of a batch, so two rows or more, not {len(z1)}")
+    weights = [("invariance", invariance), ("variance", variance), ("covariance", covariance)]
+    invariance, variance, covariance = (require.between(name, value, 0) for name, value in weights)
+    epsilon = require.between("epsilon", epsilon, 0, open_low=True)
+    u = z1 - z2
+    (spread1, pull1), (spread2, pull2) = (_spread(z, variance, covariance, epsilon) for z in (z1, z2))
+
+    def pullback(dl):
+        g = z1.dtype.type(dl)
+        together = (2 * invariance / u.size) * g * u
+        return g * pull1 + together, g * pull2 - together
+
+    return invariance * (u * u).mean() + spread1 + spread2, pullback
+
+
+def _spread(z: Array, variance: float, covariance: float, epsilon: float) -> tuple[Any, Array]:
+    """The variance and covariance terms of one embedding, and their gradient."""
+    n, d = z.shape
+    centred = z - z.mean(axis=0)
+    C = centred.T @ centred / (n - 1)
+    deviation = np.sqrt(np.diag(C) + epsilon)
+    short = np.maximum(1 - deviation, 0)
+    np.fill_diagonal(C, 0)
+    value = variance * short.mean() / 2 + covariance * (C * C).sum() / d
+    stretch = -(variance / (2 * d)) * (short > 0) / deviation
+    gradient = centred * stretch.astype(z.dtype) + (4 * covariance / d) * (centred @ C)
+    return value, gradient / (n - 1)

@@ -1,22 +1,31 @@
-"""Losses on triplets: the anchor's distance to a positive should be less than its distance to a negative."""
+"""Losses on triplets: the anchor's distance to a positive should be less than its distance to a negative.
+
+All of them see only x = d₊ − d₋, so each is a function of one number. SHAPES has these functions; `losses.all_triplets`
+uses them on a whole batch.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import require
 from ..numerics import logistic, softplus
 from ..op import op
+from .reductions import reduced
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..typing import Array, Float, Op
+
+    Shape = Callable[[Array], tuple[Array, Array]]  # x ↦ value, slope
 
 
 @op
 def triplet_hinge(
-    positive: Float[Array, "n"], negative: Float[Array, "n"], /, margin: float = 1.0
+    positive: Float[Array, "n"], negative: Float[Array, "n"], /, margin: float = 1.0, reduction: str = "mean"
 ) -> Op[Float[Array, ""]]:
     """ℓ = mean max(0, d₊ − d₋ + margin).
 
@@ -26,6 +35,8 @@ def triplet_hinge(
         (n,) distances of each anchor to its positive, d₊, and to its negative, d₋.
     margin
         By how much the negative should be farther, ≥ 0, in the units of the distance.
+    reduction
+        mean, mean_active, sum or none: `losses.reductions`.
 
     Returns
     -------
@@ -43,59 +54,53 @@ def triplet_hinge(
     Weinberger & Saul (2009), "Distance metric learning for large margin nearest neighbor classification", eq. 12;
     Schroff, Kalenichenko & Philbin (2015), "FaceNet", eq. 3 (squared L2 on the unit sphere, margin 0.2).
     """
-    _check(positive, negative)
-    margin = require.between("margin", margin, 0)
-    violation = np.maximum(positive - negative + margin, 0)
-
-    def pullback(dl):
-        share = positive.dtype.type(dl / len(positive))
-        dpositive = share * (violation > 0)
-        return dpositive, -dpositive
-
-    return violation.mean(), pullback
+    return _triplet_loss(positive, negative, hinge_shape(margin), reduction)
 
 
 @op
-def triplet_soft_margin(positive: Float[Array, "n"], negative: Float[Array, "n"], /) -> Op[Float[Array, ""]]:
-    """ℓ = mean log(1 + exp(d₊ − d₋)).
+def triplet_soft_margin(
+    positive: Float[Array, "n"], negative: Float[Array, "n"], /, margin: float = 0.0, reduction: str = "mean"
+) -> Op[Float[Array, ""]]:
+    """ℓ = mean log(1 + exp(d₊ − d₋ + margin)).
 
     Parameters
     ----------
     positive, negative
         (n,) distances of each anchor to its positive, d₊, and to its negative, d₋.
+    margin
+        ≥ 0; there is none in the paper, and none is needed.
+    reduction
+        mean, mean_active, sum or none.
 
     Returns
     -------
     value, pullback
-        `value` is a number > 0, and log 2 = 0.693 for a collapsed network; `pullback(dl)` gives
-        `(dpositive, dnegative)` = ±σ(d₊ − d₋) / n.
+        `value` is a number > 0, and log 2 = 0.693 for a collapsed network without a margin; `pullback(dl)` gives
+        `(dpositive, dnegative)` = ±σ(d₊ − d₋ + margin) / n.
 
     Notes
     -----
-    No kink and no margin: a hinge that never quite lets go.
+    No kink: a hinge that never quite lets go.
 
     References
     ----------
     Hermans, Beyer & Leibe (2017), "In defense of the triplet loss for person re-identification", §2.
     """
-    _check(positive, negative)
-    x = positive - negative
-
-    def pullback(dl):
-        dpositive = positive.dtype.type(dl / len(x)) * logistic(x)
-        return dpositive, -dpositive
-
-    return softplus(x).mean(), pullback
+    return _triplet_loss(positive, negative, soft_margin_shape(margin), reduction)
 
 
 @op
-def triplet_ratio(positive: Float[Array, "n"], negative: Float[Array, "n"], /) -> Op[Float[Array, ""]]:
+def triplet_ratio(
+    positive: Float[Array, "n"], negative: Float[Array, "n"], /, reduction: str = "mean"
+) -> Op[Float[Array, ""]]:
     """ℓ = mean ‖(s₊, s₋ − 1)‖² = mean 2 s₊², where (s₊, s₋) = softmax(d₊, d₋).
 
     Parameters
     ----------
     positive, negative
         (n,) distances of each anchor to its positive, d₊, and to its negative, d₋.
+    reduction
+        mean, mean_active, sum or none.
 
     Returns
     -------
@@ -111,19 +116,52 @@ def triplet_ratio(positive: Float[Array, "n"], negative: Float[Array, "n"], /) -
     ----------
     Hoffer & Ailon (2015), "Deep metric learning using triplet network", §2.
     """
-    _check(positive, negative)
-    x = positive - negative
-    s = logistic(x)
-
-    def pullback(dl):
-        share = positive.dtype.type(dl / len(x))
-        dpositive = share * 4 * s * s * logistic(-x)
-        return dpositive, -dpositive
-
-    return (2 * s * s).mean(), pullback
+    return _triplet_loss(positive, negative, ratio_shape(), reduction)
 
 
-def _check(positive: Array, negative: Array) -> None:
+def hinge_shape(margin: float = 1.0) -> Shape:
+    """max(0, x + margin) and its slope."""
+    margin = require.between("margin", margin, 0)
+
+    def shape(x):
+        violation = np.maximum(x + margin, 0)
+        return violation, (violation > 0).astype(x.dtype)
+
+    return shape
+
+
+def soft_margin_shape(margin: float = 0.0) -> Shape:
+    """log(1 + e^(x + margin)) and its slope."""
+    margin = require.between("margin", margin, 0)
+    return lambda x: (softplus(x + margin), logistic(x + margin))
+
+
+def ratio_shape() -> Shape:
+    """2 σ(x)² and its slope, 4 σ(x)² σ(−x)."""
+
+    def shape(x):
+        s = logistic(x)
+        return 2 * s * s, 4 * s * s * logistic(-x)
+
+    return shape
+
+
+SHAPES: dict[str, Callable[..., Shape]] = {
+    "triplet_hinge": hinge_shape,
+    "triplet_soft_margin": soft_margin_shape,
+    "triplet_ratio": ratio_shape,
+}
+
+
+def _triplet_loss(positive: Array, negative: Array, shape: Shape, reduction: str) -> Any:
     require.dimensions(1, "(n,)", positive=positive, negative=negative)
     require.same_shape(positive=positive, negative=negative)
     require.rows(positive=positive)
+    values, slope = shape(positive - negative)
+    value, spread = reduced(values, reduction)
+
+    def pullback(dl):
+        dpositive = spread(dl) * slope
+        return dpositive, -dpositive
+
+    return value, pullback

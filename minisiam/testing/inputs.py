@@ -67,9 +67,26 @@ def dimensions(hint: Any, size: Callable[[str], int]) -> tuple[int, ...]:
     return tuple(int(name) if name.isdecimal() else size(name) for name in names)
 
 
-def is_boolean(hint: Any) -> bool:
-    """Whether an annotation is `Bool[...]`."""
-    return "bool" in hint.dtypes
+def cases(op: Callable[..., Any], definition: Any) -> list[dict[str, Any]]:
+    """The constants to try, as far as the op has them: a learner's need not have every one of the library's."""
+    known = inspect.signature(op).parameters
+    return [{name: c for name, c in case.items() if name in known} for case in definition.cases]
+
+
+def kind(hint: Any) -> str:
+    """Whether an annotation is of `Bool`, `Int` or `Float`."""
+    return "bool" if "bool" in hint.dtypes else "int" if "int64" in hint.dtypes else "float"
+
+
+def integers(
+    name: str, shape: tuple[int, ...], definition: Any, size: Callable[[str], int], pick: Callable[[int], int]
+) -> Array:
+    """Targets that are columns of D, or labels with the classes that the definition wants, in an order of chance."""
+    (count,) = shape
+    if name == "targets":
+        return np.array([pick(size("m")) for _ in range(count)], int)
+    labels = [*definition.labels, *(pick(3) for _ in range(count - len(definition.labels)))]
+    return np.array([labels.pop(pick(len(labels))) for _ in range(count)], int)
 
 
 def split(op: Callable[..., Any], drawn: dict[str, Any], constants: dict[str, Any], upstream: Any) -> Case:
@@ -95,18 +112,21 @@ def _rung(draw, op, definition, hints, rows, features):
         low, high = definition.sizes.get(name, (1, 3))
         return min(high, low - 1 + (rows if name in ROWS or name == "rows" else features))
 
-    def array(shape, booleans=False):
-        return draw(
-            arrays(
-                bool if booleans else float,
-                shape,
-                elements=st.booleans() if booleans else st.sampled_from(NUMBERS),
-                fill=st.nothing(),
-            )
-        )
+    low, high = definition.domain or (-np.inf, np.inf)
+    numbers = [x for x in NUMBERS if low <= x <= high]
 
-    drawn = {name: array(dimensions(hint, size), is_boolean(hint)) for name, hint in hints.items()}
-    case = split(op, drawn, draw(st.sampled_from(definition.cases)), None)
+    def array(shape, booleans=False, elements=NUMBERS):
+        elements = st.booleans() if booleans else st.sampled_from(elements)
+        return draw(arrays(bool if booleans else float, shape, elements=elements, fill=st.nothing()))
+
+    def any_of(name, hint):
+        shape = dimensions(hint, size)
+        if kind(hint) == "int":
+            return integers(name, shape, definition, size, lambda k: draw(st.integers(0, k - 1)))
+        return array(shape, kind(hint) == "bool", numbers)
+
+    drawn = {name: any_of(name, hint) for name, hint in hints.items()}
+    case = split(op, drawn, draw(st.sampled_from(cases(op, definition))), None)
     with np.errstate(all="ignore"):
         value = definition(*case.variables.values(), **case.constants)
     return case._replace(upstream=array(np.shape(value))[()])
@@ -128,12 +148,18 @@ def generic(op: Callable[..., Any], definition: Any, seed: int, rows: int | None
             sizes[name] = rows if rows and name in ROWS else int(rng.integers(least, most + 1))
         return sizes[name]
 
-    drawn = {
-        name: rng.random(shape) < 0.5 if is_boolean(hint) else np.asarray(scale * rng.normal(size=shape))
-        for name, hint in shapes(op).items()
-        for shape in [dimensions(hint, size)]
-    }
-    constants = definition.cases[rng.integers(len(definition.cases))]
+    def any_of(name, hint):
+        shape = dimensions(hint, size)
+        if kind(hint) == "int":
+            return integers(name, shape, definition, size, lambda k: int(rng.integers(k)))
+        if kind(hint) == "bool":
+            return rng.random(shape) < 0.5
+        low, high = definition.domain or (0.0, 1.0)
+        return np.asarray(rng.uniform(low, high, shape) if definition.domain else scale * rng.normal(size=shape))
+
+    drawn = {name: any_of(name, hint) for name, hint in shapes(op).items()}
+    known = cases(op, definition)
+    constants = known[rng.integers(len(known))]
     case = split(op, drawn, constants, None)
     with np.errstate(all="ignore"):
         value = definition(*case.variables.values(), **case.constants)
@@ -160,7 +186,7 @@ def wild(op: Callable[..., Any], definition: Any, dtype: Any = np.float64) -> st
 
 @st.composite
 def _wild(draw, definition, hints, dtype):
-    limit, width = (1e150, 64) if dtype == np.float64 else (float(np.float32(1e18)), 32)
+    limit, width = wildest(definition, dtype), 64 if dtype == np.float64 else 32
     sizes: dict[str, int] = {}
 
     def size(name):
@@ -169,8 +195,19 @@ def _wild(draw, definition, hints, dtype):
         return sizes[name]
 
     elements = st.floats(-limit, limit, width=width)  # type: ignore[arg-type]
-    return {
-        name: draw(arrays(bool, shape)) if is_boolean(hint) else draw(arrays(dtype, shape, elements=elements))
-        for name, hint in hints.items()
-        for shape in [dimensions(hint, size)]
-    }
+
+    def any_of(name, hint):
+        shape = dimensions(hint, size)
+        if kind(hint) == "int":
+            return integers(name, shape, definition, size, lambda k: draw(st.integers(0, k - 1)))
+        return draw(arrays(bool, shape)) if kind(hint) == "bool" else draw(arrays(dtype, shape, elements=elements))
+
+    return {name: any_of(name, hint) for name, hint in hints.items()}
+
+
+LIMITS = {np.float64: 1e150, np.float32: 1e18}
+
+
+def wildest(definition: Any, dtype: Any) -> float:
+    """The largest number that is tried: its square can be held, unless the definition says otherwise."""
+    return float(np.dtype(dtype).type(LIMITS[dtype] ** definition.reach))
