@@ -1,7 +1,14 @@
-"""method = encoder × distance × loss.   Four wirings of one encoder; each is an objective
+"""method = encoder × distance × loss.   The wirings of one encoder; each is an objective
 
     params          = objective.init(rng, shape)            shape of one image
     value, pullback = objective(params, /, *batch)          (dparams,) = pullback(1.0)
+
+    siamese, verification    x1, x2, same                   d(f(x1), f(x2)), pair by pair
+    triplet                  anchor, positive, negative     d(f(a), f(p)) and d(f(a), f(n))
+    batch                    x, labels                      every image against every other
+    proxy                    x, labels                      every image against a learned point for each class
+    prototypical, matching   support, support_labels, query, labels     queries against class means, or all support
+    views                    x1, x2                         every first view against every second
 
 The parameters of all three sit in one tree, {"encoder": …, "distance": …, "loss": …}, and so do their gradients.
 Nothing here knows a particular encoder, distance or loss: they are handed in, and any of them fits.
@@ -13,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import tree
+from . import require, tree
 from .op import parameters
 
 if TYPE_CHECKING:
@@ -108,8 +115,8 @@ def verification(encoder: Any, distance: Callable[..., Any], loss: Callable[...,
 def batch(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) -> Network:
     """ℓ( D(z, z) ; labels ) with z = f(x; θ): every image is encoded once and compared with every other.
 
-    The objective takes `x, labels`; `pairwise` is a distance of `minisiam.pairwise` and the loss one on a matrix,
-    `losses.over(losses.contrastive, miners.all_pairs)`.
+    The objective takes `x, labels`; `pairwise` is a distance of `minisiam.pairwise` (or `streamed` of one, for large
+    batches) and the loss one on a matrix: `losses.supcon`, `losses.over(losses.triplet_hinge, miners.batch_hard)`.
     """
 
     def apply(params, /, x, labels):
@@ -126,6 +133,132 @@ def batch(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) 
         return value, pullback
 
     return Network(_init(encoder, pairwise, loss), apply)
+
+
+def proxy(
+    encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any], classes: int, centres: int = 1
+) -> Network:
+    """ℓ( D(f(x; θ), W) ; labels ) with one learned point for each class, the rows of W.
+
+    The objective takes `x, labels`, integers from 0 to classes − 1. The loss reads images against classes:
+    `losses.softmax_cross_entropy`, `losses.arcface`, `losses.proxy_anchor`. W is `params["proxies"]`, of the
+    shape (classes · centres, d); it starts near the unit sphere and is of no use once the training is over.
+    """
+    require.whole("classes", classes, 2)
+    require.whole("centres", centres, 1)
+    first = _init(encoder, pairwise, loss)
+
+    def init(rng, shape):
+        _, (size,) = encoder.init(np.random.default_rng(0), shape)
+        proxies = rng.normal(0, 1 / np.sqrt(size), (classes * centres, size)).astype(np.float32)
+        return first(rng, shape) | {"proxies": proxies}
+
+    def apply(params, /, x, labels):
+        z, pull_z = encoder(params["encoder"], x, input_grad=False)
+        D, pull_D = pairwise(z, params["proxies"], *params["distance"])
+        value, pull_value = loss(D, *params["loss"], labels)
+
+        def pullback(dl):
+            dD, *dloss = pull_value(dl)
+            dz, dproxies, *ddistance = pull_D(dD)
+            dtheta, _ = pull_z(dz)
+            grads = {"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss), "proxies": dproxies}
+            return (grads,)
+
+        return value, pullback
+
+    return Network(init, apply)
+
+
+def prototypical(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) -> Network:
+    """ℓ( D(f(query; θ), c) ; labels ) with cₖ the mean of the support embeddings of class k (Snell et al. 2017).
+
+    The objective takes `support, support_labels, query, labels` as `samplers.episodes` yields them, classes from 0 to
+    n − 1; the loss reads queries against classes, `losses.softmax_cross_entropy`.
+    """
+
+    def apply(params, /, support, support_labels, query, labels):
+        zs, pull_s = encoder(params["encoder"], support, input_grad=False)
+        zq, pull_q = encoder(params["encoder"], query, input_grad=False)
+        share = _shares(support_labels, zs.dtype)
+        D, pull_D = pairwise(zq, share @ zs, *params["distance"])
+        value, pull_value = loss(D, *params["loss"], labels)
+
+        def pullback(dl):
+            dD, *dloss = pull_value(dl)
+            dzq, dmeans, *ddistance = pull_D(dD)
+            dtheta = tree.add(pull_q(dzq)[0], pull_s(share.T @ dmeans)[0])
+            return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
+
+        return value, pullback
+
+    return Network(_init(encoder, pairwise, loss), apply)
+
+
+def _shares(labels: Any, dtype: Any) -> Any:
+    """(classes, n): one over the size of its class for each image, so that shares @ z are the means of the classes."""
+    require.class_labels(labels, name="support_labels")
+    mine = np.arange(labels.max(initial=-1) + 1)[:, None] == labels
+    if not mine.any(axis=1).all() or labels.min(initial=0) < 0:
+        raise ValueError(
+            "support_labels must use every number from 0 up: np.unique(labels, return_inverse=True)[1] does"
+        )
+    return (mine / mine.sum(axis=1, keepdims=True)).astype(dtype)
+
+
+def matching(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) -> Network:
+    """ℓ( D(f(query; θ), f(support; θ)) ; same ): every query against every support image (Vinyals et al. 2016).
+
+    The objective takes `support, support_labels, query, labels`; the loss reads which support image is of the query's
+    class, `losses.matching`.
+    """
+
+    def apply(params, /, support, support_labels, query, labels):
+        zs, pull_s = encoder(params["encoder"], support, input_grad=False)
+        zq, pull_q = encoder(params["encoder"], query, input_grad=False)
+        D, pull_D = pairwise(zq, zs, *params["distance"])
+        value, pull_value = loss(D, *params["loss"], labels[:, None] == support_labels)
+
+        def pullback(dl):
+            dD, *dloss = pull_value(dl)
+            dzq, dzs, *ddistance = pull_D(dD)
+            dtheta = tree.add(pull_q(dzq)[0], pull_s(dzs)[0])
+            return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
+
+        return value, pullback
+
+    return Network(_init(encoder, pairwise, loss), apply)
+
+
+def views(encoder: Any, loss: Callable[..., Any], pairwise: Callable[..., Any] | None = None) -> Network:
+    """ℓ( f(x₁), f(x₂) ), or ℓ( D(f(x₁), f(x₂)) ): two views of the same images, and no label.
+
+    The objective takes `x1, x2`. Without a distance the loss reads the embeddings, `losses.vicreg`; with one, every
+    first view against every second, `losses.info_nce`.
+    """
+    whole = loss if pairwise is None else _composed(pairwise, loss)
+
+    def apply(params, /, x1, x2):
+        z1, pull_z1 = encoder(params["encoder"], x1, input_grad=False)
+        z2, pull_z2 = encoder(params["encoder"], x2, input_grad=False)
+        value, pull_value = whole(z1, z2)
+
+        def pullback(dl):
+            dz1, dz2 = pull_value(dl)
+            return ({"encoder": tree.add(pull_z1(dz1)[0], pull_z2(dz2)[0]), "distance": (), "loss": ()},)
+
+        return value, pullback
+
+    return Network(_init(encoder, pairwise or loss, loss), apply)
+
+
+def _composed(pairwise: Callable[..., Any], loss: Callable[..., Any]) -> Callable[..., Any]:
+    def whole(z1: Any, z2: Any) -> Op[Any]:
+        D, pull_D = pairwise(z1, z2)
+        value, pull = loss(D)
+        return value, lambda dl: pull_D(*pull(dl))
+
+    return whole
 
 
 def regularized(network: Network, penalty: Callable[..., Any]) -> Network:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minisiam import distances, encoders, layers, losses, miners, networks, pairwise, tree
+from minisiam import distances, encoders, layers, losses, miners, networks, pairwise, streamed, tree
 
 DISTANCES = ["l2", "squared_l2", "l1", "weighted_l1", "cosine"]
 TRIPLET_LOSSES = [losses.triplet_hinge, losses.triplet_soft_margin, losses.triplet_ratio]
@@ -75,15 +75,76 @@ def test_batch_from_end_to_end(rng, batch, name, miner):
     agrees_with_differences(network, started(network, rng), x[0], labels)
 
 
+@pytest.mark.parametrize("loss", [losses.supcon, losses.over(losses.triplet_soft_margin, miners.batch_hard)])
+@pytest.mark.parametrize("name", [*DISTANCES, "dot"])
+def test_a_streamed_batch_is_the_batch(rng, batch, name, loss):
+    """The same network, whether the matrix is held or not."""
+    x, labels = batch[0][0], batch[2]
+    matrix = getattr(pairwise, name)
+    whole, by_rows = (networks.batch(encoders.mlp(7, 3), d, loss) for d in (matrix, streamed(matrix)))
+    params = started(whole, rng)
+    value, pullback = whole(params, x, labels)
+    streamed_value, streamed_pullback = by_rows(params, x, labels)
+    assert streamed_value == pytest.approx(value, rel=1e-12)
+    close(streamed_pullback(1.0)[0], pullback(1.0)[0], 1e-11)
+
+
+@pytest.mark.parametrize("name", [*DISTANCES, "dot"])
+def test_proxies_from_end_to_end(rng, batch, name):
+    x, labels = batch[0][0], batch[2]
+    network = networks.proxy(encoders.mlp(9, 3), getattr(pairwise, name), losses.softmax_cross_entropy, classes=3)
+    params = started(network, rng)
+    assert params["proxies"].shape == (3, 3)
+    agrees_with_differences(network, params, x, labels)
+
+
+@pytest.mark.parametrize("name", [*DISTANCES, "dot"])
+def test_episodes_from_end_to_end(rng, batch, name):
+    support, query, labels = batch[0][0], batch[0][1], batch[2]
+    encoder, matrix = encoders.mlp(7, 3), getattr(pairwise, name)
+    for network in (
+        networks.prototypical(encoder, matrix, losses.softmax_cross_entropy),
+        networks.matching(encoder, matrix, losses.matching),
+    ):
+        agrees_with_differences(network, started(network, rng), support, labels, query, labels[::-1])
+
+
+def test_one_shot_prototypes_are_the_support_itself(rng, batch):
+    """With one image a class the mean is the image, and a prototypical network is a matching network."""
+    x, query = batch[0][0][:3], batch[0][1][:3]
+    labels, encoder = np.arange(3), encoders.mlp(7, 3)
+    means = networks.prototypical(encoder, pairwise.squared_l2, losses.softmax_cross_entropy)
+    neighbours = networks.matching(encoder, pairwise.squared_l2, losses.matching)
+    params = started(means, rng)
+    one, two = (network(params, x, labels, query, labels) for network in (means, neighbours))
+    assert one[0] == pytest.approx(two[0], rel=1e-12)
+    close(one[1](1.0)[0], two[1](1.0)[0], 1e-11)
+
+
+def test_views_from_end_to_end(rng, batch):
+    x1, x2, _ = batch[0]
+    encoder = encoders.mlp(7, 3)
+    for network in (networks.views(encoder, losses.vicreg), networks.views(encoder, losses.info_nce, pairwise.cosine)):
+        agrees_with_differences(network, started(network, rng), x1, x2)
+
+
+def test_support_labels_that_skip_a_class_are_refused(rng, batch):
+    network = networks.prototypical(encoders.mlp(7, 3), pairwise.l2, losses.softmax_cross_entropy)
+    x, labels = batch[0][0], np.array([0, 0, 2, 2, 3, 3])
+    with pytest.raises(ValueError, match=r"every number from 0 up: np\.unique"):
+        network(started(network, rng), x, labels, x, labels)
+
+
 @pytest.mark.parametrize(
     "encoder",
-    [encoders.bielski(3), encoders.conv4(4, embedding=3), encoders.koch(28, 3, init="he")],
+    [encoders.bielski(3), encoders.conv2(3), encoders.conv4(4, embedding=3), encoders.koch(28, 3, init="he")],
     ids=lambda e: e.name,
 )
 def test_convolutional_networks_from_end_to_end(rng, encoder):
-    x1, x2 = rng.random((2, 2, 28, 28, 1))
+    side = 14 if encoder.name == "conv2" else 28
+    x1, x2 = rng.random((2, 2, side, side, 1))
     network = networks.siamese(encoder, distances.squared_l2, losses.contrastive)
-    agrees_with_differences(network, started(network, rng, (28, 28, 1)), x1, x2, np.array([True, False]))
+    agrees_with_differences(network, started(network, rng, (side, side, 1)), x1, x2, np.array([True, False]))
 
 
 def test_regularized_from_end_to_end(rng, batch):
