@@ -1,4 +1,4 @@
-"""Pictures: of what a network learnt (clusters, distances, curves, answers), and of a gradient over the plane.
+"""Pictures: of what a network learnt (clusters, distances, curves, answers), of a gradient over the plane, of forces.
 
 Every function returns a matplotlib Figure and touches no global state: save it with `figure.savefig(path)`.
 Colours are Okabe and Ito's, told apart by the colour-blind; what a colour says a marker or a line style says too.
@@ -12,6 +12,7 @@ except ImportError as error:
 from .gradients import gradient_page
 from .sheets import few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
 from .training import clusters, curves, distances, one_shot_bars, plane_of
+from .xray import xray
 
 __all__ = [
     "clusters",
@@ -24,4 +25,5 @@ __all__ = [
     "pairs_sheet",
     "plane_of",
     "triplets_sheet",
+    "xray",
 ]
