@@ -9,6 +9,19 @@ settings.register_profile("repeatable", derandomize=True, database=None, deadlin
 settings.load_profile("repeatable")
 
 
+collect_ignore = ["oracle/make_oracle.py"]  # it needs torch, which the tests do not
+ORACLE_SAID = pytest.StashKey()  # one line a file, from test_oracle.py
+
+
+def pytest_addoption(parser):
+    parser.addoption("--oracle", action="append", metavar="FILE.json", help="check the losses and miners of this file")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash.get(ORACLE_SAID, []):
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
