@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from ..typing import Array
 
-MANY = 48  # positives an anchor from which sorting its row beats comparing it with each: benchmarks/losses.py
+MANY = (
+    72  # positives an anchor from which sorting its row beats comparing it with each: benchmarks/losses.py --crossover
+)
 
 
 def over(loss: Callable[..., Any], miner: Callable[..., Any], swap: bool = False) -> Callable[..., Any]:
