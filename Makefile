@@ -41,5 +41,5 @@ $(BIN)/python:
 	@touch $@
 
 .venv/test.stamp: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[figures,check]' --group dev
+	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads]' --group dev
 	@touch $@

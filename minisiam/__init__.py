@@ -14,10 +14,13 @@ from . import (
     ops,
     optimizers,
     pairwise,
+    presets,
     samplers,
     train,
     tree,
+    xray,
 )
+from .streaming import streamed
 
 __version__ = "0.1.0"
 
@@ -35,7 +38,10 @@ __all__ = [
     "ops",
     "optimizers",
     "pairwise",
+    "presets",
     "samplers",
+    "streamed",
     "train",
     "tree",
+    "xray",
 ]

@@ -1,4 +1,4 @@
-"""The command line: `minisiam train | evaluate | plot | data | check`."""
+"""The command line: `minisiam train | evaluate | plot | data | check | xray | compare-losses`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import __version__, datasets, methods, report, runs
-from .methods import Settings
+from . import __version__, datasets, methods, report, require, runs
+from . import settings as words
+from .miners import MINERS
+from .ops import normalize
+from .settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,7 +34,35 @@ Train an embedding on the built-in pen glyphs and examine it on alphabets it has
     minisiam train --network siamese                      pairs: same or different? (contrastive loss)
     minisiam train --network triplet --loss ratio         triplets (Hoffer & Ailon 2015)
     minisiam train --network verification --distance weighted-l1      p(same) (Koch et al. 2015)
-    minisiam train --network batch --loss hinge           every image of a batch against every other
+    minisiam train --loss hinge --miner semi-hard-facenet     FaceNet's triplets of a batch
+    minisiam train --loss cosface                         a learned proxy for each class
+
+What a loss reads, and so which network can have it:
+
+    siamese        two images         contrastive, double-margin, pair-hinge, margin-loss, cosine-embedding
+    triplet        three images       soft-margin, hinge, ratio
+    verification   two images         cross-entropy
+    batch          32 letters × 4     all of these but the last, with --miner, and
+                                      supcon, nt-xent, nca, n-pair, lifted, generalised-lifted, multi-similarity,
+                                      circle, tuplet-margin, angular, histogram, fast-ap         (every pair at once)
+                                      proxy-nca, proxy-nca++, proxy-anchor, normalised-softmax, cosface, arcface,
+                                      soft-triple                                                (a point a class)
+                                      prototypical, matching                                     (episodes)
+                                      info-nce, vicreg                                           (two views)
+"""
+XRAY = """\
+What a loss does to each point of a batch: who pulls whom, how hard, and whether the forces obey their laws.
+
+    minisiam xray                                     a small batch in the plane, batch-hard triplets on L2
+    minisiam xray --loss contrastive --distance cosine
+    minisiam xray --loss supcon --out supcon.png      the figure
+    minisiam xray --run runs/batch-cosine-supcon      32 images of a run's unseen letters, under the run's own loss
+"""
+COMPARE = """\
+One name, seven functions: "the triplet loss" and "the contrastive loss" of well-known libraries on one batch.
+
+    minisiam compare-losses                           twelve points of four classes
+    minisiam compare-losses --data batch.npz          your own: arrays z (n, d) and labels (n,)
 """
 EVALUATE = """\
 Examine a run again: 20-way one-shot on unseen alphabets, beside pixels and the untrained network.
@@ -85,16 +116,20 @@ def parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("train", help="train a network and examine it", description=TRAIN, formatter_class=raw)
     default = Settings()
     verb.add_argument(
-        "--network", default=default.network, help=_choice("how images are shown", methods.LOSSES, default.network)
+        "--network", default=default.network, help=_choice("how images are shown", words.LOSSES, default.network)
     )
     verb.add_argument(
-        "--encoder", default=default.encoder, help=_choice("base network", methods.ENCODERS, default.encoder)
+        "--encoder", default=default.encoder, help=_choice("base network", words.ENCODERS, default.encoder)
     )
-    verb.add_argument("--distance", default=default.distance, help=_choice("", methods.DISTANCES, default.distance))
-    verb.add_argument("--loss", help=_choice("", methods.FUNCTIONS, "the network's first"))
+    verb.add_argument("--distance", help=_choice("", words.DISTANCES, "the one that goes with the loss"))
+    verb.add_argument("--loss", help=_choice("", words.FUNCTIONS, "the network's first"))
+    verb.add_argument(
+        "--miner", help=_choice("which pairs or triplets of a batch", MINERS, "all-pairs for pairs, else batch-hard")
+    )
     verb.add_argument(
         "--margin", type=float, help="of contrastive and hinge, in units of the distance (default: found by search)"
     )
+    verb.add_argument("--normalize", action="store_true", help="put the embedding on the unit sphere")
     verb.add_argument(
         "--embedding-size", type=int, default=default.embedding_size, metavar="N", help="(default: %(default)s)"
     )
@@ -103,13 +138,16 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         default=default.learning_rate,
         metavar="RATE",
-        help="Adam's (default: %(default)s)",
+        help="Adam's (default: found by search, for the loss)",
+    )
+    verb.add_argument(
+        "--weight-decay", type=float, default=default.weight_decay, metavar="RATE", help="(default: %(default)s)"
     )
     verb.add_argument(
         "--seed", type=int, default=default.seed, metavar="N", help="same seed, same network (default: %(default)s)"
     )
     verb.add_argument(
-        "--steps", type=int, default=default.steps, metavar="N", help="batches to train on (default: %(default)s)"
+        "--steps", type=int, metavar="N", help="batches to train on (default: 2500 large or 5000 small ones)"
     )
     verb.add_argument(
         "--minutes",
@@ -160,6 +198,28 @@ def parser() -> argparse.ArgumentParser:
         help="draw a sheet (default: pen-glyphs.png)",
     )
     verb.set_defaults(command=data)
+
+    verb = verbs.add_parser("xray", help="who pulls whom under a loss", description=XRAY, formatter_class=raw)
+    looked = (*words.PAIRS, *words.TRIPLETS, *words.MATRIX)
+    verb.add_argument("--loss", default="hinge", help=_choice("", looked, "hinge"))
+    verb.add_argument("--distance", help=_choice("", words.DISTANCES, "the one that goes with the loss"))
+    verb.add_argument("--miner", help=_choice("", MINERS, "all-pairs for pairs, else batch-hard"))
+    verb.add_argument("--margin", type=float, help="of contrastive and hinge, in units of the distance")
+    verb.add_argument("--run", type=Path, metavar="RUN", help="the embedding and the loss of a run in their place")
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="another batch (default: %(default)s)")
+    verb.add_argument("--rows", type=int, default=12, metavar="N", help="points in the table (default: %(default)s)")
+    verb.add_argument("--out", type=Path, metavar="FILE", help="draw the figure")
+    verb.add_argument("--json", action="store_true", help="print everything as JSON")
+    verb.set_defaults(command=xray)
+
+    verb = verbs.add_parser(
+        "compare-losses", help="one name, seven functions", description=COMPARE, formatter_class=raw
+    )
+    verb.add_argument("--data", type=Path, metavar="FILE", help="an .npz file with z (n, d) and labels (n,)")
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="another batch (default: %(default)s)")
+    verb.add_argument("--json", action="store_true", help="print the rows as JSON")
+    verb.set_defaults(command=compare_losses)
+
     verb = verbs.add_parser("check", help="is this gradient right?", description=CHECK, formatter_class=raw)
     what = verb.add_mutually_exclusive_group(required=True)
     what.add_argument("op", nargs="?", metavar="OP", help="losses.contrastive, or path/to/file.py:function")
@@ -255,6 +315,54 @@ def data(arguments: argparse.Namespace) -> int:
             np.stack(rows), whole.names, "Pen glyphs: twenty letters of each alphabet, by one drawer"
         ).savefig(arguments.show, dpi=110)
         say(f"\n{arguments.show}")
+    return 0
+
+
+def xray(arguments: argparse.Namespace) -> int:
+    """`minisiam xray`."""
+    from . import xray
+
+    if arguments.run:
+        run = runs.open_run(arguments.run)
+        found = report.xray_of(run, runs.load("pen-glyphs", run.method.pixels).test, arguments.seed)
+        title = run.settings.title
+    else:
+        require.one_of("loss", arguments.loss, (*words.PAIRS, *words.TRIPLETS, *words.MATRIX))
+        chosen = {name: getattr(arguments, name) for name in ("loss", "distance", "miner", "margin", "seed")}
+        margin = {"hinge": 0.5, "contrastive": 1.0}.get(arguments.loss) if arguments.distance in (None, "l2") else None
+        chosen["margin"] = chosen["margin"] or margin
+        settings = Settings(
+            network="batch", embedding_size=2, normalize=arguments.miner == "distance-weighted", **chosen
+        )
+        z, labels = xray.example(np.random.default_rng(arguments.seed))
+        if settings.normalize:
+            z = normalize(z)[0]
+        found = report.xray_in(methods.build(settings), z, labels, margin=settings.margin or 0.5)
+        title = settings.title.partition(" × ")[2]  # there is no encoder here
+    if arguments.out:
+        from . import plots
+
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        plots.xray(found, title).savefig(arguments.out, dpi=110)
+    if arguments.json:
+        say(json.dumps(found.as_dict(), indent=2, allow_nan=False))
+    else:
+        say(f"{title}\n\n{found.table(arguments.rows)}" + (f"\n\n{arguments.out}" if arguments.out else ""))
+    return 0
+
+
+def compare_losses(arguments: argparse.Namespace) -> int:
+    """`minisiam compare-losses`."""
+    from . import compare
+
+    if arguments.data:
+        z, labels = compare.load(arguments.data)
+    else:
+        z, labels = compare.example(np.random.default_rng(arguments.seed))
+    if arguments.json:
+        say(json.dumps([row._asdict() for row in compare.table(z, labels)], indent=2, allow_nan=False))
+    else:
+        compare.run(z, labels, say)
     return 0
 
 

@@ -51,13 +51,15 @@ def Conv(
     outputs: int,
     kernel: int,
     padding: str = "valid",
+    stride: int = 1,
     weights: Initializer = initializers.he,
     bias: Initializer = initializers.zeros,
 ) -> Layer:
-    """`ops.conv2d` with a kernel × kernel window."""
+    """`ops.conv2d` with a kernel × kernel window, at every `stride`-th place."""
     require.whole("outputs", outputs, 1)
     require.whole("kernel", kernel, 1)
     require.one_of("padding", padding, PADDINGS)
+    require.whole("stride", stride, 1)
 
     def init(rng, shape):
         if len(shape) != 3:
@@ -67,12 +69,14 @@ def Conv(
             h, w = h - kernel + 1, w - kernel + 1
         if min(h, w) < 1:
             raise ValueError(f"a {kernel}×{kernel} window does not fit into {shape[0]}×{shape[1]}: use larger images")
-        return (weights(rng, (kernel, kernel, channels, outputs)), bias(rng, (outputs,))), (h, w, outputs)
+        params = weights(rng, (kernel, kernel, channels, outputs)), bias(rng, (outputs,))
+        return params, (-(-h // stride), -(-w // stride), outputs)
 
     def convolve(x, W, b, /, input_grad=True):
-        return ops.conv2d(x, W, b, padding=padding, input_grad=input_grad)
+        return ops.conv2d(x, W, b, padding=padding, stride=stride, input_grad=input_grad)
 
-    return Layer(init, _with_params(convolve), f"Conv {outputs} @ {kernel}×{kernel} {padding}")
+    step = f" / {stride}" if stride > 1 else ""
+    return Layer(init, _with_params(convolve), f"Conv {outputs} @ {kernel}×{kernel}{step} {padding}")
 
 
 def MaxPool(size: int = 2) -> Layer:

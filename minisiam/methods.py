@@ -1,4 +1,4 @@
-"""From names to a method: the words of the command line, which of them go together, and what they build.
+"""From settings to a method: what the words of the command line build, and what trains it.
 
 settings = Settings(network="triplet", distance="cosine")
 method   = build(settings)                → encoder, network, distance of matrices, optimizer
@@ -7,16 +7,16 @@ batches  = method.batches(data, rng)      → what trains it
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import distances, encoders, initializers, losses, miners, networks, optimizers, pairwise, require, samplers
-from .datasets import blurred, centred, turned
+from . import distances, encoders, initializers, layers, losses, miners, networks, optimizers, pairwise, samplers
+from .datasets import blurred, centred, resized, turned
 from .evaluate import embed
-from .op import parameters, starting
+from .op import as_learned, parameters, starting
+from .settings import CENTRES, EPISODES, FUNCTIONS, PROXIES, THRESHOLDS, Settings, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,134 +27,34 @@ if TYPE_CHECKING:
     from .optimizers import Optimizer
     from .typing import Array, Generator, Params
 
-# which losses a network can have, its default first, and why it can have no other
-LOSSES = {
-    "siamese": ("contrastive",),
-    "triplet": ("soft-margin", "hinge", "ratio"),
-    "verification": ("cross-entropy",),
-    "batch": ("soft-margin", "hinge", "ratio", "contrastive"),
-}
-READS = {
-    "contrastive": "a distance and whether the pair is the same: use --network siamese (or batch)",
-    "cross-entropy": "log-odds, so a distance with a learned threshold: use --network verification",
-    "hinge": "two distances, to a positive and to a negative: use --network triplet (or batch)",
-    "soft-margin": "two distances, to a positive and to a negative: use --network triplet (or batch)",
-    "ratio": "two distances, to a positive and to a negative: use --network triplet (or batch)",
-}
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "contrastive": losses.contrastive,
-    "cross-entropy": losses.cross_entropy,
-    "hinge": losses.triplet_hinge,
-    "soft-margin": losses.triplet_soft_margin,
-    "ratio": losses.triplet_ratio,
-}
-DISTANCES = ("l2", "squared-l2", "l1", "weighted-l1", "cosine")
-ENCODERS = ("mlp", "bielski", "conv4", "koch28", "koch35", "koch105")
-# the margin of a loss that has one, in the units of each distance: found by search on training alphabets
-MARGINS = {
-    "contrastive": {"l2": 5.0, "squared-l2": 10.0, "l1": 50.0, "weighted-l1": 1.0, "cosine": 0.5},
-    "hinge": {"l2": 1.0, "squared-l2": 5.0, "l1": 10.0, "weighted-l1": 0.5, "cosine": 0.3},
-}
-# where verification begins: the scale of the distance, and the distance at which a pair is as likely same as not
-THRESHOLDS = {
-    "l2": (3.0, 3.33),
-    "squared-l2": (0.3, 16.7),
-    "l1": (0.3, 33.0),
-    "weighted-l1": (30.0, 0.33),
-    "cosine": (10.0, 0.5),
-}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides a run. `loss` and `margin` are filled in when they are left out."""
-
-    network: str = "batch"
-    encoder: str = "mlp"
-    distance: str = "l2"
-    loss: str | None = None
-    margin: float | None = None
-    embedding_size: int = 128
-    seed: int = 0
-    steps: int = 6000
-    minutes: float = 1.0
-    learning_rate: float = 1e-3
-
-    def __post_init__(self) -> None:
-        require.one_of("network", self.network, LOSSES)
-        require.one_of("encoder", self.encoder, ENCODERS)
-        require.one_of("distance", self.distance, DISTANCES)
-        if self.loss is None:
-            object.__setattr__(self, "loss", LOSSES[self.network][0])
-        self._check_loss()
-        self._check_margin()
-        require.whole("seed", self.seed, 0)
-        require.whole("steps", self.steps, 1)
-        require.whole("embedding-size", self.embedding_size, 1)
-        require.between("minutes", self.minutes, 0, open_low=True)
-        require.between("learning-rate", self.learning_rate, 0, open_low=True)
-        if self.embedding_size == 1 and self.distance == "cosine":
-            raise ValueError("the cosine of two numbers is ±1 and says nothing: use --embedding-size 2 or more")
-
-    def _check_loss(self) -> None:
-        require.one_of("loss", str(self.loss), FUNCTIONS)
-        if self.loss not in LOSSES[self.network]:
-            raise ValueError(
-                f"--network {self.network} cannot have --loss {self.loss}, which reads {READS[str(self.loss)]}"
-            )
-
-    def _check_margin(self) -> None:
-        if self.loss not in MARGINS:
-            if self.margin is not None:
-                raise ValueError(f"--loss {self.loss} has no margin: leave --margin out, or use {' or '.join(MARGINS)}")
-            return
-        if self.margin is None:
-            object.__setattr__(self, "margin", MARGINS[self.loss][self.distance])
-        margin = require.between("margin", self.margin, 0, open_low=True)  # type: ignore[arg-type]
-        if self.distance == "cosine" and margin > 2:
-            raise ValueError(f"cosine distances lie between 0 and 2, so a margin of {margin:g} can never be kept")
-
-    @classmethod
-    def of(cls, stored: dict[str, Any]) -> Settings:
-        """Settings from a file; what this version does not know is an error."""
-        unknown = set(stored) - {field.name for field in fields(cls)}
-        if unknown:
-            raise ValueError(f"these settings are from another version: {', '.join(sorted(unknown))} is unknown here")
-        return cls(**stored)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
-    @property
-    def title(self) -> str:
-        """In the words of the equation."""
-        margin = f" (margin {self.margin:g})" if self.margin is not None else ""
-        return f"{self.network}: {self.encoder} × {self.distance} × {self.loss}{margin}"
-
 
 class Method(NamedTuple):
     """encoder × distance × loss, ready to train.
 
     distance, pairwise : the same distance for rows and for matrices; both take (a, b, *params["distance"])
+    matrix_loss : the loss on the distance matrix of a batch, (D, *params["loss"], labels); None where it reads no such
     batches : (data, rng) → an endless iterator of the network's arguments
-    pixels : the size of image that the encoder reads
-    blur : whether it wants its images blurred; it always wants them centred
+    pixels, side : the size of image that is loaded, and the size that the encoder reads
+    blur : whether images are blurred; they are always centred
     """
 
     encoder: Layer
     network: Network
     distance: Callable[..., Any]
     pairwise: Callable[..., Any]
+    matrix_loss: Callable[..., Any] | None
     batches: Callable[[Dataset, Generator], Iterator[tuple[Array, ...]]]
     optimizer: Optimizer
     pixels: int
+    side: int
     blur: bool
 
     def prepared(self, data: Dataset) -> Dataset:
         """The images as the encoder wants them."""
         images = centred(data.images)
-        return data._replace(images=blurred(images) if self.blur else images)
+        if self.blur:
+            images = blurred(images)
+        return data._replace(images=images if self.side == self.pixels else resized(images, self.side))
 
     def embed(self, params: Params, images: Array) -> Array:
         """z = f(images), with the encoder's part of the network's parameters."""
@@ -168,23 +68,74 @@ class Method(NamedTuple):
 def build(settings: Settings) -> Method:
     """The method that the settings name."""
     encoder = build_encoder(settings)
-    name = settings.distance.replace("-", "_")
-    rows, matrix = getattr(distances, name), getattr(pairwise, name)
+    distance, loss = str(settings.distance), str(settings.loss)
+    rows, matrix = (getattr(room, distance.replace("-", "_")) for room in (distances, pairwise))
     if settings.network == "verification":
-        rows, matrix = (_with_threshold(f, *THRESHOLDS[settings.distance]) for f in (rows, matrix))
-    loss = FUNCTIONS[str(settings.loss)]
-    if settings.margin is not None:
-        loss = partial(loss, margin=settings.margin)
-    if settings.network == "batch":
-        miner = miners.all_pairs if settings.loss == "contrastive" else miners.batch_hard
-        network = networks.batch(encoder, matrix, losses.over(loss, miner))
+        rows, matrix = (_with_threshold(f, *THRESHOLDS[distance]) for f in (rows, matrix))
+    function = FUNCTIONS[loss] if settings.margin is None else partial(FUNCTIONS[loss], margin=settings.margin)
+    kind = kind_of(loss)
+    matrix_loss = None
+    if kind in ("pairs", "triplets"):
+        matrix_loss = losses.over(function, build_miner(settings, kind))
+    elif kind == "matrix":
+        matrix_loss = function
+    if settings.network != "batch":
+        network = WIRINGS[settings.network](encoder, rows, function)
+    elif matrix_loss is not None:
+        network = networks.batch(encoder, matrix, matrix_loss)
     else:
-        network = WIRINGS[settings.network](encoder, rows, loss)
+        network = _batch_network(loss, encoder, matrix, function, max(2, settings.classes))
+    batches = BATCHES[settings.network if settings.network != "batch" else kind]
     schedule = optimizers.cosine_decay(settings.learning_rate, settings.steps, warmup=min(100, settings.steps // 10))
-    blur = settings.encoder == "mlp"  # a convolution blurs by itself
-    return Method(
-        encoder, network, rows, matrix, BATCHES[settings.network], optimizers.adam(schedule), pixels(settings), blur
-    )
+    optimizer = optimizers.adam(schedule, weight_decay=settings.weight_decay)
+    side, blur = READS.get(settings.encoder, (pixels(settings), False))
+    return Method(encoder, network, rows, matrix, matrix_loss, batches, optimizer, pixels(settings), side, blur)
+
+
+READS = {"conv2": (14, True), "mlp": (28, True)}  # side and blur; larger convolutions blur by themselves
+
+
+def build_miner(settings: Settings, kind: str) -> Callable[..., Any]:
+    """The miner that the settings name, as pairs or triplets; without one all pairs, or the hardest triplets."""
+    name = settings.miner or ("all-pairs" if kind == "pairs" else "batch-hard")
+    miner = miners.MINERS[name]
+    if name in ("random-triplets", "distance-weighted"):
+        miner = partial(miner, rng=np.random.default_rng([settings.seed, 77]))
+    if name == "distance-weighted":
+        miner = partial(miner, dimensions=settings.embedding_size)
+
+    def mine(D, labels):
+        found = miner(D, labels)
+        if kind == "pairs":
+            return found.pairs if isinstance(found, miners.Triplets) else found
+        return found.triplets if isinstance(found, miners.Pairs) else found
+
+    mine.__name__ = name.replace("-", "_")
+    return mine
+
+
+def _batch_network(
+    loss: str, encoder: Layer, matrix: Callable[..., Any], function: Callable[..., Any], classes: int
+) -> Network:
+    """The wirings of a batch that do not compare every image with every other."""
+    if loss == "soft-triple":
+        return networks.proxy(encoder, _to_soft_classes(matrix), function, classes, CENTRES)
+    if loss in PROXIES:
+        return networks.proxy(encoder, matrix, function, classes)
+    if loss in EPISODES:
+        return {"prototypical": networks.prototypical, "matching": networks.matching}[loss](encoder, matrix, function)
+    return networks.views(encoder, function, matrix if loss == "info-nce" else None)
+
+
+def _to_soft_classes(matrix: Callable[..., Any]) -> Callable[..., Any]:
+    """The distance to a class of several centres."""
+
+    def to_classes(a, b, /, *params):
+        D, pull_D = matrix(a, b, *params)
+        d, pull_d = losses.soft_classes(D, centres=CENTRES)
+        return d, lambda dd: pull_D(*pull_d(dd))
+
+    return as_learned(to_classes, matrix)
 
 
 def _with_threshold(distance: Callable[..., Any], scale: float, threshold: float) -> Callable[..., Any]:
@@ -203,17 +154,22 @@ def pixels(settings: Settings) -> int:
 def build_encoder(settings: Settings) -> Layer:
     """The encoder that the settings name, ending in `embedding_size` numbers."""
     size = settings.embedding_size
-    if settings.encoder == "mlp":
-        return encoders.mlp(512, size)
-    if settings.encoder == "bielski":
-        return encoders.bielski(size)
-    if settings.encoder == "conv4":
-        return encoders.conv4(embedding=size)
-    return encoders.koch(int(settings.encoder.removeprefix("koch")), size, init="he")
+    if settings.encoder == "conv2":
+        encoder = encoders.conv2(size)
+    elif settings.encoder == "mlp":
+        encoder = encoders.mlp(512, size)
+    elif settings.encoder == "bielski":
+        encoder = encoders.bielski(size)
+    elif settings.encoder == "conv4":
+        encoder = encoders.conv4(embedding=size)
+    else:
+        encoder = encoders.koch(int(settings.encoder.removeprefix("koch")), size, init="he")
+    return layers.serial(*encoder.parts, layers.Normalize, name=encoder.name) if settings.normalize else encoder
 
 
 # What trains each network. Every class is met in all eight poses of a square, as so many more letters; what is
-# compared is turned alike, so that no pair is told apart by its pose.
+# compared is turned alike, so that no pair is told apart by its pose. Letters of one alphabet come together: they are
+# the ones that are hard to tell apart.
 
 
 def _pairs(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
@@ -228,10 +184,43 @@ def _triplets(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
         yield tuple(turned(x, poses) for x in images)
 
 
-def _pk(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
-    for x, labels in samplers.pk(data.images, data.labels, rng, classes=32, per_class=4):
-        yield turned(x, np.repeat(rng.integers(0, 8, 32), 4)), labels
+def _pk(data: Dataset, rng: Generator, classes: int = 64, per_class: int = 4) -> Iterator[tuple[Array, ...]]:
+    """P×K batches, an alphabet in one pose; a letter in another pose has another label."""
+    names, number = np.unique(data.labels, return_inverse=True)
+    alphabets, alphabet = np.unique(data.groups, return_inverse=True)
+    alphabet_of = np.zeros(len(names), int)
+    alphabet_of[number] = alphabet
+    for x, letter in samplers.pk(data.images, number, rng, classes, per_class, data.groups):
+        poses = rng.integers(0, 8, len(alphabets))[alphabet_of[letter]]
+        yield turned(x, poses), 8 * letter + poses
+
+
+def _proxied(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
+    """P×K batches upright, with labels from 0: a proxy has to be met often, so there are none for other poses."""
+    number = np.unique(data.labels, return_inverse=True)[1]
+    return samplers.pk(data.images, number, rng, 64, 4, data.groups)
+
+
+def _episodes(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
+    """The first two images of each class as support, the other two as queries, classes numbered from 0."""
+    labels = np.repeat(np.arange(64), 2)
+    for x, _ in _pk(data, rng):
+        of_class = x.reshape(64, 4, *x.shape[1:])
+        yield of_class[:, :2].reshape(128, *x.shape[1:]), labels, of_class[:, 2:].reshape(128, *x.shape[1:]), labels
+
+
+def _views(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
+    """Two images of each class, as if they were two views of one."""
+    return ((x[0::2], x[1::2]) for x, _ in _pk(data, rng, classes=128, per_class=2))
 
 
 WIRINGS = {"siamese": networks.siamese, "verification": networks.verification, "triplet": networks.triplet}
-BATCHES = {"siamese": _pairs, "verification": _pairs, "triplet": _triplets, "batch": _pk}
+BATCHES = {
+    "siamese": _pairs,
+    "verification": _pairs,
+    "triplet": _triplets,
+    **dict.fromkeys(("pairs", "triplets", "matrix"), _pk),
+    "proxies": _proxied,
+    "episodes": _episodes,
+    "views": _views,
+}

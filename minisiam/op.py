@@ -55,8 +55,8 @@ def starting(op: Callable[..., Any], init: Callable[[Generator, int], tuple[Arra
     """The same op with its parameters beginning elsewhere."""
 
     @learned(init)
-    def started(*args):
-        return op(*args)
+    def started(*args, **constants):
+        return op(*args, **constants)
 
     started.__name__ = op.__name__
     return started
@@ -64,5 +64,16 @@ def starting(op: Callable[..., Any], init: Callable[[Generator, int], tuple[Arra
 
 def parameters(op: Callable[..., Any], rng: Generator, size: int) -> tuple[Array, ...]:
     """The first parameters of an op: () for most, what its `learned` mark draws for the others."""
-    init = getattr(op, "init", None)
+    init = init_of(op)
     return init(rng, size) if init else ()
+
+
+def init_of(op: Callable[..., Any]) -> Callable[[Generator, int], tuple[Array, ...]] | None:
+    """What draws an op's parameters, if it has any; a partial has those of what it fills in."""
+    return getattr(op, "init", None) or getattr(getattr(op, "func", None), "init", None)
+
+
+def as_learned(made: Callable[..., Any], like: Callable[..., Any]) -> Callable[..., Any]:
+    """`made`, with its parameters beginning where those of `like` do."""
+    init = init_of(like)
+    return starting(made, init) if init else made

@@ -363,11 +363,13 @@ def nca(D, labels, temperature=1.0, reduction="mean"):  # noqa: D103
     return _reduce_anchors([term(*a) if a[1] else None for a in anchors(labels)], reduction)
 
 
-@specify(sizes={"n": (1, 3), "m": (1, 4)}, scales=(-1, 0), unit=1.0, cases=each_way({}, TAU)[:3])
+@specify(sizes={"n": (1, 3), "m": (1, 4)}, scales=(-1, 0), unit=1.0, cases=each_way({}, TAU))
 def matching(D, same, temperature=1.0, reduction="mean"):  # noqa: D103
-    logits = -D / temperature
-    terms = [lse(list(x)) - lse([v for v, mine in zip(x, own) if mine]) for x, own in zip(logits, same) if own.any()]  # noqa: B905
-    return reduce(np.array(terms), reduction) if terms else 0.0 * np.sum(D)
+    def term(x, own):
+        return lse(list(x)) - lse([v for v, mine in zip(x, own) if mine])  # noqa: B905
+
+    terms = [term(x, own) if own.any() else None for x, own in zip(-D / temperature, same)]  # noqa: B905
+    return _reduce_anchors(terms, reduction) if same.any() else 0.0 * np.sum(D, axis=1 if reduction == "none" else None)
 
 
 def _lifted_sums(D, labels, margin):

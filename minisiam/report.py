@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import datasets, evaluate, miners, pairwise, samplers, tree
+from . import datasets, evaluate, miners, pairwise, samplers, tree, xray
 from .evaluate import Score
+from .op import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .methods import Method
     from .runs import Data, Run
     from .typing import Array, Params
+    from .xray import XRay
 
 WAY, SHOT, EPISODES = 20, 1, 400
 CONTROLS = {  # in the report, in the table
@@ -115,6 +117,31 @@ def write(path: Path, results: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
+def xray_in(method: Method, z: Array, labels: Array, params: Params | None = None, margin: float = 1.0) -> XRay:
+    """The X-ray of a method's loss on embeddings; `params` are the network's, or else those that it starts with."""
+    if method.matrix_loss is None:
+        raise ValueError("this loss compares no image with every other, so there are no forces between them to show")
+    if params is None:
+        rng = np.random.default_rng(0)
+        params = {
+            "distance": parameters(method.pairwise, rng, z.shape[1]),
+            "loss": parameters(method.matrix_loss, rng, z.shape[1]),
+        }
+    return xray.of(
+        method.matrix_loss, z, labels, method.pairwise, tuple(params["distance"]), tuple(params["loss"]), margin
+    )
+
+
+def xray_of(run: Run, data: Dataset, seed: int = 0) -> XRay:
+    """The X-ray of a run's loss on eight letters of an alphabet, four images of each."""
+    rng = np.random.default_rng(seed)
+    group = rng.choice(np.unique(data.groups))
+    some = run.method.prepared(data.where(data.groups == group))
+    x, labels = next(samplers.pk(some.images, some.labels, rng, classes=8, per_class=4))
+    z = run.method.embed(run.params, x)
+    return xray_in(run.method, z, labels, run.params, run.settings.margin or 0.5)
+
+
 def draw(run: Run, data: Data) -> list[Path]:
     """All figures of a run, into its folder; returns their paths."""
     from . import plots
@@ -134,6 +161,8 @@ def draw(run: Run, data: Data) -> list[Path]:
         chance, way = run.report["one_shot"]["chance"], run.report["one_shot"]["way"]
         title = f"{way}-way one-shot on alphabets never seen in training"
         figures["one_shot"] = plots.one_shot_bars(scores(run.report), chance, title)
+    if run.method.matrix_loss is not None and run.settings.network == "batch" and z.shape[1] > 1:
+        figures["xray"] = plots.xray(xray_of(run, data.test), f"The X-ray of {run.settings.title}")
     if run.log:
         figures["curves"] = plots.curves(run.log, 1 / WAY, run.settings.title)
     paths = [folder / f"{name}.png" for name in figures]
@@ -196,7 +225,7 @@ def _shown(run: Run, data: Dataset, count: int = 16) -> Any:
         return plots.triplets_sheet(*next(samplers.triplets(data.images, data.labels, rng, count, data.groups)))
     x, labels = next(samplers.pk(data.images, data.labels, rng, classes=32, per_class=4))
     D, _ = run.method.pairwise(*2 * [run.method.embed(run.params, x)], *run.params["distance"])
-    (anchor, positive), (_, negative) = miners.batch_hard(D, labels)[0]
+    anchor, positive, negative = miners.batch_hard(D, labels)
     some = rng.choice(len(anchor), count, replace=False)
     title = "The hardest triplets of a batch"
     return plots.triplets_sheet(x[anchor[some]], x[positive[some]], x[negative[some]], title=title)

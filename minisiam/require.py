@@ -125,8 +125,10 @@ def between(
     if outside or (open_low and value == low) or (open_high and value == high):
         above = f"greater than {low:g}" if open_low else f"at least {low:g}"
         below = f"less than {high:g}" if open_high else f"at most {high:g}"
-        limits = above if high == np.inf else f"{above} and {below}"
-        raise ValueError(f"{name} must be a finite number, {limits}; it is {value!r}")
+        limits = [*([above] if low > -np.inf else []), *([below] if high < np.inf else [])]
+        raise ValueError(
+            f"{name} must be a finite number{', ' if limits else ''}{' and '.join(limits)}; it is {value!r}"
+        )
     return float(value)
 
 

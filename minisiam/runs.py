@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import checkpoint, datasets, methods, miners, report, samplers, tree
+from . import checkpoint, datasets, methods, miners, report, samplers, tree, xray
 from .datasets import Dataset
-from .methods import Method, Settings
+from .methods import Method
+from .settings import Settings
 from .train import fit
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
+PROBED = 64  # images of the probe that are X-rayed
 SECONDS_BETWEEN_RECORDS = 2.0  # or ten times as long as a record takes, where the encoder is slow
 
 
@@ -105,6 +108,7 @@ def train(settings: Settings, data: Data, folder: Path, say: Say) -> Run:
         Where a line of progress goes, for instance `print`.
     """
     new_folder(folder)
+    settings = replace(settings, classes=len(np.unique(data.train.labels)))
     method = methods.build(settings)
     for name, part in data._asdict().items():
         say(f"  {name:11}{part}")
@@ -129,7 +133,7 @@ def new_folder(folder: Path) -> None:
 
 
 def _first_params(settings: Settings, method: Method) -> Params:
-    return method.network.init(_stream(settings.seed, "parameters"), (method.pixels, method.pixels, 1))
+    return method.network.init(_stream(settings.seed, "parameters"), (method.side, method.side, 1))
 
 
 def _stream(seed: int, purpose: str) -> np.random.Generator:
@@ -189,9 +193,10 @@ class Monitor:
         distance = self.method.matrix(params)
         z = self.method.embed(params, self.images)
         D, _ = distance(z, z)
-        (pairs,), targets = miners.all_pairs(D, self.labels)
-        d, same = D[pairs], targets["same"]
+        rows, columns, same = miners.all_pairs(D, self.labels)
+        d = D[rows, columns]
         validation = self.method.embed(params, self.validation.images)
+        forces = {"xray": self.forces(z, params)} if self.method.matrix_loss is not None else {}
         return {
             "step": step,
             "seconds": round(seconds, 2),
@@ -200,13 +205,20 @@ class Monitor:
             "same": float(d[same].mean()),
             "different": float(d[~same].mean()),
             "validation": report.few_shot(validation, self.validation, 60, distance).accuracy,
+            **forces,
         }
+
+    def forces(self, z: Array, params: Params) -> dict[str, float]:
+        """The X-ray of the loss on a part of the probe, as numbers: who pulls, who pushes, how much is still hard."""
+        some = slice(0, PROBED)
+        found = report.xray_in(self.method, z[some], self.labels[some], params, self.settings.margin or 0.0)
+        return {name: round(number, 6) for name, number in xray.summary(found).items()}
 
     def active(self, D: Array, d: Array, same: Array) -> Array:
         """Which pairs or triplets of the probe the loss still pushes.
 
         Different pairs inside the margin of a contrastive loss; pairs on the wrong side of a verification; triplets
-        that break the margin, or their order where there is none: all of them, or those that the miner chooses.
+        that break the margin, or their order where there is none: all of them, or of a batch the hardest of each image.
         """
         margin = float(self.settings.margin or 0)
         if self.settings.loss == "contrastive":
@@ -214,7 +226,7 @@ class Monitor:
         if self.settings.loss == "cross-entropy":
             return (d > 0) == same
         mine = miners.batch_hard if self.settings.network == "batch" else miners.all_triplets
-        near, far = (D[entries] for entries in mine(D, self.labels)[0])
+        near, far = (D[entries] for entries in mine(D, self.labels).entries)
         return near - far + margin > 0
 
     @staticmethod

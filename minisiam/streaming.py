@@ -5,8 +5,8 @@
 
 A loss that reads its matrix row by row (`losses.rows`) needs no more: with B images the memory is O(B · rows) in the
 place of O(B²), and rows that stay in the cache are read several times faster. The gradient of such a loss is known as
-soon as its rows are, so it is carried back to the embedding at once. On two threads, each with its own rows, so
-that the sums are the same to the bit however many threads there are.
+soon as its rows are, so it is carried back to the embedding at once. On two threads, each with rows of its own: they
+are summed in one order, however many threads there are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 from . import distances, pairwise, products, require, tree
 from .numerics import directions
-from .op import op, starting
+from .op import as_learned, op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +60,8 @@ def streamed(distance: Callable[..., Any], threads: int | None = None) -> Callab
         raise ValueError(f"only the distances of minisiam.pairwise can be streamed, and {name} is none of them")
     if threads is None:
         threads = LANES if find_spec("threadpoolctl") and (os.cpu_count() or 1) > 1 else 1
-    require.whole("threads", threads, 1)
+    if threads not in (1, 2):
+        raise ValueError(f"threads must be 1 or 2, as there are two lanes of rows; it is {threads!r}")
 
     @op
     def matrix(a, b, /, *params):
@@ -70,13 +71,24 @@ def streamed(distance: Callable[..., Any], threads: int | None = None) -> Callab
         return Streamed(name, a, b, params, threads), lambda dD: dD
 
     matrix.__name__ = f"streamed_{name}"
-    return starting(matrix, distance.init) if hasattr(distance, "init") else matrix
+    return as_learned(matrix, distance)
 
 
 @np.errstate(under="ignore")
 def quietly(work: Callable[[list[slice]], Any], mine: list[slice]) -> Any:
     """As in an op: a number too small to hold is 0. (A thread does not inherit this.)"""
     return work(mine)
+
+
+@cache
+def keep_memory() -> None:
+    """Let glibc keep the memory of arrays up to 31 MB when they are freed, and hand it out again.
+
+    By default it returns the larger ones to the system at once, and every block of rows would begin by faulting its
+    pages in anew, which costs as much as computing them. glibc raises that limit by itself to the largest array that
+    was freed: so one is made, never touched, and freed. Elsewhere this does nothing.
+    """
+    np.empty(31 << 20, np.uint8)
 
 
 @cache
@@ -140,6 +152,7 @@ class Streamed:
 
     def _in_lanes(self, work: Callable[[list[slice]], Any]) -> list[Any]:
         """Every LANES-th block is one lane's work, done in its order, whoever does it."""
+        keep_memory()
         lanes = [self.slices[k::LANES] for k in range(min(LANES, len(self.slices)))]
         if self.threads == 1 or len(lanes) == 1:
             return [quietly(work, mine) for mine in lanes]

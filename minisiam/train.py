@@ -42,7 +42,12 @@ def fit(
     """
 
     def update(params, state, batch):  # a function, so that the activations die with the step
-        value, pullback = objective(params, *batch)
+        try:
+            value, pullback = objective(params, *batch)
+        except ValueError as error:  # a loss or a miner that found a NaN in its matrix
+            if all(_finite(array) for array in batch):
+                raise
+            raise FloatingPointError(f"step {step}: {_likely_cause(batch)}") from error
         if not np.isfinite(value):
             raise FloatingPointError(f"step {step}: the loss is {value}. {_likely_cause(batch)}")
         (grads,) = pullback(1.0)
@@ -54,8 +59,12 @@ def fit(
         yield step, float(value), params
 
 
+def _finite(array: Any) -> bool:
+    return not np.issubdtype(array.dtype, np.floating) or bool(np.isfinite(array).all())
+
+
 def _likely_cause(batch: tuple[Any, ...]) -> str:
     for position, array in enumerate(batch):
-        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+        if not _finite(array):
             return f"Argument {position + 1} of the batch holds NaN or infinity: clean the images first"
     return "The images are finite, so the steps have run away: use a smaller learning rate, or normalize the embedding"

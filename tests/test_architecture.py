@@ -18,15 +18,18 @@ ARROWS = {
     "initializers": {"require"},
     "ops": {"require", "numerics", "op"},
     "distances": {"require", "numerics", "op"},
-    "pairwise": {"require", "numerics", "op", "distances"},
-    "losses": {"require", "numerics", "op"},
+    "products": set(),
+    "pairwise": {"require", "numerics", "op", "distances", "products"},
+    "streaming": {"require", "numerics", "op", "tree", "distances", "pairwise", "products"},
+    "losses": {"require", "numerics", "op", "tree"},
     "miners": {"require"},
     "layers": {"require", "initializers", "ops", "tree"},
     "encoders": {"require", "initializers", "layers", "tree"},
-    "networks": {"op", "tree"},  # it receives its encoder, distance and loss
+    "networks": {"require", "op", "tree"},  # it receives its encoder, distance and loss
     "samplers": {"require"},
     "optimizers": {"require", "tree"},
     "train": set(),
+    "xray": {"require", "numerics", "pairwise", "miners"},
     "evaluate": {"require", "pairwise", "samplers"},
     "datasets": {"require"},
     "checkpoint": {"tree"},
@@ -34,15 +37,18 @@ ARROWS = {
     "reference": set(),
     "kinks": set(),
     "testing": {"require", "reference", "kinks", "typing", "ops", "distances", "pairwise", "losses"},
+    "presets": {"require", "op", "ops", "pairwise", "losses", "miners"},
+    "compare": {"require", "presets"},
     "typing": set(),
 }
 OUTSIDE = {
     "plots": {"matplotlib"},
+    "streaming": {"threadpoolctl"},
     "reference": {"autograd"},
     "testing": {"autograd", "hypothesis", "jaxtyping"},
     "typing": {"jaxtyping"},
 }
-FREE = {"__init__", "__main__", "cli", "methods", "runs", "report"}  # these put the others together
+FREE = {"__init__", "__main__", "cli", "settings", "methods", "runs", "report"}  # these put the others together
 
 
 def imports(path):

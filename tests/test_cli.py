@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minisiam import cli
+from minisiam import cli, settings
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_train(run):
     for words in ("validation one-shot", "time left", "pixels", "chance", "95 % interval", "next: minisiam evaluate"):
         assert words in done.stdout
     figures = {p.name for p in (folder / "figures").iterdir()}
-    assert figures == {f"{n}.png" for n in ("clusters", "distances", "few_shot", "shown", "one_shot", "curves")}
+    assert figures == {f"{n}.png" for n in ("clusters", "distances", "few_shot", "shown", "one_shot", "xray", "curves")}
     assert {p.name for p in folder.iterdir()} == {"model.npz", "log.jsonl", "report.json", "figures"}
 
 
@@ -55,6 +55,34 @@ def test_plot(run, capsys):
     assert (folder / "figures" / "clusters.png").is_file()
 
 
+def test_xray_of_an_example_and_of_a_run(run, tmp_path, capsys):
+    assert cli.main(["xray", "--loss", "contrastive", "--out", str(tmp_path / "x.png")]) == 0
+    table = capsys.readouterr().out
+    for words in ("contrastive", "easy", "semi-hard", "translation", "holds", "hardest pull"):
+        assert words in table
+    assert (tmp_path / "x.png").stat().st_size > 10_000
+    assert cli.main(["xray", "--run", str(run[0]), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["labels"]) == 32
+    for loss in (*settings.PAIRS, *settings.TRIPLETS, *settings.MATRIX):
+        assert cli.main(["xray", "--loss", loss]) == 0
+    assert cli.main(["xray", "--loss", "margin-loss", "--miner", "distance-weighted"]) == 0
+
+
+def test_the_log_has_the_forces(run):
+    record = json.loads((run[0] / "log.jsonl").read_text().splitlines()[-1])
+    assert {"pull", "push", "hard", "semi_hard", "easy", "drift"} <= set(record["xray"])
+    assert record["xray"]["drift"] < 1e-3
+
+
+def test_compare_losses(capsys):
+    assert cli.main(["compare-losses"]) == 0
+    table = capsys.readouterr().out
+    assert "facenet" in table.lower()
+    assert cli.main(["compare-losses", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) > 8
+
+
 def test_data(tmp_path, capsys):
     sheet = tmp_path / "sheet.png"
     assert cli.main(["data", "--show", str(sheet)]) == 0
@@ -78,6 +106,16 @@ def test_data(tmp_path, capsys):
         (["evaluate", "{run}", "--way", "500"], "use a smaller way"),
         (["evaluate", "{run}", "--shot", "20"], "no class has more than 20 images: use a smaller shot"),
         (["evaluate", "{run}/model.npz"], "is not a run: it is a file"),
+        (["train", "--loss", "supcom"], "did you mean 'supcon'"),
+        (["train", "--loss", "supcon", "--miner", "batch-hard"], "takes none: leave it out"),
+        (["train", "--loss", "hinge", "--miner", "batch-hrd"], "did you mean 'batch-hard'"),
+        (["train", "--loss", "cosface", "--distance", "l2"], "speaks of angles: use --distance cosine"),
+        (["train", "--loss", "contrastive", "--distance", "dot"], "has no zero"),
+        (["train", "--loss", "hinge", "--miner", "distance-weighted"], "add --normalize"),
+        (["train", "--network", "siamese", "--loss", "supcon"], "a whole batch: use --network batch"),
+        (["xray", "--loss", "cosface"], "known are"),
+        (["xray", "--run", "{full}"], "is not a run"),
+        (["compare-losses", "--data", "{full}/file"], "file"),
         (["check", "mine.py"], "say which function of mine.py"),
         (["check", "contrastive:nothing"], "there is no file"),
     ],
@@ -97,7 +135,9 @@ def test_the_command_alone_shows_its_help(capsys):
     assert "minisiam" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["plot"], ["data"], ["check"]])
+@pytest.mark.parametrize(
+    "command", [[], *([verb] for verb in ("train", "evaluate", "plot", "data", "check", "xray", "compare-losses"))]
+)
 def test_help_teaches(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main([*command, "--help"])

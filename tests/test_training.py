@@ -1,13 +1,14 @@
 """Networks learn, in seconds; the same seed learns the same; a run can be opened again."""
 
 import json
-from itertools import islice
+from dataclasses import replace
+from itertools import islice, repeat
 
 import numpy as np
 import pytest
 
-from minisiam import checkpoint, datasets, methods, report, runs, train, tree
-from minisiam.methods import Settings
+from minisiam import checkpoint, datasets, methods, miners, report, runs, settings, train, tree
+from minisiam.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -21,19 +22,49 @@ def one_shot(method, params, data):
     return report.few_shot(method.embed(params, data.images), data, 60, method.matrix(params)).accuracy
 
 
-@pytest.mark.parametrize("distance", methods.DISTANCES)
-@pytest.mark.parametrize(
-    ("network", "loss"),
-    [("siamese", None), ("triplet", "hinge"), ("triplet", "ratio"), ("verification", None), ("batch", "soft-margin")],
-)
+PAIRED = [("siamese", "contrastive"), ("triplet", "hinge"), ("triplet", "ratio"), ("verification", None)]
+
+
+@pytest.mark.parametrize("distance", ["l2", "squared-l2", "l1", "weighted-l1", "cosine"])
+@pytest.mark.parametrize(("network", "loss"), PAIRED)
 def test_two_seconds_of_training_beat_the_untrained_network(small, network, loss, distance):
-    settings = Settings(network=network, loss=loss, distance=distance, steps=120)
-    method = methods.build(settings)
+    chosen = Settings(network=network, loss=loss, distance=distance, encoder="mlp", steps=120, learning_rate=1e-3)
+    method = methods.build(chosen)
     start = method.network.init(np.random.default_rng(0), (28, 28, 1))
-    ready = method.prepared(small.train)
-    batches = islice(method.batches(ready, np.random.default_rng(1)), settings.steps)
+    batches = islice(method.batches(method.prepared(small.train), np.random.default_rng(1)), chosen.steps)
     *_, (_, _, params) = train.fit(method.network, start, method.optimizer, batches)
     assert one_shot(method, params, small.validation) > one_shot(method, start, small.validation) + 0.02
+
+
+@pytest.mark.parametrize("loss", settings.LOSSES["batch"])
+def test_every_loss_of_a_batch_learns_its_batch_by_heart(small, loss):
+    chosen = Settings(loss=loss, encoder="mlp", steps=12, learning_rate=1e-3)
+    chosen = replace(chosen, classes=len(np.unique(small.train.labels)))
+    method = methods.build(chosen)
+    start = method.network.init(np.random.default_rng(0), (28, 28, 1))
+    batch = next(method.batches(method.prepared(small.train), np.random.default_rng(1)))
+    values = [value for _, value, _ in train.fit(method.network, start, method.optimizer, repeat(batch, 12))]
+    assert max(values[-3:]) < values[0]
+
+
+def test_the_default_learns_in_sixty_steps(small):
+    method = methods.build(Settings(steps=60))
+    start = method.network.init(np.random.default_rng(0), (method.side, method.side, 1))
+    batches = islice(method.batches(method.prepared(small.train), np.random.default_rng(1)), 60)
+    *_, (_, _, params) = train.fit(method.network, start, method.optimizer, batches)
+    assert one_shot(method, params, small.validation) > one_shot(method, start, small.validation) + 0.08
+
+
+@pytest.mark.parametrize("miner", miners.MINERS)
+def test_every_miner_trains(small, miner):
+    loss = "contrastive" if "pair" in miner or miner == "multi-similarity" else "hinge"
+    chosen = Settings(loss=loss, miner=miner, distance="l2", margin=0.5, normalize=True, encoder="mlp", steps=3)
+    method = methods.build(chosen)
+    start = method.network.init(np.random.default_rng(0), (method.side, method.side, 1))
+    batches = islice(method.batches(method.prepared(small.train), np.random.default_rng(1)), 3)
+    *_, (_, value, params) = train.fit(method.network, start, method.optimizer, batches)
+    assert np.isfinite(value)
+    assert all(np.isfinite(leaf).all() for leaf in tree.leaves(params))
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +103,16 @@ def test_an_opened_run_is_the_run(run):
 
 
 def test_an_embedding_of_one_number_has_no_plane_but_the_other_figures(small, tmp_path):
-    run = runs.train(Settings(embedding_size=1, steps=3), small, tmp_path / "run", lambda line: None)
-    assert {path.stem for path in report.draw(run, small)} == {"distances", "few_shot", "shown", "one_shot", "curves"}
+    run = runs.train(
+        Settings(loss="soft-margin", embedding_size=1, steps=3), small, tmp_path / "run", lambda line: None
+    )
+    assert {path.stem for path in report.draw(run, small)} == {
+        "distances",
+        "few_shot",
+        "shown",
+        "one_shot",
+        "curves",
+    }
 
 
 def test_training_stops_when_the_time_is_over(small, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 from .. import require
 from ..op import op
 from .reductions import reduced
-from .rows import by_rows, checked, log_sum_exp
+from .rows import by_rows, checked, heard, log_sum_exp
 from .softmax import against_negatives, softmax_cross_entropy
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def tuplet_margin(
     Notes
     -----
     Kink at θ_ip = 0 and π, where the angle has no slope in its cosine: the cosine's own slope, cos m, is kept there.
-    Distances outside [0, 2] are taken for the nearest end.
+    Distances outside [0, 2] are taken for the nearest end, with its slope.
 
     References
     ----------
@@ -109,7 +109,7 @@ def arcface(
     -----
     Beyond θ = π − m, where cos(θ + m) would rise again, the target's logit is cos θ − m sin m: the value jumps there.
     Kink at θ = 0 and π: the slope of the second term, which is infinite, is taken for 0. Distances outside [0, 2] are
-    taken for the nearest end.
+    taken for the nearest end, with its slope.
 
     References
     ----------
@@ -176,7 +176,7 @@ def angular(
     apart = block.without_positives(S, -np.inf)
     f = 4 * tan2 * (apart[i] + apart[j]) - (2 * (1 + tan2) * S[i, j])[:, None]
     losses, weights = log_sum_exp(f, one=True)
-    value, spread = reduced(losses, reduction)
+    value, spread = reduced(heard(losses, D), reduction)
 
     def pullback(dl):
         push = weights * np.reshape(spread(dl), (-1, 1))

@@ -134,14 +134,20 @@ def by_rows(rows: Callable[[Array, Block], RowLoss], D: Any, labels: Array, redu
         if not isinstance(D, np.ndarray):
             raise ValueError("reduction 'none' needs the whole matrix: a streamed one forgets its rows")
         values, _, _, slope = rows(D, positives.block(slice(0, len(D))))
-        return values, lambda dl: (dl[:, None] * slope,)
+        return heard(values, D), lambda dl: (dl[:, None] * slope,)
     found = scan(D, lambda block_D, some: rows(block_D, positives.block(some)))
-    if np.isnan(found.value) and isinstance(D, np.ndarray):
-        require.finite(D=D)
+    heard(found.value, D)
     count = terms_counted(reduction, found.terms, found.active)
     return found.value / D.dtype.type(count), lambda dl: (
         tree.map(lambda g: D.dtype.type(dl / count) * g, found.gradient),
     )
+
+
+def heard(value: Any, D: Any) -> Any:
+    """The value; but one that is NaN because D holds a NaN is an error that says where."""
+    if np.isnan(value).any() and isinstance(D, np.ndarray):
+        require.finite(D=D)
+    return value
 
 
 def checked(D: Any, labels: Array) -> Positives:

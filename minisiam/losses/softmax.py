@@ -19,7 +19,7 @@ from .. import require
 from ..numerics import logistic, softplus
 from ..op import op
 from .reductions import reduced
-from .rows import Block, RowLoss, by_rows, log_sum_exp, log_sum_exp_list
+from .rows import Block, RowLoss, by_rows, heard, log_sum_exp, log_sum_exp_list
 
 if TYPE_CHECKING:
     from ..typing import Array, Bool, Float, Int, Op
@@ -80,7 +80,7 @@ def softmax_cross_entropy(
         x[at] = -np.inf
     total, slope = log_sum_exp(x)
     slope[at] -= 1
-    value, spread = reduced(total - right, reduction)
+    value, spread = reduced(heard(total - right, D), reduction)
 
     def pullback(dl):
         return (np.multiply(np.reshape(spread(dl) / -D.dtype.type(temperature), (-1, 1)), slope),)
@@ -339,7 +339,7 @@ def matching(
     temperature
         τ > 0, in the units of D.
     reduction
-        mean, mean_active, sum or none.
+        mean, mean_active, sum or none (one value a query, 0 where it is left out).
 
     Returns
     -------
@@ -363,8 +363,11 @@ def matching(
     x = D[known] / -temperature
     right, mine = log_sum_exp(np.where(same[known], x, -np.inf))
     total, slope = log_sum_exp(x)
-    value, spread = reduced(total - right, reduction)
+    value, spread = reduced(heard(total - right, D), reduction)
     slope -= mine
+    if reduction == "none":
+        value, spread = np.zeros(len(D), D.dtype), lambda dl: dl[known]
+        value[known] = total - right
 
     def pullback(dl):
         dD = np.zeros_like(D)

@@ -18,7 +18,7 @@ from .. import require
 from ..numerics import logistic, softplus
 from ..op import op
 from .reductions import reduced
-from .rows import RowLoss, by_rows, checked, log_sum_exp, log_sum_exp_list
+from .rows import RowLoss, by_rows, checked, heard, log_sum_exp, log_sum_exp_list
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int, Op
@@ -65,7 +65,7 @@ def lifted(
     J = D[i, j] + np.logaddexp(negatives[i], negatives[j])
     from_i = logistic(negatives[i] - negatives[j])
     stretch = np.maximum(J, 0)
-    value, spread = reduced(stretch * stretch / 2, reduction)
+    value, spread = reduced(heard(stretch * stretch / 2, D), reduction)
 
     def pullback(dl):
         pull = spread(dl) * stretch

@@ -27,9 +27,10 @@ def conv2d(
     b: Float[Array, "o"],
     /,
     padding: str = "valid",
+    stride: int = 1,
     input_grad: bool = True,
 ) -> Op[Float[Array, "n p q o"]]:
-    """z[p] = Σ_q x[p + q] W[q] + b   (cross-correlation, which every library calls convolution).
+    """z[p] = Σ_q x[s p + q] W[q] + b   (cross-correlation, which every library calls convolution).
 
     Parameters
     ----------
@@ -40,18 +41,22 @@ def conv2d(
     padding
         "valid": windows lie inside the image and the output shrinks by k − 1.
         "same": zeros around the image keep its size; for an even k the extra row and column come after.
+    stride
+        s ≥ 1: only every s-th window of a row, and every s-th row, has an output.
     input_grad
         False returns None for dx and saves half of the pullback: images need no gradient.
 
     Returns
     -------
     z, pullback
-        `z` is (n, h', w', o) with stride 1; `pullback(dz)` gives `(dx, dW, db)`. No kink.
+        `z` is (n, h', w', o), every side divided by the stride and rounded up; `pullback(dz)` gives `(dx, dW, db)`.
+        No kink.
 
     Notes
     -----
-    With the windows of x as the rows of a matrix X, z = X W and dW = Xᵀ dz, as in a dense layer. For dx every
-    pixel collects from the windows it was in: the same operation on dz, with the kernel turned by 180°.
+    With the windows of x as the rows of a matrix X, z = X W and dW = Xᵀ dz, as in a dense layer. X is k² times as
+    large as x, so it is made again in the pullback and not kept. For dx every window sends its share back to each of
+    the k² places that it was made of.
 
     References
     ----------
@@ -61,23 +66,35 @@ def conv2d(
     require.dimensions(4, "(k, k, channels, outputs)", W=W)
     require.dimensions(1, "(outputs,)", b=b)
     require.one_of("padding", padding, PADDINGS)
-    k = len(W)
+    require.whole("stride", stride, 1)
+    k, outputs = len(W), W.shape[3]
     if W.shape[1] != k or W.shape[2] != x.shape[3] or b.shape != W.shape[3:]:
         raise ValueError(f"x {x.shape}, W {W.shape} and b {b.shape} do not fit: (n, h, w, c), (k, k, c, o) and (o,)")
     before, after = ((k - 1) // 2, k // 2) if padding == "same" else (0, 0)
     if min(x.shape[1:3]) + before + after < k:
         raise ValueError(f"images of {x.shape[1]}×{x.shape[2]} are smaller than the {k}×{k} kernel: use padding='same'")
-    rows = windows(pad(x, before, after), k)
+    around = pad(x, before, after)
+    rows = windows(around, k)[:, ::stride, ::stride]
+    p, q = rows.shape[1:3]
 
     def pullback(dz):
-        dW = np.tensordot(rows, dz, axes=((0, 1, 2), (0, 1, 2)))
+        flat = dz.reshape(-1, outputs)
+        dW = (as_matrix(rows).T @ flat).reshape(W.shape)
         dx = None
         if input_grad:
-            around = pad(dz, k - 1 - before, k - 1 - after)
-            dx = np.tensordot(windows(around, k), W[::-1, ::-1], axes=((3, 4, 5), (0, 1, 3)))
-        return dx, dW, dz.sum(axis=(0, 1, 2))
+            dx = np.zeros_like(around)
+            for i, j in np.ndindex(k, k):
+                back = (flat @ W[i, j].T).reshape(*rows.shape[:3], x.shape[3])
+                dx[:, i : i + p * stride : stride, j : j + q * stride : stride] += back
+            dx = dx[:, before : before + x.shape[1], before : before + x.shape[2]]
+        return dx, dW, flat.sum(axis=0)
 
-    return np.tensordot(rows, W, axes=3) + b, pullback
+    return (as_matrix(rows) @ W.reshape(-1, outputs)).reshape(*rows.shape[:3], outputs) + b, pullback
+
+
+def as_matrix(windows: Array) -> Array:
+    """One window a row: a copy."""
+    return windows.reshape(-1, np.prod(windows.shape[3:]))
 
 
 def pad(x: Array, before: int, after: int) -> Array:
