@@ -64,7 +64,8 @@ NAMES = {
 }
 
 
-LEFT_ALONE = ("_check", "check_", "streamed", "one_blas_thread", "_in_lanes")  # what checks, and who does the work
+# what checks, and who does the work
+LEFT_ALONE = ("_check", "check_", "streamed", "one_blas_thread", "keep_memory", "_in_lanes")
 
 
 class Mutant(NamedTuple):

@@ -195,6 +195,8 @@ def test_a_miner_that_finds_nothing_leaves_the_loss_at_0(dtype):
         (dD,) = pullback(1.0)
         assert dD.dtype == dtype
         np.testing.assert_array_equal(dD, np.zeros((3, 3)))
+    terms, _ = losses.over(losses.triplet_hinge, miners.hard)(D, labels, reduction="none")
+    assert terms.shape == (0,)
     value, pullback = losses.over(shifted_hinge, miners.hard)(D, np.array(0.5, dtype), labels)
     dD, dshift = pullback(1.0)
     assert value == dshift == 0

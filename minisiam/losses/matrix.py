@@ -16,7 +16,7 @@ import numpy as np
 from .. import require, tree
 from ..op import as_learned, op
 from .pairs import SPRINGS
-from .reductions import REDUCTIONS, terms_counted
+from .reductions import REDUCTIONS, reduced, terms_counted
 from .rows import Block, RowLoss, by_rows, checked, entries, heard, scan
 from .triplets import SHAPES
 
@@ -62,7 +62,7 @@ def over(loss: Callable[..., Any], miner: Callable[..., Any], swap: bool = False
         chosen = _swapped(D, found) if swap else found.entries
         distances, pull_entries = entries(D, *chosen)
         if len(distances[0]) == 0:
-            nothing = distances[0] if constants.get("reduction") == "none" else D.dtype.type(0)
+            nothing, _ = reduced(distances[0], constants.get("reduction", "mean"))
             return nothing, lambda dl: (pull_entries(*distances), *map(np.zeros_like, params))
         value, pull = loss(*distances, *params, **found.targets, **constants)
 
@@ -274,7 +274,7 @@ def _one_positive_at_a_time(D: Array, block: Block, shape: Callable[[Array], tup
 
 def _hinge_by_counts(D: Array, block: Block, margin: float, counted: Callable[..., tuple[Array, Array]]) -> RowLoss:
     place, there = _table(D, block)
-    base = D[np.arange(len(D)), (block.own + 1) % D.shape[1]]
+    base = np.zeros(len(D), D.dtype)
     base[block.i] = D[block.i, block.j]  # only differences count, and those from a positive keep their digits
     far = D - base[:, None]
     far[block.i, block.j] = far[np.arange(len(far)), block.own] = np.inf
