@@ -1,6 +1,6 @@
 """Losses on a batch: value and gradient, time and peak memory, beside pytorch-metric-learning and beside plain PyTorch.
 
-python benchmarks/losses.py                                   B = 64 … 4,096 (about ten minutes)
+python benchmarks/losses.py                                   everything, B = 64 … 4,096: long, for the peers' sake
 python benchmarks/losses.py --sizes 64 256 2048 --only supcon
 python benchmarks/losses.py --only batch-all --sizes 8192 16384 32768
 python benchmarks/losses.py --json losses.json --plot docs/losses.png

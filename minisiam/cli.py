@@ -42,7 +42,7 @@ What a loss reads, and so which network can have it:
     siamese        two images         contrastive, double-margin, pair-hinge, margin-loss, cosine-embedding
     triplet        three images       soft-margin, hinge, ratio
     verification   two images         cross-entropy
-    batch          32 letters × 4     all of these but the last, with --miner, and
+    batch          64 letters × 4     all of these but the last, with --miner, and
                                       supcon, nt-xent, nca, n-pair, lifted, generalised-lifted, multi-similarity,
                                       circle, tuplet-margin, angular, histogram, fast-ap         (every pair at once)
                                       proxy-nca, proxy-nca++, proxy-anchor, normalised-softmax, cosface, arcface,
@@ -59,7 +59,7 @@ What a loss does to each point of a batch: who pulls whom, how hard, and whether
     minisiam xray --run runs/batch-cosine-supcon      32 images of a run's unseen letters, under the run's own loss
 """
 COMPARE = """\
-One name, seven functions: "the triplet loss" and "the contrastive loss" of well-known libraries on one batch.
+One name, many functions: "the triplet loss" and "the contrastive loss" of well-known libraries on one batch.
 
     minisiam compare-losses                           twelve points of four classes
     minisiam compare-losses --data batch.npz          your own: arrays z (n, d) and labels (n,)
@@ -212,9 +212,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--json", action="store_true", help="print everything as JSON")
     verb.set_defaults(command=xray)
 
-    verb = verbs.add_parser(
-        "compare-losses", help="one name, seven functions", description=COMPARE, formatter_class=raw
-    )
+    verb = verbs.add_parser("compare-losses", help="one name, many functions", description=COMPARE, formatter_class=raw)
     verb.add_argument("--data", type=Path, metavar="FILE", help="an .npz file with z (n, d) and labels (n,)")
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="another batch (default: %(default)s)")
     verb.add_argument("--json", action="store_true", help="print the rows as JSON")

@@ -74,15 +74,12 @@ def build(settings: Settings) -> Method:
         rows, matrix = (_with_threshold(f, *THRESHOLDS[distance]) for f in (rows, matrix))
     function = FUNCTIONS[loss] if settings.margin is None else partial(FUNCTIONS[loss], margin=settings.margin)
     kind = kind_of(loss)
-    matrix_loss = None
-    if kind in ("pairs", "triplets"):
-        matrix_loss = losses.over(function, build_miner(settings, kind))
-    elif kind == "matrix":
-        matrix_loss = function
+    # one to train with and one to look at, so that looking does not change what is trained
+    trained, matrix_loss = (_matrix_loss(settings, kind, function) for _ in range(2))
     if settings.network != "batch":
         network = WIRINGS[settings.network](encoder, rows, function)
-    elif matrix_loss is not None:
-        network = networks.batch(encoder, matrix, matrix_loss)
+    elif trained is not None:
+        network = networks.batch(encoder, matrix, trained)
     else:
         network = _batch_network(loss, encoder, matrix, function, max(2, settings.classes))
     batches = BATCHES[settings.network if settings.network != "batch" else kind]
@@ -93,6 +90,13 @@ def build(settings: Settings) -> Method:
 
 
 READS = {"conv2": (14, True), "mlp": (28, True)}  # side and blur; larger convolutions blur by themselves
+
+
+def _matrix_loss(settings: Settings, kind: str, function: Callable[..., Any]) -> Callable[..., Any] | None:
+    """The loss on a distance matrix, its miner with a generator of its own; None where it reads no such matrix."""
+    if kind in ("pairs", "triplets"):
+        return losses.over(function, build_miner(settings, kind))
+    return function if kind == "matrix" else None
 
 
 def build_miner(settings: Settings, kind: str) -> Callable[..., Any]:

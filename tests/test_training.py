@@ -47,6 +47,19 @@ def test_every_loss_of_a_batch_learns_its_batch_by_heart(small, loss):
     assert max(values[-3:]) < values[0]
 
 
+def test_looking_at_the_forces_does_not_change_what_is_trained(small):
+    """A miner of chance has a generator of its own in the network, whenever the log asks for an X-ray."""
+    x, labels = np.random.default_rng(0).normal(size=(8, 28, 28, 1)).astype(np.float32), np.arange(8) // 2
+    values = []
+    for look in (False, True):
+        method = methods.build(Settings(loss="hinge", miner="random-triplets", encoder="mlp"))
+        params = method.network.init(np.random.default_rng(0), (28, 28, 1))
+        if look:
+            report.xray_in(method, method.embed(params, x), labels, params)
+        values.append(method.network(params, x, labels)[0])
+    assert values[0] == values[1]
+
+
 def test_the_default_learns_in_sixty_steps(small):
     method = methods.build(Settings(steps=60))
     start = method.network.init(np.random.default_rng(0), (method.side, method.side, 1))

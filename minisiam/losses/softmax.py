@@ -3,7 +3,7 @@
 Every distance is a logit, −d / temperature. What the losses differ in is what stands in the denominator, and whether
 several positives are averaged before the logarithm (supcon), inside it (nca), or asked one by one (nt_xent).
 
-    one right column a row      cross_entropy_of      N-pair, InfoNCE, proxies, prototypes: one softmax cross-entropy
+    one right column a row      softmax_cross_entropy N-pair, InfoNCE, proxies, prototypes: one softmax cross-entropy
     several right columns       nca, matching         −log of their summed probability
                                 supcon                mean of −log of each
                                 nt_xent               each against the negatives alone
