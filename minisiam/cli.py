@@ -14,6 +14,7 @@ import numpy as np
 
 from . import __version__, datasets, methods, report, require, runs
 from . import settings as words
+from .encoders import NORMS
 from .miners import MINERS
 from .ops import normalize
 from .settings import Settings
@@ -128,6 +129,10 @@ def parser() -> argparse.ArgumentParser:
     )
     verb.add_argument(
         "--margin", type=float, help="of contrastive and hinge, in units of the distance (default: found by search)"
+    )
+    verb.add_argument("--norm", default=default.norm, help=_choice("after each convolution", NORMS, default.norm))
+    verb.add_argument(
+        "--plain", action="store_true", help="the operations that read well, in the place of the fast ones"
     )
     verb.add_argument("--normalize", action="store_true", help="put the embedding on the unit sphere")
     verb.add_argument(

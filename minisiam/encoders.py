@@ -1,16 +1,34 @@
-"""Base networks f(x; θ): mlp, a small convolutional network, and those of three papers and one tutorial.
+"""Base networks f(x; θ): mlp, convnet, and what they make: a small network, those of three papers and one tutorial.
 
 Each function returns a `Layer`; `encoder.init(rng, shape)` draws its parameters, `encoder(params, x)` runs it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import initializers, require, tree
-from .layers import Conv, Dense, Flatten, Layer, MaxPool, Normalize, PRelu, Relu, Sigmoid, serial
+from .fast import fast
+from .layers import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Flatten,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    MaxPool,
+    Normalize,
+    PRelu,
+    Relu,
+    Sigmoid,
+    serial,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .initializers import Initializer
     from .typing import Generator
 
 
@@ -25,32 +43,95 @@ def mlp(*sizes: int, activation: Layer = Relu, normalize: bool = False) -> Layer
     return serial(Flatten, *hidden, Dense(sizes[-1]), *([Normalize] if normalize else []), name="mlp")
 
 
-def bielski(embedding: int = 2) -> Layer:
+class Block(NamedTuple):
+    """One stage of a `convnet`: convolution, normalisation if any, activation, pooling.
+
+    outputs, kernel, padding, stride : of the convolution, as in `layers.Conv`
+    pool : side of the blocks whose largest number is kept; 1 keeps all
+    """
+
+    outputs: int
+    kernel: int = 3
+    pool: int = 2
+    padding: str = "valid"
+    stride: int = 1
+
+
+def convnet(
+    *blocks: Block,
+    head: Sequence[Layer] = (),
+    activation: Layer | None = None,
+    norm: str = "none",
+    init: tuple[Initializer, Initializer] = (initializers.he, initializers.zeros),
+    plain: bool = False,
+    name: str = "convnet",
+) -> Layer:
+    """Blocks of convolution, activation and pooling, and then a head on the flattened rest.
+
+    Parameters
+    ----------
+    blocks
+        What comes first to last.
+    head
+        Layers after `Flatten`: dense ones, mostly.
+    activation
+        Between a convolution and its pooling; `Relu` unless something else is given.
+    norm
+        "none", "batch", "group" or "layer": what stands between convolution and activation.
+    init
+        What weights and biases of the convolutions are drawn by.
+    plain
+        Whether the operations are those that read well (`ops.conv2d`, `ops.max_pool`) or, as by default, those that
+        `fast` puts in their place. Both have the same parameters and, up to rounding, the same outputs.
+
+    Returns
+    -------
+    layer
+        `summary(layer, rng, shape)` tells which operations run.
+    """
+    require.one_of("norm", norm, NORMS)
+    parts: list[Layer] = []
+    for block in blocks:
+        parts.append(Conv(block.outputs, block.kernel, block.padding, block.stride, *init))
+        parts += [*NORMS[norm], Relu if activation is None else activation]
+        parts += [MaxPool(block.pool)] if block.pool > 1 else []
+    encoder = serial(*parts, Flatten, *head, name=name)
+    return encoder if plain else fast(encoder)
+
+
+NORMS: dict[str, tuple[Layer, ...]] = {
+    "none": (),
+    "batch": (BatchNorm(),),
+    "group": (GroupNorm(),),
+    "layer": (LayerNorm(),),
+}
+
+
+def bielski(embedding: int = 2, norm: str = "none", plain: bool = False) -> Layer:
     """Two 5×5 convolutions and three dense layers, PReLU between: the network of A. Bielski's tutorial.
 
     Expects 16×16 images or larger. Source: the repository adambielski/siamese-triplet.
     """
     dense = [Dense(256), PRelu(), Dense(256), PRelu(), Dense(embedding)]
-    return serial(Conv(32, 5), PRelu(), MaxPool(), Conv(64, 5), PRelu(), MaxPool(), Flatten, *dense, name="bielski")
+    return convnet(Block(32, 5), Block(64, 5), head=dense, activation=PRelu(), norm=norm, plain=plain, name="bielski")
 
 
-def conv4(channels: int = 64, embedding: int | None = None) -> Layer:
-    """Four blocks of 3×3 convolution, ReLU and 2×2 pooling (Vinyals et al. 2016, without batch norm).
+def conv4(channels: int = 64, embedding: int | None = None, norm: str = "none", plain: bool = False) -> Layer:
+    """Four blocks of 3×3 convolution, ReLU and 2×2 pooling (Vinyals et al. 2016, there with norm="batch").
 
     28×28 images give `channels` numbers; `embedding` adds a dense layer. Expects 16×16 images or larger.
     """
-    blocks = [layer for _ in range(4) for layer in (Conv(channels, 3, "same"), Relu, MaxPool())]
-    return serial(*blocks, Flatten, *([Dense(embedding)] if embedding else []), name="conv4")
+    blocks = [Block(channels, 3, padding="same")] * 4
+    return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, plain=plain, name="conv4")
 
 
-def conv2(embedding: int = 128) -> Layer:
+def conv2(embedding: int = 128, norm: str = "none", plain: bool = False) -> Layer:
     """Two convolutions without pooling, 5×5 with stride 2 and 2×2, and a dense layer: for small images, 14×14.
 
-    A stride in the place of a pooling leaves a quarter of the work: on two cores a training step on 256 images takes
-    15 ms.
+    A stride in the place of a pooling leaves a quarter of the work.
     """
-    first, second = Conv(32, 5, "same", stride=2), Conv(64, 2)
-    return serial(first, Relu, second, Relu, Flatten, Dense(embedding, initializers.glorot), name="conv2")
+    blocks = Block(32, 5, pool=1, padding="same", stride=2), Block(64, 2, pool=1)
+    return convnet(*blocks, head=[Dense(embedding, initializers.glorot)], norm=norm, plain=plain, name="conv2")
 
 
 # outputs and kernel of each convolution, and after how many of them the image is pooled
@@ -61,7 +142,9 @@ KOCH = {
 }
 
 
-def koch(pixels: int = 105, embedding: int = 4096, init: str = "koch") -> Layer:
+def koch(
+    pixels: int = 105, embedding: int = 4096, init: str = "koch", norm: str = "none", plain: bool = False
+) -> Layer:
     """Koch's network: four valid convolutions with ReLU and pooling, and a dense layer with a sigmoid.
 
     Parameters
@@ -89,11 +172,9 @@ def koch(pixels: int = 105, embedding: int = 4096, init: str = "koch") -> Layer:
     else:
         conv, dense = (initializers.he, initializers.zeros), (initializers.glorot, initializers.zeros)
     stages, pooled = KOCH[pixels]
-    layers = []
-    for number, (outputs, kernel) in enumerate(stages):
-        pool = [MaxPool()] if number < pooled else []
-        layers += [Conv(outputs, kernel, "valid", 1, *conv), Relu, *pool]
-    return serial(*layers, Flatten, Dense(embedding, *dense), Sigmoid, name=f"koch{pixels}")
+    blocks = [Block(*stage, pool=2 if number < pooled else 1) for number, stage in enumerate(stages)]
+    head = [Dense(embedding, *dense), Sigmoid]
+    return convnet(*blocks, head=head, norm=norm, init=conv, plain=plain, name=f"koch{pixels}")
 
 
 def summary(encoder: Layer, rng: Generator, shape: tuple[int, ...]) -> str:
@@ -118,4 +199,5 @@ def summary(encoder: Layer, rng: Generator, shape: tuple[int, ...]) -> str:
     rows.append((encoder.name, shape, f"{total:,}"))
     lines = [("layer", "output", "parameters")]
     lines += [(name, "×".join(map(str, size)), count) for name, size, count in rows]
-    return "\n".join(f"{name:25}{size:10}{count:>12}".rstrip() for name, size, count in lines)
+    widest = max(25, 2 + max(len(name) for name, _, _ in lines))
+    return "\n".join(f"{name:{widest}}{size:10}{count:>12}".rstrip() for name, size, count in lines)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import pairwise, require
+from .layers import at_test
 from .samplers import Episode, episode_indices
 
 if TYPE_CHECKING:
@@ -32,8 +33,12 @@ class Score(NamedTuple):
 
 
 def embed(encoder: Any, params: Params, images: Array, chunk: int = 512) -> Array:
-    """z = f(images; params), (n, d), a chunk at a time. `params` are the encoder's: a network's `params["encoder"]`."""
+    """z = f(images; params), (n, d), a chunk at a time. `params` are the encoder's: a network's `params["encoder"]`.
+
+    The encoder runs as it does at test time, `layers.at_test`: an embedding does not depend on the images beside it.
+    """
     require.rows(images=images)
+    encoder = at_test(encoder)
     starts = range(0, len(images), chunk)
     return np.concatenate([encoder(params, images[s : s + chunk], input_grad=False)[0] for s in starts])
 

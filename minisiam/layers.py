@@ -8,11 +8,18 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from . import initializers, ops, require, tree
+from .op import op
 from .ops.convolution import PADDINGS
+from .ops.normalization import by_batch
+from .ops.pieces import collected, dense_by_columns, normalised, statistics
+from .stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +31,20 @@ if TYPE_CHECKING:
 
 
 class Layer(NamedTuple):
-    """A pair of pure functions, with a name and parts for the summary."""
+    """A pair of pure functions, with a name and parts for the summary.
+
+    kind : what it is and its sizes, ("conv", k, padding, stride), ("relu",) or ("pool", size), for `fast`
+    test : the layer at test time, where that differs
+    stages : how it runs on a batch in pieces, where that is not piece by piece, for `sharded`
+    """
 
     init: Callable[[Generator, Shape], tuple[Params, Shape]]
     apply: Callable[..., Op[Array]]
     name: str
     parts: tuple[Layer, ...] = ()
+    kind: tuple[Any, ...] = ()
+    test: Layer | None = None
+    stages: tuple[Stage, ...] = ()
 
     def __call__(self, params: Params, x: Array, /, **constants: Any) -> Op[Array]:  # noqa: D102
         return self.apply(params, x, **constants)
@@ -44,7 +59,28 @@ def Dense(outputs: int, weights: Initializer = initializers.he, bias: Initialize
             raise ValueError(f"Dense needs examples of one axis, not of shape {shape}: put Flatten before it")
         return (weights(rng, (*shape, outputs)), bias(rng, (outputs,))), (outputs,)
 
-    return Layer(init, _with_params(ops.dense), f"Dense {outputs}")
+    def whole(params, xs, /, input_grad, each):
+        W, b = params
+        z, pull = dense_by_columns(join(xs), W, b, each, input_grad)
+
+        def pullback(dzs):
+            dx, *dparams = pull(*dzs)
+            return tuple(dparams), [None] * len(xs) if dx is None else split(dx, xs)
+
+        return [z], pullback
+
+    return Layer(init, with_params(ops.dense), f"Dense {outputs}", stages=(Stage(whole, together=True),))
+
+
+def join(pieces: list[Array]) -> Array:
+    """The batch that the pieces are of."""
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def split(batch: Array, like: list[Array]) -> list[Array]:
+    """The batch in pieces as long as those of `like`."""
+    ends = list(accumulate(map(len, like)))
+    return [batch[end - len(piece) : end] for piece, end in zip(like, ends, strict=True)]
 
 
 def Conv(
@@ -76,7 +112,8 @@ def Conv(
         return ops.conv2d(x, W, b, padding=padding, stride=stride, input_grad=input_grad)
 
     step = f" / {stride}" if stride > 1 else ""
-    return Layer(init, _with_params(convolve), f"Conv {outputs} @ {kernel}×{kernel}{step} {padding}")
+    name = f"Conv {outputs} @ {kernel}×{kernel}{step} {padding}"
+    return Layer(init, with_params(convolve), name, kind=("conv", kernel, padding, stride))
 
 
 def MaxPool(size: int = 2) -> Layer:
@@ -89,7 +126,8 @@ def MaxPool(size: int = 2) -> Layer:
             raise ValueError(f"a {size}×{size} block does not fit into {h}×{w}: larger images or fewer poolings needed")
         return h // size, w // size, channels
 
-    return _without_params(lambda x: ops.max_pool(x, size=size), f"MaxPool {size}×{size}", shape_of)
+    pool = without_params(lambda x: ops.max_pool(x, size=size), f"MaxPool {size}×{size}", shape_of)
+    return pool._replace(kind=("pool", size))
 
 
 def PRelu(start: float = 0.25) -> Layer:
@@ -99,10 +137,121 @@ def PRelu(start: float = 0.25) -> Layer:
     def activate(x, slope, /, input_grad=True):
         return ops.prelu(x, slope)
 
-    return Layer(lambda rng, shape: ((slope(rng, ()),), shape), _with_params(activate), "PRelu")
+    return Layer(lambda rng, shape: ((slope(rng, ()),), shape), with_params(activate), "PRelu")
 
 
-def _with_params(op: Callable[..., Any]) -> Callable[..., Op[Array]]:
+def BatchNorm(epsilon: float = 1e-5) -> Layer:
+    """`ops.batch_norm`: by the statistics of the batch while training, by their running averages `at_test`.
+
+    The parameters are {"scale": γ, "shift": β, "running": (mean, variance)}, (c,) each. While training the "gradient"
+    of `running` is running − statistics of the batch, the slope of ½‖m − μ‖² (the variance over n − 1); a step of 0.1
+    down that slope, which the optimizers take, makes it an exponential average. It does not depend on dy, and is 0 at
+    test time.
+
+    Notes
+    -----
+    While training no image is alone: the embedding of each depends on all the others of its batch, and its gradient
+    flows into all of them. `networks.siamese` runs the encoder once for each branch, so each branch is normalised by
+    its own batch, and the same image beside others lies elsewhere. Where a batch was drawn by classes, or pair by pair,
+    a loss can be lowered by what the statistics tell of the company, which is gone at test time. `GroupNorm` has none
+    of this. `running` is pulled once for each branch: m − 0.1 Σ (m − μ).
+
+    References
+    ----------
+    Ioffe & Szegedy (2015), "Batch normalization". What leaks: He et al. (2020), "Momentum contrast", §3.3.
+    """
+    epsilon = require.between("epsilon", epsilon, 0, open_low=True)
+    name = "BatchNorm"
+
+    def init(rng, shape):
+        (scale, shift), _ = _scale_and_shift(rng, shape)
+        return {"scale": scale, "shift": shift, "running": (np.zeros_like(shift), np.ones_like(scale))}, shape
+
+    @op
+    def train(params, x, /, input_grad=True):
+        y, pull, mean, variance = by_batch(x, params["scale"], params["shift"], epsilon)
+        drift = _drift(params, mean, variance, x.size // len(mean))
+        return y, lambda dy: _named(pull(dy), drift)
+
+    def test(params, x, /, input_grad=True):
+        y, pull = ops.batch_norm(x, params["scale"], params["shift"], epsilon, *params["running"])
+        still = tree.map(np.zeros_like, params["running"])
+        return y, lambda dy: _named(pull(dy), still)
+
+    stages = in_stages(epsilon, normalised)
+    return Layer(init, train, name, kind=("batch norm", epsilon), test=Layer(init, test, name), stages=stages)
+
+
+def in_stages(epsilon: float, finish: Callable[[Any], Any]) -> tuple[Stage, ...]:
+    """How `BatchNorm` runs on pieces; `finish` is `ops.pieces.normalised` or `ops.pieces.pooled`."""
+
+    def together(params, pieces, /, input_grad, each):
+        found, pull, (mean, variance, values) = statistics(pieces, params["scale"], params["shift"], epsilon)
+        drift = _drift(params, mean, variance, values)
+
+        def pullback(pulled):
+            dscale, dshift, sends = pull(pulled)
+            return {"scale": dscale, "shift": dshift, "running": drift}, sends
+
+        return found, pullback
+
+    return _alone(collected), Stage(together, together=True), _alone(finish)
+
+
+def _alone(stage: Callable[[Any], Any]) -> Stage:
+    """A stage of one piece, that has no parameters of its own."""
+
+    def run(params, piece, /, input_grad):
+        y, pull = stage(piece)
+        return y, lambda dy: (None, *pull(dy))
+
+    return Stage(run)
+
+
+def _drift(params: Params, mean: Array, variance: Array, values: int) -> Params:
+    """How far the running statistics are from those of a batch, the variance without its bias."""
+    return tree.map(np.subtract, params["running"], (mean, variance * (values / (values - 1))))
+
+
+def _named(grads: tuple[Array, ...], drift: Params) -> tuple[Params, Array]:
+    """The gradients of `BatchNorm`, of its parameters and of x."""
+    dx, dscale, dshift = grads
+    return {"scale": dscale, "shift": dshift, "running": drift}, dx
+
+
+def GroupNorm(groups: int = 8, epsilon: float = 1e-5) -> Layer:
+    """`ops.group_norm`: the same while training and at test time, and no image sees another."""
+    require.whole("groups", groups, 1)
+    epsilon = require.between("epsilon", epsilon, 0, open_low=True)
+
+    def init(rng, shape):
+        if shape[-1] % groups:
+            raise ValueError(f"GroupNorm({groups}) does not divide {shape[-1]} channels: choose groups that do")
+        return _scale_and_shift(rng, shape)
+
+    def normalize(x, scale, shift, /, input_grad=True):
+        return ops.group_norm(x, scale, shift, groups=groups, epsilon=epsilon)
+
+    return Layer(init, with_params(normalize), f"GroupNorm {groups}")
+
+
+def LayerNorm(epsilon: float = 1e-5) -> Layer:
+    """`ops.layer_norm`: each example over all that it has, by itself."""
+    epsilon = require.between("epsilon", epsilon, 0, open_low=True)
+
+    def normalize(x, scale, shift, /, input_grad=True):
+        return ops.layer_norm(x, scale, shift, epsilon=epsilon)
+
+    return Layer(_scale_and_shift, with_params(normalize), "LayerNorm")
+
+
+def _scale_and_shift(rng: Generator, shape: Shape) -> tuple[Params, Shape]:
+    """1 and 0 for each channel."""
+    channels = shape[-1:]
+    return (np.ones(channels, np.float32), np.zeros(channels, np.float32)), shape
+
+
+def with_params(op: Callable[..., Any]) -> Callable[..., Op[Array]]:
     """The layer form of an op whose variables are x and then the parameters."""
 
     def apply(params, x, /, input_grad=True):
@@ -117,7 +266,7 @@ def _with_params(op: Callable[..., Any]) -> Callable[..., Op[Array]]:
     return apply
 
 
-def _without_params(
+def without_params(
     op: Callable[..., Any], name: str, shape_of: Callable[[Shape], Shape] = lambda shape: shape
 ) -> Layer:
     """The layer form of an op of x alone."""
@@ -129,11 +278,11 @@ def _without_params(
     return Layer(lambda rng, shape: ((), shape_of(shape)), apply, name)
 
 
-Relu = _without_params(ops.relu, "Relu")
-Tanh = _without_params(ops.tanh, "Tanh")
-Sigmoid = _without_params(ops.sigmoid, "Sigmoid")
-Normalize = _without_params(ops.normalize, "Normalize")
-Flatten = _without_params(ops.flatten, "Flatten", lambda shape: (prod(shape),))
+Relu = without_params(ops.relu, "Relu")._replace(kind=("relu",))
+Tanh = without_params(ops.tanh, "Tanh")
+Sigmoid = without_params(ops.sigmoid, "Sigmoid")
+Normalize = without_params(ops.normalize, "Normalize")
+Flatten = without_params(ops.flatten, "Flatten", lambda shape: (prod(shape),))
 
 
 def serial(*layers: Layer, name: str = "serial") -> Layer:
@@ -166,3 +315,13 @@ def serial(*layers: Layer, name: str = "serial") -> Layer:
         return x, pullback
 
     return Layer(init, apply, name, layers)
+
+
+def at_test(layer: Layer) -> Layer:
+    """The layer as it is used after training: `Layer.test`, or a `serial` of its parts' own."""
+    if layer.test or not layer.parts:
+        return layer.test or layer
+    tested = [at_test(part) for part in layer.parts]
+    if all(after is before for after, before in zip(tested, layer.parts, strict=True)):
+        return layer
+    return serial(*tested, name=layer.name)

@@ -17,6 +17,7 @@ from .datasets import blurred, centred, resized, turned
 from .evaluate import embed
 from .op import as_learned, parameters, starting
 from .settings import CENTRES, EPISODES, FUNCTIONS, PROXIES, THRESHOLDS, Settings, kind_of
+from .sharding import sharded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -156,19 +157,22 @@ def pixels(settings: Settings) -> int:
 
 
 def build_encoder(settings: Settings) -> Layer:
-    """The encoder that the settings name, ending in `embedding_size` numbers."""
-    size = settings.embedding_size
-    if settings.encoder == "conv2":
-        encoder = encoders.conv2(size)
-    elif settings.encoder == "mlp":
+    """The encoder that the settings name, ending in `embedding_size` numbers; in pieces on all cores, unless plain."""
+    size, name = settings.embedding_size, settings.encoder
+    how: dict[str, Any] = {"norm": settings.norm, "plain": settings.plain}
+    if name == "conv2":
+        encoder = encoders.conv2(size, **how)
+    elif name == "mlp":
         encoder = encoders.mlp(512, size)
-    elif settings.encoder == "bielski":
-        encoder = encoders.bielski(size)
-    elif settings.encoder == "conv4":
-        encoder = encoders.conv4(embedding=size)
+    elif name == "bielski":
+        encoder = encoders.bielski(size, **how)
+    elif name == "conv4":
+        encoder = encoders.conv4(embedding=size, **how)
     else:
-        encoder = encoders.koch(int(settings.encoder.removeprefix("koch")), size, init="he")
-    return layers.serial(*encoder.parts, layers.Normalize, name=encoder.name) if settings.normalize else encoder
+        encoder = encoders.koch(int(name.removeprefix("koch")), size, init="he", **how)
+    if settings.normalize:
+        encoder = layers.serial(*encoder.parts, layers.Normalize, name=encoder.name)
+    return encoder if settings.plain else sharded(encoder, chunk=128 if name == "conv2" else 64)
 
 
 # What trains each network. Every class is met in all eight poses of a square, as so many more letters; what is

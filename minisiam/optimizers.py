@@ -4,6 +4,9 @@
     params, state = optimizer.update(grads, state, params)
 
 A learning rate is a number, or a schedule: a function of the step, counted from 0.
+
+What lies under a key "running", at any depth, is an average and not a weight: its "gradient" is how far it is from what
+was just seen, and every optimizer moves it by 0.1 of that, whatever the learning rate, as PyTorch's batch norm does.
 """
 
 from __future__ import annotations
@@ -30,6 +33,9 @@ class Optimizer(NamedTuple):
     update: Callable[[Params, Any, Params], tuple[Params, Any]]
 
 
+RUNNING = 0.1  # how much of what was just seen enters a running average
+
+
 def sgd(
     learning_rate: float | Schedule, momentum: float | Schedule = 0.0, nesterov: bool = False, weight_decay: float = 0.0
 ) -> Optimizer:
@@ -47,20 +53,24 @@ def sgd(
     eta, mu = _schedule("learning_rate", learning_rate, np.inf), _schedule("momentum", momentum, 1)
     weight_decay = require.between("weight_decay", weight_decay, 0)
 
-    def init(params):
-        return {"step": 0, "velocity": tree.map(np.zeros_like, params)}
+    coasting = callable(momentum) or momentum > 0
 
-    @np.errstate(under="ignore")
+    def init(params):
+        return {"step": 0} | ({"velocity": tree.map(np.zeros_like, params)} if coasting else {})
+
     def update(grads, state, params):
-        rate, inertia = eta(state["step"]), mu(state["step"])
+        step, rate = state["step"], eta(state["step"])
         if weight_decay:
             grads = tree.map(lambda g, p: g + weight_decay * p if p.ndim > 1 else g, grads, params)
+        if not coasting:
+            return tree.map(lambda p, g: _minus(p, rate * g), params, grads), {"step": step + 1}
+        inertia = mu(step)
         velocity = tree.map(lambda v, g: inertia * v + g, state["velocity"], grads)
         steps = tree.map(lambda g, v: g + inertia * v, grads, velocity) if nesterov else velocity
-        params = tree.map(lambda p, s: p - rate * s, params, steps)
-        return params, {"step": state["step"] + 1, "velocity": velocity}
+        params = tree.map(lambda p, s: _minus(p, rate * s), params, steps)
+        return params, {"step": step + 1, "velocity": velocity}
 
-    return Optimizer(init, update)
+    return _averaging(Optimizer(init, update))
 
 
 def adam(
@@ -91,7 +101,6 @@ def adam(
     def init(params):
         return {"step": 0, "mean": tree.map(np.zeros_like, params), "square": tree.map(np.zeros_like, params)}
 
-    @np.errstate(under="ignore")
     def update(grads, state, params):
         step = state["step"]
         mean = tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state["mean"], grads)
@@ -106,7 +115,23 @@ def adam(
 
         return tree.map(move, params, mean, square), {"step": step + 1, "mean": mean, "square": square}
 
-    return Optimizer(init, update)
+    return _averaging(Optimizer(init, update))
+
+
+def _minus(p: Any, step: Any) -> Any:
+    """p − step, in the place of step."""
+    return np.subtract(p, step, out=step if isinstance(step, np.ndarray) else None)
+
+
+def _averaging(optimizer: Optimizer) -> Optimizer:
+    """The optimizer, but what lies under "running" moves by 0.1 of its gradient."""
+
+    @np.errstate(under="ignore")
+    def update(grads, state, params):
+        moved, state = optimizer.update(grads, state, params)
+        return tree.map_under("running", lambda _, p, g: p - RUNNING * g, moved, params, grads), state
+
+    return Optimizer(optimizer.init, update)
 
 
 def exponential(start: float, factor: float, every: int = 1) -> Schedule:

@@ -119,6 +119,34 @@ def normalize(x):  # noqa: D103
     return x / np.sqrt(np.sum(x**2, axis=-1, keepdims=True))
 
 
+def _standard(x, axes, epsilon):
+    variance = np.mean((x - np.mean(x, axis=axes, keepdims=True)) ** 2, axis=axes, keepdims=True)
+    return (x - np.mean(x, axis=axes, keepdims=True)) / np.sqrt(variance + epsilon)
+
+
+# three values or more in every mean: of two both are ±1, and the gradient is little but rounding
+GIVEN = {"mean": np.array([0.3, -0.2]), "variance": np.array([0.5, 2.0])}
+
+
+@specify(sizes={"n": (3, 5), "c": (2, 2)}, unit=1.0, cases=({}, {"epsilon": 0.3}, GIVEN))
+def batch_norm(x, scale, shift, epsilon=1e-5, mean=None, variance=None):  # noqa: D103
+    if mean is not None:
+        return scale * (x - mean) / np.sqrt(variance + epsilon) + shift
+    return scale * _standard(x, tuple(range(np.ndim(x) - 1)), epsilon) + shift
+
+
+@specify(sizes={"c": (6, 6)}, unit=1.0, cases=({"groups": 2}, {"groups": 1}, {"groups": 2, "epsilon": 0.3}))
+def group_norm(x, scale, shift, groups=8, epsilon=1e-5):  # noqa: D103
+    parts = np.split(x, groups, axis=-1)
+    every = tuple(range(1, np.ndim(x)))
+    return scale * np.concatenate([_standard(part, every, epsilon) for part in parts], axis=-1) + shift
+
+
+@specify(sizes={"c": (3, 4)}, unit=1.0, cases=({}, {"epsilon": 0.3}))
+def layer_norm(x, scale, shift, epsilon=1e-5):  # noqa: D103
+    return scale * _standard(x, tuple(range(1, np.ndim(x))), epsilon) + shift
+
+
 @specify(sizes={"h": (4, 6), "w": (4, 6), "k": (1, 4)}, cases=({}, {"padding": "same"}, {"stride": 2}, SAME_BY_THREE))
 def conv2d(x, W, b, padding="valid", stride=1):  # noqa: D103
     k = len(W)
@@ -144,6 +172,29 @@ def _gap_to_second(x, size=2):
 @specify(corner=_gap_to_second, sizes={"h": (2, 5), "w": (2, 5)}, cases=({}, {"size": 1}))
 def max_pool(x, size=2):  # noqa: D103
     return np.max(_blocks(x, size), axis=-1)
+
+
+# the fast forms of these: whatever they do, this is what they must equal
+
+conv2d_rows = conv2d_winograd = conv2d
+pool_2x2 = max_pool
+
+
+# what cancels exactly does so here only up to rounding: scales from 1 up, so that 1 is the least size there is; and a
+# spectrum is as large as the sum of an image
+@specify(sizes=conv2d.sizes, cases=({}, {"padding": "same"}), scales=(0, 8), unit=1.0, reach=0.9)
+def conv2d_fourier(x, W, b, padding="valid"):  # noqa: D103
+    return conv2d(x, W, b, padding)
+
+
+def _where_four_tie_or_0(x, W, b, **padding):
+    z = conv2d(x, W, b, **padding)
+    return np.append(_gap_to_second(z), max_pool(z))
+
+
+@specify(_where_four_tie_or_0, 2, sizes={"h": (4, 5), "w": (4, 5), "k": (1, 3)}, cases=conv2d_fourier.cases)
+def conv_pool_relu(x, W, b, padding="valid"):  # noqa: D103
+    return relu(max_pool(conv2d(x, W, b, padding)))
 
 
 # distances, on the last axis: rows, and with `matrix` every pair of rows

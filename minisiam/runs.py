@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import checkpoint, datasets, methods, miners, report, samplers, tree, xray
+from . import checkpoint, datasets, fast, methods, miners, report, samplers, tree, xray
 from .datasets import Dataset
 from .methods import Method
 from .settings import Settings
+from .threads import one_blas_thread
 from .train import fit
 
 if TYPE_CHECKING:
@@ -113,7 +115,8 @@ def train(settings: Settings, data: Data, folder: Path, say: Say) -> Run:
     for name, part in data._asdict().items():
         say(f"  {name:11}{part}")
     params = _first_params(settings, method)
-    say(f"  {tree.size(params):,} parameters; at most {settings.steps:,} steps or {settings.minutes:g} min\n")
+    say(f"  {tree.size(params):,} parameters; at most {settings.steps:,} steps or {settings.minutes:g} min")
+    say(f"  {how_it_runs(method, params)}\n")
     ready = Data(*(method.prepared(part) for part in data))
     monitor = Monitor(settings, method, ready)
     steps, seconds = _fit(settings, method, params, ready.train, monitor, folder, say)
@@ -123,6 +126,14 @@ def train(settings: Settings, data: Data, folder: Path, say: Say) -> Run:
     results |= {"train_seconds": round(seconds, 2), "steps": steps, "settings": settings.as_dict()}
     report.write(folder / "report.json", results)
     return run._replace(report=results)
+
+
+def how_it_runs(method: Method, params: Params) -> str:
+    """A line that says which operations the convolutions are, and on how many threads."""
+    ways = fast.ways(method.encoder, params["encoder"]) or ["no convolution"]
+    kind, *threads = method.encoder.kind or ("plain",)
+    many = f"; {threads[0]} thread{'s' * (threads[0] > 1)}" if kind == "sharded" else ""
+    return ", ".join(ways) + many
 
 
 def new_folder(folder: Path) -> None:
@@ -151,7 +162,9 @@ def _fit(
     step, seconds, pause = 0, 0.0, SECONDS_BETWEEN_RECORDS
     start = last = time.perf_counter()
     say(Monitor.HEADER)
-    with (folder / "log.jsonl").open("w") as log:
+    # where the encoder shares out its work, threads of the products would only be in its way
+    one_thread = one_blas_thread if method.encoder.kind[:1] == ("sharded",) else nullcontext()
+    with one_thread, (folder / "log.jsonl").open("w") as log:
         try:
             for step, value, new_params in fit(method.network, params, method.optimizer, batches):
                 params = new_params

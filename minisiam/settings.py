@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import losses, miners, require
+from . import encoders, losses, miners, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,9 @@ class Settings:
     loss: str | None = None
     miner: str | None = None
     margin: float | None = None
+    norm: str = "none"
     normalize: bool = False
+    plain: bool = False
     embedding_size: int = 128
     classes: int = 0
     seed: int = 0
@@ -129,6 +131,9 @@ class Settings:
     def __post_init__(self) -> None:
         require.one_of("network", self.network, LOSSES)
         require.one_of("encoder", self.encoder, ENCODERS)
+        require.one_of("norm", self.norm, encoders.NORMS)
+        if self.encoder == "mlp" and self.norm != "none":
+            raise ValueError(f"--norm {self.norm} stands after a convolution, and --encoder mlp has none: use another")
         self._fill_in("loss", LOSSES[self.network][0])
         self._check_loss()
         kind = kind_of(str(self.loss))

@@ -11,10 +11,6 @@ are summed in one order, however many threads there are.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +18,7 @@ import numpy as np
 from . import distances, pairwise, products, require, tree
 from .numerics import directions
 from .op import as_learned, op
+from .threads import count, keep_memory, one_blas_thread, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,10 +55,9 @@ def streamed(distance: Callable[..., Any], threads: int | None = None) -> Callab
     name = distance.__name__
     if getattr(pairwise, name, None) is not distance:
         raise ValueError(f"only the distances of minisiam.pairwise can be streamed, and {name} is none of them")
-    if threads is None:
-        threads = LANES if find_spec("threadpoolctl") and (os.cpu_count() or 1) > 1 else 1
-    if threads not in (1, 2):
+    if threads not in (None, 1, 2):
         raise ValueError(f"threads must be 1 or 2, as there are two lanes of rows; it is {threads!r}")
+    threads = min(count(threads), LANES)
 
     @op
     def matrix(a, b, /, *params):
@@ -72,35 +68,6 @@ def streamed(distance: Callable[..., Any], threads: int | None = None) -> Callab
 
     matrix.__name__ = f"streamed_{name}"
     return as_learned(matrix, distance)
-
-
-@np.errstate(under="ignore")
-def quietly(work: Callable[[list[slice]], Any], mine: list[slice]) -> Any:
-    """As in an op: a number too small to hold is 0. (A thread does not inherit this.)"""
-    return work(mine)
-
-
-@cache
-def keep_memory() -> None:
-    """Let glibc keep the memory of arrays up to 31 MB when they are freed, and hand it out again.
-
-    By default it returns the larger ones to the system at once, and every block of rows would begin by faulting its
-    pages in anew, which costs as much as computing them. glibc raises that limit by itself to the largest array that
-    was freed: so one is made, never touched, and freed. Elsewhere this does nothing.
-    """
-    np.empty(31 << 20, np.uint8)
-
-
-@cache
-def _controller() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
-def one_blas_thread() -> Any:
-    """While this context is open, a matrix product is one thread's work."""
-    return _controller().limit(limits=1, user_api="blas")
 
 
 class Streamed:
@@ -154,10 +121,11 @@ class Streamed:
         """Every LANES-th block is one lane's work, done in its order, whoever does it."""
         keep_memory()
         lanes = [self.slices[k::LANES] for k in range(min(LANES, len(self.slices)))]
+        quietly = np.errstate(under="ignore")(work)  # as in an op: a number too small to hold is 0
         if self.threads == 1 or len(lanes) == 1:
-            return [quietly(work, mine) for mine in lanes]
-        with one_blas_thread(), ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(partial(quietly, work), lanes))
+            return [quietly(mine) for mine in lanes]
+        with one_blas_thread:
+            return run(quietly, lanes, self.threads)
 
     def entries(self, *places: tuple[Array, Array]) -> tuple[list[Array], Callable[..., tuple[Array, ...]]]:
         """Some entries, list by list, by the distance's row form, and the pullback of all lists."""

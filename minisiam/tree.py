@@ -6,6 +6,7 @@ looks like when it is printed is what it is.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,20 @@ def map(f: Callable[..., Any], tree: Params, *rest: Params) -> Params:
     if isinstance(tree, (list, tuple)):
         return type(tree)(map(f, *branches) for branches in zip(tree, *rest, strict=True))
     return f(tree, *rest)
+
+
+def map_under(key: str, f: Callable[..., Any], tree: Params, *rest: Params) -> Params:
+    """`map`, but only of what lies under a dict's `key`, at any depth; other leaves stay as they are.
+
+    >>> map_under("running", lambda m, g: m - g, [{"W": 3, "running": (2, 1)}], [{"W": 1, "running": (1, 1)}])
+    [{'W': 3, 'running': (1, 0)}]
+    """
+    if isinstance(tree, dict):
+        each = {name: map if name == key else partial(map_under, key) for name in tree}
+        return {name: go(f, tree[name], *(other[name] for other in rest)) for name, go in each.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(map_under(key, f, *branches) for branches in zip(tree, *rest, strict=True))
+    return tree
 
 
 def add(first: Params, *rest: Params) -> Params:

@@ -34,7 +34,14 @@ MODULES = (
     "products",
     "ops.activations",
     "ops.layers",
+    "ops.normalization",
     "ops.convolution",
+    "ops.frames",
+    "ops.rows",
+    "ops.winograd",
+    "ops.fourier",
+    "ops.blocks",
+    "ops.pieces",
     "distances",
     "pairwise",
     "losses.reductions",
@@ -160,7 +167,7 @@ class World:
                 setattr(fresh, here, getattr(self[room], there) if there else self[room])
 
 
-SMALL = {"CHUNK": 13, "ROWS": 7, "LEAST": 2}  # so that a loop over chunks is a loop
+SMALL = {"CHUNK": 13, "ROWS": 7, "LEAST": 2, "AT_A_TIME": 40}  # so that a loop over chunks is a loop
 
 
 def made(module: str, world: World) -> list[tuple[Any, Any]]:

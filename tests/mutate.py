@@ -64,8 +64,8 @@ NAMES = {
 }
 
 
-# what checks, and who does the work
-LEFT_ALONE = ("_check", "check_", "streamed", "one_blas_thread", "keep_memory", "_in_lanes")
+# what checks, who does the work, and by which of several ways
+LEFT_ALONE = ("_check", "check_", "streamed", "_in_lanes", "_halves", "room_of", "_rows_at_a_time", "_some")
 
 
 class Mutant(NamedTuple):

@@ -21,7 +21,7 @@ import numpy as np
 
 from minisiam import distances, reference
 from minisiam.testing import Case, catalogue
-from minisiam.testing.inputs import dimensions, integers, kind, shapes, split, wildest
+from minisiam.testing.inputs import cases, dimensions, integers, kind, shapes, split, wildest
 
 STATE = Path(".soak.json")
 OPS = list(catalogue.OPS.values())
@@ -67,7 +67,8 @@ def example(number: int) -> tuple[Any, Any, Case]:
     drawn = {name: any_of(name, hint) for name, hint in shapes(op).items()}
     if "b" in drawn and op in vars(distances).values() and rng.random() < 0.3:
         drawn["b"] = drawn["a"].copy()  # coincident points
-    return op, dtype, split(op, drawn, definition.cases[rng.integers(len(definition.cases))], rng)
+    known = cases(op, definition)
+    return op, dtype, split(op, drawn, known[rng.integers(len(known))], rng)
 
 
 def survives(number: int) -> None:

@@ -11,17 +11,30 @@ So an encoder may run twice before the first gradient flows, which is what a sia
 """
 
 from .activations import leaky_relu, prelu, relu, sigmoid, tanh
+from .blocks import conv_pool_relu, pool_2x2
 from .convolution import conv2d, max_pool
+from .fourier import conv2d_fourier
 from .layers import dense, dropout, flatten, normalize
+from .normalization import batch_norm, group_norm, layer_norm
+from .rows import conv2d_rows
+from .winograd import conv2d_winograd
 
 __all__ = [
+    "batch_norm",
     "conv2d",
+    "conv2d_fourier",
+    "conv2d_rows",
+    "conv2d_winograd",
+    "conv_pool_relu",
     "dense",
     "dropout",
     "flatten",
+    "group_norm",
+    "layer_norm",
     "leaky_relu",
     "max_pool",
     "normalize",
+    "pool_2x2",
     "prelu",
     "relu",
     "sigmoid",

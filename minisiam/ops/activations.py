@@ -105,12 +105,12 @@ def prelu(x: Float[Array, "..."], slope: Float[Array, ""], /) -> Op[Float[Array,
     """
     require.floating(x=x, slope=slope)
     require.dimensions(0, "(), a single number", slope=slope)
-    passes = np.where(x > 0, x.dtype.type(1), slope)
+    negative = np.minimum(x, 0)
 
     def pullback(dy):
-        return dy * passes, (dy * np.minimum(x, 0)).sum()
+        return dy * (x > 0) + slope * (dy * (x <= 0)), (dy * negative).sum()
 
-    return x * passes, pullback
+    return np.maximum(x, 0) + slope * negative, pullback
 
 
 @op

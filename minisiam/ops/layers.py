@@ -35,17 +35,22 @@ def dense(
     z, pullback
         `z` is (n, o); `pullback(dz)` gives `(dx, dW, db)` = (dz Wᵀ, xᵀ dz, Σ rows of dz). No kink.
     """
-    require.dimensions(2, "(n, features): put ops.flatten before a dense layer", x=x)
-    require.dimensions(2, "(inputs, outputs)", W=W)
-    require.dimensions(1, "(outputs,)", b=b)
-    if x.shape[1] != W.shape[0] or W.shape[1] != b.shape[0]:
-        raise ValueError(f"x {x.shape}, W {W.shape} and b {b.shape} do not fit: they must be (n, i), (i, o) and (o,)")
+    check_dense(x, W, b)
 
     def pullback(dz):
         dx = dz @ W.T if input_grad else None
         return dx, x.T @ dz, dz.sum(axis=0)
 
     return x @ W + b, pullback
+
+
+def check_dense(x: Array, W: Array, b: Array) -> None:
+    """An error where x, W and b do not fit together."""
+    require.dimensions(2, "(n, features): put ops.flatten before a dense layer", x=x)
+    require.dimensions(2, "(inputs, outputs)", W=W)
+    require.dimensions(1, "(outputs,)", b=b)
+    if x.shape[1] != W.shape[0] or W.shape[1] != b.shape[0]:
+        raise ValueError(f"x {x.shape}, W {W.shape} and b {b.shape} do not fit: they must be (n, i), (i, o) and (o,)")
 
 
 @op
