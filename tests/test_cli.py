@@ -25,7 +25,15 @@ def test_train(run):
     folder, done = run
     assert done.stderr == ""
     assert done.returncode == 0
-    for words in ("validation one-shot", "time left", "pixels", "chance", "95 % interval", "next: minisiam evaluate"):
+    for words in (
+        "Conv 64 @ 2×2 valid by rows",
+        "validation one-shot",
+        "time left",
+        "pixels",
+        "chance",
+        "95 % interval",
+        "next: minisiam evaluate",
+    ):
         assert words in done.stdout
     figures = {p.name for p in (folder / "figures").iterdir()}
     assert figures == {f"{n}.png" for n in ("clusters", "distances", "few_shot", "shown", "one_shot", "xray", "curves")}
@@ -112,6 +120,8 @@ def test_data(tmp_path, capsys):
         (["train", "--loss", "cosface", "--distance", "l2"], "speaks of angles: use --distance cosine"),
         (["train", "--loss", "contrastive", "--distance", "dot"], "has no zero"),
         (["train", "--loss", "hinge", "--miner", "distance-weighted"], "add --normalize"),
+        (["train", "--encoder", "mlp", "--norm", "batch"], "--encoder mlp has none: use another"),
+        (["train", "--norm", "bach"], "did you mean 'batch'"),
         (["train", "--network", "siamese", "--loss", "supcon"], "a whole batch: use --network batch"),
         (["xray", "--loss", "cosface"], "known are"),
         (["xray", "--run", "{full}"], "is not a run"),

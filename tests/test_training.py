@@ -7,7 +7,7 @@ from itertools import islice, repeat
 import numpy as np
 import pytest
 
-from minisiam import checkpoint, datasets, methods, miners, report, runs, settings, train, tree
+from minisiam import checkpoint, datasets, methods, miners, optimizers, report, runs, settings, train, tree
 from minisiam.settings import Settings
 
 
@@ -78,6 +78,44 @@ def test_every_miner_trains(small, miner):
     *_, (_, value, params) = train.fit(method.network, start, method.optimizer, batches)
     assert np.isfinite(value)
     assert all(np.isfinite(leaf).all() for leaf in tree.leaves(params))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "norm", "fast_ways", "plain_way"),
+    [
+        (
+            "conv2",
+            "batch",
+            "Conv 32 @ 5×5 / 2 same by planes, Conv 64 @ 2×2 valid by rows",
+            "Conv 64 @ 2×2 valid by conv2d",
+        ),
+        ("conv4", "group", "by planes, Conv 64 @ 3×3 same by winograd", "Conv 64 @ 3×3 same by conv2d"),
+        (
+            "conv4",
+            "none",
+            "by planes, pooled before Relu, Conv 64 @ 3×3 same by winograd, pooled before Relu",
+            "by conv2d",
+        ),
+        ("bielski", "layer", "Conv 64 @ 5×5 valid by fourier", "Conv 64 @ 5×5 valid by conv2d"),
+        ("koch28", "batch", "Conv 256 @ 2×2 valid by rows", "Conv 256 @ 2×2 valid by conv2d"),
+        ("mlp", "none", "no convolution", "no convolution"),
+    ],
+)
+def test_fast_and_plain_say_what_runs_and_take_the_same_step(small, encoder, norm, fast_ways, plain_way):
+    values, said, params = [], [], []
+    for plain in (False, True):
+        chosen = Settings(network="siamese", encoder=encoder, norm=norm, plain=plain, steps=1, embedding_size=16)
+        method = methods.build(chosen)
+        start = method.network.init(np.random.default_rng(0), (method.side, method.side, 1))
+        batch = next(method.batches(method.prepared(small.train), np.random.default_rng(1)))
+        _, value, after = next(train.fit(method.network, start, optimizers.sgd(1e-3), [batch]))
+        values.append(value)
+        said.append(runs.how_it_runs(method, start))
+        params.append(after)
+    assert fast_ways in said[0]
+    assert plain_way in said[1]
+    assert values[0] == pytest.approx(values[1], rel=1e-4)
+    tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), *params)
 
 
 @pytest.fixture(scope="module")
