@@ -10,7 +10,7 @@ processes take turns, each as many steps as fill a fifth of a second while the o
 the median of fifteen turns. All start from the same parameters, and before it is timed each must have the embeddings
 of minisiam, and change them by a step as minisiam does: another network is left out.
 
-    minisiam                      sharded(encoder): 32 images at a time on all cores; glibc keeps arrays up to 31 MB
+    minisiam                      sharded(encoder): pieces of at most 64 images, on all cores; glibc keeps 31 MB
     minisiam-plain                the ops that are written to be read; BLAS with all its threads
     torch, torch-channels-last    PyTorch as installed, eager; images as NCHW or as NHWC in memory
     torch-channels-last-malloc    the same where glibc keeps its memory (see KEEP in peers.py)

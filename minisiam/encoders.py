@@ -87,7 +87,7 @@ def convnet(
     Returns
     -------
     layer
-        `summary(layer, rng, shape)` tells which operations run.
+        `fast.ways(layer, params)` tells which operations run.
     """
     require.one_of("norm", norm, NORMS)
     parts: list[Layer] = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import pairwise, require
-from .layers import at_test
+from .layers import Layer, at_test
 from .samplers import Episode, episode_indices
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def embed(encoder: Any, params: Params, images: Array, chunk: int = 512) -> Arra
     The encoder runs as it does at test time, `layers.at_test`: an embedding does not depend on the images beside it.
     """
     require.rows(images=images)
-    encoder = at_test(encoder)
+    encoder = at_test(encoder) if isinstance(encoder, Layer) else encoder
     starts = range(0, len(images), chunk)
     return np.concatenate([encoder(params, images[s : s + chunk], input_grad=False)[0] for s in starts])
 

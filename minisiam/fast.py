@@ -10,8 +10,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from . import ops
 from .layers import Layer, in_stages, serial, with_params, without_params
 from .ops.blocks import room_of
@@ -27,7 +25,7 @@ POOLED = (("relu",), ("pool", 2))
 
 
 def fast(encoder: Layer) -> Layer:
-    """The encoder made of fast operations; `summary` says of which.
+    """The encoder made of fast operations; `ways` says of which.
 
     conv2d                           → conv2d_winograd for 3×3 kernels, conv2d_fourier from 5×5 on, conv2d_rows for
                                        others, strides and images of few channels
@@ -38,7 +36,7 @@ def fast(encoder: Layer) -> Layer:
 
     Other layers stay as they are. A `serial` among the parts is made fast within.
     """
-    if not encoder.parts:
+    if encoder.kind != ("serial",):
         return _alone(encoder)
     made: list[Layer] = []
     while len(made) < len(encoder.parts):
@@ -48,7 +46,7 @@ def fast(encoder: Layer) -> Layer:
 
 def ways(encoder: Layer, params: Params) -> list[str]:
     """Every convolution of an encoder, and how it is done: by `ops.conv2d`, or by what `fast` has put in its place."""
-    if encoder.parts:
+    if encoder.kind[:1] in (("serial",), ("sharded",)):
         return [way for part, theta in zip(encoder.parts, params, strict=True) for way in ways(part, theta)]
     if encoder.kind[:1] == ("conv",):
         return [f"{encoder.name} by conv2d"]
@@ -75,7 +73,7 @@ def _first_of(parts: tuple[Layer, ...]) -> list[Layer]:
 
 def _alone(layer: Layer) -> Layer:
     if layer.kind == ("pool", 2):
-        return without_params(ops.pool_2x2, layer.name, lambda shape: layer.init(np.random.default_rng(0), shape)[1])
+        return layer._replace(apply=without_params(ops.pool_2x2, "").apply, name=f"{layer.name}, fast", kind=())
     if layer.kind[:1] != ("conv",):
         return layer
     _, _, padding, stride = layer.kind

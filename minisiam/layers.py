@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 class Layer(NamedTuple):
     """A pair of pure functions, with a name and parts for the summary.
 
-    kind : what it is and its sizes, ("conv", k, padding, stride), ("relu",) or ("pool", size), for `fast`
+    kind : what it is and its sizes, for `fast` and `sharded`: ("serial",), ("conv", k, padding, stride), ("relu",),
+        ("pool", size), ("batch norm", ε), ("fast", stride, what it does besides) or ("sharded", threads)
     test : the layer at test time, where that differs
     stages : how it runs on a batch in pieces, where that is not piece by piece, for `sharded`
     """
@@ -80,6 +81,8 @@ def join(pieces: list[Array]) -> Array:
 def split(batch: Array, like: list[Array]) -> list[Array]:
     """The batch in pieces as long as those of `like`."""
     ends = list(accumulate(map(len, like)))
+    if len(batch) != ends[-1]:
+        raise ValueError(f"the gradient has {len(batch)} rows, and what it is of has {ends[-1]}")
     return [batch[end - len(piece) : end] for piece, end in zip(like, ends, strict=True)]
 
 
@@ -170,13 +173,11 @@ def BatchNorm(epsilon: float = 1e-5) -> Layer:
     @op
     def train(params, x, /, input_grad=True):
         y, pull, mean, variance = by_batch(x, params["scale"], params["shift"], epsilon)
-        drift = _drift(params, mean, variance, x.size // len(mean))
-        return y, lambda dy: _named(pull(dy), drift)
+        return y, lambda dy: _named(pull(dy), _drift(params, mean, variance, x.size // len(mean)))
 
     def test(params, x, /, input_grad=True):
         y, pull = ops.batch_norm(x, params["scale"], params["shift"], epsilon, *params["running"])
-        still = tree.map(np.zeros_like, params["running"])
-        return y, lambda dy: _named(pull(dy), still)
+        return y, lambda dy: _named(pull(dy), tree.map(np.zeros_like, params["running"]))
 
     stages = in_stages(epsilon, normalised)
     return Layer(init, train, name, kind=("batch norm", epsilon), test=Layer(init, test, name), stages=stages)
@@ -187,10 +188,10 @@ def in_stages(epsilon: float, finish: Callable[[Any], Any]) -> tuple[Stage, ...]
 
     def together(params, pieces, /, input_grad, each):
         found, pull, (mean, variance, values) = statistics(pieces, params["scale"], params["shift"], epsilon)
-        drift = _drift(params, mean, variance, values)
 
         def pullback(pulled):
             dscale, dshift, sends = pull(pulled)
+            drift = _drift(params, mean, variance, values)
             return {"scale": dscale, "shift": dshift, "running": drift}, sends
 
         return found, pullback
@@ -314,12 +315,12 @@ def serial(*layers: Layer, name: str = "serial") -> Layer:
 
         return x, pullback
 
-    return Layer(init, apply, name, layers)
+    return Layer(init, apply, name, layers, ("serial",))
 
 
 def at_test(layer: Layer) -> Layer:
     """The layer as it is used after training: `Layer.test`, or a `serial` of its parts' own."""
-    if layer.test or not layer.parts:
+    if layer.test or layer.kind != ("serial",):
         return layer.test or layer
     tested = [at_test(part) for part in layer.parts]
     if all(after is before for after, before in zip(tested, layer.parts, strict=True)):

@@ -119,8 +119,9 @@ def adam(
 
 
 def _minus(p: Any, step: Any) -> Any:
-    """p − step, in the place of step."""
-    return np.subtract(p, step, out=step if isinstance(step, np.ndarray) else None)
+    """p − step, in the memory of step where it fits."""
+    in_place = isinstance(step, np.ndarray) and step.dtype == np.result_type(p, step)
+    return np.subtract(p, step, out=step if in_place else None)
 
 
 def _averaging(optimizer: Optimizer) -> Optimizer:

@@ -38,8 +38,9 @@ def sharded(encoder: Layer, chunk: int = 64, threads: int | None = None) -> Laye
         Images in a piece, at most: the batch is cut into an even number of equal pieces. Conv4 takes 40 % less memory
         with 32 and about a tenth more time; with fewer than 16 Python's own share of the time shows.
     threads
-        Pieces that are worked on at once. Default: the number of cores where threadpoolctl is installed, which keeps
-        the products of each thread on one core (pip install 'minisiam[threads]'); else 1.
+        Pieces that are worked on at once, as far as there are so many: on more than two cores a smaller `chunk` is
+        faster. Default: the number of cores where threadpoolctl is installed, which keeps the products of each thread
+        on one core, of a single thread too (pip install 'minisiam[threads]'); else 1.
 
     Returns
     -------
@@ -88,14 +89,14 @@ def _stages(layer: Layer, path: tuple[int, ...] = ()) -> list[tuple[Stage, tuple
     """What a layer does to pieces, stage by stage, and where in the tree each has its parameters."""
     if layer.stages:
         return [(stage, path) for stage in layer.stages]
-    if layer.parts:
+    if layer.kind == ("serial",):
         return [stage for i, part in enumerate(layer.parts) for stage in _stages(part, (*path, i))]
     return [(Stage(layer.apply), path)]
 
 
 def _as_tree(layer: Layer, dparams: Iterator[Params | None]) -> Params:
     """The gradients of all stages as a tree of the layer's parameters."""
-    if layer.parts and not layer.stages:
+    if layer.kind == ("serial",):
         return [_as_tree(part, dparams) for part in layer.parts]
     found = [next(dparams) for _ in layer.stages or (None,)]
     return next(dtheta for dtheta in found if dtheta is not None)

@@ -1,4 +1,4 @@
-"""Two threads for one step: NumPy lets go of the interpreter while it computes, so threads of Python suffice.
+"""Several threads for one step: NumPy lets go of the interpreter while it computes, so threads of Python suffice.
 
 A matrix product already runs on all cores, the additions and copies between products on one. Threads that each take a
 part of the work keep all cores busy all the time, if each of their products stays on one.
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from . import require
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -28,12 +30,16 @@ def count(threads: int | None) -> int:
     """How many threads to use: `threads`, or as many as there are cores where products can be kept on one thread."""
     able = find_spec("threadpoolctl") is not None
     if threads is None:
-        return (os.cpu_count() or 1) if able else 1
-    if not isinstance(threads, int) or threads < 1:
-        raise ValueError(f"threads must be a whole number from 1 up, not {threads!r}")
+        return _cores() if able else 1
+    require.whole("threads", threads, 1)
     if threads > 1 and not able:
         raise ModuleNotFoundError("more than one thread needs threadpoolctl: pip install 'minisiam[threads]'")
     return threads
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
@@ -55,6 +61,9 @@ def run(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> 
                 except IndexError:  # another thread took the last one
                     return
                 done[number] = work(item)
+        except BaseException:
+            waiting.clear()  # nobody need go on
+            raise
         finally:
             _inside.run = False
 
@@ -78,9 +87,6 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "minisiam")
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork has none of its parent's threads
-
-
 class _OneBlasThread:
     """A limit that several threads may hold at once: the first sets it, the last takes it away."""
 
@@ -89,9 +95,9 @@ class _OneBlasThread:
 
     def __enter__(self) -> None:
         with self.lock:
-            self.holders += 1
-            if self.holders == 1 and find_spec("threadpoolctl"):
+            if self.holders == 0 and find_spec("threadpoolctl"):
                 self.limit = _controller().limit(limits=1, user_api="blas")
+            self.holders += 1
 
     def __exit__(self, *error: object) -> None:
         with self.lock:
@@ -101,6 +107,13 @@ class _OneBlasThread:
                 self.limit.restore_original_limits()
                 _let_go()
                 self.limit = None
+
+    def forget(self) -> None:
+        """In the child of a fork nobody holds anything."""
+        self.lock = threading.Lock()
+        self.holders = min(self.holders, 1)
+        if self.holders:
+            self.__exit__()
 
 
 one_blas_thread = _OneBlasThread()  # with one_blas_thread: a matrix product is one thread's work
@@ -118,6 +131,11 @@ def _controller() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+if hasattr(os, "register_at_fork"):  # a fork has none of its parent's threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=one_blas_thread.forget)
 
 
 @cache

@@ -528,10 +528,11 @@ TIE = kinks.Kink(
     0.3,
     (np.array([[0, 0.5, -0.5], [0, 0, 0], [0, 0, 0]]),),
 )
-# A variance of 1 and an ε of 3, so that slopes are half the scales: y = 1 − x, and y = 5, where only x can tell which
+# A variance of 1 and an ε of 3, so that slopes are half the scales: y = 1 − x, and y = 5, where
+# all four tie
 NO_SLOPE = kinks.Kink(
     "",
-    "a scale of 0 beside a negative one: the largest x",
+    "a scale of 0 beside a negative one: the first",
     (
         np.array([[[1.0, -1], [-1, 1]], [[1, 1], [-1, -1]]])[..., None].repeat(2, axis=3),
         np.array([-2.0, 0]),
@@ -545,6 +546,11 @@ NO_SLOPE = kinks.Kink(
         np.array([-0.5, 1.5]),
         np.array([1.0, 3]),
     ),
+)
+NO_SLOPE_EITHER = NO_SLOPE._replace(
+    where="a scale of 0 beside a positive one: the first, though it is the smallest x",
+    variables=(-NO_SLOPE.variables[0], np.array([2.0, 0]), NO_SLOPE.variables[2]),
+    gradients=(-NO_SLOPE.gradients[0], np.array([0.5, -1.5]), NO_SLOPE.gradients[2]),
 )
 # Numbers with a mean that cannot be held: an anchor is not it, and what is left is in the sums. x − μ = ∓1, and ε is 3
 NO_MEAN = kinks.Kink(
@@ -573,7 +579,7 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
                 scales=(0, 0),
                 cases=reference.batch_norm.cases[:2],
             )(_pooled),
-            [NO_SLOPE],
+            [NO_SLOPE, NO_SLOPE_EITHER],
         ),
         (dense_by_columns, reference.specify(sizes={"i": (20, 40), "o": (10, 50)})(lambda x, W, b: x @ W + b)),
     ],

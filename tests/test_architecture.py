@@ -20,7 +20,7 @@ ARROWS = {
     "distances": {"require", "numerics", "op"},
     "products": set(),
     "pairwise": {"require", "numerics", "op", "distances", "products"},
-    "threads": set(),
+    "threads": {"require"},
     "streaming": {"require", "numerics", "op", "tree", "distances", "pairwise", "products", "threads"},
     "losses": {"require", "numerics", "op", "tree"},
     "miners": {"require"},

@@ -526,7 +526,7 @@ def test_a_number_too_small_to_hold_is_0_in_layers_too(layer, workers):
     [
         ({"chunk": 0}, "chunk must be a whole number, at least 1"),
         ({"chunk": 2.5}, "chunk must be a whole number"),
-        ({"threads": 0}, "threads must be a whole number from 1 up, not 0"),
+        ({"threads": 0}, "threads must be a whole number, at least 1"),
         ({"threads": 1.5}, "threads must be a whole number"),
     ],
 )
@@ -669,8 +669,11 @@ def test_without_threadpoolctl_there_is_one_thread(monkeypatch):
     )
 
 
-def test_with_threadpoolctl_there_are_as_many_as_cores(monkeypatch):
+def test_with_threadpoolctl_there_are_as_many_as_the_process_may_use(monkeypatch):
     monkeypatch.setattr(threads, "find_spec", lambda name: object())
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda process: {3, 5, 6}, raising=False)
+    assert count(None) == 3
+    monkeypatch.delattr(threads.os, "sched_getaffinity")
     for cores, expected in ((5, 5), (1, 1), (None, 1)):
         monkeypatch.setattr(threads.os, "cpu_count", lambda cores=cores: cores)
         assert count(None) == expected
@@ -689,3 +692,107 @@ def test_a_batch_comes_together_as_it_was_cut():
     same(layers.join(pieces), x)
     same(layers.split(2 * x, pieces), [2 * piece for piece in pieces])
     assert layers.join([x]) is x
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+@pytest.mark.parametrize("k", [3, 5])
+def test_where_an_image_is_empty_relu_is_at_its_corner_in_every_way(k, dtype):
+    rng = np.random.default_rng(0)
+    encoder = encoders.convnet(encoders.Block(8, k), encoders.Block(16, k), plain=True)
+    params = tree.cast(encoder.init(rng, (24, 24, 1))[0], dtype)
+    x = np.zeros((3, 24, 24, 1), dtype)
+    x[:, :6, :6] = rng.random((3, 6, 6, 1))
+    z, pullback = encoder(params, x)
+    dz = rng.normal(size=z.shape).astype(dtype)
+    fast_z, fast_pullback = fast(encoder)(params, x)
+    near(fast_z, z, 1e-5)
+    near(fast_pullback(dz)[0], pullback(dz)[0], 1e-3 if dtype is F32 else 1e-10)
+
+
+@pytest.mark.parametrize("op", [ops.conv2d_rows, ops.conv2d_winograd, ops.conv2d_fourier, ops.conv_pool_relu])
+@pytest.mark.parametrize("channels", [1, 6])
+def test_a_batch_of_no_images_is_one_of_no_outputs(op, channels):
+    x, W, b = np.zeros((0, 8, 8, channels)), np.ones((3, 3, channels, 2)), np.ones(2)
+    y, pullback = op(x, W, b)
+    assert len(y) == 0
+    dx, dW, db = pullback(y)
+    assert dx.shape == x.shape
+    assert not dW.any()
+    assert not db.any()
+
+
+@pytest.mark.parametrize("op", [ops.conv2d_rows, ops.conv2d_winograd, ops.conv2d_fourier])
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_the_wider_dtype_wins_as_in_conv2d(op, which):
+    variables = list(drawn(0, (2, 8, 8, 6), 3, 4))
+    variables = [v.astype(F64 if i == which else F32) for i, v in enumerate(variables)]
+    y, _ = op(*variables)
+    assert y.dtype == F64
+    near(y, ops.conv2d(*variables)[0], 1e-6)
+
+
+def residual(inner):
+    """A layer that has parts and is no `serial` of them."""
+
+    def apply(params, x, /, input_grad=True):
+        y, pull = inner(params, x)
+        return x + y, lambda dy: (lambda dparams, dx: (dparams, dx + dy))(*pull(dy))
+
+    return layers.Layer(inner.init, apply, "residual", inner.parts)
+
+
+def test_a_layer_with_parts_of_its_own_is_left_alone():
+    block = residual(serial(Conv(3, 3, "same"), Tanh))
+    encoder = serial(Conv(3, 3, "same"), block, Flatten)
+    params, x = started(encoder, (6, 6, 2)), images(4, (6, 6, 2))
+    for made in (fast(encoder), sharded(encoder, 2), sharded(fast(encoder), 2), at_test(encoder)):
+        near(made(params, x)[0], encoder(params, x)[0], 1e-5)
+
+
+def test_images_too_small_to_pool_are_said_so_with_batch_norm_too():
+    encoder = serial(Conv(4, 1), BatchNorm(), Relu, MaxPool())
+    params = encoder.parts[0].init(np.random.default_rng(0), (1, 1, 2))[0], BatchNorm().init(None, (1, 1, 4))[0], (), ()
+    for made in (encoder, fast(encoder)):
+        with pytest.raises(ValueError, match="smaller than one block of 2×2"):
+            made(list(params), images(3, (1, 1, 2)))
+
+
+def test_channels_of_scale_0_tie_and_the_first_wins():
+    encoder = serial(BatchNorm(), Relu, MaxPool())
+    params, x = started(encoder, (4, 4, 3)), images(5, (4, 4, 3)).astype(F64)
+    params = tree.cast(params, F64)
+    params[0]["scale"] = np.array([0.0, -1.0, 1.0])
+    params[0]["shift"] = np.ones(3)
+    y, pullback = encoder(params, x)
+    fast_y, fast_pullback = fast(encoder)(params, x)
+    near(fast_y, y, 1e-12)
+    near(fast_pullback(y), pullback(y), 1e-10)
+
+
+def test_a_gradient_of_another_length_is_refused():
+    encoder = sharded(AS_IT_IS, 2)
+    _, pullback = encoder(started(AS_IT_IS, (2, 2, 3)), images(4, (2, 2, 3)))
+    with pytest.raises(ValueError, match="has 9 rows, and what it is of has 4"):
+        pullback(np.ones((9, 12)))
+
+
+def test_the_child_of_a_fork_may_go_on_alone():
+    with one_blas_thread:
+        child = threads.os.fork()
+        if child == 0:  # holds nothing, and has a lock and a pool of its own
+            done = run(abs, [-1, -2, -3], 2) == [1, 2, 3] and one_blas_thread.holders == 0
+            threads.os._exit(0 if done else 1)
+    assert threads.os.waitpid(child, 0)[1] == 0
+
+
+def test_where_one_fails_nobody_goes_on():
+    worked = []
+
+    def work(item):
+        worked.append(item)
+        time.sleep(0.01)
+        raise ValueError(item)
+
+    with pytest.raises(ValueError, match=r"0|1"):
+        run(work, list(range(40)), 2)
+    assert len(worked) <= 3

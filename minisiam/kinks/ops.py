@@ -135,6 +135,14 @@ ROWS = [
         ]
     ),
     row(
+        "ops.conv2d_fourier",
+        "a window of zeros: 0 and b, and not what rounding leaves of a sum over all frequencies",
+        [image([0, 3, 7]), kernel([3]), [0]],
+        image([0, 9, 21]),
+        [image([3, 3, 3]), kernel([10]), numbers(3)],
+        image([1, 1, 1]),
+    ),
+    row(
         "ops.conv_pool_relu",
         "the largest of four is 0: slope 0 (autograd ½)",
         [image([1, 0], [0, 0]), kernel([2]), [-2]],

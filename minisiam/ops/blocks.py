@@ -3,8 +3,8 @@
     max over the block of relu(z + b)  =  relu( (max over the block of z) + b )
 
 since adding b and cutting at 0 keep the order of numbers. So the pooling comes first, and bias and ReLU have a quarter
-of the work. Which of the four numbers won is kept as two bits, and the gradient is sent back by multiplying with them:
-NumPy multiplies by a mask ten times as fast as it selects by one.
+of the work. Which of the four numbers won is kept as three booleans, and the gradient is sent back by multiplying with
+them: NumPy multiplies by a mask ten times as fast as it selects by one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .. import require
 from ..op import op
 from . import fourier, rows, winograd
 from .convolution import geometry
-from .frames import batch_first, by_place, column_sums, framed, places_first, unframed
+from .frames import batch_first, by_place, column_sums, framed, of_one_dtype, places_first, unframed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,12 +51,13 @@ def conv_pool_relu(
 
     Variables and their shapes are those of `conv2d`. The convolution is that of the room which is
     fastest for its kernels; outputs that fill no block are not computed. The result lies in memory
-    as `ops.frames` says. Kept for the pullback are x, y and two bits for each number that was compared.
+    as `ops.frames` says. Kept for the pullback are x, y and three bytes for each block of four.
 
     Kinks are those of the parts: of a tie in a block the first, in reading order, receives the gradient, and the slope
     of ReLU at 0 is 0.
     """
     before, p, q = geometry(x, W, b, padding, 1)
+    x, W, b = of_one_dtype(x, W, b)
     k, p, q = len(W), p // 2, q // 2
     if min(p, q) < 1:
         raise ValueError(f"images of {x.shape[1]}×{x.shape[2]} leave no 2×2 block to pool after a {k}×{k} kernel")
@@ -120,12 +121,12 @@ def _in_bands(frame: Array, W: Array) -> tuple[Array, Pull]:
 def _rows_at_a_time(frame: Array, W: Array) -> int:
     """How many rows of y are made in one band."""
     width, n = frame.shape[1] - len(W) + 1, frame.shape[2]
-    return max(1, AT_A_TIME // (2 * width * n * W.shape[3]))
+    return max(1, AT_A_TIME // max(1, 2 * width * n * W.shape[3]))
 
 
 @op
 def pool_2x2(x: Float[Array, "n h w c"], /) -> Op[Float[Array, "n p q c"]]:
-    """`max_pool` over 2×2 blocks, with two bits kept for each number that was compared, in the place of x and y.
+    """`max_pool` over 2×2 blocks, with three bytes kept for each block of four, in the place of x and y.
 
     Shapes, errors and the kink are those of `max_pool`.
     """

@@ -140,7 +140,7 @@ def max_pool(x: Float[Array, "n h w c"], /, size: int = 2) -> Op[Float[Array, "n
     Kink where two entries of a block tie: the first, in reading order, receives all of the gradient
     (as in PyTorch; autograd shares it).
 
-    x and y are kept and compared again in the pullback; `pool_2x2` keeps who won instead, as two bits.
+    x and y are kept and compared again in the pullback; `pool_2x2` keeps who won instead, three bytes for each block.
     """
     require.dimensions(4, "(n, height, width, channels)", x=x)
     require.whole("size", size, 1)

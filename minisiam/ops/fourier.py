@@ -18,10 +18,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ..op import op
 from .convolution import geometry
-from .frames import batch_first, column_sums, framed, places_first, unframed
+from .frames import batch_first, column_sums, framed, of_one_dtype, places_first, unframed
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Op
@@ -38,8 +39,9 @@ def conv2d_fourier(
 ) -> Op[Float[Array, "n p q o"]]:
     """`conv2d` with stride 1, by products of frequencies: for kernels of 5×5 and more, on small images.
 
-    Variables, constants, shapes, errors and numbers are those of `conv2d`, up to rounding. The result lies in memory
-    as `ops.frames` says. No kink.
+    Variables, constants, shapes, errors and numbers are those of `conv2d`, up to rounding: of the largest number of the
+    image and not of the window, as every frequency sees all of it. A window of zeros gives b exactly, as there. The
+    result lies in memory as `ops.frames` says. No kink.
 
     References
     ----------
@@ -47,6 +49,7 @@ def conv2d_fourier(
     of the fast transform, which for 48 numbers is no slower.
     """
     before, p, q = geometry(x, W, b, padding, 1)
+    x, W, b = of_one_dtype(x, W, b)
     height, width = p + len(W) - 1, q + len(W) - 1
     z = convolve(framed(x, before, height, width), W)
     z += b
@@ -68,7 +71,11 @@ def convolve(frame: Array, W: Array) -> Array:
     across, down = _half_kernels(W, sides, X.dtype)
     for f in range(len(X)):  # Ŵ is as large as W blown up to the image, and never whole
         np.matmul(X[f], _kernels(across[f], down), out=Z[f])
-    return _signal(Z, sides, (sides[0] - k + 1, sides[1] - k + 1))
+    z = _signal(Z, sides, (sides[0] - k + 1, sides[1] - k + 1))
+    # a window of zeros has 0 and not what rounding leaves of it: a corner of ReLU or of a tie may be there
+    seen = sliding_window_view(frame.any(axis=3, keepdims=True), (k, k), axis=(0, 1))
+    z *= seen.any(axis=(4, 5))
+    return z
 
 
 def pull_convolve(frame: Array, W: Array, dz: Array, input_grad: bool = True) -> tuple[Array | None, Array]:
@@ -125,7 +132,8 @@ def _rows_back(A: Array, width: int, columns: int) -> Array:
     if width % 2 == 0:
         stands_for[-1] = 1
     back = (_waves(len(A), width, A.dtype)[:, :columns].conj().T * stands_for / width).astype(A.dtype)
-    return (back @ A.reshape(*A.shape[:2], -1).swapaxes(0, 1)).real.reshape(A.shape[1], columns, *A.shape[2:])
+    rows = (back @ A.reshape(*A.shape[:2], -1).swapaxes(0, 1)).real
+    return np.ascontiguousarray(rows).reshape(A.shape[1], columns, *A.shape[2:])
 
 
 def _waves(frequencies: int, size: int, dtype: Any) -> Array:

@@ -46,6 +46,12 @@ def unframed(frame: Array, before: int, height: int, width: int) -> Array:
     return batch_first(inside)
 
 
+def of_one_dtype(*arrays: Array) -> tuple[Array, ...]:
+    """The arrays in the dtype that has room for all."""
+    dtype = np.result_type(*arrays)
+    return tuple(array.astype(dtype, copy=False) for array in arrays)
+
+
 def column_sums(x: Array) -> Array:
     """Σ over every axis but the last, as a product with ones, which is five times as fast as `sum`."""
     rows = x.reshape(-1, x.shape[-1])

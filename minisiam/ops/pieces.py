@@ -62,7 +62,7 @@ class Pulled(NamedTuple):
 def collected(x: Array) -> Op[Collected]:
     """The sums of a piece (n, ..., c); the pullback takes what makes dx and says where it belongs."""
     x = np.ascontiguousarray(_places(x))
-    anchor = column_sums(x) / (x.size // x.shape[-1])
+    anchor = column_sums(x) / max(1, x.size // x.shape[-1])
     sums = squares = np.zeros_like(anchor)
     for some in _some(x):
         centred = x[some] - anchor
@@ -127,16 +127,17 @@ def pooled(piece: Normal) -> Op[Array]:
     """relu(max_pool(y)) of a piece, over 2×2 blocks; the pullback gives `Pulled`.
 
     As in `ops.blocks` the pooling comes first: the largest of four where a channel's slope is positive, the smallest
-    where it is negative. Kinks are those of the parts, and one more: where the slope is 0 all four are equal, and the
-    largest x is taken.
+    where it is negative, and the first where it is 0, so that all four tie. Kinks are those of the parts.
     """
     x, anchor, slope, level = piece
     p, w = len(x) // 2, x.shape[1] // 2 * 2
+    if min(p, w) < 1:
+        raise ValueError(f"images of {x.shape[0]}×{x.shape[1]} are smaller than one block of 2×2")
     Z = by_place(x[: 2 * p, :w])
-    upright = np.where(slope < 0, slope.dtype.type(-1), slope.dtype.type(1)) if (slope < 0).any() else None
+    upright = None if (slope > 0).all() else np.sign(slope)
     best, (left, upper) = best_of_four(Z if upright is None else Z * upright)
     if upright is not None:
-        best *= upright
+        best = np.where(upright == 0, Z[0, 0], best * upright)
     best -= anchor
     y = best * slope
     y += level

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..op import op
 from .convolution import geometry
-from .frames import batch_first, column_sums, framed, places_first, unframed
+from .frames import batch_first, column_sums, framed, of_one_dtype, places_first, unframed
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Op
@@ -35,7 +35,7 @@ def conv2d_rows(
     stride: int = 1,
     input_grad: bool = True,
 ) -> Op[Float[Array, "n p q o"]]:
-    """`conv2d` for a kernel of any size, by k products with rows of windows.
+    """`conv2d` for a kernel of any size, by k products with rows of windows; for few channels by one, with planes.
 
     Variables, constants, shapes, errors and numbers are those of `conv2d`, up to rounding. The result lies in memory
     as `ops.frames` says, so that operations of this kind follow one another without a copy. No kink.
@@ -46,6 +46,7 @@ def conv2d_rows(
     windows as a matrix.
     """
     before, p, q = geometry(x, W, b, padding, stride)
+    x, W, b = of_one_dtype(x, W, b)
     height, width = (p - 1) * stride + len(W), (q - 1) * stride + len(W)
     z = convolve(framed(x, before, height, width), W, stride)
     z += b
@@ -76,7 +77,7 @@ def _by_rows(frame: Array, W: Array, stride: int) -> Array:
     z = _below(X, 0, W, stride) @ _matrix(W[0])
     for i in range(1, len(W)):
         z += _below(X, i, W, stride) @ _matrix(W[i])
-    return z.reshape(-1, X.shape[1], frame.shape[2], W.shape[3])
+    return z.reshape((len(X) - len(W)) // stride + 1, X.shape[1], frame.shape[2], W.shape[3])
 
 
 def _pull_by_rows(frame: Array, W: Array, dz: Array, input_grad: bool, stride: int) -> tuple[Array | None, Array]:
@@ -113,13 +114,13 @@ def _below(X: Array, i: int, W: Array, stride: int) -> Array:
 
 def _by_planes(frame: Array, W: Array, stride: int) -> Array:
     planes = _planes(frame, len(W), stride)
-    return (planes.reshape(-1, planes[0, 0, 0].size).T @ _matrix(W)).reshape(*planes.shape[3:], W.shape[3])
+    return (_list(planes).T @ _matrix(W)).reshape(*planes.shape[3:], W.shape[3])
 
 
 def _pull_by_planes(frame: Array, W: Array, dz: Array, input_grad: bool, stride: int) -> tuple[Array | None, Array]:
     planes = _planes(frame, len(W), stride)
     rows = dz.reshape(-1, dz.shape[-1])
-    dW = (planes.reshape(-1, len(rows)) @ rows).reshape(W.shape)
+    dW = (_list(planes) @ rows).reshape(W.shape)
     if not input_grad:
         return None, dW
     dplanes = (_matrix(W) @ rows.T).reshape(planes.shape)
@@ -138,6 +139,11 @@ def _planes(frame: Array, k: int, stride: int) -> Array:
     for i, j in np.ndindex(k, k):
         planes[i, j] = frame[_every(i, p, stride), _every(j, q, stride)].transpose(3, 0, 1, 2)
     return planes
+
+
+def _list(planes: Array) -> Array:
+    """One plane a row."""
+    return planes.reshape(int(np.prod(planes.shape[:3])), int(np.prod(planes.shape[3:])))
 
 
 def _matrix(W: Array) -> Array:

@@ -24,7 +24,7 @@ import numpy as np
 
 from ..op import op
 from .convolution import geometry
-from .frames import batch_first, by_place, column_sums, framed, places_first, unframed
+from .frames import batch_first, by_place, column_sums, framed, of_one_dtype, places_first, unframed
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Op
@@ -60,6 +60,7 @@ def conv2d_winograd(
     row of Bᵀ and column of Aᵀ have the other sign here, so that Bᵀ needs no negation.
     """
     before, p, q = geometry(x, W, b, padding, 1)
+    x, W, b = of_one_dtype(x, W, b)
     require_3x3(W)
     height, width = 2 * (-(-p // 2)) + 2, 2 * (-(-q // 2)) + 2
     U = kernels(W)
