@@ -7,7 +7,8 @@ batches  = method.batches(data, rng)      → what trains it
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, wraps
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -29,12 +30,36 @@ if TYPE_CHECKING:
     from .typing import Array, Generator, Params
 
 
+class Batches(NamedTuple):
+    """What trains a network, in two steps: which rows in which poses, by chance, and then their images.
+
+    plan : (data, rng) → an endless iterator of whole numbers; it reads labels and groups, never the images
+    show : (images, *one of the plan) → the network's arguments
+    """
+
+    plan: Callable[[Dataset, Generator], Iterator[tuple[Array, ...]]]
+    show: Callable[..., tuple[Array, ...]]
+
+    def __call__(self, data: Dataset, rng: Generator, skip: int = 0) -> Iterator[tuple[Array, ...]]:
+        """The batches after the first `skip`, which are drawn as ever, at once, and not shown.
+
+        Their generator ends up where it was after step `skip` of a run. That is all the state that a sampler has: what
+        waits in its queues follows from the seed, so replaying takes no record of them. A thousand batches take about
+        0.1 s, a hundred times less than to train on them.
+        """
+        planned = self.plan(data, rng)
+        for _ in islice(planned, skip):
+            pass
+        return (self.show(data.images, *plan) for plan in planned)
+
+
 class Method(NamedTuple):
     """encoder × distance × loss, ready to train.
 
     distance, pairwise : the same distance for rows and for matrices; both take (a, b, *params["distance"])
     matrix_loss : the loss on the distance matrix of a batch, (D, *params["loss"], labels); None where it reads no such
-    batches : (data, rng) → an endless iterator of the network's arguments
+    batches : `Batches`, (data, rng, skip=0) → an endless iterator of the network's arguments
+    chance : the generator of a miner that draws, which the network advances at every step; None where none does
     pixels, side : the size of image that is loaded, and the size that the encoder reads
     blur : whether images are blurred; they are always centred
     """
@@ -44,7 +69,8 @@ class Method(NamedTuple):
     distance: Callable[..., Any]
     pairwise: Callable[..., Any]
     matrix_loss: Callable[..., Any] | None
-    batches: Callable[[Dataset, Generator], Iterator[tuple[Array, ...]]]
+    batches: Batches
+    chance: Generator | None
     optimizer: Optimizer
     pixels: int
     side: int
@@ -75,8 +101,8 @@ def build(settings: Settings) -> Method:
         rows, matrix = (_with_threshold(f, *THRESHOLDS[distance]) for f in (rows, matrix))
     function = FUNCTIONS[loss] if settings.margin is None else partial(FUNCTIONS[loss], margin=settings.margin)
     kind = kind_of(loss)
-    # one to train with and one to look at, so that looking does not change what is trained
-    trained, matrix_loss = (_matrix_loss(settings, kind, function) for _ in range(2))
+    chance = _chance(settings) if settings.miner in OF_CHANCE else None
+    trained, matrix_loss = _matrix_loss(settings, kind, function, chance), _looked_at(settings, kind, function)
     if settings.network != "batch":
         network = WIRINGS[settings.network](encoder, rows, function)
     elif trained is not None:
@@ -87,25 +113,51 @@ def build(settings: Settings) -> Method:
     schedule = optimizers.cosine_decay(settings.learning_rate, settings.steps, warmup=min(100, settings.steps // 10))
     optimizer = optimizers.adam(schedule, weight_decay=settings.weight_decay)
     side, blur = READS.get(settings.encoder, (pixels(settings), False))
-    return Method(encoder, network, rows, matrix, matrix_loss, batches, optimizer, pixels(settings), side, blur)
+    return Method(encoder, network, rows, matrix, matrix_loss, batches, chance, optimizer, pixels(settings), side, blur)
 
 
 READS = {"conv2": (14, True), "mlp": (28, True)}  # side and blur; larger convolutions blur by themselves
 
 
-def _matrix_loss(settings: Settings, kind: str, function: Callable[..., Any]) -> Callable[..., Any] | None:
-    """The loss on a distance matrix, its miner with a generator of its own; None where it reads no such matrix."""
+OF_CHANCE = ("random-triplets", "distance-weighted")  # the miners that draw
+
+
+def _chance(settings: Settings) -> Generator:
+    """What a miner draws from, at the first step."""
+    return np.random.default_rng([settings.seed, 77])
+
+
+def _matrix_loss(
+    settings: Settings, kind: str, function: Callable[..., Any], chance: Generator | None
+) -> Callable[..., Any] | None:
+    """The loss on a distance matrix, its miner drawing from `chance`; None where it reads no such matrix."""
     if kind in ("pairs", "triplets"):
-        return losses.over(function, build_miner(settings, kind))
+        return losses.over(function, build_miner(settings, kind, chance))
     return function if kind == "matrix" else None
 
 
-def build_miner(settings: Settings, kind: str) -> Callable[..., Any]:
-    """The miner that the settings name, as pairs or triplets; without one all pairs, or the hardest triplets."""
+def _looked_at(settings: Settings, kind: str, function: Callable[..., Any]) -> Callable[..., Any] | None:
+    """`_matrix_loss` to look at: looking changes nothing that is trained, and whoever looks twice sees the same."""
+    loss = _matrix_loss(settings, kind, function, None)
+    if settings.miner not in OF_CHANCE or loss is None:
+        return loss
+
+    @wraps(loss)
+    def look(D, /, *arguments):
+        return _matrix_loss(settings, kind, function, None)(D, *arguments)  # type: ignore[misc]
+
+    return look
+
+
+def build_miner(settings: Settings, kind: str, chance: Generator | None = None) -> Callable[..., Any]:
+    """The miner that the settings name, as pairs or triplets; without one all pairs, or the hardest triplets.
+
+    `chance` is where it draws from, if it draws; by default where the first step of a run does.
+    """
     name = settings.miner or ("all-pairs" if kind == "pairs" else "batch-hard")
     miner = miners.MINERS[name]
-    if name in ("random-triplets", "distance-weighted"):
-        miner = partial(miner, rng=np.random.default_rng([settings.seed, 77]))
+    if name in OF_CHANCE:
+        miner = partial(miner, rng=_chance(settings) if chance is None else chance)
     if name == "distance-weighted":
         miner = partial(miner, dimensions=settings.embedding_size)
 
@@ -181,15 +233,22 @@ def build_encoder(settings: Settings) -> Layer:
 
 
 def _pairs(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
-    for x1, x2, same in samplers.pairs(data.images, data.labels, rng, size=64, groups=data.groups):
-        poses = rng.integers(0, 8, len(same))
-        yield turned(x1, poses), turned(x2, poses), same
+    for first, second, same in samplers.pair_indices(data.labels, rng, size=64, groups=data.groups):
+        yield first, second, same, rng.integers(0, 8, len(same))
+
+
+def _show_pairs(images: Array, first: Array, second: Array, same: Array, poses: Array) -> tuple[Array, ...]:
+    return turned(images[first], poses), turned(images[second], poses), same
 
 
 def _triplets(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
-    for images in samplers.triplets(data.images, data.labels, rng, size=48, groups=data.groups):
-        poses = rng.integers(0, 8, len(images[0]))
-        yield tuple(turned(x, poses) for x in images)
+    for rows in samplers.triplet_indices(data.labels, rng, size=48, groups=data.groups):
+        yield *rows, rng.integers(0, 8, len(rows[0]))
+
+
+def _show_triplets(images: Array, *plan: Array) -> tuple[Array, ...]:
+    *rows, poses = plan
+    return tuple(turned(images[some], poses) for some in rows)
 
 
 def _pk(data: Dataset, rng: Generator, classes: int = 64, per_class: int = 4) -> Iterator[tuple[Array, ...]]:
@@ -198,37 +257,47 @@ def _pk(data: Dataset, rng: Generator, classes: int = 64, per_class: int = 4) ->
     alphabets, alphabet = np.unique(data.groups, return_inverse=True)
     alphabet_of = np.zeros(len(names), int)
     alphabet_of[number] = alphabet
-    for x, letter in samplers.pk(data.images, number, rng, classes, per_class, data.groups):
+    for index in samplers.pk_indices(number, rng, classes, per_class, data.groups):
+        letter = number[index]
         poses = rng.integers(0, 8, len(alphabets))[alphabet_of[letter]]
-        yield turned(x, poses), 8 * letter + poses
+        yield index, poses, 8 * letter + poses
+
+
+def _show_pk(images: Array, index: Array, poses: Array, labels: Array) -> tuple[Array, ...]:
+    return turned(images[index], poses), labels
 
 
 def _proxied(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
     """P×K batches upright, with labels from 0: a proxy has to be met often, so there are none for other poses."""
     number = np.unique(data.labels, return_inverse=True)[1]
-    return samplers.pk(data.images, number, rng, 64, 4, data.groups)
+    return ((index, number[index]) for index in samplers.pk_indices(number, rng, 64, 4, data.groups))
 
 
-def _episodes(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
+def _show_proxied(images: Array, index: Array, labels: Array) -> tuple[Array, ...]:
+    return images[index], labels
+
+
+def _show_episode(images: Array, *plan: Array) -> tuple[Array, ...]:
     """The first two images of each class as support, the other two as queries, classes numbered from 0."""
+    x, _ = _show_pk(images, *plan)
     labels = np.repeat(np.arange(64), 2)
-    for x, _ in _pk(data, rng):
-        of_class = x.reshape(64, 4, *x.shape[1:])
-        yield of_class[:, :2].reshape(128, *x.shape[1:]), labels, of_class[:, 2:].reshape(128, *x.shape[1:]), labels
+    of_class = x.reshape(64, 4, *x.shape[1:])
+    return of_class[:, :2].reshape(128, *x.shape[1:]), labels, of_class[:, 2:].reshape(128, *x.shape[1:]), labels
 
 
-def _views(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
+def _show_views(images: Array, *plan: Array) -> tuple[Array, ...]:
     """Two images of each class, as if they were two views of one."""
-    return ((x[0::2], x[1::2]) for x, _ in _pk(data, rng, classes=128, per_class=2))
+    x, _ = _show_pk(images, *plan)
+    return x[0::2], x[1::2]
 
 
 WIRINGS = {"siamese": networks.siamese, "verification": networks.verification, "triplet": networks.triplet}
 BATCHES = {
-    "siamese": _pairs,
-    "verification": _pairs,
-    "triplet": _triplets,
-    **dict.fromkeys(("pairs", "triplets", "matrix"), _pk),
-    "proxies": _proxied,
-    "episodes": _episodes,
-    "views": _views,
+    "siamese": Batches(_pairs, _show_pairs),
+    "verification": Batches(_pairs, _show_pairs),
+    "triplet": Batches(_triplets, _show_triplets),
+    **dict.fromkeys(("pairs", "triplets", "matrix"), Batches(_pk, _show_pk)),
+    "proxies": Batches(_proxied, _show_proxied),
+    "episodes": Batches(_pk, _show_episode),
+    "views": Batches(partial(_pk, classes=128, per_class=2), _show_views),
 }

@@ -5,10 +5,33 @@
     pk         x, labels                             → networks.batch
     episodes   support, support_labels, query, labels   (few-shot learning)
 
+`pair_indices`, `triplet_indices`, `pk_indices` and `episode_indices` yield the same as rows of the data set.
+
 All but the episodes go through every image, or every class, in a new order before any comes again.
 """
 
-from .batches import PkPopulation, pairs, pk, pk_population, triplets
+from .batches import (
+    PkPopulation,
+    pair_indices,
+    pairs,
+    pk,
+    pk_indices,
+    pk_population,
+    triplet_indices,
+    triplets,
+)
 from .episodes import Episode, episode_indices, episodes
 
-__all__ = ["Episode", "PkPopulation", "episode_indices", "episodes", "pairs", "pk", "pk_population", "triplets"]
+__all__ = [
+    "Episode",
+    "PkPopulation",
+    "episode_indices",
+    "episodes",
+    "pair_indices",
+    "pairs",
+    "pk",
+    "pk_indices",
+    "pk_population",
+    "triplet_indices",
+    "triplets",
+]

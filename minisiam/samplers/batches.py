@@ -1,4 +1,8 @@
-"""Pairs, triplets and P×K batches."""
+"""Pairs, triplets and P×K batches.
+
+Each as images and, by a function whose name ends in `_indices`, as rows of the data set: the same rows for the same
+`rng`, which a run that goes on needs in order to pass over the batches that it has seen, without fetching any image.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import require
-from .table import Table, chunks, class_table
+from .table import Table, check_images, chunks, class_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,14 +43,22 @@ def pairs(
     x1, x2, same
         (size, ...) images, twice, and (size,) booleans. No image meets itself.
     """
-    table = class_table(images, labels, rng, groups)
+    check_images(images, labels)
+    for first, second, order in pair_indices(labels, rng, size, same, groups):
+        yield images[first], images[second], order
+
+
+def pair_indices(
+    labels: Array, rng: Generator, size: int = 64, same: float = 0.5, groups: Array | None = None
+) -> Iterator[tuple[Array, Array, Array]]:
+    """`pairs` as rows of the data set: two times (size,) integers, and (size,) booleans. Parameters as there."""
+    table = class_table(labels, rng, groups)
     require.whole("size", size, 1)
     share = require.between("same", same, 0, 1)
     is_same = np.arange(size) < round(share * size)
     for first in chunks(len(labels), size, rng):
         order = rng.permutation(is_same)
-        second = np.where(order, table.positive(first, rng), table.negative(first, rng))
-        yield images[first], images[second], order
+        yield first, np.where(order, table.positive(first, rng), table.negative(first, rng)), order
 
 
 def triplets(
@@ -56,10 +68,19 @@ def triplets(
 
     Parameters as in `pairs`; yields three (size, ...) arrays of images.
     """
-    table = class_table(images, labels, rng, groups)
+    check_images(images, labels)
+    for anchor, positive, negative in triplet_indices(labels, rng, size, groups):
+        yield images[anchor], images[positive], images[negative]
+
+
+def triplet_indices(
+    labels: Array, rng: Generator, size: int = 64, groups: Array | None = None
+) -> Iterator[tuple[Array, Array, Array]]:
+    """`triplets` as rows of the data set, three times (size,) integers. Parameters as there."""
+    table = class_table(labels, rng, groups)
     require.whole("size", size, 1)
     for anchor in chunks(len(labels), size, rng):
-        yield images[anchor], images[table.positive(anchor, rng)], images[table.negative(anchor, rng)]
+        yield anchor, table.positive(anchor, rng), table.negative(anchor, rng)
 
 
 def pk(
@@ -91,7 +112,16 @@ def pk(
         (P·K, ...) images and (P·K,) integers, class by class: always whole batches. Every class comes before any comes
         again, and of each class every image.
     """
-    table = class_table(images, labels, rng, None)
+    check_images(images, labels)
+    for index in pk_indices(labels, rng, classes, per_class, groups):
+        yield images[index], labels[index]
+
+
+def pk_indices(
+    labels: Array, rng: Generator, classes: int = 16, per_class: int = 4, groups: Array | None = None
+) -> Iterator[Array]:
+    """`pk` as (P·K,) rows of the data set. Parameters as there."""
+    table = class_table(labels, rng, None)
     _check_pk(classes, per_class)
     if classes > len(table.size):
         raise ValueError(f"classes is {classes}, but the labels hold only {len(table.size)} of them")
@@ -103,8 +133,7 @@ def pk(
     ]
     group_of_class = None if groups is None else _groups_of_classes(table, groups)
     for chosen in chunks(len(table.size), classes, rng, groups=group_of_class):
-        index = np.concatenate([next(next_images[c]) for c in chosen])
-        yield images[index], labels[index]
+        yield np.concatenate([next(next_images[c]) for c in chosen])
 
 
 def _groups_of_classes(table: Table, groups: Array) -> Array:

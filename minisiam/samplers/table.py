@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -45,9 +44,10 @@ class Table(NamedTuple):
         return self.order[place]
 
 
-def class_table(images: Array, labels: Array, rng: Generator, groups: Array | None) -> Table:
+def class_table(labels: Array, rng: Generator, groups: Array | None) -> Table:
     """The table of a labelled set, after asking that every image can have a positive and a negative."""
-    check_images(images, labels)
+    require.class_labels(labels)
+    require.rows(labels=labels)
     require.generator(rng)
     if groups is None:
         groups = np.zeros(len(labels), int)
@@ -96,16 +96,18 @@ def chunks(
     (Twice in a chunk only where size > count.) With `values`, those instead of the numbers. With `groups`, a number
     from 0 up for each, those of one group come one after the other, the groups in an order of chance.
     """
-    waiting: deque[int] = deque()
+    rest = np.empty(0, int)
     while True:
-        late = list(waiting)
-        fresh = rng.permutation(count)
+        waiting = rng.permutation(count)
         if groups is not None:
-            fresh = fresh[np.argsort(rng.permutation(groups.max() + 1)[groups[fresh]], kind="stable")]
-        if late:  # what was left over comes first, and not again in the same chunk
-            behind = np.isin(fresh, late)
-            fresh = np.concatenate([fresh[~behind], fresh[behind]])
-        waiting.extend(fresh.tolist())
-        while len(waiting) >= size:
-            chunk = np.array([waiting.popleft() for _ in range(size)])
+            waiting = waiting[np.argsort(rng.permutation(groups.max() + 1)[groups[waiting]], kind="stable")]
+        if len(rest):  # what was left over comes first, and not again in the same chunk
+            late = np.zeros(count, bool)
+            late[rest] = True
+            behind = late[waiting]
+            waiting = np.concatenate([rest, waiting[~behind], waiting[behind]])
+        whole = len(waiting) - len(waiting) % size
+        for start in range(0, whole, size):
+            chunk = waiting[start : start + size]
             yield chunk if values is None else values[chunk]
+        rest = waiting[whole:]
