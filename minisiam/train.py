@@ -40,6 +40,34 @@ def fit(
     FloatingPointError
         When the loss is NaN or infinite; the message names the step and the likely cause.
     """
+    for step, value, new_params, _ in fit_from(objective, params, optimizer.init(params), optimizer, batches):
+        yield step, value, new_params
+
+
+def fit_from(
+    objective: Network,
+    params: Params,
+    state: Any,
+    optimizer: Optimizer,
+    batches: Iterable[tuple[Any, ...]],
+    done: int = 0,
+) -> Iterator[tuple[int, float, Params, Any]]:
+    """`fit` from where it was after `done` steps: yields (step, value, params, state).
+
+    Parameters
+    ----------
+    objective, params, optimizer, batches
+        As in `fit`; the batches are those that come after the first `done`.
+    state
+        The optimizer's, as it was yielded with `params`, or as its `init` makes it.
+    done
+        How many steps were made before, so that the next has the number done + 1.
+
+    Raises
+    ------
+    FloatingPointError
+        As in `fit`.
+    """
 
     def update(params, state, batch):  # a function, so that the activations die with the step
         try:
@@ -53,10 +81,9 @@ def fit(
         (grads,) = pullback(1.0)
         return value, *optimizer.update(grads, state, params)
 
-    state = optimizer.init(params)
-    for step, batch in enumerate(batches, start=1):
+    for step, batch in enumerate(batches, start=done + 1):
         value, params, state = update(params, state, batch)
-        yield step, float(value), params
+        yield step, float(value), params, state
 
 
 def _finite(array: Any) -> bool:
