@@ -21,8 +21,9 @@ from . import (
     xray,
 )
 from .streaming import streamed
+from .version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "checkpoint",

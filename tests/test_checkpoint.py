@@ -1,0 +1,300 @@
+"""A checkpoint is whole or it is not there; a damaged one says so, and costs no memory."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minisiam import checkpoint, optimizers, tree
+from minisiam.checkpoint import CheckpointError
+
+OPTIMIZER = optimizers.adam()
+
+
+def params_of(number):
+    return {"encoder": [(np.full((3, 4), number, np.float32), np.full(4, number, np.float32)), ()], "loss": ()}
+
+
+def save(path, number):
+    params = params_of(number)
+    checkpoint.save(path, params, {"number": number}, OPTIMIZER.init(params), {"step": number})
+
+
+def loaded(path):
+    """The number that was saved, if everything in the file is of one writing."""
+    template = params_of(0)
+    params, state, progress = checkpoint.resume(path, template, OPTIMIZER.init(template))
+    number = progress["step"]
+    tree.map(np.testing.assert_array_equal, params, params_of(number))
+    tree.map(np.testing.assert_array_equal, state, OPTIMIZER.init(template))
+    assert checkpoint.settings(path) == {"number": number}
+    return number
+
+
+@pytest.fixture
+def model(tmp_path):
+    save(tmp_path / "model.npz", 1)
+    return tmp_path / "model.npz"
+
+
+def test_what_is_saved_is_loaded(model):
+    assert loaded(model) == 1
+    params = [np.arange(6.0).reshape(2, 3).T, np.float32(3), np.zeros((0, 2)), np.array([True]), np.array(7)]
+    state = {"step": 2**40, "velocity": params}
+    checkpoint.save(model, params, {}, state, {"chance": np.random.default_rng(0).bit_generator.state})
+    again, state_again, progress = checkpoint.resume(model, params, state)
+    tree.map(np.testing.assert_array_equal, params, again)
+    tree.map(np.testing.assert_array_equal, state, state_again)
+    assert [leaf.dtype for leaf in again] == [leaf.dtype for leaf in params]
+    assert type(state_again["step"]) is int  # a np.int64 would turn the float32 steps of Adam into float64 ones
+    assert progress["chance"] == np.random.default_rng(0).bit_generator.state
+    found = checkpoint.header(model)
+    assert (found["format"], found["numpy"]) == (checkpoint.FORMAT, np.__version__)
+
+
+def test_parameters_alone_cannot_be_resumed(model):
+    checkpoint.save(model, params_of(3), {})
+    tree.map(np.testing.assert_array_equal, checkpoint.load(model, params_of(0)), params_of(3))
+    with pytest.raises(CheckpointError, match="holds parameters alone, so no training can be resumed: train a new run"):
+        checkpoint.resume(model, params_of(0), OPTIMIZER.init(params_of(0)))
+
+
+class Killed(BaseException):
+    pass
+
+
+class Machine:
+    """Files and calls of the operating system that all stop working at one moment, in the middle of a write."""
+
+    def __init__(self, patch, moments):
+        self.left = moments
+        real_open = Path.open
+
+        def opened(path, mode="r", *rest):
+            file = real_open(path, mode, *rest)
+            return self.dying(file) if mode == "wb" else file
+
+        patch.setattr(Path, "open", opened)
+        for owner, name in ((os, "fsync"), (os, "open"), (Path, "replace"), (Path, "unlink")):
+            patch.setattr(owner, name, self.counted(getattr(owner, name)))
+
+    def spend(self, moments=1):
+        """How many of the moments there is still time for."""
+        had, self.left = self.left, self.left - moments
+        return max(0, min(had, moments))
+
+    def counted(self, call):
+        def counting(*arguments, **named):
+            if not self.spend():
+                raise Killed
+            return call(*arguments, **named)
+
+        return counting
+
+    def dying(self, file):
+        machine, raw = self, file.detach()
+
+        class Dying(io.RawIOBase):
+            def writable(self):
+                return True
+
+            def seekable(self):
+                return True
+
+            def seek(self, *arguments):
+                return raw.seek(*arguments)
+
+            def tell(self):
+                return raw.tell()
+
+            def fileno(self):
+                return raw.fileno()
+
+            def write(self, data):
+                whole = bytes(data)
+                some = machine.spend(len(whole))
+                raw.write(whole[:some])
+                if some < len(whole):
+                    raise Killed
+                return some
+
+            def close(self):
+                raw.close()
+
+        return Dying()
+
+
+def test_a_thousand_deaths_while_writing_leave_the_old_file_or_the_new_one(model, monkeypatch, rng):
+    size = model.stat().st_size
+    outcomes = []
+    for number, moment in enumerate(rng.integers(0, size + 200, 1000), start=2):
+        old = loaded(model)
+        with monkeypatch.context() as patch:
+            machine = Machine(patch, int(moment))
+            with suppress(Killed):
+                save(model, number)
+        outcomes.append((loaded(model), machine.left < 0))
+        assert outcomes[-1][0] in (old, number)
+    assert sum(dead for _, dead in outcomes) > 500
+    checkpoint.sweep(model)
+    assert [path.name for path in model.parent.iterdir()] == ["model.npz"]
+
+
+def test_death_at_every_call_of_the_system(model, monkeypatch):
+    """After the last byte: synchronise, rename, clean up, open the folder and synchronise it."""
+    with monkeypatch.context() as patch:
+        machine = Machine(patch, 10**9)
+        save(model, 1)
+    used = 10**9 - machine.left
+    found = []
+    for moment in range(used - 8, used + 1):
+        save(model, 1)
+        with monkeypatch.context() as patch:
+            Machine(patch, moment)
+            try:
+                save(model, 2)
+                found.append((loaded(model), "lived"))
+            except Killed:
+                found.append((loaded(model), "died"))
+    assert found[0] == (1, "died")
+    assert (2, "died") in found
+    assert found[-1] == (2, "lived")
+    assert found == sorted(found)
+
+
+SAVER = """
+import os, random, signal, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_checkpoint import checkpoint, loaded, save
+path, chance = Path(sys.argv[1]), random.Random(0)
+save(path, 1)
+for kill in range(150):
+    child = os.fork()
+    if not child:
+        number = loaded(path)
+        while True:
+            number += 1
+            save(path, number)
+    time.sleep(chance.uniform(0.0, 0.02))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    loaded(path)
+checkpoint.sweep(path)
+print(loaded(path), [entry.name for entry in path.parent.iterdir()])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_real_kills_while_writing(tmp_path):
+    words = [sys.executable, "-c", SAVER, tmp_path / "model.npz", Path(__file__).parent]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    number, names = done.stdout.split(maxsplit=1)
+    assert int(number) > 50  # they were writing when they were killed
+    assert names == "['model.npz']\n"
+
+
+def test_every_cut_and_every_flipped_bit_is_told_or_harmless(model, rng):
+    whole = model.read_bytes()
+    for length in {*rng.integers(0, len(whole), 300).tolist(), *range(len(whole) - 40, len(whole))}:
+        model.write_bytes(whole[:length])
+        with pytest.raises(CheckpointError, match=r"model.npz is damaged, or no checkpoint .*: put back a copy"):
+            loaded(model)
+    told = 0
+    for place in range(len(whole)):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        model.write_bytes(flipped)
+        try:
+            assert loaded(model) == 1
+        except CheckpointError as error:
+            assert "model.npz" in str(error)
+            told += 1
+    assert told > 0.6 * len(whole)  # the others are times, and such
+
+
+def rewritten(path, change, **how):
+    """The archive with other entries: change(entries) → entries, each bytes."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", **how) as archive:
+        for name, content in change(entries).items():
+            archive.writestr(name, content)
+
+
+def npy(array, **how):
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, **how)
+    return file.getvalue()
+
+
+def header(**changes):
+    found = {"format": checkpoint.FORMAT, "minisiam": "9", "numpy": "9", "settings": {}, "progress": {}} | changes
+    return {"header.npy": npy(np.frombuffer(json.dumps(found).encode(), np.uint8))}
+
+
+def claiming(shape):
+    """A .npy file that says it holds that much."""
+    return npy(np.zeros(12, np.float32)).replace(b"(12,), ", shape.ljust(7))
+
+
+WRONG = {
+    "missing": (lambda e: {k: v for k, v in e.items() if k != "params1.npy"}, "1 arrays of params where 2 are"),
+    "one more": (lambda e: e | {"params2.npy": e["params1.npy"]}, "3 arrays of params where 2 are expected"),
+    "no optimizer": (lambda e: {k: v for k, v in e.items() if k[0] != "o"}, "0 arrays of optimizer where 5 are"),
+    "no header": (lambda e: {k: v for k, v in e.items() if k != "header.npy"}, "damaged"),
+    "shape": (lambda e: e | {"params1.npy": npy(np.zeros(5, np.float32))}, r"shape \(5,\) where \(4,\) is expected"),
+    "axes": (lambda e: e | {"params0.npy": npy(np.zeros(12, np.float32))}, r"shape \(12,\) where \(3, 4\) is"),
+    "claims": (lambda e: e | {"params0.npy": claiming(b"(9**9,)")}, "damaged"),
+    "huge": (lambda e: e | {"params0.npy": claiming(b"(10000000000000,)")}, "damaged"),
+    "negative": (lambda e: e | {"params0.npy": claiming(b"(-3,-4)")}, "damaged"),
+    "large": (lambda e: e | {"params0.npy": npy(np.zeros(10**6))}, "params0 is larger than expected"),
+    "long header": (lambda e: e | {"header.npy": npy(np.zeros(10**7, np.uint8))}, "header is larger than expected"),
+    "npy 2.0": (lambda e: e | {"params0.npy": npy(np.zeros((3, 4)), version=(2, 0))}, "damaged"),
+    "columns": (lambda e: e | {"params0.npy": npy(np.zeros((4, 3)).T)}, "damaged"),
+    "objects": (lambda e: e | {"params0.npy": npy(np.array([print]), allow_pickle=True)}, "damaged"),
+    "text": (lambda e: e | {"params1.npy": npy(np.array(list("text")))}, "damaged"),
+    "no npy": (lambda e: e | {"params0.npy": b"text"}, "damaged"),
+    "no JSON": (lambda e: e | {"header.npy": npy(np.zeros(9, np.uint8))}, "damaged"),
+    "deep JSON": (lambda e: e | {"header.npy": npy(np.full(10**5, ord("["), np.uint8))}, "damaged"),
+    "a list": (lambda e: e | {"header.npy": npy(np.frombuffer(b"[]", np.uint8))}, "damaged"),
+    "settings": (lambda e: e | header(settings=[]), "damaged"),
+    "later": (lambda e: e | header(format=3), r"format 3 \(of minisiam 9\), this version reads format 2: use the"),
+    "earlier": (lambda e: {"header.npy": npy(np.array("{}")), "leaf0.npy": e["params0.npy"]}, "has format 1"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_told(model, what):
+    change, message = WRONG[what]
+    rewritten(model, change)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        loaded(model)
+    assert str(model) in str(caught.value)
+
+
+def test_a_small_file_takes_little_memory(model):
+    """A gigabyte of zeros in a megabyte, and headers that promise more than there is."""
+    rewritten(model, lambda e: e | {"params0.npy": npy(np.zeros(10**8, np.uint8))}, compression=zipfile.ZIP_DEFLATED)
+    tracemalloc.start()
+    with pytest.raises(CheckpointError, match="damaged"):
+        loaded(model)
+    whole = model.read_bytes()
+    sizes = [i for i in range(len(whole) - 46) if whole[i : i + 4] == b"PK\x01\x02"]
+    for place in sizes:  # the archive's own table says that an entry is four gigabytes, less one
+        lying = bytearray(whole)
+        lying[place + 20 : place + 28] = b"\xfe\xff\xff\xff" * 2
+        model.write_bytes(lying)
+        with pytest.raises(CheckpointError):
+            loaded(model)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5e6
