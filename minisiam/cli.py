@@ -8,11 +8,11 @@ import sys
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import __version__, datasets, methods, report, require, runs
+from . import __version__, datasets, export, methods, report, require, runs
 from . import settings as words
 from .encoders import NORMS
 from .miners import MINERS
@@ -37,6 +37,7 @@ Train an embedding on the built-in pen glyphs and examine it on alphabets it has
     minisiam train --network verification --distance weighted-l1      p(same) (Koch et al. 2015)
     minisiam train --loss hinge --miner semi-hard-facenet     FaceNet's triplets of a batch
     minisiam train --loss cosface                         a learned proxy for each class
+    minisiam train --resume runs/batch-cosine-supcon      go on with a run that was stopped or killed
 
 What a loss reads, and so which network can have it:
 
@@ -114,14 +115,16 @@ def parser() -> argparse.ArgumentParser:
     top.set_defaults(command=partial(_help, top))
     verbs = top.add_subparsers(title="commands", metavar="COMMAND")
 
-    verb = verbs.add_parser("train", help="train a network and examine it", description=TRAIN, formatter_class=raw)
+    verb = verbs.add_parser(
+        "train",
+        help="train a network and examine it",
+        description=TRAIN,
+        formatter_class=raw,
+        argument_default=argparse.SUPPRESS,  # what is not said is not there: `Settings` fills it in, `--resume` asks
+    )
     default = Settings()
-    verb.add_argument(
-        "--network", default=default.network, help=_choice("how images are shown", words.LOSSES, default.network)
-    )
-    verb.add_argument(
-        "--encoder", default=default.encoder, help=_choice("base network", words.ENCODERS, default.encoder)
-    )
+    verb.add_argument("--network", help=_choice("how images are shown", words.LOSSES, default.network))
+    verb.add_argument("--encoder", help=_choice("base network", words.ENCODERS, default.encoder))
     verb.add_argument("--distance", help=_choice("", words.DISTANCES, "the one that goes with the loss"))
     verb.add_argument("--loss", help=_choice("", words.FUNCTIONS, "the network's first"))
     verb.add_argument(
@@ -130,36 +133,46 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--margin", type=float, help="of contrastive and hinge, in units of the distance (default: found by search)"
     )
-    verb.add_argument("--norm", default=default.norm, help=_choice("after each convolution", NORMS, default.norm))
+    verb.add_argument("--norm", help=_choice("after each convolution", NORMS, default.norm))
     verb.add_argument(
         "--plain", action="store_true", help="the operations that read well, in the place of the fast ones"
     )
     verb.add_argument("--normalize", action="store_true", help="put the embedding on the unit sphere")
-    verb.add_argument(
-        "--embedding-size", type=int, default=default.embedding_size, metavar="N", help="(default: %(default)s)"
-    )
+    verb.add_argument("--embedding-size", type=int, metavar="N", help=f"(default: {default.embedding_size})")
     verb.add_argument(
         "--learning-rate",
         type=float,
-        default=default.learning_rate,
         metavar="RATE",
         help="Adam's (default: found by search, for the loss)",
     )
-    verb.add_argument(
-        "--weight-decay", type=float, default=default.weight_decay, metavar="RATE", help="(default: %(default)s)"
-    )
-    verb.add_argument(
-        "--seed", type=int, default=default.seed, metavar="N", help="same seed, same network (default: %(default)s)"
-    )
+    verb.add_argument("--weight-decay", type=float, metavar="RATE", help=f"(default: {default.weight_decay})")
+    verb.add_argument("--seed", type=int, metavar="N", help=f"same seed, same network (default: {default.seed})")
     verb.add_argument(
         "--steps", type=int, metavar="N", help="batches to train on (default: 2500 large or 5000 small ones)"
     )
     verb.add_argument(
         "--minutes",
         type=float,
-        default=default.minutes,
         metavar="M",
-        help="stop after this long all the same (default: %(default)s)",
+        help=f"stop after this long all the same (default: {default.minutes})",
+    )
+    verb.add_argument(
+        "--log-every",
+        type=int,
+        metavar="N",
+        help="a record and a checkpoint every N steps, not every few seconds: the same run has the same log",
+    )
+    verb.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="go on with a run that was stopped, with its own settings; --minutes M may give it another limit",
+    )
+    verb.add_argument(
+        "--safetensors",
+        type=Path,
+        metavar="FILE",
+        help="write the parameters for other programs, in the names and axes of PyTorch",
     )
     verb.add_argument(
         "--out",
@@ -251,25 +264,62 @@ say = partial(print, flush=True)
 
 def train(arguments: argparse.Namespace) -> int:
     """`minisiam train`."""
-    chosen = {k: v for k, v in vars(arguments).items() if k not in ("command", "out")}
-    settings = Settings(**chosen)
-    if find_spec("matplotlib") is None:
-        say("(no figures will be drawn: they need matplotlib, pip install 'minisiam[figures]')")
+    given = {name: value for name, value in vars(arguments).items() if name != "command"}
+    resumed, out, exported = (given.pop(name, None) for name in ("resume", "out", "safetensors"))
+    if exported is not None and exported.is_dir():
+        raise ValueError(f"--safetensors {exported} is a folder: name a file")
+    run = _begin(given, out) if resumed is None else _resume(resumed, given, out)
+    if exported is not None:
+        exported.parent.mkdir(parents=True, exist_ok=True)
+        about = {"minisiam": __version__, "settings": json.dumps(run.settings.as_dict())}
+        export.save_safetensors(exported, run.params, about)
+        say(f"  {exported}")
+    return 0
+
+
+def _begin(given: dict[str, Any], out: Path | None) -> runs.Run:
+    """A new run."""
+    settings = Settings(**given)
     encoder = "" if settings.encoder == Settings.encoder else f"{settings.encoder}-"
     name = f"{settings.network}-{encoder}{settings.distance}-{settings.loss}"
-    folder = arguments.out or _fresh(Path("runs"), name)
+    folder = out or _fresh(Path("runs"), name)
     runs.new_folder(folder)
-    say(settings.title)
+    _opening(settings)
     data = runs.load("pen-glyphs", methods.pixels(settings))
-    run = runs.train(settings, data, folder, say)
+    return _finish(runs.train(settings, data, folder, say), data)
+
+
+def _resume(folder: Path, given: dict[str, Any], out: Path | None) -> runs.Run:
+    """A run that goes on where it was; where it is finished, nothing is done."""
+    if out is not None:
+        raise ValueError(f"--resume goes on in {folder}: leave --out {out} out")
+    settings = runs.agreed(folder, given)
+    if runs.is_finished(folder, settings):
+        run = runs.open_run(folder)
+        more = f", and --minutes above {settings.minutes:g} would go on" if run.report["steps"] < settings.steps else ""
+        say(f"{folder} is finished after {run.report['steps']:,} of {settings.steps:,} steps: nothing is done{more}")
+        return run
+    _opening(settings)
+    data = runs.load("pen-glyphs", methods.pixels(settings))
+    return _finish(runs.resume(folder, data, say, settings.minutes), data)
+
+
+def _opening(settings: Settings) -> None:
+    if find_spec("matplotlib") is None:
+        say("(no figures will be drawn: they need matplotlib, pip install 'minisiam[figures]')")
+    say(settings.title)
+
+
+def _finish(run: runs.Run, data: runs.Data) -> runs.Run:
+    """The report, the figures, and what to do next."""
     say("\n" + report.table(run.report) + "\n")
     if find_spec("matplotlib") is not None:
         for path in report.draw(run, data):
             say(f"  {path}")
-    say(f"\nnext: minisiam evaluate {folder} --data pen-glyphs:7     the same letters by other people")
-    other = "siamese" if settings.network == "triplet" else "triplet"
+    say(f"\nnext: minisiam evaluate {run.folder} --data pen-glyphs:7     the same letters by other people")
+    other = "siamese" if run.settings.network == "triplet" else "triplet"
     say(f"      minisiam train --network {other}                another method; --help shows them all")
-    return 0
+    return run
 
 
 def _fresh(parent: Path, name: str) -> Path:

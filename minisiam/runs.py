@@ -1,13 +1,21 @@
-"""A run from beginning to end, in one folder: `train` makes it, `open_run` opens it again.
+"""A run from beginning to end, in one folder: `train` makes it, `resume` goes on with it, `open_run` opens it again.
 
-RUN/model.npz     parameters and settings          RUN/report.json   what it can do on unseen alphabets
+RUN/model.npz     all that training needs to go on RUN/report.json   what it can do on unseen alphabets
 RUN/log.jsonl     one record every few seconds     RUN/figures/      what it learnt, as pictures
+
+A run that is killed and resumed has the same bits as one that never stopped, on the same machine with the same numpy.
+What makes it so: parameters and optimizer state are saved as they are; the miner's generator, if it draws, with its
+state; and the sampler not at all, since its batches follow from the seed: those of the steps made are drawn again
+without their images, after which the sampler's generator has to be in the state that was saved (`methods.Batches`). A
+record is written to the log before its checkpoint, and what the log has beyond the checkpoint is dropped.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
+import zlib
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
@@ -21,7 +29,7 @@ from .datasets import Dataset
 from .methods import Method
 from .settings import Settings
 from .threads import one_blas_thread
-from .train import fit
+from .train import fit_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +39,8 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 PROBED = 64  # images of the probe that are X-rayed
+MORE = "--resume with more --minutes goes on"
+PROGRESS = {"step": int, "seconds": float, "chance": dict, "losses": list, "data": int}  # as JSON has them
 SECONDS_BETWEEN_RECORDS = 2.0  # or ten times as long as a record takes, where the encoder is slow
 
 
@@ -75,15 +85,12 @@ class Run(NamedTuple):
 
 def open_run(folder: Path) -> Run:
     """Everything in the folder; a message that says what is missing if it is no run."""
-    if not (folder / "model.npz").is_file():
-        what = "holds no model.npz" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
-        raise ValueError(f"{folder} is not a run: it {what}. A run is a folder that `minisiam train` made")
-    settings = Settings.of(checkpoint.settings(folder / "model.npz"))
+    settings, progress = _saved(folder)
     method = methods.build(settings)
     untrained = _first_params(settings, method)
     params = checkpoint.load(folder / "model.npz", untrained)
     finished = folder / "report.json"
-    records = (folder / "log.jsonl").read_text().splitlines() if (folder / "log.jsonl").is_file() else []
+    records, _ = _records(folder / "log.jsonl", progress["step"] if progress else None)
     return Run(
         folder,
         settings,
@@ -91,8 +98,41 @@ def open_run(folder: Path) -> Run:
         params,
         untrained,
         json.loads(finished.read_text()) if finished.is_file() else {},
-        [json.loads(record) for record in records],
+        records,
     )
+
+
+def _saved(folder: Path) -> tuple[Settings, dict[str, Any] | None]:
+    """The settings and the progress of a run."""
+    path = folder / "model.npz"
+    if not path.is_file():
+        what = "holds no model.npz" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
+        raise ValueError(f"{folder} is not a run: it {what}. A run is a folder that `minisiam train` made")
+    header = checkpoint.header(path)
+    progress = header["progress"]
+    if progress is not None and {name: type(value) for name, value in progress.items()} != PROGRESS:
+        raise checkpoint.CheckpointError(f"{path} tells no progress of a run: put back a copy, or train again")
+    try:
+        return Settings.of(header["settings"]), progress
+    except (ValueError, TypeError) as error:
+        what = f"{path} has settings that this version cannot have"
+        raise checkpoint.CheckpointError(f"{what}: use the version that wrote it, or train again ({error})") from error
+
+
+def _records(path: Path, step: int | None) -> tuple[list[dict[str, Any]], int]:
+    """The records of a log up to a step, and how many bytes they are; a line that was begun is none."""
+    found: list[dict[str, Any]] = []
+    size = 0
+    for line in path.read_bytes().splitlines(keepends=True) if path.is_file() else []:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            break
+        if not line.endswith(b"\n") or (step is not None and record["step"] > step):
+            break
+        found.append(record)
+        size += len(line)
+    return found, size
 
 
 def train(settings: Settings, data: Data, folder: Path, say: Say) -> Run:
@@ -112,18 +152,117 @@ def train(settings: Settings, data: Data, folder: Path, say: Say) -> Run:
     new_folder(folder)
     settings = replace(settings, classes=len(np.unique(data.train.labels)))
     method = methods.build(settings)
+    params = _first_params(settings, method)
+    start = Standing(0, 0.0, params, method.optimizer.init(params), {}, (0.0, 0))
+    return _train(settings, method, data, start, folder, say)
+
+
+def resume(folder: Path, data: Data, say: Say, minutes: float | None = None) -> Run:
+    """Go on with a run where its last checkpoint was written; one that is finished is opened and left as it is.
+
+    Parameters
+    ----------
+    folder
+        The run. No other process may be training it.
+    data
+        The same as it began with, which is checked.
+    say
+        Where a line of progress goes, for instance `print`.
+    minutes
+        Another limit of time, over all parts of the run together. It is the one setting that may change, since nothing
+        else depends on it; the learning rates follow from `steps`.
+    """
+    settings = agreed(folder, {} if minutes is None else {"minutes": minutes})
+    checkpoint.sweep(folder / "model.npz")
+    if is_finished(folder, settings):
+        say(f"{folder} is finished: there is nothing to resume")
+        return open_run(folder)
+    method = methods.build(settings)
+    start = _standing(folder, settings, method, data)
+    say(f"  goes on after {start.step:,} steps and {start.seconds:.1f} s")
+    then = checkpoint.header(folder / "model.npz")["numpy"]
+    if then != np.__version__:
+        say(f"  (begun with numpy {then}, and this is {np.__version__}: the last digits may differ)")
+    log = folder / "log.jsonl"
+    if log.is_file():
+        os.truncate(log, _records(log, start.step)[1])
+    return _train(settings, method, data, start, folder, say)
+
+
+def agreed(folder: Path, asked: dict[str, Any]) -> Settings:
+    """The settings of a run, with the minutes that are asked for; an error if others are asked for than it has."""
+    settings, _ = _saved(folder)
+    other = {name: value for name, value in asked.items() if name != "minutes" and getattr(settings, name) != value}
+    if other:
+        told = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in other.items())
+        has = ", ".join(f"{getattr(settings, name)}" for name in other)
+        raise ValueError(
+            f"{folder} cannot go on with {told}, since it was begun with {has}: leave that out, or train a new run; "
+            "--minutes alone may change"
+        )
+    return replace(settings, minutes=asked.get("minutes", settings.minutes))
+
+
+def is_finished(folder: Path, settings: Settings) -> bool:
+    """Whether all steps were made, or all minutes used, and the examination as well."""
+    _, progress = _saved(folder)
+    if progress is None or not (folder / "report.json").is_file():
+        return False
+    return _over(settings, progress["step"], progress["seconds"])
+
+
+class Standing(NamedTuple):
+    """Where training is: everything that the next step depends on, made anew at every step.
+
+    chance : the states of the generators, "batches" and, if it draws, "miner"
+    losses : the sum of the losses since the last record, and their number
+    """
+
+    step: int
+    seconds: float
+    params: Params
+    optimizer: Any
+    chance: dict[str, Any]
+    losses: tuple[float, int]
+
+
+def _standing(folder: Path, settings: Settings, method: Method, data: Data) -> Standing:
+    """What the checkpoint of a run says."""
+    path = folder / "model.npz"
+    first = _first_params(settings, method)
+    params, state, progress = checkpoint.resume(path, first, method.optimizer.init(first))
+    if progress["data"] != _fingerprint(data.train):
+        raise ValueError(f"{folder} was trained on other data: resume it with the same")
+    total, many = progress["losses"]
+    return Standing(progress["step"], progress["seconds"], params, state, progress["chance"], (total, many))
+
+
+def _fingerprint(data: Dataset) -> int:
+    """A number that other images, labels or groups would hardly have."""
+    number = 0
+    for array in (data.images, data.labels, data.groups):
+        number = zlib.crc32(np.ascontiguousarray(array).data.cast("B"), number)
+    return number
+
+
+def _over(settings: Settings, step: int, seconds: float) -> bool:
+    return step >= settings.steps or seconds > 60 * settings.minutes
+
+
+def _train(settings: Settings, method: Method, data: Data, start: Standing, folder: Path, say: Say) -> Run:
+    """Train from a standing, save and report."""
     for name, part in data._asdict().items():
         say(f"  {name:11}{part}")
-    params = _first_params(settings, method)
-    say(f"  {tree.size(params):,} parameters; at most {settings.steps:,} steps or {settings.minutes:g} min")
-    say(f"  {how_it_runs(method, params)}\n")
-    ready = Data(*(method.prepared(part) for part in data))
-    monitor = Monitor(settings, method, ready)
-    steps, seconds = _fit(settings, method, params, ready.train, monitor, folder, say)
-    say(f"\ntrained {steps:,} steps in {seconds:.1f} s; now the examination on alphabets it has never seen ...")
+    say(f"  {tree.size(start.params):,} parameters; at most {settings.steps:,} steps or {settings.minutes:g} min")
+    say(f"  {how_it_runs(method, start.params)}\n")
+    end = start
+    if not _over(settings, start.step, start.seconds):
+        ready = Data(*(method.prepared(part) for part in data))
+        end = _Loop(settings, method, ready, _fingerprint(data.train), folder, say).run(start)
+    say(f"\ntrained {end.step:,} steps in {end.seconds:.1f} s; now the examination on alphabets it has never seen ...")
     run = open_run(folder)
     results = report.examine(run, data)
-    results |= {"train_seconds": round(seconds, 2), "steps": steps, "settings": settings.as_dict()}
+    results |= {"train_seconds": round(end.seconds, 2), "steps": end.step, "settings": settings.as_dict()}
     report.write(folder / "report.json", results)
     return run._replace(report=results)
 
@@ -152,43 +291,92 @@ def _stream(seed: int, purpose: str) -> np.random.Generator:
     return np.random.default_rng([seed, *purpose.encode()])
 
 
-def _fit(
-    settings: Settings, method: Method, params: Params, data: Dataset, monitor: Monitor, folder: Path, say: Say
-) -> tuple[int, float]:
-    """`train.fit` with an eye on the clock: a record every few seconds, and the model saved beside it."""
-    batches = islice(method.batches(data, _stream(settings.seed, "batches")), settings.steps)
-    limit = 60 * settings.minutes
-    recent: list[float] = []
-    step, seconds, pause = 0, 0.0, SECONDS_BETWEEN_RECORDS
-    start = last = time.perf_counter()
-    say(Monitor.HEADER)
-    # where the encoder shares out its work, threads of the products would only be in its way
-    one_thread = one_blas_thread if method.encoder.kind[:1] == ("sharded",) else nullcontext()
-    with one_thread, (folder / "log.jsonl").open("w") as log:
-        try:
-            for step, value, new_params in fit(method.network, params, method.optimizer, batches):
-                params = new_params
-                recent.append(value)
-                now = time.perf_counter()
-                seconds = now - start
-                done = step == settings.steps or seconds > limit
-                if done or step == 1 or now - last > pause:
-                    record = monitor.record(step, seconds, float(np.mean(recent)), params)
-                    left = min(seconds / step * (settings.steps - step), limit - seconds)
-                    say(Monitor.line(record, 0.0 if done else left))
-                    log.write(json.dumps(record) + "\n")
-                    log.flush()
-                    checkpoint.save(folder / "model.npz", params, settings.as_dict())
-                    recent, last = [], time.perf_counter()
-                    pause = max(SECONDS_BETWEEN_RECORDS, 10 * (last - now))
-                if done:
-                    break
-        except KeyboardInterrupt:
-            say("stopped by hand: what was learnt so far is kept")
-    checkpoint.save(folder / "model.npz", params, settings.as_dict())
-    if seconds > limit:
-        say(f"{settings.minutes:g} minutes were over after {step:,} of {settings.steps:,} steps: --minutes allows more")
-    return step, seconds
+class _Loop:
+    """`train.fit_from` with an eye on the clock: a record every few seconds, and the checkpoint saved beside it."""
+
+    def __init__(
+        self, settings: Settings, method: Method, data: Data, fingerprint: int, folder: Path, say: Say
+    ) -> None:
+        self.settings, self.method, self.data, self.say = settings, method, data.train, say
+        self.fingerprint, self.folder = fingerprint, folder
+        self.monitor = Monitor(settings, method, data)
+        self.pause = SECONDS_BETWEEN_RECORDS
+
+    def run(self, start: Standing) -> Standing:
+        """Train until the steps are made, the time is over, or someone stops it by hand; where it is then."""
+        settings, method = self.settings, self.method
+        rng = _stream(settings.seed, "batches")
+        batches = islice(method.batches(self.data, rng, start.step), settings.steps - start.step)
+        self._restore(start, rng)
+        self._save(start)
+        self.say(Monitor.HEADER)
+        now, self.last = start, time.perf_counter()
+        began = self.last - start.seconds
+        # where the encoder shares out its work, threads of the products would only be in its way
+        one_thread = one_blas_thread if method.encoder.kind[:1] == ("sharded",) else nullcontext()
+        steps = fit_from(method.network, start.params, start.optimizer, method.optimizer, batches, start.step)
+        with one_thread:
+            try:
+                for step, value, params, state in steps:
+                    total, many = now.losses
+                    seconds = time.perf_counter() - began
+                    now = Standing(step, seconds, params, state, self._chance(rng), (total + value, many + 1))
+                    done = _over(settings, step, seconds)
+                    if done or step == 1 or self._due(step):
+                        now = self._recorded(now, done)
+                    if done:
+                        break
+            except KeyboardInterrupt:
+                self.say("stopped by hand: what was learnt so far is kept, and --resume goes on from here")
+                self._save(now)
+        if now.step < settings.steps and _over(settings, now.step, now.seconds):
+            self.say(f"{settings.minutes:g} minutes were over after {now.step:,} of {settings.steps:,} steps: {MORE}")
+        return now
+
+    def _chance(self, rng: np.random.Generator) -> dict[str, Any]:
+        """The states of the generators, after a step."""
+        miner = self.method.chance
+        return {"batches": rng.bit_generator.state} | ({"miner": miner.bit_generator.state} if miner else {})
+
+    def _restore(self, start: Standing, rng: np.random.Generator) -> None:
+        """Set the miner's generator, and see that replaying has brought that of the batches where it was."""
+        if not start.step:
+            return
+        if self.method.chance is not None:
+            self.method.chance.bit_generator.state = start.chance["miner"]
+        if rng.bit_generator.state != start.chance.get("batches"):
+            raise ValueError(
+                f"{self.folder}: the batches of its first {start.step:,} steps cannot be drawn again, since numpy or "
+                "minisiam draw otherwise than when it was begun: use the versions of then, or train a new run"
+            )
+
+    def _due(self, step: int) -> bool:
+        every = self.settings.log_every
+        return step % every == 0 if every else time.perf_counter() - self.last > self.pause
+
+    def _recorded(self, now: Standing, done: bool) -> Standing:
+        """A record in the log and on the screen, and then the checkpoint."""
+        clock = time.perf_counter()
+        total, many = now.losses
+        record = self.monitor.record(now.step, now.seconds, total / many, now.params)
+        left = now.seconds / now.step * (self.settings.steps - now.step)
+        left = min(left, 60 * self.settings.minutes - now.seconds)
+        self.say(Monitor.line(record, 0.0 if done else left))
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(record) + "\n")
+            log.flush()
+            os.fsync(log.fileno())
+        now = now._replace(losses=(0.0, 0))
+        self._save(now)
+        self.last = time.perf_counter()
+        self.pause = max(SECONDS_BETWEEN_RECORDS, 10 * (self.last - clock))
+        return now
+
+    def _save(self, now: Standing) -> None:
+        progress = {"step": now.step, "seconds": now.seconds, "chance": now.chance, "losses": now.losses}
+        progress["data"] = self.fingerprint
+        settings = self.settings.as_dict()
+        checkpoint.save(self.folder / "model.npz", now.params, settings, now.optimizer, progress)
 
 
 class Monitor:

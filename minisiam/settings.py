@@ -108,7 +108,7 @@ class Settings:
     """Everything that decides a run; what is None is filled in with what goes with the rest.
 
     `classes` is how many letters a run was trained on, which a network with proxies has to know: `runs.train` fills it
-    in.
+    in. `log_every` is how many steps there are from record to record in the log; 0 leaves it to the clock.
     """
 
     network: str = "batch"
@@ -127,6 +127,7 @@ class Settings:
     minutes: float = 1.0
     learning_rate: float = None  # type: ignore[assignment]
     weight_decay: float = 0.05
+    log_every: int = 0
 
     def __post_init__(self) -> None:
         require.one_of("network", self.network, LOSSES)
@@ -148,6 +149,7 @@ class Settings:
         self._fill_in("steps", 2500 if self.network == "batch" else 5000)  # 256 images a step, or about half of that
         require.whole("steps", self.steps, 1)
         require.whole("embedding-size", self.embedding_size, 1)
+        require.whole("log-every", self.log_every, 0)
         require.between("minutes", self.minutes, 0, open_low=True)
         self._fill_in("learning_rate", self._usual_rate(kind))
         require.between("learning-rate", self.learning_rate, 0, open_low=True)

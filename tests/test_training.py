@@ -175,12 +175,12 @@ def test_training_stops_when_the_time_is_over(small, tmp_path):
 
 def test_an_interrupted_run_keeps_what_was_learnt(small, tmp_path, monkeypatch):
     def interrupted(*arguments):
-        for step, value, params in train.fit(*arguments):
-            yield step, value, params
+        for step, *rest in train.fit_from(*arguments):
+            yield step, *rest
             if step == 5:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "fit", interrupted)
+    monkeypatch.setattr(runs, "fit_from", interrupted)
     run = runs.train(Settings(network="siamese", steps=100), small, tmp_path / "run", lambda line: None)
     assert run.report["steps"] == 5
     assert not np.array_equal(tree.leaves(run.params)[0], tree.leaves(run.untrained)[0])
