@@ -154,7 +154,10 @@ def resume(path: str | Path, params: Params, optimizer: Params) -> tuple[Params,
 def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """The file, opened; whatever goes wrong with it as a CheckpointError."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            file.seek(0)
+            if file.read(4) != b"PK\x03\x04":
+                raise ValueError("something stands before the archive")
             yield archive
     except CheckpointError:
         raise

@@ -177,13 +177,16 @@ sys.path.insert(0, sys.argv[2])
 from test_checkpoint import checkpoint, loaded, save
 path, chance = Path(sys.argv[1]), random.Random(0)
 save(path, 1)
-for kill in range(150):
+ready, begun = os.pipe()
+for kill in range(100):
     child = os.fork()
     if not child:
         number = loaded(path)
+        os.write(begun, b".")
         while True:
             number += 1
             save(path, number)
+    os.read(ready, 1)
     time.sleep(chance.uniform(0.0, 0.02))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -198,7 +201,7 @@ def test_real_kills_while_writing(tmp_path):
     words = [sys.executable, "-c", SAVER, tmp_path / "model.npz", Path(__file__).parent]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     number, names = done.stdout.split(maxsplit=1)
-    assert int(number) > 50  # they were writing when they were killed
+    assert int(number) > 2  # they were writing when they were killed
     assert names == "['model.npz']\n"
 
 
@@ -209,7 +212,8 @@ def test_every_cut_and_every_flipped_bit_is_told_or_harmless(model, rng):
         with pytest.raises(CheckpointError, match=r"model.npz is damaged, or no checkpoint .*: put back a copy"):
             loaded(model)
     told = 0
-    for place in range(len(whole)):
+    places = rng.permutation(len(whole))[:1500]
+    for place in places:
         flipped = bytearray(whole)
         flipped[place] ^= 1 << int(rng.integers(8))
         model.write_bytes(flipped)
@@ -218,7 +222,7 @@ def test_every_cut_and_every_flipped_bit_is_told_or_harmless(model, rng):
         except CheckpointError as error:
             assert "model.npz" in str(error)
             told += 1
-    assert told > 0.6 * len(whole)  # the others are times, and such
+    assert told > 0.6 * len(places)  # the others are times, and such
 
 
 def rewritten(path, change, **how):

@@ -205,7 +205,7 @@ def test_checkpoints_that_cannot_be_used_say_so(run, tmp_path):
         checkpoint.load(tmp_path / "nothing.npz", run.params)
     with pytest.raises(checkpoint.CheckpointError, match="another network"):
         checkpoint.load(model, run.params["encoder"][:1])
-    np.savez(damaged, header=np.array(json.dumps({"format": 99, "settings": {}})))
+    np.savez(damaged, header=np.frombuffer(json.dumps({"format": 99, "settings": {}}).encode(), np.uint8))
     with pytest.raises(checkpoint.CheckpointError, match="format 99"):
         checkpoint.load(damaged, run.params)
 
