@@ -1,6 +1,7 @@
 """minisiam: siamese and triplet networks from first principles.   method = encoder × distance × loss."""
 
 from . import (
+    augment,
     checkpoint,
     datasets,
     distances,
@@ -25,6 +26,7 @@ from .streaming import streamed
 __version__ = "0.1.0"
 
 __all__ = [
+    "augment",
     "checkpoint",
     "datasets",
     "distances",
