@@ -16,7 +16,7 @@ from . import distances, encoders, initializers, layers, losses, miners, network
 from .datasets import blurred, centred, resized, turned
 from .evaluate import embed
 from .op import as_learned, parameters, starting
-from .settings import CENTRES, EPISODES, FUNCTIONS, PROXIES, THRESHOLDS, Settings, kind_of
+from .settings import AUGMENTS, CENTRES, EPISODES, FUNCTIONS, PROXIES, THRESHOLDS, Settings, kind_of
 from .sharding import sharded
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .networks import Network
     from .optimizers import Optimizer
     from .typing import Array, Generator, Params
+
+    Batches = Callable[[Dataset, Generator], Iterator[tuple[Array, ...]]]
 
 
 class Method(NamedTuple):
@@ -44,7 +46,7 @@ class Method(NamedTuple):
     distance: Callable[..., Any]
     pairwise: Callable[..., Any]
     matrix_loss: Callable[..., Any] | None
-    batches: Callable[[Dataset, Generator], Iterator[tuple[Array, ...]]]
+    batches: Batches
     optimizer: Optimizer
     pixels: int
     side: int
@@ -83,7 +85,7 @@ def build(settings: Settings) -> Method:
         network = networks.batch(encoder, matrix, trained)
     else:
         network = _batch_network(loss, encoder, matrix, function, max(2, settings.classes))
-    batches = BATCHES[settings.network if settings.network != "batch" else kind]
+    batches = _augmented(BATCHES[settings.network if settings.network != "batch" else kind], settings.augment)
     schedule = optimizers.cosine_decay(settings.learning_rate, settings.steps, warmup=min(100, settings.steps // 10))
     optimizer = optimizers.adam(schedule, weight_decay=settings.weight_decay)
     side, blur = READS.get(settings.encoder, (pixels(settings), False))
@@ -220,6 +222,22 @@ def _episodes(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
 def _views(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
     """Two images of each class, as if they were two views of one."""
     return ((x[0::2], x[1::2]) for x, _ in _pk(data, rng, classes=128, per_class=2))
+
+
+def _augmented(batches: Batches, name: str) -> Batches:
+    """The same batches with every image distorted, each in its own way.
+
+    The distortions have a generator of their own: which images, pairs and poses come next does not depend on them.
+    """
+    if name == "none":
+        return batches
+
+    def stream(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
+        (own,) = rng.spawn(1)
+        for batch in batches(data, rng):
+            yield tuple(AUGMENTS[name](part, own) if part.ndim == 4 else part for part in batch)
+
+    return stream
 
 
 WIRINGS = {"siamese": networks.siamese, "verification": networks.verification, "triplet": networks.triplet}

@@ -1,12 +1,14 @@
 """Distortions, held to what mathematics says of them: identities, inverses, ramps, areas, groups, single pixels."""
 
 import tracemalloc
+from itertools import islice
 
 import numpy as np
 import pytest
 
-from minisiam import augment, datasets
+from minisiam import augment, datasets, methods, runs, settings, tree
 from minisiam.augment import Parts, affine, dihedral, distorted, elastic, grid, moved, shifted, warp
+from minisiam.settings import Settings
 
 SHAPES = [(5, 6, 9, 1), (3, 11, 4, 3), (1, 1, 1, 1), (4, 1, 7, 2), (0, 5, 5, 1)]
 
@@ -380,6 +382,55 @@ def test_the_eight_poses_are_a_group(rng):
     assert [int(table[a, a] == 0) for a in range(8)] == [1, 0, 1, 0, 1, 1, 1, 1]
 
 
+# --- in training
+
+
+CHOSEN = [
+    Settings(network="siamese"),
+    Settings(network="triplet"),
+    Settings(network="verification"),
+    *(Settings(loss=loss) for loss in ("supcon", "hinge", "cosface", "prototypical", "info-nce")),
+]
+
+
+@pytest.fixture(scope="module")
+def small(glyphs):
+    rest, test = datasets.split(glyphs)
+    return runs.Data(*datasets.split(rest, every=5), test)
+
+
+@pytest.mark.parametrize("name", ["affine", "elastic"])
+@pytest.mark.parametrize("chosen", CHOSEN, ids=lambda s: s.title)
+def test_the_same_batches_come_and_only_their_images_are_distorted(small, chosen, name):
+    without = methods.build(chosen).batches(small.train, np.random.default_rng(1))
+    with_it = Settings(**(chosen.as_dict() | {"augment": name}))
+    batches, again = (methods.build(with_it).batches(small.train, np.random.default_rng(1)) for _ in range(2))
+    (own,) = np.random.default_rng(1).spawn(1)
+    for plain, ours, same in islice(zip(without, batches, again, strict=True), 3):
+        assert len(plain) == len(ours)
+        for a, b, c in zip(plain, ours, same, strict=True):
+            assert b.dtype == a.dtype
+            np.testing.assert_array_equal(b, c)
+            np.testing.assert_array_equal(b, settings.AUGMENTS[name](a, own) if a.ndim == 4 else a)
+            assert a.ndim != 4 or not np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("chosen", CHOSEN, ids=lambda s: s.title)
+def test_without_distortions_the_stream_is_as_it_was(small, chosen):
+    assert chosen.augment == "none"
+    kind = settings.kind_of(chosen.loss) if chosen.network == "batch" else chosen.network
+    assert methods.build(chosen).batches is methods.BATCHES[kind]
+
+
+@pytest.mark.parametrize("name", ["affine", "elastic"])
+def test_a_run_with_distortions_can_be_repeated_and_opened(small, tmp_path, name):
+    chosen = Settings(network="siamese", steps=8, augment=name)
+    first, second = (runs.train(chosen, small, tmp_path / folder, lambda line: None) for folder in "ab")
+    tree.map(np.testing.assert_array_equal, first.params, second.params)
+    assert runs.open_run(tmp_path / "a").settings.augment == name
+    assert f"{name} distortions" in first.settings.title
+
+
 # --- mistakes
 
 X = np.zeros((2, 5, 4, 1), np.float32)
@@ -414,6 +465,7 @@ MISTAKES = {
     "poses of a rectangle": (lambda: dihedral(X, np.array([0, 1])), ValueError, "only square images"),
     "labels with a name": (lambda: dihedral(X[:, :4], np.array(["a", "b"])), TypeError, "labels must be an array"),
     "labels of others": (lambda: dihedral(X[:, :4], np.array([0])), ValueError, "one class for each row"),
+    "an unknown name": (lambda: Settings(augment="afine"), ValueError, "did you mean 'affine'"),
 }
 
 
