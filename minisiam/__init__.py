@@ -1,6 +1,7 @@
 """minisiam: siamese and triplet networks from first principles.   method = encoder × distance × loss."""
 
 from . import (
+    augment,
     checkpoint,
     datasets,
     distances,
@@ -26,6 +27,7 @@ from .version import VERSION
 __version__ = VERSION
 
 __all__ = [
+    "augment",
     "checkpoint",
     "datasets",
     "distances",

@@ -22,6 +22,8 @@ from .settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from .typing import Array
+
 ABOUT = """\
 Siamese and triplet networks from first principles, in NumPy.
 
@@ -37,6 +39,7 @@ Train an embedding on the built-in pen glyphs and examine it on alphabets it has
     minisiam train --network verification --distance weighted-l1      p(same) (Koch et al. 2015)
     minisiam train --loss hinge --miner semi-hard-facenet     FaceNet's triplets of a batch
     minisiam train --loss cosface                         a learned proxy for each class
+    minisiam train --augment affine                       every image a little turned, slanted, stretched and moved
     minisiam train --resume runs/batch-cosine-supcon      go on with a run that was stopped or killed
 
 What a loss reads, and so which network can have it:
@@ -137,6 +140,10 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--plain", action="store_true", help="the operations that read well, in the place of the fast ones"
     )
+    verb.add_argument(
+        "--augment",
+        help=_choice("distortions of every training image", words.AUGMENTS, default.augment),
+    )
     verb.add_argument("--normalize", action="store_true", help="put the embedding on the unit sphere")
     verb.add_argument("--embedding-size", type=int, metavar="N", help=f"(default: {default.embedding_size})")
     verb.add_argument(
@@ -215,6 +222,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="draw a sheet (default: pen-glyphs.png)",
     )
+    verb.add_argument(
+        "--augment",
+        default="none",
+        help=_choice("with --show: some letters and their distortions", words.AUGMENTS, "none"),
+    )
     verb.set_defaults(command=data)
 
     verb = verbs.add_parser("xray", help="who pulls whom under a loss", description=XRAY, formatter_class=raw)
@@ -281,7 +293,8 @@ def _begin(given: dict[str, Any], out: Path | None) -> runs.Run:
     """A new run."""
     settings = Settings(**given)
     encoder = "" if settings.encoder == Settings.encoder else f"{settings.encoder}-"
-    name = f"{settings.network}-{encoder}{settings.distance}-{settings.loss}"
+    augment = "" if settings.augment == "none" else f"-{settings.augment}"
+    name = f"{settings.network}-{encoder}{settings.distance}-{settings.loss}{augment}"
     folder = out or _fresh(Path("runs"), name)
     runs.new_folder(folder)
     _opening(settings)
@@ -351,6 +364,9 @@ def plot(arguments: argparse.Namespace) -> int:
 
 def data(arguments: argparse.Namespace) -> int:
     """`minisiam data`."""
+    require.one_of("augment", arguments.augment, words.AUGMENTS)
+    if arguments.augment != "none" and not arguments.show:
+        raise ValueError(f"--augment {arguments.augment} is something to look at: add --show")
     drawn = runs.load("pen-glyphs")
     say("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 people, 28 × 28 pixels")
     for role, part in drawn._asdict().items():
@@ -361,14 +377,30 @@ def data(arguments: argparse.Namespace) -> int:
 
         arguments.show.parent.mkdir(parents=True, exist_ok=True)
         whole = datasets.pen_glyphs(drawers=1)
-        first = [np.flatnonzero(whole.groups == g)[:20] for g in range(len(whole.names))]
-        blank = np.zeros_like(whole.images[:1])
-        rows = [np.concatenate([whole.images[rows], *[blank] * (20 - len(rows))]) for rows in first]
-        plots.glyph_sheet(
-            np.stack(rows), whole.names, "Pen glyphs: twenty letters of each alphabet, by one drawer"
-        ).savefig(arguments.show, dpi=110)
+        if arguments.augment == "none":
+            figure = plots.glyph_sheet(*_letters(whole), "Pen glyphs: twenty letters of each alphabet, by one drawer")
+        else:
+            figure = plots.distortion_sheet(*_distortions(whole, arguments.augment))
+        figure.savefig(arguments.show, dpi=110)
         say(f"\n{arguments.show}")
     return 0
+
+
+def _letters(whole: datasets.Dataset) -> tuple[Array, tuple[str, ...]]:
+    """Twenty letters of each alphabet, (alphabets, 20, h, w, 1), and the alphabets' names."""
+    first = [np.flatnonzero(whole.groups == g)[:20] for g in range(len(whole.names))]
+    blank = np.zeros_like(whole.images[:1])
+    rows = [np.concatenate([whole.images[rows], *[blank] * (20 - len(rows))]) for rows in first]
+    return np.stack(rows), whole.names
+
+
+def _distortions(whole: datasets.Dataset, name: str, rows: int = 10, columns: int = 12) -> tuple[Array, Array, str]:
+    """A letter of each of ten alphabets, twelve distortions of each, (10, 12, h, w, 1), and a title."""
+    groups = np.linspace(0, len(whole.names) - 1, rows).astype(int)
+    letters = whole.images[[np.flatnonzero(whole.groups == g)[3] for g in groups]]
+    shown = words.AUGMENTS[name](np.repeat(letters, columns, axis=0), np.random.default_rng(0))
+    title = f"Ten letters, and how --augment {name} shows them: each time another way"
+    return letters, shown.reshape(rows, columns, *letters.shape[1:]), title
 
 
 def xray(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from . import distances, encoders, initializers, layers, losses, miners, network
 from .datasets import blurred, centred, resized, turned
 from .evaluate import embed
 from .op import as_learned, parameters, starting
-from .settings import CENTRES, EPISODES, FUNCTIONS, PROXIES, THRESHOLDS, Settings, kind_of
+from .settings import AUGMENTS, CENTRES, EPISODES, FUNCTIONS, PROXIES, THRESHOLDS, Settings, kind_of
 from .sharding import sharded
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def build(settings: Settings) -> Method:
         network = networks.batch(encoder, matrix, trained)
     else:
         network = _batch_network(loss, encoder, matrix, function, max(2, settings.classes))
-    batches = BATCHES[settings.network if settings.network != "batch" else kind]
+    batches = _augmented(BATCHES[settings.network if settings.network != "batch" else kind], settings.augment)
     schedule = optimizers.cosine_decay(settings.learning_rate, settings.steps, warmup=min(100, settings.steps // 10))
     optimizer = optimizers.adam(schedule, weight_decay=settings.weight_decay)
     side, blur = READS.get(settings.encoder, (pixels(settings), False))
@@ -289,6 +289,27 @@ def _show_views(images: Array, *plan: Array) -> tuple[Array, ...]:
     """Two images of each class, as if they were two views of one."""
     x, _ = _show_pk(images, *plan)
     return x[0::2], x[1::2]
+
+
+def _augmented(batches: Batches, name: str) -> Batches:
+    """The same batches with every image distorted, each in its own way.
+
+    The plan has a seed for the distortions of each batch, from a generator of their own: which images, pairs and poses
+    come next does not depend on them.
+    """
+    if name == "none":
+        return batches
+
+    def plan(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
+        (own,) = rng.spawn(1)
+        return ((*rows, own.integers(2**63, size=())) for rows in batches.plan(data, rng))
+
+    def show(images: Array, *planned: Array) -> tuple[Array, ...]:
+        *rows, seed = planned
+        rng = np.random.default_rng(seed)
+        return tuple(AUGMENTS[name](x, rng) if x.ndim == 4 else x for x in batches.show(images, *rows))
+
+    return Batches(plan, show)
 
 
 WIRINGS = {"siamese": networks.siamese, "verification": networks.verification, "triplet": networks.triplet}

@@ -12,6 +12,7 @@ import numpy as np
 from . import datasets, evaluate, miners, pairwise, samplers, tree, xray
 from .evaluate import Score
 from .op import parameters
+from .settings import AUGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,17 +214,21 @@ def _shown(run: Run, data: Dataset, count: int = 16) -> Any:
     """Training examples in the form in which this network is shown them."""
     from . import plots
 
-    rng = np.random.default_rng(0)
+    rng, own = np.random.default_rng(0), np.random.default_rng(1)
     data = run.method.prepared(data)
+    distort = AUGMENTS[run.settings.augment]
     if run.settings.network in ("siamese", "verification"):
         x1, x2, same = next(samplers.pairs(data.images, data.labels, rng, count, groups=data.groups))
+        x1, x2 = distort(x1, own), distort(x2, own)
         d = run.method.distance(
             run.method.embed(run.params, x1), run.method.embed(run.params, x2), *run.params["distance"]
         )[0]
         return plots.pairs_sheet(x1, x2, same, d)
     if run.settings.network == "triplet":
-        return plots.triplets_sheet(*next(samplers.triplets(data.images, data.labels, rng, count, data.groups)))
+        images = next(samplers.triplets(data.images, data.labels, rng, count, data.groups))
+        return plots.triplets_sheet(*(distort(x, own) for x in images))
     x, labels = next(samplers.pk(data.images, data.labels, rng, classes=32, per_class=4))
+    x = distort(x, own)
     D, _ = run.method.pairwise(*2 * [run.method.embed(run.params, x)], *run.params["distance"])
     anchor, positive, negative = miners.batch_hard(D, labels)
     some = rng.choice(len(anchor), count, replace=False)

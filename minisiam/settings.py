@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import encoders, losses, miners, require
+from . import augment, encoders, losses, miners, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +83,12 @@ DISTANCES = ("l2", "squared-l2", "l1", "weighted-l1", "cosine", "dot")
 USUAL = {"n-pair": "dot", "lifted": "l2", "generalised-lifted": "l2", "cosine-embedding": "cosine"}
 COSINE = ("circle", "tuplet-margin", "angular", "histogram", "fast-ap", *PROXIES)  # these speak of angles
 ENCODERS = ("conv2", "mlp", "bielski", "conv4", "koch28", "koch35", "koch105")
+# what happens to every image of a training batch: (images, rng) → images
+AUGMENTS: dict[str, Callable[..., Any]] = {
+    "none": lambda images, rng: images,
+    "affine": augment.affine,
+    "elastic": augment.elastic,
+}
 # the margin of a loss that has one, in the units of each distance: found by search on training alphabets
 MARGINS = {
     "contrastive": {"l2": 5.0, "squared-l2": 10.0, "l1": 50.0, "weighted-l1": 1.0, "cosine": 0.5},
@@ -120,6 +126,7 @@ class Settings:
     norm: str = "none"
     normalize: bool = False
     plain: bool = False
+    augment: str = "none"
     embedding_size: int = 128
     classes: int = 0
     seed: int = 0
@@ -133,6 +140,7 @@ class Settings:
         require.one_of("network", self.network, LOSSES)
         require.one_of("encoder", self.encoder, ENCODERS)
         require.one_of("norm", self.norm, encoders.NORMS)
+        require.one_of("augment", self.augment, AUGMENTS)
         if self.encoder == "mlp" and self.norm != "none":
             raise ValueError(f"--norm {self.norm} stands after a convolution, and --encoder mlp has none: use another")
         self._fill_in("loss", LOSSES[self.network][0])
@@ -223,4 +231,5 @@ class Settings:
         margin = f" (margin {self.margin:g})" if self.margin is not None else ""
         miner = f" over {self.miner}" if self.miner else ""
         sphere = " on the unit sphere" if self.normalize else ""
-        return f"{self.network}: {self.encoder}{sphere} × {self.distance} × {self.loss}{margin}{miner}"
+        distorted = "" if self.augment == "none" else f", {self.augment} distortions"
+        return f"{self.network}: {self.encoder}{sphere} × {self.distance} × {self.loss}{margin}{miner}{distorted}"

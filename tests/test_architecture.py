@@ -36,6 +36,7 @@ ARROWS = {
     "xray": {"require", "numerics", "pairwise", "miners"},
     "evaluate": {"require", "layers", "pairwise", "samplers"},
     "datasets": {"require"},
+    "augment": {"require", "datasets"},
     "checkpoint": {"tree", "version"},
     "export": {"checkpoint"},
     "version": set(),

@@ -96,6 +96,10 @@ def test_data(tmp_path, capsys):
     assert cli.main(["data", "--show", str(sheet)]) == 0
     assert "test: 9,120 images of 456 classes in 10 alphabets" in capsys.readouterr().out
     assert sheet.stat().st_size > 10_000
+    for name in ("affine", "elastic"):
+        sheet = tmp_path / f"{name}.png"
+        assert cli.main(["data", "--show", str(sheet), "--augment", name]) == 0
+        assert sheet.stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(
@@ -114,6 +118,9 @@ def test_data(tmp_path, capsys):
         (["evaluate", "{run}", "--way", "500"], "use a smaller way"),
         (["evaluate", "{run}", "--shot", "20"], "no class has more than 20 images: use a smaller shot"),
         (["evaluate", "{run}/model.npz"], "is not a run: it is a file"),
+        (["train", "--augment", "elastik"], "did you mean 'elastic'"),
+        (["data", "--augment", "affine"], "is something to look at: add --show"),
+        (["data", "--show", "{full}/x.png", "--augment", "afine"], "did you mean 'affine'"),
         (["train", "--loss", "supcom"], "did you mean 'supcon'"),
         (["train", "--loss", "supcon", "--miner", "batch-hard"], "takes none: leave it out"),
         (["train", "--loss", "hinge", "--miner", "batch-hrd"], "did you mean 'batch-hard'"),

@@ -70,6 +70,8 @@ def test_sheets(rng):
     (axes,) = drawn(plots.glyph_sheet(rng.random((2, 3, 8, 8, 1)), ["one", "two"], "Letters"))
     assert axes.images[0].get_array().shape == (16, 24)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["one", "two"]
+    letter, others = drawn(plots.distortion_sheet(a[:4], rng.random((4, 3, 8, 8, 1)), "Letters"))
+    assert [x.images[0].get_array().shape for x in (letter, others)] == [(40, 10), (40, 30)]
 
 
 def test_bars():

@@ -10,7 +10,7 @@ except ImportError as error:
     raise ImportError("figures need matplotlib: pip install 'minisiam[figures]'") from error
 
 from .gradients import gradient_page
-from .sheets import few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
+from .sheets import distortion_sheet, few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
 from .training import clusters, curves, distances, one_shot_bars, plane_of
 from .xray import xray
 
@@ -18,6 +18,7 @@ __all__ = [
     "clusters",
     "curves",
     "distances",
+    "distortion_sheet",
     "few_shot_sheet",
     "glyph_sheet",
     "gradient_page",

@@ -93,6 +93,20 @@ def glyph_sheet(images: Array, rows: Sequence[str], title: str) -> Figure:
     return figure
 
 
+def distortion_sheet(letters: Array, distortions: Array, title: str) -> Figure:
+    """Letters (rows, h, w, 1) in a column of their own, and beside each its distortions (rows, columns, h, w, 1)."""
+    count, columns = distortions.shape[:2]
+    figure = Figure(figsize=(0.6 * (columns + 1.5) + 0.3, 0.6 * count + 0.9), layout="constrained")
+    sides = figure.subplots(1, 2, width_ratios=(1, columns))
+    for axes, table, heading in zip(sides, (letters[:, None], distortions), ("letter", "distortions"), strict=True):
+        framed = np.pad(table, ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)), constant_values=0.35)
+        rows, width = framed.shape[2] * count, framed.shape[3] * table.shape[1]
+        _show(axes, framed.transpose(0, 2, 1, 3, 4).reshape(rows, width, 1))
+        axes.set_title(heading, fontsize=10)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
 def _sheet(parts: list[Array], captions: list[str], columns: int, title: str) -> Figure:
     """Columns of images that belong together, as one picture each, several rows of them."""
     columns = min(columns, len(captions))
