@@ -192,7 +192,12 @@ def _triplets(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
         yield tuple(turned(x, poses) for x in images)
 
 
-def _pk(data: Dataset, rng: Generator, classes: int = 64, per_class: int = 4) -> Iterator[tuple[Array, ...]]:
+def _pk(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
+    """P×K batches of 64 letters × 4, or of all classes where there are fewer."""
+    return _exactly(data, rng, *_fitting(data, 64, 4))
+
+
+def _exactly(data: Dataset, rng: Generator, classes: int, per_class: int) -> Iterator[tuple[Array, ...]]:
     """P×K batches, an alphabet in one pose; a letter in another pose has another label."""
     names, number = np.unique(data.labels, return_inverse=True)
     alphabets, alphabet = np.unique(data.groups, return_inverse=True)
@@ -206,20 +211,31 @@ def _pk(data: Dataset, rng: Generator, classes: int = 64, per_class: int = 4) ->
 def _proxied(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
     """P×K batches upright, with labels from 0: a proxy has to be met often, so there are none for other poses."""
     number = np.unique(data.labels, return_inverse=True)[1]
-    return samplers.pk(data.images, number, rng, 64, 4, data.groups)
+    return samplers.pk(data.images, number, rng, *_fitting(data, 64, 4), data.groups)
+
+
+def _fitting(data: Dataset, classes: int, per_class: int, more: bool = True) -> tuple[int, int]:
+    """P and K for data of few classes: all of them, and, if `more`, as many images of each as make up for the rest."""
+    sizes = np.unique(data.labels, return_counts=True)[1]
+    if len(sizes) >= classes or not len(sizes):
+        return classes, per_class
+    images = min(int(sizes.min()), classes * per_class // len(sizes)) if more else per_class
+    return len(sizes), max(per_class, images)
 
 
 def _episodes(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
     """The first two images of each class as support, the other two as queries, classes numbered from 0."""
-    labels = np.repeat(np.arange(64), 2)
-    for x, _ in _pk(data, rng):
-        of_class = x.reshape(64, 4, *x.shape[1:])
-        yield of_class[:, :2].reshape(128, *x.shape[1:]), labels, of_class[:, 2:].reshape(128, *x.shape[1:]), labels
+    classes, _ = _fitting(data, 64, 4, more=False)
+    labels, size = np.repeat(np.arange(classes), 2), 2 * classes
+    for x, _ in _exactly(data, rng, classes, 4):
+        of_class = x.reshape(classes, 4, *x.shape[1:])
+        yield of_class[:, :2].reshape(size, *x.shape[1:]), labels, of_class[:, 2:].reshape(size, *x.shape[1:]), labels
 
 
 def _views(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
     """Two images of each class, as if they were two views of one."""
-    return ((x[0::2], x[1::2]) for x, _ in _pk(data, rng, classes=128, per_class=2))
+    classes, _ = _fitting(data, 128, 2, more=False)
+    return ((x[0::2], x[1::2]) for x, _ in _exactly(data, rng, classes, 2))
 
 
 WIRINGS = {"siamese": networks.siamese, "verification": networks.verification, "triplet": networks.triplet}

@@ -108,7 +108,7 @@ class Settings:
     """Everything that decides a run; what is None is filled in with what goes with the rest.
 
     `classes` is how many letters a run was trained on, which a network with proxies has to know: `runs.train` fills it
-    in.
+    in. `data` is what `runs.load` calls the data.
     """
 
     network: str = "batch"
@@ -127,6 +127,7 @@ class Settings:
     minutes: float = 1.0
     learning_rate: float = None  # type: ignore[assignment]
     weight_decay: float = 0.05
+    data: str = "pen-glyphs"
 
     def __post_init__(self) -> None:
         require.one_of("network", self.network, LOSSES)
