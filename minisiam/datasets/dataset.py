@@ -22,7 +22,7 @@ class Dataset(NamedTuple):
     labels : (n,) integers, the class
     groups : (n,) integers, the alphabet: classes of one alphabet look alike
     drawers : (n,) integers, whose hand it is; all `UNKNOWN` where nobody noted it
-    names : the alphabets' names, by their number; one name where classes are not of alphabets
+    names : the alphabets' names, by their number; one name where classes are of no alphabets
     """
 
     images: Array
