@@ -79,7 +79,7 @@ List the classes of a data set, how they are divided, and show them; or download
 
     minisiam data --show                              the built-in pen glyphs, as a sheet
     minisiam data --data folder:my_pictures --show    yours, as my_pictures/CLASS/NAME.png or .pgm
-    minisiam data fetch omniglot                      into data/omniglot; also omniglot-small, mnist, fashion-mnist
+    minisiam data fetch omniglot                      into data/omniglot; also omniglot-small1, mnist, fashion-mnist
 """
 FROM = "pen-glyphs, pen-glyphs:SEED drawn by others, omniglot:PATH, mnist:FOLDER, fashion-mnist:FOLDER, folder:PATH"
 CHECK = """\

@@ -87,6 +87,7 @@ def test_the_list_is_pinned():
             files.over_https(file.url)
             assert len(bytes.fromhex(file.sha256)) == 32
             assert file.name.endswith((".zip", ".gz"))
+    assert set(files.SETS) == {"omniglot", "omniglot-small1", "omniglot-small2", "mnist", "fashion-mnist"}
 
 
 def test_the_command(published, tmp_path, capsys):

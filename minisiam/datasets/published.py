@@ -47,12 +47,14 @@ SETS = {
             "1f61a8f3366785b057fc117d9228e78a16e3d976c8953b2a10fcc74cf0609cee",
         ),
     ),
-    "omniglot-small": (
+    "omniglot-small1": (
         Published(
             OMNIGLOT + "images_background_small1.zip",
             1_319_022,
             "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
         ),
+    ),
+    "omniglot-small2": (  # not together with the first: they share an alphabet
         Published(
             OMNIGLOT + "images_background_small2.zip",
             1_580_917,
@@ -112,7 +114,7 @@ def fetch(name: str, folder: Path, say: Say) -> list[Path]:
     Parameters
     ----------
     name
-        omniglot, omniglot-small, mnist or fashion-mnist.
+        omniglot, omniglot-small1, omniglot-small2, mnist or fashion-mnist.
     folder
         Where the files go. Each is written beside its place and moved there once it is whole and verified.
     say
