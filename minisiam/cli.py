@@ -73,6 +73,7 @@ Examine a run again: 20-way one-shot on unseen alphabets, beside pixels and the 
     minisiam evaluate runs/batch-l2-soft-margin                       the letters it was examined on
     minisiam evaluate runs/batch-l2-soft-margin --data pen-glyphs:7   the same letters by other people
     minisiam evaluate runs/batch-l2-soft-margin --way 5 --shot 5      an easier examination
+    minisiam evaluate runs/batch-l2-soft-margin --official all_runs.zip      Omniglot's own questions
 """
 DATA = """\
 List the classes of a data set, how they are divided, and show them; or download a published set.
@@ -192,6 +193,9 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--shot", type=int, default=report.SHOT, metavar="M", help="images shown of each (default: %(default)s)"
     )
+    verb.add_argument(
+        "--official", metavar="PATH", help="Omniglot's 400 official questions: all_runs.zip, or its folder"
+    )
     verb.add_argument("--json", action="store_true", help="print the report as JSON")
     verb.set_defaults(command=evaluate)
 
@@ -295,6 +299,8 @@ def _fresh(parent: Path, name: str) -> Path:
 def evaluate(arguments: argparse.Namespace) -> int:
     """`minisiam evaluate`."""
     run = runs.open_run(arguments.run)
+    if arguments.official:
+        return _official(run, arguments)
     name = arguments.data or run.settings.data
     if arguments.way is not None:
         require.whole("way", arguments.way, 2)
@@ -303,6 +309,21 @@ def evaluate(arguments: argparse.Namespace) -> int:
     results |= {"train_seconds": run.report.get("train_seconds"), "steps": run.report.get("steps")}
     results |= {"data": name, "settings": run.settings.as_dict()}
     say(json.dumps(results, indent=2, allow_nan=False) if arguments.json else report.table(results))
+    return 0
+
+
+def _official(run: runs.Run, arguments: argparse.Namespace) -> int:
+    """`minisiam evaluate RUN --official PATH`: the questions are given, so --data, --way and --shot have no say."""
+    for word, given in (("data", arguments.data), ("way", arguments.way)):
+        if given is not None:
+            raise ValueError(f"--official asks its own questions, 20-way one-shot: leave --{word} out")
+    found = report.official(run, datasets.omniglot_runs(arguments.official, run.method.pixels))
+    if arguments.json:
+        say(json.dumps({name: score._asdict() for name, score in found.items()}, indent=2, allow_nan=False))
+    else:
+        say("Omniglot's official one-shot classification, 20-way, 400 questions")
+        for name, score in found.items():
+            say(f"  {name:40}{score}")
     return 0
 
 

@@ -16,7 +16,7 @@ from .op import parameters
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .datasets import Dataset
+    from .datasets import Dataset, OneShotRun
     from .methods import Method
     from .runs import Data, Run
     from .typing import Array, Params
@@ -78,6 +78,30 @@ def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
         "classes": len(np.unique(data.labels)),
         "alphabets": len(np.unique(data.groups)) if data.has_alphabets else 0,
     }
+
+
+def official(run: Run, asked: list[OneShotRun]) -> dict[str, Score]:
+    """Omniglot's official questions, to the network and to the controls: a name and its score."""
+    method = run.method
+
+    def embedding(params: Params) -> Callable[[Array], Array]:
+        return lambda images: method.embed(params, method.prepared(_bare(images)).images)
+
+    def plain(images: Array) -> Array:
+        return evaluate.pixels(datasets.blurred(datasets.centred(images)))
+
+    return {
+        "this network": evaluate.official_runs(embedding(run.params), asked, method.matrix(run.params)),
+        CONTROLS["untrained"]: evaluate.official_runs(embedding(run.untrained), asked, method.matrix(run.untrained)),
+        CONTROLS["centred_blurred_pixels"]: evaluate.official_runs(plain, asked),
+        CONTROLS["pixels"]: evaluate.official_runs(evaluate.pixels, asked),
+    }
+
+
+def _bare(images: Array) -> Dataset:
+    """Images of which nothing is known."""
+    nothing = np.zeros(len(images), int)
+    return datasets.Dataset(images, nothing, nothing, nothing + datasets.UNKNOWN, ("images",))
 
 
 def verification(method: Method, params: Params, validation: Dataset, test: Dataset) -> dict[str, float]:

@@ -369,6 +369,15 @@ def test_train_evaluate_and_show_your_own_pictures(pictures, tmp_path, capsys):
     assert again["one_shot"] == json.loads((tmp_path / "run" / "report.json").read_text())["one_shot"]
     assert cli.main(["evaluate", out, "--way", "3"]) == 1
     assert "use a smaller way" in capsys.readouterr().err
+    questions = tmp_path / "all_runs.zip"
+    questions.write_bytes(fixtures.zipped(fixtures.official(np.random.default_rng(0))))
+    assert cli.main(["evaluate", out, "--official", str(questions), "--json"]) == 0
+    answered = json.loads(capsys.readouterr().out)
+    assert answered["pixels"]["accuracy"] == answered["this network"]["accuracy"] == 1
+    assert cli.main(["evaluate", out, "--official", str(questions)]) == 0
+    assert "400 questions" in capsys.readouterr().out
+    assert cli.main(["evaluate", out, "--official", str(questions), "--way", "5"]) == 1
+    assert "leave --way out" in capsys.readouterr().err
     assert cli.main(["plot", out]) == 0
     assert cli.main(["xray", "--run", out]) == 0
     sheet = tmp_path / "sheet.png"
