@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: help demo test lint mutants soak format clean
+.PHONY: help demo test lint mutants soak fuzz format clean
 
 help:           ## what there is
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,6 +24,9 @@ mutants: .venv/test.stamp  ## change every op's source in every way and see whet
 soak: .venv/test.stamp  ## a million wild inputs: no NaN, no infinity, no warning; goes on where it was stopped
 	$(BIN)/python tests/soak.py
 
+fuzz: .venv/test.stamp  ## a hundred thousand damaged and hostile data files: an error that says so, or the data
+	$(BIN)/python tests/fuzz.py
+
 format: .venv/test.stamp  ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -41,5 +44,5 @@ $(BIN)/python:
 	@touch $@
 
 .venv/test.stamp: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads]' --group dev
+	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads,data]' --group dev
 	@touch $@

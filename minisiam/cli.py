@@ -31,7 +31,7 @@ A method is an encoder × a distance × a loss. The encoder turns an image into 
 the distance says how far apart two images are, and the loss says how far they should be.
 """
 TRAIN = """\
-Train an embedding on the built-in pen glyphs and examine it on alphabets it has never seen.
+Train an embedding on the built-in pen glyphs, or on your data, and examine it on alphabets it has never seen.
 
     minisiam train                                        the best method, in about a minute
     minisiam train --network siamese                      pairs: same or different? (contrastive loss)
@@ -41,6 +41,8 @@ Train an embedding on the built-in pen glyphs and examine it on alphabets it has
     minisiam train --loss cosface                         a learned proxy for each class
     minisiam train --augment affine                       every image a little turned, slanted, stretched and moved
     minisiam train --resume runs/batch-cosine-supcon      go on with a run that was stopped or killed
+    minisiam train --data omniglot:images_background.zip  other data: mnist:FOLDER, fashion-mnist:FOLDER, and
+    minisiam train --data folder:my_pictures              yours, as my_pictures/CLASS/NAME.png or .pgm
 
 What a loss reads, and so which network can have it:
 
@@ -75,7 +77,16 @@ Examine a run again: 20-way one-shot on unseen alphabets, beside pixels and the 
     minisiam evaluate runs/batch-l2-soft-margin                       the letters it was examined on
     minisiam evaluate runs/batch-l2-soft-margin --data pen-glyphs:7   the same letters by other people
     minisiam evaluate runs/batch-l2-soft-margin --way 5 --shot 5      an easier examination
+    minisiam evaluate runs/batch-l2-soft-margin --official all_runs.zip      Omniglot's own questions
 """
+DATA = """\
+List the classes of a data set, how they are divided, and show them; or download a published set.
+
+    minisiam data --show                              the built-in pen glyphs, as a sheet
+    minisiam data --data folder:my_pictures --show    yours, as my_pictures/CLASS/NAME.png or .pgm
+    minisiam data fetch omniglot                      into data/omniglot; also omniglot-small1, mnist, fashion-mnist
+"""
+FROM = "pen-glyphs, pen-glyphs:SEED drawn by others, omniglot:PATH, mnist:FOLDER, fashion-mnist:FOLDER, folder:PATH"
 CHECK = """\
 Compare an op's value and gradients with two oracles, autograd and differences, and its kinks with their
 documented values. Says "correct", or shows the smallest input on which it is wrong, with a clue.
@@ -126,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,  # what is not said is not there: `Settings` fills it in, `--resume` asks
     )
     default = Settings()
+    verb.add_argument("--data", help=f"{FROM} (default: {default.data})")
     verb.add_argument("--network", help=_choice("how images are shown", words.LOSSES, default.network))
     verb.add_argument("--encoder", help=_choice("base network", words.ENCODERS, default.encoder))
     verb.add_argument("--distance", help=_choice("", words.DISTANCES, "the one that goes with the loss"))
@@ -191,16 +203,18 @@ def parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("evaluate", help="examine a run again", description=EVALUATE, formatter_class=raw)
     verb.add_argument("run", type=Path, metavar="RUN", help="a folder that `minisiam train` made")
+    verb.add_argument("--data", help=f"{FROM} (default: what it was trained on)")
     verb.add_argument(
-        "--data",
-        default="pen-glyphs",
-        help="pen-glyphs, or pen-glyphs:SEED drawn by other people (default: %(default)s)",
-    )
-    verb.add_argument(
-        "--way", type=int, default=report.WAY, metavar="N", help="classes in an episode (default: %(default)s)"
+        "--way",
+        type=int,
+        metavar="N",
+        help=f"classes in an episode (default: {report.WAY}, or all where there are fewer)",
     )
     verb.add_argument(
         "--shot", type=int, default=report.SHOT, metavar="M", help="images shown of each (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--official", metavar="PATH", help="Omniglot's 400 official questions: all_runs.zip, or its folder"
     )
     verb.add_argument("--json", action="store_true", help="print the report as JSON")
     verb.set_defaults(command=evaluate)
@@ -211,22 +225,22 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("run", type=Path, metavar="RUN", help="a folder that `minisiam train` made")
     verb.set_defaults(command=plot)
 
-    verb = verbs.add_parser(
-        "data", help="what the built-in data is", description="List the alphabets of the pen glyphs, and show them."
-    )
+    verb = verbs.add_parser("data", help="what the data is, and other data", description=DATA, formatter_class=raw)
+    verb.add_argument("--data", default=default.data, help=f"{FROM} (default: %(default)s)")
     verb.add_argument(
         "--show",
         nargs="?",
-        const=Path("pen-glyphs.png"),
-        type=Path,
+        const="",
         metavar="FILE",
-        help="draw a sheet (default: pen-glyphs.png)",
+        help="draw a sheet (default: pen-glyphs.png, or what the data is called)",
     )
     verb.add_argument(
         "--augment",
         default="none",
         help=_choice("with --show: some letters and their distortions", words.AUGMENTS, "none"),
     )
+    verb.add_argument("--out", type=Path, metavar="FOLDER", help="of fetch: where the files go (default: data/NAME)")
+    verb.add_argument("fetch", nargs="*", metavar="fetch NAME", help=f"download {', '.join(datasets.SETS)}")
     verb.set_defaults(command=data)
 
     verb = verbs.add_parser("xray", help="who pulls whom under a loss", description=XRAY, formatter_class=raw)
@@ -296,9 +310,9 @@ def _begin(given: dict[str, Any], out: Path | None) -> runs.Run:
     augment = "" if settings.augment == "none" else f"-{settings.augment}"
     name = f"{settings.network}-{encoder}{settings.distance}-{settings.loss}{augment}"
     folder = out or _fresh(Path("runs"), name)
-    runs.new_folder(folder)
+    runs.free_folder(folder)
     _opening(settings)
-    data = runs.load("pen-glyphs", methods.pixels(settings))
+    data = runs.load(settings.data, methods.pixels(settings))
     return _finish(runs.train(settings, data, folder, say), data)
 
 
@@ -313,7 +327,7 @@ def _resume(folder: Path, given: dict[str, Any], out: Path | None) -> runs.Run:
         say(f"{folder} is finished after {run.report['steps']:,} of {settings.steps:,} steps: nothing is done{more}")
         return run
     _opening(settings)
-    data = runs.load("pen-glyphs", methods.pixels(settings))
+    data = runs.load(settings.data, methods.pixels(settings))
     return _finish(runs.resume(folder, data, say, settings.minutes), data)
 
 
@@ -329,7 +343,8 @@ def _finish(run: runs.Run, data: runs.Data) -> runs.Run:
     if find_spec("matplotlib") is not None:
         for path in report.draw(run, data):
             say(f"  {path}")
-    say(f"\nnext: minisiam evaluate {run.folder} --data pen-glyphs:7     the same letters by other people")
+    what = "the same letters by other people" if run.settings.data == Settings.data else "the built-in letters"
+    say(f"\nnext: minisiam evaluate {run.folder} --data pen-glyphs:7     {what}")
     other = "siamese" if run.settings.network == "triplet" else "triplet"
     say(f"      minisiam train --network {other}                another method; --help shows them all")
     return run
@@ -346,52 +361,100 @@ def _fresh(parent: Path, name: str) -> Path:
 def evaluate(arguments: argparse.Namespace) -> int:
     """`minisiam evaluate`."""
     run = runs.open_run(arguments.run)
-    examined = runs.load(arguments.data, run.method.pixels)
+    if arguments.official:
+        return _official(run, arguments)
+    name = arguments.data or run.settings.data
+    if arguments.way is not None:
+        require.whole("way", arguments.way, 2)
+    examined = runs.load(name, run.method.pixels)
     results = report.examine(run, examined, arguments.way, arguments.shot)
     results |= {"train_seconds": run.report.get("train_seconds"), "steps": run.report.get("steps")}
-    results |= {"data": arguments.data, "settings": run.settings.as_dict()}
+    results |= {"data": name, "settings": run.settings.as_dict()}
     say(json.dumps(results, indent=2, allow_nan=False) if arguments.json else report.table(results))
+    return 0
+
+
+def _official(run: runs.Run, arguments: argparse.Namespace) -> int:
+    """`minisiam evaluate RUN --official PATH`: the questions are given, so --data, --way and --shot have no say."""
+    for word, given in (("data", arguments.data), ("way", arguments.way)):
+        if given is not None:
+            raise ValueError(f"--official asks its own questions, 20-way one-shot: leave --{word} out")
+    found = report.official(run, datasets.omniglot_runs(arguments.official, run.method.pixels))
+    if arguments.json:
+        say(json.dumps({name: score._asdict() for name, score in found.items()}, indent=2, allow_nan=False))
+    else:
+        say("Omniglot's official one-shot classification, 20-way, 400 questions")
+        for name, score in found.items():
+            say(f"  {name:40}{score}")
     return 0
 
 
 def plot(arguments: argparse.Namespace) -> int:
     """`minisiam plot`."""
     run = runs.open_run(arguments.run)
-    for path in report.draw(run, runs.load("pen-glyphs", run.method.pixels)):
+    for path in report.draw(run, runs.load(run.settings.data, run.method.pixels)):
         say(path)
     return 0
 
 
 def data(arguments: argparse.Namespace) -> int:
-    """`minisiam data`."""
+    """`minisiam data` and `minisiam data fetch`."""
+    if arguments.fetch:
+        return fetch(arguments)
     require.one_of("augment", arguments.augment, words.AUGMENTS)
-    if arguments.augment != "none" and not arguments.show:
+    if arguments.augment != "none" and arguments.show is None:
         raise ValueError(f"--augment {arguments.augment} is something to look at: add --show")
-    drawn = runs.load("pen-glyphs")
-    say("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 people, 28 × 28 pixels")
-    for role, part in drawn._asdict().items():
+    loaded = runs.load(arguments.data)
+    if arguments.data == Settings.data:
+        say("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 people, 28 × 28 pixels")
+    for role, part in loaded._asdict().items():
         names = [part.names[g] for g in np.unique(part.groups)]
         say(f"\n{role}: {part}\n  {', '.join(names)}")
-    if arguments.show:
+    if arguments.show is not None:
         from . import plots
 
-        arguments.show.parent.mkdir(parents=True, exist_ok=True)
-        whole = datasets.pen_glyphs(drawers=1)
+        path = Path(arguments.show or f"{arguments.data.partition(':')[0]}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
         if arguments.augment == "none":
-            figure = plots.glyph_sheet(*_letters(whole), "Pen glyphs: twenty letters of each alphabet, by one drawer")
+            figure = plots.glyph_sheet(*_sheet(arguments.data, loaded))
         else:
+            whole = datasets.pen_glyphs(drawers=1) if arguments.data == Settings.data else loaded.train
             figure = plots.distortion_sheet(*_distortions(whole, arguments.augment))
-        figure.savefig(arguments.show, dpi=110)
-        say(f"\n{arguments.show}")
+        figure.savefig(path, dpi=110)
+        say(f"\n{path}")
     return 0
 
 
-def _letters(whole: datasets.Dataset) -> tuple[Array, tuple[str, ...]]:
-    """Twenty letters of each alphabet, (alphabets, 20, h, w, 1), and the alphabets' names."""
-    first = [np.flatnonzero(whole.groups == g)[:20] for g in range(len(whole.names))]
-    blank = np.zeros_like(whole.images[:1])
-    rows = [np.concatenate([whole.images[rows], *[blank] * (20 - len(rows))]) for rows in first]
-    return np.stack(rows), whole.names
+def _sheet(name: str, loaded: runs.Data) -> tuple[np.ndarray, list[str], str]:
+    """Twenty images a row: of each alphabet the first of its letters, or of each class the first images."""
+    whole = [datasets.pen_glyphs(drawers=1)] if name == Settings.data else loaded
+    rows: dict[str, np.ndarray] = {}
+    for part in whole:
+        letters = np.unique(part.labels, return_index=True)[1]
+        for number in np.unique(part.groups if part.has_alphabets else part.labels):
+            if part.has_alphabets:
+                rows[part.names[number]] = part.images[letters[part.groups[letters] == number][:20]]
+            else:
+                rows[f"{part.names[0]} {number}"] = part.images[part.labels == number][:20]
+    some = dict(list(rows.items())[:60])
+    filled = [np.pad(images, ((0, 20 - len(images)), (0, 0), (0, 0), (0, 0))) for images in some.values()]
+    first = "twenty letters of each alphabet" if whole[0].has_alphabets else "the first of each class"
+    title = f"Pen glyphs: {first}, by one drawer" if name == Settings.data else f"{name.partition(':')[0]}: {first}"
+    return np.stack(filled), list(some), title
+
+
+def fetch(arguments: argparse.Namespace) -> int:
+    """`minisiam data fetch NAME`."""
+    if arguments.fetch[0] != "fetch" or len(arguments.fetch) != 2:
+        raise ValueError(f"say minisiam data fetch NAME, one of {', '.join(datasets.SETS)}")
+    name = arguments.fetch[1]
+    paths = datasets.fetch(name, arguments.out or Path("data") / name, say)
+    for path in paths:
+        say(f"  {path}")
+    kind = "omniglot" if name.startswith("omniglot") else name
+    where = ",".join(str(path) for path in paths) if kind == "omniglot" else paths[0].parent
+    say(f"\nnext: minisiam train --data {kind}:{where}")
+    return 0
 
 
 def _distortions(whole: datasets.Dataset, name: str, rows: int = 10, columns: int = 12) -> tuple[Array, Array, str]:
@@ -409,7 +472,7 @@ def xray(arguments: argparse.Namespace) -> int:
 
     if arguments.run:
         run = runs.open_run(arguments.run)
-        found = report.xray_of(run, runs.load("pen-glyphs", run.method.pixels).test, arguments.seed)
+        found = report.xray_of(run, runs.load(run.settings.data, run.method.pixels).test, arguments.seed)
         title = run.settings.title
     else:
         require.one_of("loss", arguments.loss, (*words.PAIRS, *words.TRIPLETS, *words.MATRIX))

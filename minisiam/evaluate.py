@@ -16,7 +16,7 @@ from .layers import Layer, at_test
 from .samplers import Episode, episode_indices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .typing import Array, Bool, Float, Generator, Int, Params
 
@@ -85,6 +85,36 @@ def few_shot(
     require.whole("episodes", episodes, 2)
     drawn = islice(episode_indices(labels, rng, way, shot, 1, groups, drawers), episodes)
     return mean_score(np.array([(answer(z, e, distance) == e.labels).mean() for e in drawn]))
+
+
+def official_runs(
+    embed: Callable[[Array], Array], runs: Iterable[Any], distance: Callable[..., Any] = pairwise.l2
+) -> Score:
+    """Accuracy on questions that others chose: for each test image, which training image is of its class?
+
+    Parameters
+    ----------
+    embed
+        From images to (n, d) embeddings, for instance `method.embed` with its parameters.
+    runs
+        As `datasets.omniglot_runs` gives them: training images, test images, and the answers.
+    distance
+        A matrix distance, `D, _ = distance(queries, support)`.
+
+    Returns
+    -------
+    Score
+        The interval is over questions; Omniglot has 400, so one standard error is about two points at 80 %.
+    """
+    right = []
+    for run in runs:
+        z = embed(np.concatenate([run.training, run.test]))
+        count = len(run.training)
+        shown, asked = np.arange(count), np.arange(count, len(z))
+        right.append(answer(z, Episode(shown, shown, asked, run.answers), distance) == run.answers)
+    if not right:
+        raise ValueError("runs is empty: there is no question to ask")
+    return mean_score(np.concatenate(right).astype(float))
 
 
 def answer(z: Array, episode: Episode, distance: Callable[..., Any] = pairwise.l2) -> Array:

@@ -251,7 +251,17 @@ def _show_triplets(images: Array, *plan: Array) -> tuple[Array, ...]:
     return tuple(turned(images[some], poses) for some in rows)
 
 
-def _pk(data: Dataset, rng: Generator, classes: int = 64, per_class: int = 4) -> Iterator[tuple[Array, ...]]:
+def _pk(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
+    """P×K batches of 64 letters × 4, or of all classes where there are fewer."""
+    return _exactly(data, rng, *_fitting(data, 64, 4))
+
+
+def _at_most(data: Dataset, rng: Generator, classes: int, per_class: int) -> Iterator[tuple[Array, ...]]:
+    """Batches of as many letters, or of all classes where there are fewer, and of each no more images for it."""
+    return _exactly(data, rng, _fitting(data, classes, per_class, more=False)[0], per_class)
+
+
+def _exactly(data: Dataset, rng: Generator, classes: int, per_class: int) -> Iterator[tuple[Array, ...]]:
     """P×K batches, an alphabet in one pose; a letter in another pose has another label."""
     names, number = np.unique(data.labels, return_inverse=True)
     alphabets, alphabet = np.unique(data.groups, return_inverse=True)
@@ -270,7 +280,16 @@ def _show_pk(images: Array, index: Array, poses: Array, labels: Array) -> tuple[
 def _proxied(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
     """P×K batches upright, with labels from 0: a proxy has to be met often, so there are none for other poses."""
     number = np.unique(data.labels, return_inverse=True)[1]
-    return ((index, number[index]) for index in samplers.pk_indices(number, rng, 64, 4, data.groups))
+    return ((index, number[index]) for index in samplers.pk_indices(number, rng, *_fitting(data, 64, 4), data.groups))
+
+
+def _fitting(data: Dataset, classes: int, per_class: int, more: bool = True) -> tuple[int, int]:
+    """P and K for data of few classes: all of them, and, if `more`, as many images of each as make up for the rest."""
+    sizes = np.unique(data.labels, return_counts=True)[1]
+    if len(sizes) >= classes or not len(sizes):
+        return classes, per_class
+    images = min(int(sizes.min()), classes * per_class // len(sizes)) if more else per_class
+    return len(sizes), max(per_class, images)
 
 
 def _show_proxied(images: Array, index: Array, labels: Array) -> tuple[Array, ...]:
@@ -280,9 +299,10 @@ def _show_proxied(images: Array, index: Array, labels: Array) -> tuple[Array, ..
 def _show_episode(images: Array, *plan: Array) -> tuple[Array, ...]:
     """The first two images of each class as support, the other two as queries, classes numbered from 0."""
     x, _ = _show_pk(images, *plan)
-    labels = np.repeat(np.arange(64), 2)
-    of_class = x.reshape(64, 4, *x.shape[1:])
-    return of_class[:, :2].reshape(128, *x.shape[1:]), labels, of_class[:, 2:].reshape(128, *x.shape[1:]), labels
+    classes = len(x) // 4
+    labels, size = np.repeat(np.arange(classes), 2), 2 * classes
+    of_class = x.reshape(classes, 4, *x.shape[1:])
+    return of_class[:, :2].reshape(size, *x.shape[1:]), labels, of_class[:, 2:].reshape(size, *x.shape[1:]), labels
 
 
 def _show_views(images: Array, *plan: Array) -> tuple[Array, ...]:
@@ -319,6 +339,6 @@ BATCHES = {
     "triplet": Batches(_triplets, _show_triplets),
     **dict.fromkeys(("pairs", "triplets", "matrix"), Batches(_pk, _show_pk)),
     "proxies": Batches(_proxied, _show_proxied),
-    "episodes": Batches(_pk, _show_episode),
-    "views": Batches(partial(_pk, classes=128, per_class=2), _show_views),
+    "episodes": Batches(partial(_at_most, classes=64, per_class=4), _show_episode),
+    "views": Batches(partial(_at_most, classes=128, per_class=2), _show_views),
 }

@@ -17,7 +17,7 @@ from .settings import AUGMENTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .datasets import Dataset
+    from .datasets import Dataset, OneShotRun
     from .methods import Method
     from .runs import Data, Run
     from .typing import Array, Params
@@ -31,20 +31,30 @@ CONTROLS = {  # in the report, in the table
 }
 
 
-def examine(run: Run, data: Data, way: int = WAY, shot: int = SHOT) -> dict[str, Any]:
-    """One-shot accuracy and verification on the test alphabets, as report.json holds them."""
+def examine(run: Run, data: Data, way: int | None = None, shot: int = SHOT) -> dict[str, Any]:
+    """One-shot accuracy and verification on the test alphabets, as report.json holds them.
+
+    Without `way` it is 20, or as many as the largest test alphabet has.
+    """
     return {
-        "one_shot": one_shot(run, data.test, way, shot),
+        "one_shot": one_shot(run, data.test, way or fitting_way(data.test), shot),
         "verification": verification(run.method, run.params, data.validation, data.test),
     }
 
 
+def fitting_way(data: Dataset) -> int:
+    """20, or as many classes as the largest alphabet has."""
+    classes, first = np.unique(data.labels, return_index=True)
+    return min(WAY, int(np.unique(data.groups[first], return_counts=True)[1].max())) if len(classes) else WAY
+
+
 def few_shot(
-    z: Array, data: Dataset, episodes: int, distance: Callable[..., Any], way: int = WAY, shot: int = SHOT
+    z: Array, data: Dataset, episodes: int, distance: Callable[..., Any], way: int | None = None, shot: int = SHOT
 ) -> Score:
-    """The protocol of this package: classes of one alphabet, shown by one drawer and asked by another."""
+    """The protocol of this package: classes of one alphabet, shown by one drawer and asked by another, if known."""
     rng = np.random.default_rng(0)  # the same questions for everyone
-    return evaluate.few_shot(z, data.labels, rng, distance, way, shot, episodes, data.groups, data.drawers)
+    way = way or fitting_way(data)
+    return evaluate.few_shot(z, data.labels, rng, distance, way, shot, episodes, data.groups, data.known_drawers)
 
 
 def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
@@ -67,7 +77,32 @@ def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
         "intervals": {name: [scores[name].low, scores[name].high] for name in CONTROLS},
         "episodes": EPISODES,
         "classes": len(np.unique(data.labels)),
+        "alphabets": len(np.unique(data.groups)) if data.has_alphabets else 0,
     }
+
+
+def official(run: Run, asked: list[OneShotRun]) -> dict[str, Score]:
+    """Omniglot's official questions, to the network and to the controls: a name and its score."""
+    method = run.method
+
+    def embedding(params: Params) -> Callable[[Array], Array]:
+        return lambda images: method.embed(params, method.prepared(_bare(images)).images)
+
+    def plain(images: Array) -> Array:
+        return evaluate.pixels(datasets.blurred(datasets.centred(images)))
+
+    return {
+        "this network": evaluate.official_runs(embedding(run.params), asked, method.matrix(run.params)),
+        CONTROLS["untrained"]: evaluate.official_runs(embedding(run.untrained), asked, method.matrix(run.untrained)),
+        CONTROLS["centred_blurred_pixels"]: evaluate.official_runs(plain, asked),
+        CONTROLS["pixels"]: evaluate.official_runs(evaluate.pixels, asked),
+    }
+
+
+def _bare(images: Array) -> Dataset:
+    """Images of which nothing is known."""
+    nothing = np.zeros(len(images), int)
+    return datasets.Dataset(images, nothing, nothing, nothing + datasets.UNKNOWN, ("images",))
 
 
 def verification(method: Method, params: Params, validation: Dataset, test: Dataset) -> dict[str, float]:
@@ -99,7 +134,8 @@ def scores(results: dict[str, Any]) -> dict[str, Score]:
 def table(results: dict[str, Any]) -> str:
     """The report for a person."""
     found, verified = results["one_shot"], results["verification"]
-    task = f"{found['way']}-way {found['shot']}-shot, {found['classes']} letters of unseen alphabets"
+    unseen = "letters of unseen alphabets" if found.get("alphabets", 1) else "classes never seen in training"
+    task = f"{found['way']}-way {found['shot']}-shot, {found['classes']} {unseen}"
     lines = [f"{task:49}accuracy    95 % interval"]
     for name, score in scores(results).items():
         lines.append(f"  {name:47}{100 * score.accuracy:6.1f} %    {100 * score.low:.1f} to {100 * score.high:.1f}")
@@ -138,7 +174,8 @@ def xray_of(run: Run, data: Dataset, seed: int = 0) -> XRay:
     rng = np.random.default_rng(seed)
     group = rng.choice(np.unique(data.groups))
     some = run.method.prepared(data.where(data.groups == group))
-    x, labels = next(samplers.pk(some.images, some.labels, rng, classes=8, per_class=4))
+    classes = min(8, len(np.unique(some.labels)))
+    x, labels = next(samplers.pk(some.images, some.labels, rng, classes=classes, per_class=4))
     z = run.method.embed(run.params, x)
     return xray_in(run.method, z, labels, run.params, run.settings.margin or 0.5)
 
@@ -160,12 +197,13 @@ def draw(run: Run, data: Data) -> list[Path]:
     }
     if run.report:
         chance, way = run.report["one_shot"]["chance"], run.report["one_shot"]["way"]
-        title = f"{way}-way one-shot on alphabets never seen in training"
+        what = "alphabets" if data.test.has_alphabets else "classes"
+        title = f"{way}-way one-shot on {what} never seen in training"
         figures["one_shot"] = plots.one_shot_bars(scores(run.report), chance, title)
     if run.method.matrix_loss is not None and run.settings.network == "batch" and z.shape[1] > 1:
         figures["xray"] = plots.xray(xray_of(run, data.test), f"The X-ray of {run.settings.title}")
     if run.log:
-        figures["curves"] = plots.curves(run.log, 1 / WAY, run.settings.title)
+        figures["curves"] = plots.curves(run.log, 1 / fitting_way(data.validation), run.settings.title)
     paths = [folder / f"{name}.png" for name in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
         figure.savefig(path, dpi=130)
@@ -186,12 +224,16 @@ def _distance_name(run: Run) -> str:
 
 
 def _clusters(data: Dataset, z: Array) -> Any:
-    """Eight letters of the first test alphabet, every drawer's."""
+    """Eight letters of the first test alphabet, twenty images of each at most."""
     from . import plots
 
     first = data.groups == data.groups[0]
-    mine = np.isin(data.labels, np.unique(data.labels[first])[::3][:8])
-    title = f"Eight letters of an unseen alphabet ({data.names[data.groups[0]]}), each by 20 people"
+    letters = np.unique(data.labels[first])
+    letters = (letters[::3] if len(letters) > 8 else letters)[:8]
+    mine = np.concatenate([np.flatnonzero(data.labels == letter)[:20] for letter in letters])
+    title = f"{len(letters)} classes never seen in training"
+    if data.has_alphabets:
+        title = f"{len(letters)} letters of an unseen alphabet ({data.names[data.groups[0]]}), each by 20 people"
     return plots.clusters(z[mine], data.labels[mine], data.images[mine], title)
 
 
@@ -200,7 +242,7 @@ def _few_shot_sheet(run: Run, data: Dataset, z: Array, count: int = 3) -> Any:
     from . import plots
 
     stream = samplers.episode_indices(
-        data.labels, np.random.default_rng(0), WAY, groups=data.groups, drawers=data.drawers
+        data.labels, np.random.default_rng(0), fitting_way(data), groups=data.groups, drawers=data.known_drawers
     )
     episodes: dict[str, Any] = {}
     for episode in islice(stream, 100):
@@ -227,10 +269,11 @@ def _shown(run: Run, data: Dataset, count: int = 16) -> Any:
     if run.settings.network == "triplet":
         images = next(samplers.triplets(data.images, data.labels, rng, count, data.groups))
         return plots.triplets_sheet(*(distort(x, own) for x in images))
-    x, labels = next(samplers.pk(data.images, data.labels, rng, classes=32, per_class=4))
+    classes = min(32, len(np.unique(data.labels)))
+    x, labels = next(samplers.pk(data.images, data.labels, rng, classes=classes, per_class=4))
     x = distort(x, own)
     D, _ = run.method.pairwise(*2 * [run.method.embed(run.params, x)], *run.params["distance"])
     anchor, positive, negative = miners.batch_hard(D, labels)
-    some = rng.choice(len(anchor), count, replace=False)
+    some = rng.choice(len(anchor), min(count, len(anchor)), replace=False)
     title = "The hardest triplets of a batch"
     return plots.triplets_sheet(x[anchor[some]], x[positive[some]], x[negative[some]], title=title)

@@ -16,6 +16,7 @@ import json
 import os
 import time
 import zlib
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
@@ -32,8 +33,6 @@ from .threads import one_blas_thread
 from .train import fit_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .typing import Array, Params
 
     Say = Callable[[str], None]
@@ -55,20 +54,73 @@ class Data(NamedTuple):
 def load(name: str, pixels: int = 28) -> Data:
     """The data that `--data` names, as `pixels` × `pixels` images.
 
-    "pen-glyphs" is the built-in set, "pen-glyphs:7" the same letters by other people (another seed). Every third
-    alphabet is for testing, and every fifth of the others for validation.
+    "pen-glyphs" is the built-in set, "pen-glyphs:7" the same letters by other people (another seed). Other sets are on
+    your disk: "omniglot:PATH", "mnist:PATH", "fashion-mnist:PATH", "folder:PATH". See `parted` for what is held out.
     """
-    kind, colon, seed = name.partition(":")
-    if kind != "pen-glyphs":
-        raise ValueError(f"unknown data {name!r}: pen-glyphs is built in, and pen-glyphs:7 draws it with another seed")
+    kind, colon, rest = name.partition(":")
+    if kind not in ("pen-glyphs", *READERS):
+        known = ", ".join(f"{kind}:PATH" for kind in READERS)
+        raise ValueError(
+            f"unknown data {name!r}: pen-glyphs is built in, pen-glyphs:7 draws it with another seed; "
+            f"from your disk come {known}"
+        )
+    if kind == "pen-glyphs":
+        return parted(_pen_glyphs(name, colon, rest, pixels))
+    if not rest:
+        raise ValueError(f"data {name!r}: after a colon comes where it is, {kind}:PATH")
+    return READERS[kind](rest, pixels)
+
+
+def _pen_glyphs(name: str, colon: str, seed: str, pixels: int) -> Dataset:
     if colon and not seed.isdecimal():
         raise ValueError(f"data {name!r}: after the colon comes a seed, a whole number as in pen-glyphs:7")
     drawn = min(pixels, 35)
-    data = datasets.pen_glyphs(size=drawn, rng=np.random.default_rng(int(seed or 0)))
-    if pixels != drawn:
-        data = data._replace(images=datasets.resized(data.images, pixels))
-    rest, test = datasets.split(data)
-    return Data(*datasets.split(rest, every=5), test)
+    return _at_size(datasets.pen_glyphs(size=drawn, rng=np.random.default_rng(int(seed or 0))), pixels)
+
+
+def _at_size(data: Dataset, pixels: int) -> Dataset:
+    if data.images.shape[1:3] == (pixels, pixels):
+        return data
+    return data._replace(images=datasets.resized(data.images, pixels))
+
+
+def parted(data: Dataset) -> Data:
+    """What is learnt from, watched and judged by: sets of classes that have none in common.
+
+    Every third alphabet is for testing, and every fifth of the others (or the last of fewer) for validation. Where
+    there are no three alphabets the same is done with classes, and at least two are in each set.
+    """
+    alphabets = len(np.unique(data.groups))
+    if alphabets >= 3:
+        rest, test = datasets.split(data)
+        return Data(*datasets.split(rest, every=min(5, len(np.unique(rest.groups)))), test)
+    classes = len(np.unique(data.labels))
+    if classes < 6:
+        raise ValueError(
+            f"{classes} classes are too few: two to learn from, two to watch and two to be judged by make 6 at least"
+        )
+    rest, test = datasets.split(data, by="classes")
+    return Data(*datasets.split(rest, every=min(5, len(np.unique(rest.labels)) // 2), by="classes"), test)
+
+
+def _authors_parts(read: Callable[..., Dataset]) -> Callable[[str, int], Data]:
+    """Of a set that its authors divided: images to learn from are of their training part, all others of their test."""
+
+    def load_parts(path: str, pixels: int) -> Data:
+        if not Path(path).is_dir():
+            raise ValueError(f"{path} is no folder: name the one that holds the four idx files")
+        learnt, judged = (parted(read(path, part)) for part in ("train", "test"))
+        return Data(*(_at_size(part, pixels) for part in (learnt.train, judged.validation, judged.test)))
+
+    return load_parts
+
+
+READERS: dict[str, Callable[[str, int], Data]] = {
+    "omniglot": lambda path, pixels: parted(datasets.omniglot(path, pixels)),
+    "mnist": _authors_parts(datasets.mnist),
+    "fashion-mnist": _authors_parts(datasets.fashion_mnist),
+    "folder": lambda path, pixels: parted(datasets.folder(path, pixels)),
+}
 
 
 class Run(NamedTuple):
@@ -259,7 +311,7 @@ def _train(settings: Settings, method: Method, data: Data, start: Standing, fold
     if not _over(settings, start.step, start.seconds):
         ready = Data(*(method.prepared(part) for part in data))
         end = _Loop(settings, method, ready, _fingerprint(data.train), folder, say).run(start)
-    say(f"\ntrained {end.step:,} steps in {end.seconds:.1f} s; now the examination on alphabets it has never seen ...")
+    say(f"\ntrained {end.step:,} steps in {end.seconds:.1f} s; now the examination on classes it has never seen ...")
     run = open_run(folder)
     results = report.examine(run, data)
     results |= {"train_seconds": round(end.seconds, 2), "steps": end.step, "settings": settings.as_dict()}
@@ -275,10 +327,15 @@ def how_it_runs(method: Method, params: Params) -> str:
     return ", ".join(ways) + many
 
 
-def new_folder(folder: Path) -> None:
-    """Make the folder of a run; one that holds something is left alone."""
+def free_folder(folder: Path) -> None:
+    """Whether a run may go there: one that holds something is left alone."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not empty: choose another --out, or remove it first")
+
+
+def new_folder(folder: Path) -> None:
+    """Make the folder of a run."""
+    free_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -387,7 +444,8 @@ class Monitor:
     def __init__(self, settings: Settings, method: Method, data: Data) -> None:
         self.settings, self.method, self.validation = settings, method, data.validation
         train, rng = data.train, _stream(settings.seed, "probe")
-        self.images, self.labels = next(samplers.pk(train.images, train.labels, rng, classes=32, per_class=4))
+        classes = min(32, len(np.unique(train.labels)))
+        self.images, self.labels = next(samplers.pk(train.images, train.labels, rng, classes=classes, per_class=4))
 
     def record(self, step: int, seconds: float, loss: float, params: Params) -> dict[str, Any]:
         """One line of the log."""

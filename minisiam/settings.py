@@ -114,7 +114,8 @@ class Settings:
     """Everything that decides a run; what is None is filled in with what goes with the rest.
 
     `classes` is how many letters a run was trained on, which a network with proxies has to know: `runs.train` fills it
-    in. `log_every` is how many steps there are from record to record in the log; 0 leaves it to the clock.
+    in. `log_every` is how many steps there are from record to record in the log; 0 leaves it to the clock. `data` is
+    what `runs.load` calls the data.
     """
 
     network: str = "batch"
@@ -135,6 +136,7 @@ class Settings:
     learning_rate: float = None  # type: ignore[assignment]
     weight_decay: float = 0.05
     log_every: int = 0
+    data: str = "pen-glyphs"
 
     def __post_init__(self) -> None:
         require.one_of("network", self.network, LOSSES)

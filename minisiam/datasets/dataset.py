@@ -12,14 +12,17 @@ if TYPE_CHECKING:
     from ..typing import Array, Float, Int
 
 
+UNKNOWN = -1  # a drawer of whom nothing is known
+
+
 class Dataset(NamedTuple):
     """Images with what is known of each: class, alphabet, drawer. All arrays have one entry an image.
 
     images : (n, height, width, channels) float32 in [0, 1], white ink on black
     labels : (n,) integers, the class
     groups : (n,) integers, the alphabet: classes of one alphabet look alike
-    drawers : (n,) integers, whose hand it is
-    names : the alphabets' names, by their number
+    drawers : (n,) integers, whose hand it is; all `UNKNOWN` where nobody noted it
+    names : the alphabets' names, by their number; one name where classes are of no alphabets
     """
 
     images: Array
@@ -32,20 +35,33 @@ class Dataset(NamedTuple):
         """The images of a boolean mask; labels and groups keep their numbers."""
         return Dataset(self.images[mask], self.labels[mask], self.groups[mask], self.drawers[mask], self.names)
 
+    @property
+    def has_alphabets(self) -> bool:
+        """Whether classes are the letters of several alphabets."""
+        return len(self.names) > 1
+
+    @property
+    def known_drawers(self) -> Array | None:
+        """The drawers, or None if they are not known."""
+        return None if (self.drawers == UNKNOWN).all() else self.drawers
+
     def __repr__(self) -> str:
-        return (
-            f"{len(self.images):,} images of {len(np.unique(self.labels)):,} classes "
-            f"in {len(np.unique(self.groups))} alphabets"
-        )
+        classes = f"{len(self.images):,} images of {len(np.unique(self.labels)):,} classes"
+        return f"{classes} in {len(np.unique(self.groups))} alphabets" if self.has_alphabets else classes
 
 
-def split(data: Dataset, every: int = 3) -> tuple[Dataset, Dataset]:
-    """Hold out every third alphabet (or every `every`-th): (the rest, what is held out). No class is in both."""
+def split(data: Dataset, every: int = 3, by: str = "alphabets") -> tuple[Dataset, Dataset]:
+    """Hold out every third alphabet (or every `every`-th): (the rest, what is held out). No class is in both.
+
+    With `by="classes"` every third class in the place of alphabets.
+    """
     require.whole("every", every, 2)
-    groups = np.unique(data.groups)
-    if len(groups) < every:
-        raise ValueError(f"cannot hold out every {every}th of {len(groups)} alphabets: choose a smaller number")
-    held_out = np.isin(data.groups, groups[every - 1 :: every])
+    require.one_of("by", by, ("alphabets", "classes"))
+    kinds = data.groups if by == "alphabets" else data.labels
+    known = np.unique(kinds)
+    if len(known) < every:
+        raise ValueError(f"cannot hold out every {every}th of {len(known)} {by}: choose a smaller number")
+    held_out = np.isin(kinds, known[every - 1 :: every])
     return data.where(~held_out), data.where(held_out)
 
 

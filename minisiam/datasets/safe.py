@@ -1,0 +1,225 @@
+"""Files that somebody else made, read with care: at once an error or the data, in bounded memory.
+
+Nothing is unpacked to disk. What a header promises is compared with what the file can hold before memory is taken, and
+a file that is cut off, damaged or made to do harm has one answer, `DamagedFile`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import struct
+import zipfile
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..typing import Array
+
+    Members = dict[str, Callable[[int], bytes]]  # a name, and what reads at most so many bytes of it
+
+MEMBERS = 100_000  # files in a zip or in a folder
+DIRECTORY_BYTES = 1 << 24  # of a zip's list of members
+MEMBER_BYTES = 1 << 22  # of one picture, unpacked
+TOTAL_BYTES = 1 << 29  # of all members of a zip, unpacked
+PIXELS = 1 << 29  # of all images of a data set: as float32 2 GB
+GZIP_RATIO = 1032  # a deflated byte becomes at most so many
+CHUNK = 1 << 20
+
+NPY = re.compile(
+    rb"\{'descr': '([|<](?:[ui][1248]|U[1-9][0-9]{0,2}))', 'fortran_order': False, "
+    rb"'shape': \(((?:[0-9]{1,9}, ?)*(?:[0-9]{1,9})?)\), \} *\n"
+)
+BROKEN = (
+    OSError,
+    ValueError,
+    EOFError,
+    OverflowError,
+    NotImplementedError,  # zipfile, of a compression it does not know
+    RuntimeError,  # zipfile, of a member that is encrypted
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
+
+
+class DamagedFile(ValueError):
+    """A file that is cut off, damaged, not of the format it should have, or larger than any honest one.
+
+    This is the only exception that the contents of a file raise, whatever they are.
+    """
+
+
+@contextmanager
+def damage_told(path: str | Path) -> Iterator[None]:
+    """Whatever goes wrong inside is a `DamagedFile` that names the file."""
+    try:
+        yield
+    except DamagedFile as error:
+        known = str(error)
+        raise DamagedFile(known if known.startswith(str(path)) else f"{path}: {known}") from error
+    except BROKEN as error:
+        raise DamagedFile(f"{path}: is damaged or not what its name says ({error or type(error).__name__})") from error
+
+
+def existing(path: str | Path) -> Path:
+    """The path of a file or folder that is there."""
+    path = Path(path)
+    if not (path.is_dir() or path.is_file()):
+        raise FileNotFoundError(f"there is no file and no folder {path}")
+    return path
+
+
+def room_for(count: int, height: int, width: int) -> None:
+    """Refuse more pixels than a data set may have."""
+    if count * height * width > PIXELS:
+        raise DamagedFile(
+            f"{count:,} images of {height} × {width} pixels are more than {PIXELS:,} pixels: choose a smaller size"
+        )
+
+
+@contextmanager
+def members(path: Path) -> Iterator[Members]:
+    """The files of a zip or of a folder by name, with / between folders; each is read when it is asked for."""
+    if path.is_dir():
+        yield _in_folder(path)
+        return
+    with path.open("rb") as file:
+        _check_directory(file.read, file.seek, path.stat().st_size)
+        with zipfile.ZipFile(file) as archive:
+            yield _in_zip(archive)
+
+
+def _in_folder(path: Path) -> Members:
+    """Regular files only, and no link to a folder is followed."""
+    found: Members = {}
+    for folder, _, names in os.walk(path):
+        for name in sorted(names):
+            file = Path(folder) / name
+            if file.is_file():
+                found[file.relative_to(path).as_posix()] = _reader(file)
+        if len(found) > MEMBERS:
+            raise DamagedFile(f"holds more than {MEMBERS:,} files: name the folder of the data set itself")
+    return found
+
+
+def _reader(file: Path) -> Callable[[int], bytes]:
+    def read(limit: int) -> bytes:
+        with damage_told(file), file.open("rb") as opened:
+            return _no_more_than(limit, opened.read(limit + 1), file.name)
+
+    return read
+
+
+def _check_directory(read: Callable[[int], bytes], seek: Callable[[int], object], size: int) -> None:
+    """The list of a zip's members is not too long to be read: zipfile would read any."""
+    start = max(0, size - 65_557)
+    seek(start)
+    tail = read(65_557)
+    at = len(tail) - 22
+    if not (tail[at : at + 4] == b"PK\5\6" and tail[-2:] == b"\0\0"):
+        at = tail.rfind(b"PK\5\6")
+    if at < 0 or at + 22 > len(tail):
+        raise DamagedFile("is no zip file, or its end is missing")
+    if tail[max(0, at - 20) : at].startswith(b"PK\6\7"):
+        raise DamagedFile("is a zip file of the large kind (zip64), which no data set here needs")
+    count, length = struct.unpack("<HL", tail[at + 10 : at + 16])
+    if count > MEMBERS or length > DIRECTORY_BYTES:
+        raise DamagedFile(f"lists {count:,} members in {length:,} bytes: more than any data set here has")
+    seek(0)
+
+
+def _in_zip(archive: zipfile.ZipFile) -> Members:
+    """The members of a zip; one that means harm is refused before any is read."""
+    found: Members = {}
+    listed = archive.infolist()
+    if len(listed) > MEMBERS or sum(info.file_size for info in listed) > TOTAL_BYTES:
+        raise DamagedFile(f"would unpack to more than {MEMBERS:,} files or {TOTAL_BYTES:,} bytes")
+    for info in listed:
+        name = info.filename
+        if not name or name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
+            raise DamagedFile(f"holds a member that would leave its folder, or has no name: {name!r}")
+        if name in found:
+            raise DamagedFile(f"holds {name!r} twice")
+        if not name.endswith("/"):
+            found[name] = _unpacker(archive, info)
+    return found
+
+
+def _unpacker(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[int], bytes]:
+    def read(limit: int) -> bytes:
+        if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DamagedFile(f"{info.filename!r} is encrypted, or compressed in an unusual way")
+        if info.file_size > limit:
+            raise DamagedFile(f"{info.filename!r} would unpack to {info.file_size:,} bytes, more than {limit:,}")
+        with archive.open(info) as member:
+            data = member.read(info.file_size + 1)
+        if len(data) != info.file_size:
+            raise DamagedFile(f"{info.filename!r} is cut off: {len(data):,} of {info.file_size:,} bytes")
+        return data
+
+    return read
+
+
+def _no_more_than(limit: int, data: bytes, name: str) -> bytes:
+    if len(data) > limit:
+        raise DamagedFile(f"{name!r} is larger than {limit:,} bytes")
+    return data
+
+
+def npy(data: bytes) -> Array:
+    """An array in NumPy's own format, its header compared with its length: whole numbers and words only."""
+    if data[:6] != b"\x93NUMPY" or data[6:7] not in (b"\1", b"\2"):
+        raise DamagedFile("an array has no header of NumPy's")
+    wide = data[6:7] == b"\2"
+    start = 12 if wide else 10
+    (length,) = struct.unpack("<L" if wide else "<H", data[8:start])
+    header = NPY.fullmatch(data[start : start + min(length, 10_000)])
+    if header is None:
+        raise DamagedFile("an array's header is not one of whole numbers or words in rows")
+    dtype = np.dtype(header[1].decode())
+    shape = tuple(int(number) for number in header[2].replace(b" ", b"").split(b",") if number)
+    expected = dtype.itemsize
+    for number in shape:
+        expected *= number
+    if expected != len(data) - start - length:
+        raise DamagedFile(f"an array of shape {shape} has {expected:,} bytes, not {len(data) - start - length:,}")
+    return np.frombuffer(data, dtype, offset=start + length).reshape(shape)
+
+
+def idx(path: Path, axes: int) -> Array:
+    """The bytes of an idx file, plain or gzipped, with so many axes: its header is compared with its size first."""
+    with damage_told(path), path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        holds = path.stat().st_size * (GZIP_RATIO if packed else 1)
+        if not packed:
+            return _idx(raw.read, axes, holds)
+        with gzip.GzipFile(fileobj=raw) as file:
+            return _idx(file.read, axes, holds)
+
+
+def _idx(read: Callable[[int], bytes], axes: int, holds: int) -> Array:
+    header = read(4 + 4 * axes)
+    if len(header) < 4 + 4 * axes or header[:4] != bytes([0, 0, 8, axes]):
+        raise DamagedFile(f"has no header of an idx file of bytes with {axes} axes")
+    shape = struct.unpack(f">{axes}L", header[4:])
+    expected = 1
+    for number in shape:
+        expected *= number
+    if not 0 < expected <= min(PIXELS, holds):
+        raise DamagedFile(f"promises {' × '.join(map(str, shape))} bytes, which it cannot hold")
+    data = bytearray()
+    while len(data) <= expected and (more := read(min(CHUNK, expected + 1 - len(data)))):
+        data += more
+    if len(data) != expected:
+        what = "is cut off" if len(data) < expected else "goes on after its end"
+        raise DamagedFile(f"{what}: its header promises {expected:,} bytes, and it has {len(data):,} or more")
+    return np.frombuffer(data, np.uint8).reshape(shape)
