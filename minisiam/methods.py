@@ -326,7 +326,7 @@ def _augmented(batches: Batches, name: str) -> Batches:
 
     def show(images: Array, *planned: Array) -> tuple[Array, ...]:
         *rows, seed = planned
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(int(seed))
         return tuple(AUGMENTS[name](x, rng) if x.ndim == 4 else x for x in batches.show(images, *rows))
 
     return Batches(plan, show)

@@ -16,6 +16,7 @@ from minisiam import checkpoint, cli, datasets, methods, report, runs, train, tr
 from minisiam.settings import Settings
 
 SETTINGS = {
+    "distorted": {"augment": "affine"},
     "batch": {},
     "siamese": {"network": "siamese"},
     "triplet": {"network": "triplet", "loss": "hinge"},
