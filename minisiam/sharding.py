@@ -2,8 +2,8 @@
 
     encoder = sharded(encoders.conv4())             in the place of encoders.conv4(), for every network and loss
 
-It is the siamese network once more: one set of weights, several branches, and dθ is the sum over the branches. A
-piece of 64 images stays in the cache from one layer to the next, and each thread works on a piece of its own.
+It is the siamese network once more: one set of weights, several branches, and dθ is the sum over the branches. Each
+thread takes a piece of the batch through layer after layer, as far as none of them asks for the other pieces.
 """
 
 from __future__ import annotations

@@ -56,7 +56,16 @@ OUTSIDE = {
     "testing": {"autograd", "hypothesis", "jaxtyping"},
     "typing": {"jaxtyping"},
 }
-FREE = {"__init__", "__main__", "cli", "settings", "methods", "runs", "report"}  # these put the others together
+FREE = {
+    "__init__",
+    "__main__",
+    "cli",
+    "commands",
+    "settings",
+    "methods",
+    "runs",
+    "report",
+}  # these put the others together
 
 
 def imports(path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minisiam import cli, settings
+from minisiam import cli, commands, settings
 
 
 @pytest.fixture(scope="module")
@@ -167,9 +167,9 @@ def test_help_teaches(command, capsys):
 
 
 def test_runs_get_names_of_their_own(tmp_path):
-    assert cli._fresh(tmp_path, "a") == tmp_path / "a"
+    assert commands._fresh(tmp_path, "a") == tmp_path / "a"
     Path(tmp_path / "a").mkdir()
-    assert cli._fresh(tmp_path, "a") == tmp_path / "a-2"
+    assert commands._fresh(tmp_path, "a") == tmp_path / "a-2"
 
 
 def test_the_template_that_the_help_shows_works(tmp_path, capsys):

@@ -1,9 +1,9 @@
 """Places first: how the fast operations hold images in memory.
 
 To the outside an image batch is (n, height, width, channels), as everywhere. In memory the fast operations put it as
-(height, width, n, channels): then a window, a pooling block or a tile is a slice of outer axes, whatever is done to it
-runs over n · channels numbers that lie side by side, and no loop is shorter than that. The two are one transposition
-apart, which in NumPy is a change of strides and moves nothing: an array knows how it lies, so nobody else has to.
+(height, width, n, channels): then a window, a pooling block or a tile is a slice of outer axes, and the n · channels
+numbers of a place lie side by side, whatever is done to them. The two are one transposition apart, which in NumPy is a
+change of strides and moves nothing: an array knows how it lies, so nobody else has to.
 """
 
 from __future__ import annotations

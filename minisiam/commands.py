@@ -1,0 +1,271 @@
+"""What each command of the command line does, once its words are understood (`cli.parser`)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import __version__, datasets, export, methods, report, require, runs
+from . import settings as words
+from .ops import normalize
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .typing import Array
+
+say = partial(print, flush=True)
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """`minisiam train`."""
+    given = {name: value for name, value in vars(arguments).items() if name != "command"}
+    resumed, out, exported = (given.pop(name, None) for name in ("resume", "out", "safetensors"))
+    if exported is not None and exported.is_dir():
+        raise ValueError(f"--safetensors {exported} is a folder: name a file")
+    run = _begin(given, out) if resumed is None else _resume(resumed, given, out)
+    if exported is not None:
+        exported.parent.mkdir(parents=True, exist_ok=True)
+        about = {"minisiam": __version__, "settings": json.dumps(run.settings.as_dict())}
+        export.save_safetensors(exported, run.params, about)
+        say(f"  {exported}")
+    return 0
+
+
+def _begin(given: dict[str, Any], out: Path | None) -> runs.Run:
+    """A new run."""
+    settings = Settings(**given)
+    encoder = "" if settings.encoder == Settings.encoder else f"{settings.encoder}-"
+    augment = "" if settings.augment == "none" else f"-{settings.augment}"
+    name = f"{settings.network}-{encoder}{settings.distance}-{settings.loss}{augment}"
+    folder = out or _fresh(Path("runs"), name)
+    runs.free_folder(folder)
+    _opening(settings)
+    data = runs.load(settings.data, methods.pixels(settings))
+    return _finish(runs.train(settings, data, folder, say), data)
+
+
+def _resume(folder: Path, given: dict[str, Any], out: Path | None) -> runs.Run:
+    """A run that goes on where it was; where it is finished, nothing is done."""
+    if out is not None:
+        raise ValueError(f"--resume goes on in {folder}: leave --out {out} out")
+    settings = runs.agreed(folder, given)
+    if runs.is_finished(folder, settings):
+        run = runs.open_run(folder)
+        more = f", and --minutes above {settings.minutes:g} would go on" if run.report["steps"] < settings.steps else ""
+        say(f"{folder} is finished after {run.report['steps']:,} of {settings.steps:,} steps: nothing is done{more}")
+        return run
+    _opening(settings)
+    data = runs.load(settings.data, methods.pixels(settings))
+    return _finish(runs.resume(folder, data, say, settings.minutes), data)
+
+
+def _opening(settings: Settings) -> None:
+    if find_spec("matplotlib") is None:
+        say("(no figures will be drawn: they need matplotlib, pip install 'minisiam[figures]')")
+    say(settings.title)
+
+
+def _finish(run: runs.Run, data: runs.Data) -> runs.Run:
+    """The report, the figures, and what to do next."""
+    say("\n" + report.table(run.report) + "\n")
+    if find_spec("matplotlib") is not None:
+        for path in report.draw(run, data):
+            say(f"  {path}")
+    what = "the same letters by other people" if run.settings.data == Settings.data else "the built-in letters"
+    say(f"\nnext: minisiam evaluate {run.folder} --data pen-glyphs:7     {what}")
+    other = "siamese" if run.settings.network == "triplet" else "triplet"
+    say(f"      minisiam train --network {other}                another method; --help shows them all")
+    return run
+
+
+def _fresh(parent: Path, name: str) -> Path:
+    """parent/name, or parent/name-2, -3, … if that is taken."""
+    number = 1
+    while (folder := parent / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return folder
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """`minisiam evaluate`."""
+    run = runs.open_run(arguments.run)
+    if arguments.official:
+        return _official(run, arguments)
+    name = arguments.data or run.settings.data
+    if arguments.way is not None:
+        require.whole("way", arguments.way, 2)
+    examined = runs.load(name, run.method.pixels)
+    results = report.examine(run, examined, arguments.way, arguments.shot)
+    results |= {"train_seconds": run.report.get("train_seconds"), "steps": run.report.get("steps")}
+    results |= {"data": name, "settings": run.settings.as_dict()}
+    say(json.dumps(results, indent=2, allow_nan=False) if arguments.json else report.table(results))
+    return 0
+
+
+def _official(run: runs.Run, arguments: argparse.Namespace) -> int:
+    """`minisiam evaluate RUN --official PATH`: the questions are given, so --data, --way and --shot have no say."""
+    for word, given in (("data", arguments.data), ("way", arguments.way)):
+        if given is not None:
+            raise ValueError(f"--official asks its own questions, 20-way one-shot: leave --{word} out")
+    found = report.official(run, datasets.omniglot_runs(arguments.official, run.method.pixels))
+    if arguments.json:
+        say(json.dumps({name: score._asdict() for name, score in found.items()}, indent=2, allow_nan=False))
+    else:
+        say("Omniglot's official one-shot classification, 20-way, 400 questions")
+        for name, score in found.items():
+            say(f"  {name:40}{score}")
+    return 0
+
+
+def plot(arguments: argparse.Namespace) -> int:
+    """`minisiam plot`."""
+    run = runs.open_run(arguments.run)
+    for path in report.draw(run, runs.load(run.settings.data, run.method.pixels)):
+        say(path)
+    return 0
+
+
+def data(arguments: argparse.Namespace) -> int:
+    """`minisiam data` and `minisiam data fetch`."""
+    if arguments.fetch:
+        return fetch(arguments)
+    require.one_of("augment", arguments.augment, words.AUGMENTS)
+    if arguments.augment != "none" and arguments.show is None:
+        raise ValueError(f"--augment {arguments.augment} is something to look at: add --show")
+    loaded = runs.load(arguments.data)
+    if arguments.data == Settings.data:
+        say("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 people, 28 × 28 pixels")
+    for role, part in loaded._asdict().items():
+        names = [part.names[g] for g in np.unique(part.groups)]
+        say(f"\n{role}: {part}\n  {', '.join(names)}")
+    if arguments.show is not None:
+        from . import plots
+
+        path = Path(arguments.show or f"{arguments.data.partition(':')[0]}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if arguments.augment == "none":
+            figure = plots.glyph_sheet(*_sheet(arguments.data, loaded))
+        else:
+            whole = datasets.pen_glyphs(drawers=1) if arguments.data == Settings.data else loaded.train
+            figure = plots.distortion_sheet(*_distortions(whole, arguments.augment))
+        figure.savefig(path, dpi=110)
+        say(f"\n{path}")
+    return 0
+
+
+def _sheet(name: str, loaded: runs.Data) -> tuple[np.ndarray, list[str], str]:
+    """Twenty images a row: of each alphabet the first of its letters, or of each class the first images."""
+    whole = [datasets.pen_glyphs(drawers=1)] if name == Settings.data else loaded
+    rows: dict[str, np.ndarray] = {}
+    for part in whole:
+        letters = np.unique(part.labels, return_index=True)[1]
+        for number in np.unique(part.groups if part.has_alphabets else part.labels):
+            if part.has_alphabets:
+                rows[part.names[number]] = part.images[letters[part.groups[letters] == number][:20]]
+            else:
+                rows[f"{part.names[0]} {number}"] = part.images[part.labels == number][:20]
+    some = dict(list(rows.items())[:60])
+    filled = [np.pad(images, ((0, 20 - len(images)), (0, 0), (0, 0), (0, 0))) for images in some.values()]
+    first = "twenty letters of each alphabet" if whole[0].has_alphabets else "the first of each class"
+    title = f"Pen glyphs: {first}, by one drawer" if name == Settings.data else f"{name.partition(':')[0]}: {first}"
+    return np.stack(filled), list(some), title
+
+
+def fetch(arguments: argparse.Namespace) -> int:
+    """`minisiam data fetch NAME`."""
+    if arguments.fetch[0] != "fetch" or len(arguments.fetch) != 2:
+        raise ValueError(f"say minisiam data fetch NAME, one of {', '.join(datasets.SETS)}")
+    name = arguments.fetch[1]
+    paths = datasets.fetch(name, arguments.out or Path("data") / name, say)
+    for path in paths:
+        say(f"  {path}")
+    kind = "omniglot" if name.startswith("omniglot") else name
+    where = ",".join(str(path) for path in paths) if kind == "omniglot" else paths[0].parent
+    say(f"\nnext: minisiam train --data {kind}:{where}")
+    return 0
+
+
+def _distortions(whole: datasets.Dataset, name: str, rows: int = 10, columns: int = 12) -> tuple[Array, Array, str]:
+    """A letter of each of ten alphabets, twelve distortions of each, (10, 12, h, w, 1), and a title."""
+    groups = np.linspace(0, len(whole.names) - 1, rows).astype(int)
+    letters = whole.images[[np.flatnonzero(whole.groups == g)[3] for g in groups]]
+    shown = words.AUGMENTS[name](np.repeat(letters, columns, axis=0), np.random.default_rng(0))
+    title = f"Ten letters, and how --augment {name} shows them: each time another way"
+    return letters, shown.reshape(rows, columns, *letters.shape[1:]), title
+
+
+def xray(arguments: argparse.Namespace) -> int:
+    """`minisiam xray`."""
+    from . import xray
+
+    if arguments.run:
+        run = runs.open_run(arguments.run)
+        found = report.xray_of(run, runs.load(run.settings.data, run.method.pixels).test, arguments.seed)
+        title = run.settings.title
+    else:
+        require.one_of("loss", arguments.loss, (*words.PAIRS, *words.TRIPLETS, *words.MATRIX))
+        chosen = {name: getattr(arguments, name) for name in ("loss", "distance", "miner", "margin", "seed")}
+        margin = {"hinge": 0.5, "contrastive": 1.0}.get(arguments.loss) if arguments.distance in (None, "l2") else None
+        chosen["margin"] = chosen["margin"] or margin
+        settings = Settings(
+            network="batch", embedding_size=2, normalize=arguments.miner == "distance-weighted", **chosen
+        )
+        z, labels = xray.example(np.random.default_rng(arguments.seed))
+        if settings.normalize:
+            z = normalize(z)[0]
+        found = report.xray_in(methods.build(settings), z, labels, margin=settings.margin or 0.5)
+        title = settings.title.partition(" × ")[2]  # there is no encoder here
+    if arguments.out:
+        from . import plots
+
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        plots.xray(found, title).savefig(arguments.out, dpi=110)
+    if arguments.json:
+        say(json.dumps(found.as_dict(), indent=2, allow_nan=False))
+    else:
+        say(f"{title}\n\n{found.table(arguments.rows)}" + (f"\n\n{arguments.out}" if arguments.out else ""))
+    return 0
+
+
+def compare_losses(arguments: argparse.Namespace) -> int:
+    """`minisiam compare-losses`."""
+    from . import compare
+
+    if arguments.data:
+        z, labels = compare.load(arguments.data)
+    else:
+        z, labels = compare.example(np.random.default_rng(arguments.seed))
+    if arguments.json:
+        say(json.dumps([row._asdict() for row in compare.table(z, labels)], indent=2, allow_nan=False))
+    else:
+        compare.run(z, labels, say)
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """`minisiam check`: 0 if everything that was checked is correct."""
+    if arguments.figure:
+        from .plots import gradient_page
+
+        path = arguments.out or Path(f"{arguments.figure}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        gradient_page(arguments.figure).savefig(path, dpi=110)
+        say(path)
+        return 0
+    from . import testing
+    from .testing import catalogue
+
+    if arguments.all:
+        return 0 if catalogue.table(say) else 1
+    definition = catalogue.find(arguments.definition) if arguments.definition else None
+    op = catalogue.find(arguments.op)
+    try:
+        return 0 if testing.check(op, definition) else 1
+    except TypeError as error:  # of a learner's definition: the op's own are part of the answer
+        raise ValueError(str(error)) from error
