@@ -12,7 +12,7 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
-from minisiam import runs, settings
+from minisiam import settings, sources
 from minisiam.settings import Settings
 
 SHOWN = [
@@ -47,7 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print("| network | loss | distance | margin | 20-way one-shot, unseen alphabets | pairs | steps | seconds |")
     print("|---|---|---|---|---|---|---|---|")
-    data = runs.load("pen-glyphs")
+    data = sources.load("pen-glyphs")
     for network, loss, distance in EVERY if arguments.all else SHOWN:
         chosen = Settings(network=network, distance=distance, loss=loss, steps=arguments.steps)
         if arguments.only not in (None, network, loss, chosen.distance):

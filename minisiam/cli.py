@@ -1,4 +1,4 @@
-"""The command line: `minisiam train | evaluate | plot | data | check | xray | compare-losses`."""
+"""The command line: `minisiam train | evaluate | plot | report | data | check | xray | compare-losses`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from . import __version__, datasets, report
 from . import settings as words
-from .commands import check, compare_losses, data, evaluate, plot, train, xray
+from .commands import check, compare_losses, data, evaluate, plot, train, write_results, xray
 from .encoders import NORMS
+from .experiments import EXPERIMENTS
 from .miners import MINERS
 from .settings import Settings
+from .sources import UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,7 +74,8 @@ Examine a run again: 20-way one-shot on unseen alphabets, beside pixels and the 
     minisiam evaluate runs/batch-l2-soft-margin                       the letters it was examined on
     minisiam evaluate runs/batch-l2-soft-margin --data pen-glyphs:7   the same letters by other people
     minisiam evaluate runs/batch-l2-soft-margin --way 5 --shot 5      an easier examination
-    minisiam evaluate runs/batch-l2-soft-margin --official all_runs.zip      Omniglot's own questions
+    minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip     Omniglot's own 400 questions
+    minisiam evaluate runs/omniglot-minimal-0 --unseen omniglot:images_evaluation.zip
 """
 DATA = """\
 List the classes of a data set, how they are divided, and show them; or download a published set.
@@ -80,6 +83,13 @@ List the classes of a data set, how they are divided, and show them; or download
     minisiam data --show                              the built-in pen glyphs, as a sheet
     minisiam data --data folder:my_pictures --show    yours, as my_pictures/CLASS/NAME.png or .pgm
     minisiam data fetch omniglot                      into data/omniglot; also omniglot-small1, mnist, fashion-mnist
+"""
+REPORT = """\
+What the papers found and what the runs found, as a table: paper, ours, same? Several seeds of a preset make one row.
+
+    minisiam train --preset omniglot-minimal --data omniglot:small1.zip --unseen omniglot:images_background.zip
+    minisiam report runs/omniglot-minimal-*                       on the screen
+    minisiam report runs/omniglot-minimal-* --out RESULTS.md      as a page with its figures
 """
 FROM = "pen-glyphs, pen-glyphs:SEED drawn by others, omniglot:PATH, mnist:FOLDER, fashion-mnist:FOLDER, folder:PATH"
 CHECK = """\
@@ -133,6 +143,12 @@ def parser() -> argparse.ArgumentParser:
     )
     default = Settings()
     verb.add_argument("--data", help=f"{FROM} (default: {default.data})")
+    verb.add_argument(
+        "--unseen",
+        metavar="WHAT",
+        help=f"what it is judged by: {', '.join(UNSEEN)}, or NAME:PATH, other alphabets (default: {default.unseen})",
+    )
+    verb.add_argument("--preset", metavar="NAME", help=f"an experiment of a paper: {', '.join(EXPERIMENTS)}")
     verb.add_argument("--network", help=_choice("how images are shown", words.LOSSES, default.network))
     verb.add_argument("--encoder", help=_choice("base network", words.ENCODERS, default.encoder))
     verb.add_argument("--distance", help=_choice("", words.DISTANCES, "the one that goes with the loss"))
@@ -152,14 +168,42 @@ def parser() -> argparse.ArgumentParser:
         help=_choice("distortions of every training image", words.AUGMENTS, default.augment),
     )
     verb.add_argument("--normalize", action="store_true", help="put the embedding on the unit sphere")
-    verb.add_argument("--embedding-size", type=int, metavar="N", help=f"(default: {default.embedding_size})")
+    verb.add_argument(
+        "--poses",
+        type=int,
+        metavar="1|8",
+        help=f"turned and mirrored classes are more classes (default: {default.poses})",
+    )
+    verb.add_argument(
+        "--batch", type=int, metavar="N", help="images in a batch (default: 256; pairs 128, triplets 144)"
+    )
+    verb.add_argument(
+        "--per-class", type=int, metavar="K", help=f"images of one class in a batch (default: {default.per_class})"
+    )
+    verb.add_argument(
+        "--pairs",
+        type=int,
+        metavar="N",
+        help="train siamese or verification on N pairs, drawn once (default: always new)",
+    )
+    verb.add_argument(
+        "--views",
+        type=int,
+        metavar="N",
+        help="also examine the mean over N distortions of an image (presets of omniglot)",
+    )
+    verb.add_argument("--embedding-size", type=int, metavar="N", help=f"0: none (default: {default.embedding_size})")
+    verb.add_argument(
+        "--optimizer",
+        help=_choice("adam along a cosine, sgd with Koch's schedule", words.OPTIMIZERS, default.optimizer),
+    )
     verb.add_argument(
         "--learning-rate",
         type=float,
         metavar="RATE",
-        help="Adam's (default: found by search, for the loss)",
+        help="the largest (default: found by search, for the loss)",
     )
-    verb.add_argument("--weight-decay", type=float, metavar="RATE", help=f"(default: {default.weight_decay})")
+    verb.add_argument("--weight-decay", type=float, metavar="RATE", help="(default: 0.05 for adam, 0.0005 for sgd)")
     verb.add_argument("--seed", type=int, metavar="N", help=f"same seed, same network (default: {default.seed})")
     verb.add_argument(
         "--steps", type=int, metavar="N", help="batches to train on (default: 2500 large or 5000 small ones)"
@@ -208,9 +252,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--shot", type=int, default=report.SHOT, metavar="M", help="images shown of each (default: %(default)s)"
     )
-    verb.add_argument(
-        "--official", metavar="PATH", help="Omniglot's 400 official questions: all_runs.zip, or its folder"
-    )
+    verb.add_argument("--unseen", metavar="WHAT", help="as in train, which it may differ from (default: the run's)")
     verb.add_argument("--json", action="store_true", help="print the report as JSON")
     verb.set_defaults(command=evaluate)
 
@@ -219,6 +261,16 @@ def parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("run", type=Path, metavar="RUN", help="a folder that `minisiam train` made")
     verb.set_defaults(command=plot)
+
+    verb = verbs.add_parser(
+        "report", help="runs of presets beside their papers", description=REPORT, formatter_class=raw
+    )
+    verb.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders that `minisiam train --preset` made")
+    verb.add_argument("--out", type=Path, metavar="FILE", help="write the page, and copy its figures beside it")
+    verb.add_argument(
+        "--figures", default="docs/results", metavar="FOLDER", help="where they go, from there (default: %(default)s)"
+    )
+    verb.set_defaults(command=write_results)
 
     verb = verbs.add_parser("data", help="what the data is, and other data", description=DATA, formatter_class=raw)
     verb.add_argument("--data", default=default.data, help=f"{FROM} (default: %(default)s)")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import __version__, datasets, export, methods, report, require, runs
+from . import __version__, datasets, experiments, export, methods, report, require, runs, sources
 from . import settings as words
+from .experiments import results
 from .ops import normalize
 from .settings import Settings
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .typing import Array
 
 say = partial(print, flush=True)
+OFFICIAL = "omniglot-runs:"
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -39,14 +41,15 @@ def train(arguments: argparse.Namespace) -> int:
 
 def _begin(given: dict[str, Any], out: Path | None) -> runs.Run:
     """A new run."""
-    settings = Settings(**given)
+    preset = given.get("preset", "")
+    settings = Settings(**((experiments.find(preset).settings if preset else {}) | given))
     encoder = "" if settings.encoder == Settings.encoder else f"{settings.encoder}-"
     augment = "" if settings.augment == "none" else f"-{settings.augment}"
     name = f"{settings.network}-{encoder}{settings.distance}-{settings.loss}{augment}"
-    folder = out or _fresh(Path("runs"), name)
+    folder = out or _fresh(Path("runs"), f"{preset}-{settings.seed}" if preset else name)
     runs.free_folder(folder)
     _opening(settings)
-    data = runs.load(settings.data, methods.pixels(settings))
+    data = sources.load(settings.data, methods.pixels(settings), settings.unseen)
     return _finish(runs.train(settings, data, folder, say), data)
 
 
@@ -61,7 +64,7 @@ def _resume(folder: Path, given: dict[str, Any], out: Path | None) -> runs.Run:
         say(f"{folder} is finished after {run.report['steps']:,} of {settings.steps:,} steps: nothing is done{more}")
         return run
     _opening(settings)
-    data = runs.load(settings.data, methods.pixels(settings))
+    data = sources.load(settings.data, methods.pixels(settings), settings.unseen)
     return _finish(runs.resume(folder, data, say, settings.minutes), data)
 
 
@@ -71,11 +74,11 @@ def _opening(settings: Settings) -> None:
     say(settings.title)
 
 
-def _finish(run: runs.Run, data: runs.Data) -> runs.Run:
+def _finish(run: runs.Run, data: sources.Data) -> runs.Run:
     """The report, the figures, and what to do next."""
     say("\n" + report.table(run.report) + "\n")
     if find_spec("matplotlib") is not None:
-        for path in report.draw(run, data):
+        for path in report.draw(run, data, experiments.figures(run, data)):
             say(f"  {path}")
     what = "the same letters by other people" if run.settings.data == Settings.data else "the built-in letters"
     say(f"\nnext: minisiam evaluate {run.folder} --data pen-glyphs:7     {what}")
@@ -95,27 +98,28 @@ def _fresh(parent: Path, name: str) -> Path:
 def evaluate(arguments: argparse.Namespace) -> int:
     """`minisiam evaluate`."""
     run = runs.open_run(arguments.run)
-    if arguments.official:
-        return _official(run, arguments)
     name = arguments.data or run.settings.data
+    if name.startswith(OFFICIAL):
+        return _official(run, name.removeprefix(OFFICIAL), arguments)
     if arguments.way is not None:
         require.whole("way", arguments.way, 2)
-    examined = runs.load(name, run.method.pixels)
-    results = report.examine(run, examined, arguments.way, arguments.shot)
+    examined = sources.load(name, run.method.pixels, arguments.unseen or run.settings.unseen)
+    results = experiments.examine(run, examined, arguments.way, arguments.shot)
     results |= {"train_seconds": run.report.get("train_seconds"), "steps": run.report.get("steps")}
     results |= {"data": name, "settings": run.settings.as_dict()}
     say(json.dumps(results, indent=2, allow_nan=False) if arguments.json else report.table(results))
     return 0
 
 
-def _official(run: runs.Run, arguments: argparse.Namespace) -> int:
-    """`minisiam evaluate RUN --official PATH`: the questions are given, so --data, --way and --shot have no say."""
-    for word, given in (("data", arguments.data), ("way", arguments.way)):
+def _official(run: runs.Run, path: str, arguments: argparse.Namespace) -> int:
+    """`minisiam evaluate RUN --data omniglot-runs:PATH`: the questions are given; --unseen and --way have no say."""
+    for word, given in (("unseen", arguments.unseen), ("way", arguments.way)):
         if given is not None:
-            raise ValueError(f"--official asks its own questions, 20-way one-shot: leave --{word} out")
-    found = report.official(run, datasets.omniglot_runs(arguments.official, run.method.pixels))
+            raise ValueError(f"{OFFICIAL}{path} asks its own questions, 20-way one-shot: leave --{word} out")
+    found = report.official(run, datasets.omniglot_runs(path, run.method.pixels))
     if arguments.json:
-        say(json.dumps({name: score._asdict() for name, score in found.items()}, indent=2, allow_nan=False))
+        told = {name: score._asdict() | {"error": 1 - score.accuracy} for name, score in found.items()}
+        say(json.dumps(told, indent=2, allow_nan=False))
     else:
         say("Omniglot's official one-shot classification, 20-way, 400 questions")
         for name, score in found.items():
@@ -126,7 +130,23 @@ def _official(run: runs.Run, arguments: argparse.Namespace) -> int:
 def plot(arguments: argparse.Namespace) -> int:
     """`minisiam plot`."""
     run = runs.open_run(arguments.run)
-    for path in report.draw(run, runs.load(run.settings.data, run.method.pixels)):
+    data = sources.load(run.settings.data, run.method.pixels, run.settings.unseen)
+    for path in report.draw(run, data, experiments.figures(run, data)):
+        say(path)
+    return 0
+
+
+def write_results(arguments: argparse.Namespace) -> int:
+    """`minisiam report`."""
+    found = results.gather(arguments.runs)
+    pictures = results.copy_figures(found, arguments.out.parent, arguments.figures) if arguments.out else {}
+    text = results.page(found, pictures)
+    if arguments.out is None:
+        say(text, end="")
+        return 0
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(text)
+    for path in (arguments.out, *(arguments.out.parent / picture for picture in pictures.values())):
         say(path)
     return 0
 
@@ -138,7 +158,7 @@ def data(arguments: argparse.Namespace) -> int:
     require.one_of("augment", arguments.augment, words.AUGMENTS)
     if arguments.augment != "none" and arguments.show is None:
         raise ValueError(f"--augment {arguments.augment} is something to look at: add --show")
-    loaded = runs.load(arguments.data)
+    loaded = sources.load(arguments.data)
     if arguments.data == Settings.data:
         say("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 people, 28 × 28 pixels")
     for role, part in loaded._asdict().items():
@@ -159,7 +179,7 @@ def data(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _sheet(name: str, loaded: runs.Data) -> tuple[np.ndarray, list[str], str]:
+def _sheet(name: str, loaded: sources.Data) -> tuple[np.ndarray, list[str], str]:
     """Twenty images a row: of each alphabet the first of its letters, or of each class the first images."""
     whole = [datasets.pen_glyphs(drawers=1)] if name == Settings.data else loaded
     rows: dict[str, np.ndarray] = {}
@@ -206,7 +226,9 @@ def xray(arguments: argparse.Namespace) -> int:
 
     if arguments.run:
         run = runs.open_run(arguments.run)
-        found = report.xray_of(run, runs.load(run.settings.data, run.method.pixels).test, arguments.seed)
+        found = report.xray_of(
+            run, sources.load(run.settings.data, run.method.pixels, run.settings.unseen).test, arguments.seed
+        )
         title = run.settings.title
     else:
         require.one_of("loss", arguments.loss, (*words.PAIRS, *words.TRIPLETS, *words.MATRIX))

@@ -125,6 +125,22 @@ def conv4(channels: int = 64, embedding: int | None = None, norm: str = "none", 
     return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, plain=plain, name="conv4")
 
 
+def conv3(channels: int = 64, embedding: int | None = None, norm: str = "none", plain: bool = False) -> Layer:
+    """`conv4` without its last block: the features keep their place, 3×3×`channels` numbers of a 28×28 image."""
+    blocks = [Block(channels, 3, padding="same")] * 3
+    return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, plain=plain, name="conv3")
+
+
+def hoffer(embedding: int | None = None, norm: str = "none", plain: bool = False) -> Layer:
+    """Four convolutions, 64 @ 5×5, 128 @ 3×3, 256 @ 3×3 and 128 @ 2×2, each pooled: 28×28 images give 128 numbers.
+
+    The sizes are those of Hoffer & Ailon (2015), "Deep metric learning using triplet network", for MNIST and the like,
+    without their dropout; the paper does not say how it pads, and here only the last convolution has no padding.
+    """
+    blocks = [Block(64, 5, padding="same"), Block(128, 3, padding="same"), Block(256, 3, padding="same"), Block(128, 2)]
+    return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, plain=plain, name="hoffer")
+
+
 def conv2(embedding: int = 128, norm: str = "none", plain: bool = False) -> Layer:
     """Two convolutions without pooling, 5×5 with stride 2 and 2×2, and a dense layer: for small images, 14×14.
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from .datasets import Dataset, OneShotRun
     from .methods import Method
-    from .runs import Data, Run
+    from .runs import Run
+    from .sources import Data
     from .typing import Array, Params
     from .xray import XRay
 
@@ -180,8 +181,8 @@ def xray_of(run: Run, data: Dataset, seed: int = 0) -> XRay:
     return xray_in(run.method, z, labels, run.params, run.settings.margin or 0.5)
 
 
-def draw(run: Run, data: Data) -> list[Path]:
-    """All figures of a run, into its folder; returns their paths."""
+def draw(run: Run, data: Data, more: dict[str, Any] | None = None) -> list[Path]:
+    """All figures of a run, and more, into its folder; returns their paths."""
     from . import plots
 
     folder = run.folder / "figures"
@@ -204,6 +205,7 @@ def draw(run: Run, data: Data) -> list[Path]:
         figures["xray"] = plots.xray(xray_of(run, data.test), f"The X-ray of {run.settings.title}")
     if run.log:
         figures["curves"] = plots.curves(run.log, 1 / fitting_way(data.validation), run.settings.title)
+    figures |= more or {}
     paths = [folder / f"{name}.png" for name in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
         figure.savefig(path, dpi=130)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
 import zlib
 from collections.abc import Callable
@@ -25,12 +26,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import checkpoint, datasets, fast, methods, miners, report, samplers, tree, xray
+from . import checkpoint, experiments, fast, methods, miners, report, samplers, tree, xray
 from .datasets import Dataset
 from .methods import Method
 from .settings import Settings
+from .sources import Data
 from .threads import one_blas_thread
 from .train import fit_from
+from .version import VERSION
 
 if TYPE_CHECKING:
     from .typing import Array, Params
@@ -41,86 +44,6 @@ PROBED = 64  # images of the probe that are X-rayed
 MORE = "--resume with more --minutes goes on"
 PROGRESS = {"step": int, "seconds": float, "chance": dict, "losses": list, "data": int}  # as JSON has them
 SECONDS_BETWEEN_RECORDS = 2.0  # or ten times as long as a record takes, where the encoder is slow
-
-
-class Data(NamedTuple):
-    """Three sets of alphabets: to learn from, to watch while learning, and to be judged by once."""
-
-    train: Dataset
-    validation: Dataset
-    test: Dataset
-
-
-def load(name: str, pixels: int = 28) -> Data:
-    """The data that `--data` names, as `pixels` × `pixels` images.
-
-    "pen-glyphs" is the built-in set, "pen-glyphs:7" the same letters by other people (another seed). Other sets are on
-    your disk: "omniglot:PATH", "mnist:PATH", "fashion-mnist:PATH", "folder:PATH". See `parted` for what is held out.
-    """
-    kind, colon, rest = name.partition(":")
-    if kind not in ("pen-glyphs", *READERS):
-        known = ", ".join(f"{kind}:PATH" for kind in READERS)
-        raise ValueError(
-            f"unknown data {name!r}: pen-glyphs is built in, pen-glyphs:7 draws it with another seed; "
-            f"from your disk come {known}"
-        )
-    if kind == "pen-glyphs":
-        return parted(_pen_glyphs(name, colon, rest, pixels))
-    if not rest:
-        raise ValueError(f"data {name!r}: after a colon comes where it is, {kind}:PATH")
-    return READERS[kind](rest, pixels)
-
-
-def _pen_glyphs(name: str, colon: str, seed: str, pixels: int) -> Dataset:
-    if colon and not seed.isdecimal():
-        raise ValueError(f"data {name!r}: after the colon comes a seed, a whole number as in pen-glyphs:7")
-    drawn = min(pixels, 35)
-    return _at_size(datasets.pen_glyphs(size=drawn, rng=np.random.default_rng(int(seed or 0))), pixels)
-
-
-def _at_size(data: Dataset, pixels: int) -> Dataset:
-    if data.images.shape[1:3] == (pixels, pixels):
-        return data
-    return data._replace(images=datasets.resized(data.images, pixels))
-
-
-def parted(data: Dataset) -> Data:
-    """What is learnt from, watched and judged by: sets of classes that have none in common.
-
-    Every third alphabet is for testing, and every fifth of the others (or the last of fewer) for validation. Where
-    there are no three alphabets the same is done with classes, and at least two are in each set.
-    """
-    alphabets = len(np.unique(data.groups))
-    if alphabets >= 3:
-        rest, test = datasets.split(data)
-        return Data(*datasets.split(rest, every=min(5, len(np.unique(rest.groups)))), test)
-    classes = len(np.unique(data.labels))
-    if classes < 6:
-        raise ValueError(
-            f"{classes} classes are too few: two to learn from, two to watch and two to be judged by make 6 at least"
-        )
-    rest, test = datasets.split(data, by="classes")
-    return Data(*datasets.split(rest, every=min(5, len(np.unique(rest.labels)) // 2), by="classes"), test)
-
-
-def _authors_parts(read: Callable[..., Dataset]) -> Callable[[str, int], Data]:
-    """Of a set that its authors divided: images to learn from are of their training part, all others of their test."""
-
-    def load_parts(path: str, pixels: int) -> Data:
-        if not Path(path).is_dir():
-            raise ValueError(f"{path} is no folder: name the one that holds the four idx files")
-        learnt, judged = (parted(read(path, part)) for part in ("train", "test"))
-        return Data(*(_at_size(part, pixels) for part in (learnt.train, judged.validation, judged.test)))
-
-    return load_parts
-
-
-READERS: dict[str, Callable[[str, int], Data]] = {
-    "omniglot": lambda path, pixels: parted(datasets.omniglot(path, pixels)),
-    "mnist": _authors_parts(datasets.mnist),
-    "fashion-mnist": _authors_parts(datasets.fashion_mnist),
-    "folder": lambda path, pixels: parted(datasets.folder(path, pixels)),
-}
 
 
 class Run(NamedTuple):
@@ -307,16 +230,29 @@ def _train(settings: Settings, method: Method, data: Data, start: Standing, fold
         say(f"  {name:11}{part}")
     say(f"  {tree.size(start.params):,} parameters; at most {settings.steps:,} steps or {settings.minutes:g} min")
     say(f"  {how_it_runs(method, start.params)}\n")
-    end = start
+    end, busy = start, 0.0
     if not _over(settings, start.step, start.seconds):
         ready = Data(*(method.prepared(part) for part in data))
-        end = _Loop(settings, method, ready, _fingerprint(data.train), folder, say).run(start)
+        loop = _Loop(settings, method, ready, _fingerprint(data.train), folder, say)
+        end, busy = loop.run(start), loop.busy
     say(f"\ntrained {end.step:,} steps in {end.seconds:.1f} s; now the examination on classes it has never seen ...")
     run = open_run(folder)
-    results = report.examine(run, data)
+    results = experiments.examine(run, data)
     results |= {"train_seconds": round(end.seconds, 2), "steps": end.step, "settings": settings.as_dict()}
+    results |= {"busy": round(busy, 2), "machine": machine()}
     report.write(folder / "report.json", results)
     return run._replace(report=results)
+
+
+def machine() -> dict[str, Any]:
+    """Where and with what a run was made: cores, and versions."""
+    return {
+        "cores": os.cpu_count(),
+        "processor": platform.machine(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "minisiam": VERSION,
+    }
 
 
 def how_it_runs(method: Method, params: Params) -> str:
@@ -358,6 +294,7 @@ class _Loop:
         self.fingerprint, self.folder = fingerprint, folder
         self.monitor = Monitor(settings, method, data)
         self.pause = SECONDS_BETWEEN_RECORDS
+        self.busy = 0.0  # how many cores were at work, on the average
 
     def run(self, start: Standing) -> Standing:
         """Train until the steps are made, the time is over, or someone stops it by hand; where it is then."""
@@ -368,7 +305,7 @@ class _Loop:
         self._save(start)
         self.say(Monitor.HEADER)
         now, self.last = start, time.perf_counter()
-        began = self.last - start.seconds
+        began, worked = self.last - start.seconds, time.process_time()
         # where the encoder shares out its work, threads of the products would only be in its way
         one_thread = one_blas_thread if method.encoder.kind[:1] == ("sharded",) else nullcontext()
         steps = fit_from(method.network, start.params, start.optimizer, method.optimizer, batches, start.step)
@@ -386,6 +323,7 @@ class _Loop:
             except KeyboardInterrupt:
                 self.say("stopped by hand: what was learnt so far is kept, and --resume goes on from here")
                 self._save(now)
+        self.busy = (time.process_time() - worked) / max(1e-9, now.seconds - start.seconds)
         if now.step < settings.steps and _over(settings, now.step, now.seconds):
             self.say(f"{settings.minutes:g} minutes were over after {now.step:,} of {settings.steps:,} steps: {MORE}")
         return now

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import augment, encoders, losses, miners, require
+from .sources import UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +83,9 @@ READS = {
 DISTANCES = ("l2", "squared-l2", "l1", "weighted-l1", "cosine", "dot")
 USUAL = {"n-pair": "dot", "lifted": "l2", "generalised-lifted": "l2", "cosine-embedding": "cosine"}
 COSINE = ("circle", "tuplet-margin", "angular", "histogram", "fast-ap", *PROXIES)  # these speak of angles
-ENCODERS = ("conv2", "mlp", "bielski", "conv4", "koch28", "koch35", "koch105")
+ENCODERS = ("conv2", "mlp", "bielski", "conv3", "conv4", "hoffer", "koch28", "koch35", "koch105")
+FEATURES = ("conv3", "conv4", "hoffer")  # these can end without a dense layer, --embedding-size 0
+OPTIMIZERS = ("adam", "sgd")
 # what happens to every image of a training batch: (images, rng) → images
 AUGMENTS: dict[str, Callable[..., Any]] = {
     "none": lambda images, rng: images,
@@ -114,8 +117,12 @@ class Settings:
     """Everything that decides a run; what is None is filled in with what goes with the rest.
 
     `classes` is how many letters a run was trained on, which a network with proxies has to know: `runs.train` fills it
-    in. `log_every` is how many steps there are from record to record in the log; 0 leaves it to the clock. `data` is
-    what `runs.load` calls the data.
+    in. `log_every` is how many steps there are from record to record in the log; 0 leaves it to the clock. `data` and
+    `unseen` are words of `sources.load`. `poses` is in how many of the eight poses of a square a class is met, each of
+    them a class of its own. `batch` counts images, `per_class` of them of one class where a whole batch is compared.
+    `pairs` is how many pairs there are in all, drawn once and met again in every epoch; 0 draws new ones for ever.
+    `views` is how many distortions of an image are averaged at test time, beside the plain examination. `preset` is the
+    experiment that the settings come from.
     """
 
     network: str = "batch"
@@ -128,15 +135,23 @@ class Settings:
     normalize: bool = False
     plain: bool = False
     augment: str = "none"
+    poses: int = 8
+    batch: int = None  # type: ignore[assignment]
+    per_class: int = 4
+    pairs: int = 0
+    views: int = 0
     embedding_size: int = 128
     classes: int = 0
     seed: int = 0
     steps: int = None  # type: ignore[assignment]
     minutes: float = 1.0
+    optimizer: str = "adam"
     learning_rate: float = None  # type: ignore[assignment]
-    weight_decay: float = 0.05
+    weight_decay: float = None  # type: ignore[assignment]
     log_every: int = 0
     data: str = "pen-glyphs"
+    unseen: str = "third"
+    preset: str = ""
 
     def __post_init__(self) -> None:
         require.one_of("network", self.network, LOSSES)
@@ -158,20 +173,42 @@ class Settings:
         require.whole("seed", self.seed, 0)
         self._fill_in("steps", 2500 if self.network == "batch" else 5000)  # 256 images a step, or about half of that
         require.whole("steps", self.steps, 1)
-        require.whole("embedding-size", self.embedding_size, 1)
+        require.whole("embedding-size", self.embedding_size, 0 if self.encoder in FEATURES else 1)
         require.whole("log-every", self.log_every, 0)
         require.between("minutes", self.minutes, 0, open_low=True)
+        self._check_batches(kind)
+        require.one_of("optimizer", self.optimizer, OPTIMIZERS)
         self._fill_in("learning_rate", self._usual_rate(kind))
         require.between("learning-rate", self.learning_rate, 0, open_low=True)
+        self._fill_in("weight_decay", 0.05 if self.optimizer == "adam" else 5e-4)
         require.between("weight-decay", self.weight_decay, 0)
+        if ":" not in self.unseen:
+            require.one_of("unseen", self.unseen, UNSEEN)
         if self.embedding_size == 1 and self.distance == "cosine":
             raise ValueError("the cosine of two numbers is ±1 and says nothing: use --embedding-size 2 or more")
 
     def _usual_rate(self, kind: str) -> float:
         """What was found by search on validation alphabets; the hardest triplets of a batch collapse at more."""
+        if self.optimizer == "sgd":
+            return 1e-2
         if self.network != "batch":
             return 3e-3
         return 1e-3 if kind == "triplets" else 1e-2
+
+    def _check_batches(self, kind: str) -> None:
+        require.one_of("poses", str(self.poses), ("1", "8"))
+        require.whole("views", self.views, 0)
+        self._fill_in("batch", {"siamese": 128, "verification": 128, "triplet": 144}.get(self.network, 256))
+        together = {"siamese": 2, "verification": 2, "triplet": 3}.get(self.network, self.per_class)
+        require.whole("per-class", self.per_class, 2)
+        require.whole("batch", self.batch, 2 * together)
+        if self.batch % together:
+            raise ValueError(f"--batch {self.batch} is no multiple of {together}, which come together")
+        if kind in ("episodes", "views") and self.per_class != 4:
+            raise ValueError(f"--loss {self.loss} has a way of its own with its images: leave --per-class out")
+        require.whole("pairs", self.pairs, 0)
+        if self.pairs and self.network not in ("siamese", "verification"):
+            raise ValueError("--pairs counts the pairs of --network siamese or verification: leave it out here")
 
     def _fill_in(self, name: str, value: Any) -> None:
         if getattr(self, name) is None:

@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from minisiam import augment, datasets, methods, runs, settings, tree
+from minisiam import augment, batching, datasets, methods, runs, settings, sources, tree
 from minisiam.augment import Parts, affine, dihedral, distorted, elastic, grid, moved, shifted, warp
 from minisiam.settings import Settings
 
@@ -396,7 +396,7 @@ CHOSEN = [
 @pytest.fixture(scope="module")
 def small(glyphs):
     rest, test = datasets.split(glyphs)
-    return runs.Data(*datasets.split(rest, every=5), test)
+    return sources.Data(*datasets.split(rest, every=5), test)
 
 
 @pytest.mark.parametrize("name", ["affine", "elastic"])
@@ -421,8 +421,13 @@ def test_the_same_batches_come_and_only_their_images_are_distorted(small, chosen
 @pytest.mark.parametrize("chosen", CHOSEN, ids=lambda s: s.title)
 def test_without_distortions_the_stream_is_as_it_was(small, chosen):
     assert chosen.augment == "none"
-    kind = settings.kind_of(chosen.loss) if chosen.network == "batch" else chosen.network
-    assert methods.build(chosen).batches is methods.BATCHES[kind]
+    assert chosen.as_dict()["poses"] == 8
+    plans = [batching.build(chosen).plan(small.train, np.random.default_rng(1)) for _ in range(2)]
+    shown = batching.build(chosen)(small.train, np.random.default_rng(1))
+    for plan, again, batch in islice(zip(*plans, shown, strict=True), 2):
+        assert [len(part) for part in plan] == [len(part) for part in again]
+        for image in (part for part in batch if part.ndim == 4):
+            assert np.isin(image.sum(axis=(1, 2, 3)).round(2), small.train.images.sum(axis=(1, 2, 3)).round(2)).all()
 
 
 @pytest.mark.parametrize("name", ["affine", "elastic"])

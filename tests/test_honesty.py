@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from minisiam import datasets, evaluate, pairwise, report, runs
+from minisiam import datasets, evaluate, pairwise, report, sources
 
 WAY = 20
 
 
 @pytest.fixture(scope="module")
 def test_set():
-    return runs.parted(datasets.pen_glyphs(drawers=6)).test
+    return sources.parted(datasets.pen_glyphs(drawers=6)).test
 
 
 def score(z, data, episodes=400, labels=None):

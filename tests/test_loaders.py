@@ -12,7 +12,7 @@ import fuzz
 import numpy as np
 import pytest
 
-from minisiam import cli, datasets, evaluate, runs, settings
+from minisiam import cli, datasets, evaluate, runs, settings, sources
 from minisiam.datasets import DamagedFile
 from minisiam.datasets.pictures import by_area, picture
 
@@ -306,21 +306,21 @@ def test_no_file(tmp_path):
 
 
 def test_parted_by_alphabets_and_by_classes(tmp_path, rng, small):
-    parts = runs.load(f"omniglot:{small}", 15)
+    parts = sources.load(f"omniglot:{small}", 15)
     assert [len(np.unique(part.groups)) for part in parts] == [1, 1, 1]
     fixtures.mnist(tmp_path, rng)
-    digits = runs.load(f"mnist:{tmp_path}", 28)
+    digits = sources.load(f"mnist:{tmp_path}", 28)
     assert [np.unique(part.labels).tolist() for part in digits] == [[0, 1, 4, 6, 9], [3, 7], [2, 5, 8]]
     test = datasets.mnist(tmp_path, "test")
     np.testing.assert_array_equal(digits.test.images, test.images[np.isin(test.labels, [2, 5, 8])])
     train = datasets.mnist(tmp_path, "train")
     np.testing.assert_array_equal(digits.train.images, train.images[np.isin(train.labels, [0, 1, 4, 6, 9])])
-    assert runs.load(f"fashion-mnist:{tmp_path}", 35).test.images.shape[1:] == (35, 35, 1)
+    assert sources.load(f"fashion-mnist:{tmp_path}", 35).test.images.shape[1:] == (35, 35, 1)
     for classes in range(6, 40):
         labels = np.repeat(np.arange(classes), 2)
         zeros = np.zeros_like(labels)
         images = np.zeros((len(labels), 4, 4, 1), np.float32)
-        made = runs.parted(datasets.Dataset(images, labels, zeros, zeros + datasets.UNKNOWN, ("x",)))
+        made = sources.parted(datasets.Dataset(images, labels, zeros, zeros + datasets.UNKNOWN, ("x",)))
         assert min(len(np.unique(part.labels)) for part in made) >= 2
         assert sum(len(part.labels) for part in made) == len(labels)
 
@@ -339,7 +339,7 @@ def test_names_of_data(tmp_path, name, message):
     (tmp_path / "few" / "a").mkdir(parents=True)
     (tmp_path / "few" / "a" / "1.pgm").write_bytes(b"P5 1 1 255\nx")
     with pytest.raises(ValueError, match=message):
-        runs.load(name.format(file=tmp_path / "file", few=tmp_path / "few"))
+        sources.load(name.format(file=tmp_path / "file", few=tmp_path / "few"))
 
 
 # the command line, on data of its own
@@ -371,12 +371,12 @@ def test_train_evaluate_and_show_your_own_pictures(pictures, tmp_path, capsys):
     assert "use a smaller way" in capsys.readouterr().err
     questions = tmp_path / "all_runs.zip"
     questions.write_bytes(fixtures.zipped(fixtures.official(np.random.default_rng(0))))
-    assert cli.main(["evaluate", out, "--official", str(questions), "--json"]) == 0
+    assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}", "--json"]) == 0
     answered = json.loads(capsys.readouterr().out)
     assert answered["pixels"]["accuracy"] == answered["this network"]["accuracy"] == 1
-    assert cli.main(["evaluate", out, "--official", str(questions)]) == 0
+    assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}"]) == 0
     assert "400 questions" in capsys.readouterr().out
-    assert cli.main(["evaluate", out, "--official", str(questions), "--way", "5"]) == 1
+    assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}", "--way", "5"]) == 1
     assert "leave --way out" in capsys.readouterr().err
     assert cli.main(["plot", out]) == 0
     assert cli.main(["xray", "--run", out]) == 0
@@ -397,7 +397,7 @@ def test_train_evaluate_and_show_your_own_pictures(pictures, tmp_path, capsys):
 def test_every_way_of_training_takes_few_classes(pictures, tmp_path, words):
     settings_of = cli.parser().parse_args(["train", "--data", f"folder:{pictures}", "--steps", "2", *words])
     chosen = {k: v for k, v in vars(settings_of).items() if k not in ("command", "out")}
-    data = runs.load(settings_of.data)
+    data = sources.load(settings_of.data)
     done = runs.train(settings.Settings(**chosen), data, tmp_path / "run", lambda line: None)
     assert done.report["one_shot"]["way"] == 2
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minisiam import checkpoint, cli, datasets, methods, report, runs, train, tree
+from minisiam import checkpoint, cli, datasets, methods, report, runs, sources, train, tree
 from minisiam.settings import Settings
 
 SETTINGS = {
@@ -38,7 +38,7 @@ class Killed(BaseException):
 @pytest.fixture(scope="module")
 def small(glyphs):
     rest, test = datasets.split(glyphs)
-    return runs.Data(*datasets.split(rest, every=5), test)
+    return sources.Data(*datasets.split(rest, every=5), test)
 
 
 @pytest.fixture

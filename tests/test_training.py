@@ -7,14 +7,14 @@ from itertools import islice, repeat
 import numpy as np
 import pytest
 
-from minisiam import checkpoint, datasets, methods, miners, optimizers, report, runs, settings, train, tree
+from minisiam import checkpoint, datasets, methods, miners, optimizers, report, runs, settings, sources, train, tree
 from minisiam.settings import Settings
 
 
 @pytest.fixture(scope="module")
 def small(glyphs):
     rest, test = datasets.split(glyphs)
-    return runs.Data(*datasets.split(rest, every=5), test)
+    return sources.Data(*datasets.split(rest, every=5), test)
 
 
 def one_shot(method, params, data):

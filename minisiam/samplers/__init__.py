@@ -12,6 +12,7 @@ All but the episodes go through every image, or every class, in a new order befo
 
 from .batches import (
     PkPopulation,
+    epochs_of_pairs,
     pair_indices,
     pairs,
     pk,
@@ -27,6 +28,7 @@ __all__ = [
     "PkPopulation",
     "episode_indices",
     "episodes",
+    "epochs_of_pairs",
     "pair_indices",
     "pairs",
     "pk",

@@ -6,6 +6,7 @@ Each as images and, by a function whose name ends in `_indices`, as rows of the 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -59,6 +60,20 @@ def pair_indices(
     for first in chunks(len(labels), size, rng):
         order = rng.permutation(is_same)
         yield first, np.where(order, table.positive(first, rng), table.negative(first, rng)), order
+
+
+def epochs_of_pairs(
+    labels: Array, rng: Generator, count: int, size: int = 64, same: float = 0.5, groups: Array | None = None
+) -> Iterator[tuple[Array, Array, Array]]:
+    """`pair_indices`, but of `count` pairs that are drawn once: each comes once an epoch, in an order of chance.
+
+    Koch et al. (2015), §3.1, train on 30,000, 90,000 and 150,000 pairs. Parameters and yield as in `pair_indices`.
+    """
+    require.whole("count", count, size)
+    drawn = islice(pair_indices(labels, rng, size, same, groups), -(-count // size))
+    first, second, order = (np.concatenate(part)[:count] for part in zip(*drawn, strict=True))
+    for some in chunks(count, size, rng):
+        yield first[some], second[some], order[some]
 
 
 def triplets(

@@ -1,0 +1,222 @@
+"""The experiments. An entry says what is trained, in words of the command line, and what the paper claims of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import judges
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..runs import Run
+    from ..sources import Data
+
+
+class Claim(NamedTuple):
+    """A number of a paper, and the one beside it.
+
+    what : in words;   published : the paper's number, as it is to be read
+    found : where ours is in report.json, "verification.accuracy"
+    least, most : ours agrees with the claim if it lies between them
+    percent : whether ours is a share, to be shown as a percentage
+    """
+
+    what: str
+    published: str
+    found: str
+    least: float = float("-inf")
+    most: float = float("inf")
+    percent: bool = True
+
+
+class Order(NamedTuple):
+    """A claim about several experiments: each does better than the one before, by `gap`, on the same number."""
+
+    what: str
+    published: str
+    names: tuple[str, ...]
+    found: str
+    gap: float = 0.0
+    percent: bool = True
+
+
+class Experiment(NamedTuple):
+    """about : what it is, in a line;   paper : whose;   data : what `--data` takes;   settings : what is not as usual.
+
+    judge, figures : functions of a run and its data, to numbers and to pictures by name
+    page : the figures that stand in the page of results
+    """
+
+    about: str
+    paper: str
+    data: str
+    settings: dict[str, Any]
+    claims: tuple[Claim, ...] = ()
+    judge: Callable[[Run, Data], dict[str, Any]] | None = None
+    figures: Callable[[Run, Data], dict[str, Any]] | None = None
+    page: tuple[str, ...] = ()
+
+
+LAKE = "Lake, Salakhutdinov & Tenenbaum 2015, 2019"
+KOCH = "Koch, Zemel & Salakhutdinov 2015"
+HOFFER = "Hoffer & Ailon 2015"
+OMNIGLOT: dict[str, Any] = {
+    "encoder": "conv3",
+    "embedding_size": 0,
+    "norm": "batch",
+    "augment": "affine",
+    "views": 10,
+    "batch": 128,
+    "learning_rate": 3e-3,
+    "unseen": "none",
+}
+VERIFIED: dict[str, Any] = {  # Koch's network and schedule
+    "network": "verification",
+    "encoder": "koch28",
+    "distance": "weighted-l1",
+    "embedding_size": 1024,
+    "poses": 1,
+    "optimizer": "sgd",
+    "steps": 3000,
+    "minutes": 15,
+}
+TRIPLETS: dict[str, Any] = {
+    "encoder": "hoffer",
+    "embedding_size": 0,
+    "unseen": "images",
+    "poses": 1,
+    "batch": 130,
+    "per_class": 13,
+    "steps": 3000,
+    "minutes": 30,
+    "learning_rate": 1e-3,
+}
+
+
+def _verified(published: float, least: float = 0.0) -> tuple[Claim, ...]:
+    """Koch's table: verification of pairs of unseen alphabets."""
+    return (Claim("same letter or not, unseen alphabets", f"{published} %", "verification.accuracy", least=least),)
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "omniglot-minimal": Experiment(
+        "One-shot classification of letters, learnt from five alphabets",
+        LAKE,
+        "omniglot:images_background_small1.zip",
+        OMNIGLOT | {"steps": 3000, "minutes": 10},
+        (
+            Claim(
+                "20-way one-shot error within an alphabet",
+                "23.2 % ConvNet, 30.1 % prototypes",
+                "found.error",
+                most=0.15,
+            ),
+            Claim("the same, averaged at test time", "–", "found.averaged_error", most=0.15),
+            Claim("20-way, unstructured (not to be compared)", "–", "found.unstructured_20_way_error"),
+        ),
+        judges.omniglot,
+        page=("by_alphabet",),
+    ),
+    "omniglot-30": Experiment(
+        "One-shot classification of letters, learnt from all background alphabets",
+        LAKE,
+        "omniglot:images_background.zip",
+        OMNIGLOT | {"steps": 10000, "minutes": 60},
+        (
+            Claim(
+                "20-way one-shot error within an alphabet",
+                "13.5 % ConvNet, 13.7 % prototypes, 8.0 % Koch",
+                "found.error",
+                most=0.07,
+            ),
+            Claim("the same, averaged at test time", "–", "found.averaged_error", most=0.07),
+            Claim(
+                "20-way, unstructured, 4 turns as classes",
+                "4.0 % (Snell 2017)",
+                "found.unstructured_20_way_error",
+                most=0.04,
+            ),
+            Claim(
+                "5-way, unstructured, 4 turns as classes",
+                "1.2 % (Snell 2017)",
+                "found.unstructured_5_way_error",
+                most=0.012,
+            ),
+        ),
+        judges.omniglot,
+        page=("by_alphabet",),
+    ),
+    **{
+        f"koch-{thousands}k{'-affine' * distorted}": Experiment(
+            f"Verification of letters from {thousands},000 pairs{', distorted' * distorted}",
+            KOCH,
+            "omniglot:images_background.zip",
+            VERIFIED | {"pairs": 1000 * thousands, "augment": "affine" if distorted else "none"},
+            _verified(published, 0.934 if (thousands, distorted) == (150, True) else 0.0),
+        )
+        for (thousands, distorted), published in {
+            (30, False): 90.61,
+            (90, False): 91.54,
+            (150, False): 91.63,
+            (30, True): 91.90,
+            (90, True): 93.15,
+            (150, True): 93.42,
+        }.items()
+    },
+    "koch-dense": Experiment(
+        "Verification of letters by two dense layers in the place of convolutions",
+        KOCH,
+        "omniglot:images_background.zip",
+        VERIFIED | {"encoder": "mlp", "pairs": 150_000, "augment": "affine"},
+        (Claim("20-way one-shot within an alphabet", "58.3 %", "one_shot.accuracy"),),
+    ),
+    "hoffer-triplet": Experiment(
+        "Digits embedded by the ratio loss of triplets",
+        HOFFER,
+        "mnist:FOLDER",
+        TRIPLETS | {"distance": "l2", "loss": "ratio", "miner": "all-triplets"},
+        (
+            Claim("nearest neighbour", "99.54 %", "found.nearest", least=0.992),
+            Claim("linear classifier, closed form", "99.54 %", "found.linear", least=0.992),
+        ),
+        judges.digits,
+    ),
+    "hoffer-siamese": Experiment(
+        "Digits embedded by the contrastive loss of pairs, by the same network in the same time",
+        HOFFER,
+        "mnist:FOLDER",
+        TRIPLETS | {"distance": "l2", "loss": "contrastive", "miner": "all-pairs"},
+        (Claim("nearest neighbour", "97.9 %", "found.nearest"), Claim("linear classifier", "97.9 %", "found.linear")),
+        judges.digits,
+    ),
+}
+ONE_SHOT = Order(
+    "convolutions above dense layers, one-shot, by 25 points",
+    "58.3 < 92.0 %",
+    ("koch-dense", "koch-150k-affine"),
+    "one_shot.accuracy",
+    gap=0.25,
+)
+ORDERS: tuple[Order, ...] = (
+    Order(
+        "more pairs verify better",
+        "90.61 < 91.54 < 91.63 %",
+        ("koch-30k", "koch-90k", "koch-150k"),
+        "verification.accuracy",
+    ),
+    Order(
+        "more pairs verify better, distorted",
+        "91.90 < 93.15 < 93.42 %",
+        ("koch-30k-affine", "koch-90k-affine", "koch-150k-affine"),
+        "verification.accuracy",
+    ),
+    *(
+        Order(
+            f"distortions help, {n},000 pairs", published, (f"koch-{n}k", f"koch-{n}k-affine"), "verification.accuracy"
+        )
+        for n, published in ((30, "90.61 < 91.90 %"), (90, "91.54 < 93.15 %"), (150, "91.63 < 93.42 %"))
+    ),
+    ONE_SHOT,
+    Order("triplets above pairs", "97.9 < 99.54 %", ("hoffer-siamese", "hoffer-triplet"), "found.nearest"),
+)
