@@ -90,11 +90,12 @@ def parted(data: Dataset, unseen: str = "third") -> Data:
     "third": every third alphabet is for testing, and every fifth of the others (or the last of fewer) for validation.
     Where there are no three alphabets the same is done with classes, and at least two are in each set. "fifth": every
     fifth is held out, of which the last is watched. "images": every third image of each class is for testing, and every
-    tenth of the others for validation.
+    tenth of the others for validation, or of fewer the last.
     """
     if unseen == "images":
         rest, test = _by_images(data, 3)
-        return Data(*_by_images(rest, 10), test)
+        smallest = int(np.unique(rest.labels, return_counts=True)[1].min())
+        return Data(*_by_images(rest, min(10, smallest // 2)), test)
     by = "alphabets" if len(np.unique(data.groups)) >= (3 if unseen == "third" else 10) else "classes"
     count = len(np.unique(data.groups if by == "alphabets" else data.labels))
     least = {"third": 3 if by == "alphabets" else 6, "fifth": 10 if by == "alphabets" else 20}[unseen]
@@ -128,7 +129,7 @@ def _by_images(data: Dataset, every: int) -> tuple[Dataset, Dataset]:
 
 def _apart(learnt: Dataset, others: Dataset, name: str, unseen: str) -> Data:
     """All of one set to learn from; of the other what is new, of which every fourth alphabet is watched."""
-    known = np.isin(others.names, learnt.names)[others.groups]
+    known = np.isin(others.names, [learnt.names[group] for group in np.unique(learnt.groups)])[others.groups]
     others = others.where(~known)
     if not others.has_alphabets or len(np.unique(others.groups)) < 4:
         raise ValueError(f"--unseen {unseen} has fewer than four alphabets that --data {name} does not have")

@@ -116,6 +116,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             Claim("20-way, unstructured (not to be compared)", "–", "found.unstructured_20_way_error"),
         ),
         judges.omniglot,
+        judges.omniglot_figures,
         page=("by_alphabet",),
     ),
     "omniglot-30": Experiment(
@@ -145,6 +146,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             ),
         ),
         judges.omniglot,
+        judges.omniglot_figures,
         page=("by_alphabet",),
     ),
     **{

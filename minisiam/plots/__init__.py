@@ -9,12 +9,14 @@ try:
 except ImportError as error:
     raise ImportError("figures need matplotlib: pip install 'minisiam[figures]'") from error
 
+from .alphabets import alphabet_errors
 from .gradients import gradient_page
 from .sheets import distortion_sheet, few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
 from .training import clusters, curves, distances, one_shot_bars, plane_of
 from .xray import xray
 
 __all__ = [
+    "alphabet_errors",
     "clusters",
     "curves",
     "distances",
