@@ -90,6 +90,7 @@ OPTIMIZERS = ("adam", "sgd")
 AUGMENTS: dict[str, Callable[..., Any]] = {
     "none": lambda images, rng: images,
     "affine": augment.affine,
+    "wide": partial(augment.affine, turn=15.0, shift=0.04, each=0.7),
     "elastic": augment.elastic,
 }
 # the margin of a loss that has one, in the units of each distance: found by search on training alphabets

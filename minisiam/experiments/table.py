@@ -65,7 +65,7 @@ OMNIGLOT: dict[str, Any] = {
     "encoder": "conv3",
     "embedding_size": 0,
     "norm": "batch",
-    "augment": "affine",
+    "augment": "wide",
     "views": 10,
     "batch": 128,
     "learning_rate": 3e-3,
