@@ -104,7 +104,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "One-shot classification of letters, learnt from five alphabets",
         LAKE,
         "omniglot:images_background_small1.zip",
-        OMNIGLOT | {"steps": 3000, "minutes": 10},
+        OMNIGLOT | {"steps": 1800, "minutes": 10},
         (
             Claim(
                 "20-way one-shot error within an alphabet",
@@ -123,7 +123,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "One-shot classification of letters, learnt from all background alphabets",
         LAKE,
         "omniglot:images_background.zip",
-        OMNIGLOT | {"steps": 10000, "minutes": 60},
+        OMNIGLOT | {"steps": 7000, "minutes": 60},
         (
             Claim(
                 "20-way one-shot error within an alphabet",
