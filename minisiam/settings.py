@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from . import augment, encoders, losses, miners, require
@@ -132,6 +133,7 @@ class Settings:
     loss: str | None = None
     miner: str | None = None
     margin: float | None = None
+    temperature: float | None = None
     norm: str = "none"
     normalize: bool = False
     plain: bool = False
@@ -171,6 +173,7 @@ class Settings:
             self._fill_in("miner", "all-pairs" if kind == "pairs" else "batch-hard")
         self._check_miner(kind)
         self._check_margin()
+        self._check_temperature()
         require.whole("seed", self.seed, 0)
         self._fill_in("steps", 2500 if self.network == "batch" else 5000)  # 256 images a step, or about half of that
         require.whole("steps", self.steps, 1)
@@ -253,6 +256,15 @@ class Settings:
         if self.distance == "cosine" and margin > 2:
             raise ValueError(f"cosine distances lie between 0 and 2, so a margin of {margin:g} can never be kept")
 
+    def _check_temperature(self) -> None:
+        if self.temperature is not None:
+            if "temperature" not in signature(FUNCTIONS[str(self.loss)]).parameters:
+                tempered = [name for name, f in FUNCTIONS.items() if "temperature" in signature(f).parameters]
+                raise ValueError(
+                    f"--loss {self.loss} has no temperature: leave it out, or use one of {', '.join(tempered)}"
+                )
+            require.between("temperature", self.temperature, 0, open_low=True)
+
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Settings:
         """Settings from a file; what this version does not know is an error."""
@@ -269,6 +281,7 @@ class Settings:
     def title(self) -> str:
         """In the words of the equation."""
         margin = f" (margin {self.margin:g})" if self.margin is not None else ""
+        margin += f" (temperature {self.temperature:g})" if self.temperature is not None else ""
         miner = f" over {self.miner}" if self.miner else ""
         sphere = " on the unit sphere" if self.normalize else ""
         distorted = "" if self.augment == "none" else f", {self.augment} distortions"

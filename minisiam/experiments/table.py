@@ -65,6 +65,7 @@ OMNIGLOT: dict[str, Any] = {
     "encoder": "conv3",
     "embedding_size": 0,
     "norm": "batch",
+    "temperature": 0.03,
     "augment": "wide",
     "views": 10,
     "batch": 128,
