@@ -43,6 +43,6 @@ def alphabet_errors(errors: Mapping[str, Mapping[str, float]], title: str) -> Fi
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", alpha=0.25)
     axes.invert_yaxis()
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="upper right")
     plain(axes)
     return figure
