@@ -1,4 +1,4 @@
-"""The command line: `minisiam train | evaluate | plot | data | check | xray | compare-losses`."""
+"""The command line: `minisiam train | evaluate | plot | data | check | xray | compare-losses | compare-methods`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from . import __version__, datasets, report
 from . import settings as words
-from .commands import check, compare_losses, data, evaluate, plot, train, xray
+from .commands import check, compare_losses, compare_methods, data, evaluate, plot, train, xray
 from .encoders import NORMS
+from .fair import Protocol
 from .miners import MINERS
 from .settings import Settings
 
@@ -65,6 +66,18 @@ One name, many functions: "the triplet loss" and "the contrastive loss" of well-
 
     minisiam compare-losses                           twelve points of four classes
     minisiam compare-losses --data batch.npz          your own: arrays z (n, d) and labels (n,)
+"""
+METHODS = """\
+Every loss on one protocol: the same encoder, batches, budget and search, several seeds, and which differences are none.
+
+    minisiam compare-methods                          all losses, 60 s a run: about three hours
+    minisiam compare-methods --losses supcon,hinge,cosface --seconds 20 --out mine
+    minisiam compare-methods --out mine               goes on where it was stopped or killed; nothing is run twice
+    minisiam compare-methods --out mine --seeds 10    more seeds of the same losses
+    minisiam compare-methods --out mine --draw        the figure and the table of what there is so far
+
+A budget in seconds is turned into steps by timing a step of each loss at the beginning. The learning rate, and the
+margin of contrastive and hinge, are searched for on training alphabets; other constants are those of `minisiam train`.
 """
 EVALUATE = """\
 Examine a run again: 20-way one-shot on unseen alphabets, beside pixels and the untrained network.
@@ -256,6 +269,23 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="another batch (default: %(default)s)")
     verb.add_argument("--json", action="store_true", help="print the rows as JSON")
     verb.set_defaults(command=compare_losses)
+
+    verb = verbs.add_parser(
+        "compare-methods", help="every loss on one protocol", description=METHODS, formatter_class=raw
+    )
+    agreed = Protocol()
+    verb.add_argument("--losses", metavar="A,B,C", help=f"some of {', '.join(words.FUNCTIONS)} (default: all)")
+    verb.add_argument("--seconds", type=float, metavar="S", help=f"budget of a run (default: {agreed.seconds:g})")
+    verb.add_argument(
+        "--steps", type=int, metavar="N", help="the same number of steps for all, in the place of seconds"
+    )
+    verb.add_argument("--seeds", type=int, metavar="N", help=f"runs of each loss (default: {agreed.seeds})")
+    verb.add_argument("--search", type=int, metavar="N", help=f"trials of each loss (default: {agreed.search})")
+    verb.add_argument("--draw", action="store_true", help="run nothing: the figure and the table of what there is")
+    verb.add_argument(
+        "--out", type=Path, default=Path("comparison"), metavar="FOLDER", help="where it is kept (default: %(default)s)"
+    )
+    verb.set_defaults(command=compare_methods)
 
     verb = verbs.add_parser("check", help="is this gradient right?", description=CHECK, formatter_class=raw)
     what = verb.add_mutually_exclusive_group(required=True)

@@ -35,6 +35,11 @@ ARROWS = {
     "train": set(),
     "xray": {"require", "numerics", "pairwise", "miners"},
     "evaluate": {"require", "layers", "pairwise", "samplers"},
+    "retrieval": {"require", "pairwise"},
+    "fair": {
+        *("require", "settings", "methods", "runs", "report", "train", "threads"),
+        *("datasets", "retrieval", "plots", "version"),
+    },
     "datasets": {"require"},
     "augment": {"require", "datasets"},
     "checkpoint": {"tree", "version"},
