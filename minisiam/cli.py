@@ -70,7 +70,7 @@ One name, many functions: "the triplet loss" and "the contrastive loss" of well-
 METHODS = """\
 Every loss on one protocol: the same encoder, batches, budget and search, several seeds, and which differences are none.
 
-    minisiam compare-methods                          all losses, 60 s a run: about three hours
+    minisiam compare-methods                          all losses, 60 s a run: about four hours
     minisiam compare-methods --losses supcon,hinge,cosface --seconds 20 --out mine
     minisiam compare-methods --out mine               goes on where it was stopped or killed; nothing is run twice
     minisiam compare-methods --out mine --seeds 10    more seeds of the same losses

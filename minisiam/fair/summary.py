@@ -103,8 +103,8 @@ def caption(protocol: Protocol, records: Records) -> str:
     return (
         "Pen glyphs: every image of the unseen test alphabets is a query among all others. Encoder conv2, "
         f"{budget} a run, {many} seed{'s' * (many > 1)}, search: {search}. Mean and 95 % interval over seeds. "
-        "Alike: not told apart from the best in MAP@R "
-        f"(paired t-test by seed, Holm-corrected, p ≥ {ALPHA:g}).{so_far}"
+        "Alike: these runs do not tell it apart from the "
+        f"best in MAP@R (paired t-test by seed, Holm-corrected, p ≥ {ALPHA:g}).{so_far}"
     )
 
 
@@ -158,9 +158,9 @@ def _how(protocol: Protocol) -> str:
     search = "No search: the learning rates and margins that `minisiam train` takes."
     if protocol.search:
         search = (
-            f"Search: {protocol.search} trials of 1/{SHORTER} of the steps, on three quarters of the training alphabets "
-            "and judged on the others; the first is what `minisiam train` takes, the others draw the learning rate "
-            f"log-uniformly from {low:g} to {high:g}, and the margin of those that have one."
+            f"Search: {protocol.search} trials of 1/{SHORTER} of the steps on 3/4 of the training alphabets, judged "
+            "by MAP@R on the others. The first is what `minisiam train` takes; the others draw the learning rate "
+            f"log-uniformly from {low:g} to {high:g}, and so the margin of those losses that have one."
         )
     return (
         f"Budget of a run: {budget}. {search} Batches: 64 letters × 4 images (two views: 128 × 2, verification: 64 "

@@ -34,7 +34,7 @@ def losses_compared(rows: Sequence[Any], caption: str = "", title: str = "Losses
     """
     if not rows:
         raise ValueError("rows is empty: there is no run to draw")
-    figure = Figure(figsize=(9.6, 0.29 * len(rows) + 2.6), layout="constrained")
+    figure = Figure(figsize=(11.5, 0.27 * len(rows) + 2.5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     families = list(dict.fromkeys(row.family for row in rows))
     looks = {family: (COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]) for k, family in enumerate(families)}
@@ -48,16 +48,16 @@ def losses_compared(rows: Sequence[Any], caption: str = "", title: str = "Losses
         _point(right, place, row.means["one_shot_error"], *looks[row.family], row.alike)
     left.set_yticks(range(len(rows)), [row.loss for row in rows])
     left.set_ylim(len(rows) - 0.5, -0.5)
-    left.set_xlabel("MAP@R (%): more is better\na tick is a run, a line the 95 % interval of the mean")
-    right.set_xlabel("one-shot error (%): less is better\n")
+    left.set_xlabel("MAP@R (%), more is better; a tick is a run")
+    right.set_xlabel("one-shot error (%), less is better")
     for axes in (left, right):
         axes.grid(axis="x", alpha=0.3)
         axes.tick_params(axis="y", length=0)
         plain(axes)
     figure.suptitle(title)
-    figure.legend(handles=_legend(looks), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    figure.legend(handles=_legend(looks), loc="outside right upper", frameon=False, alignment="left", title="reads")
     if caption:
-        figure.supxlabel(fill(caption, 118), fontsize=8.5, x=0.02, ha="left")
+        figure.supxlabel(fill(caption, 150), fontsize=9, x=0.02, ha="left")
     return figure
 
 
@@ -76,6 +76,6 @@ def _legend(looks: dict[str, tuple[str, str]]) -> list[Any]:
         for family, (colour, marker) in looks.items()
     ]
     hollow = Line2D(
-        [], [], color="0.2", marker="o", markerfacecolor="white", linewidth=2, label="different from the best"
+        [], [], color="0.2", marker="o", markerfacecolor="white", linewidth=2, label="hollow:\ndifferent from it"
     )
-    return [*families, Patch(color=BAND, label="on grey, filled: alike, not told apart from the best"), hollow]
+    return [*families, Patch(color=BAND, label="on grey, filled:\nnot told apart\nfrom the best"), hollow]
