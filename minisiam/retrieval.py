@@ -62,7 +62,7 @@ def scores(
 
         rₖ = k + #{references of other classes at a distance ≤ dₖ}
 
-    where ≤ lets a tie count against the model. With R references of its class,
+    where ≤ lets a tie, two equal numbers in D, count against the model. With R references of its class,
 
         P@1 = [r₁ = 1],     R-precision = (1/R) #{k : rₖ ≤ R},     MAP@R = (1/R) Σ_{k : rₖ ≤ R} k / rₖ
 
@@ -71,7 +71,7 @@ def scores(
 
     References
     ----------
-    Musgrave, Belongie, Lim 2020, A Metric Learning Reality Check, section 3.2.
+    Musgrave, Belongie, Lim 2020, A Metric Learning Reality Check.
     """
     require.dimensions(2, "(n, d), one embedding a row", z=z)
     require.finite(z=z)

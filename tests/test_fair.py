@@ -170,6 +170,8 @@ def test_stopped_by_hand_anywhere_it_goes_on_to_the_same_results(small, tmp_path
     assert without_time(tmp_path / "whole") == without_time(tmp_path / "parts")
     monkeypatch.setattr(running, "perform", None)  # nothing is run again
     assert fair.compare(tmp_path / "parts", agreed, small, quiet)
+    with pytest.raises(ValueError, match="--steps 9 would be another one"):
+        fair.compare(tmp_path / "parts", fair.Protocol(("supcon",), **TINY | {"steps": 9}), small, quiet)
 
 
 def test_a_torn_last_line_is_dropped_and_a_damaged_one_told(tmp_path):

@@ -42,7 +42,7 @@ def compare(folder: Path, protocol: Protocol, data: runs.Data, say: Say = print)
     folder
         Where the comparison is, or is to be. No other process may be working in it.
     protocol
-        What to run; of a folder that was begun `Protocol.extended` of its own.
+        What to run. Where the folder was begun before, `Protocol.extended` says what may change.
     data
         Training alphabets, and test alphabets that nothing but the runs is judged on.
     say
@@ -55,7 +55,8 @@ def compare(folder: Path, protocol: Protocol, data: runs.Data, say: Say = print)
     """
     before = ledger.begun(folder)
     if before is not None:
-        protocol = replace(protocol, pace=before.pace, machine=before.machine)
+        asked = ("losses", "seeds", "search", "seconds", "steps")
+        protocol = before.extended(**{name: getattr(protocol, name) for name in asked})
     ledger.agree(folder, protocol)
     records = ledger.mended(folder)
     try:
@@ -82,13 +83,14 @@ def _work(folder: Path, protocol: Protocol, records: ledger.Records, ready: dict
     missing = [task for task in tasks if task not in records]
     say(f"{len(tasks) - len(missing)} of {len(tasks)} are done" + ("" if missing else ": there is nothing to do"))
     cost = {task: protocol.steps_of(task) * protocol.pace[task.loss] for task in missing}
-    began, spent = time.perf_counter(), 0.0
-    for number, task in enumerate(missing, start=len(tasks) - len(missing) + 1):
+    began, timed, trained = time.perf_counter(), 0.0, 0.0
+    for number, task in enumerate(missing, start=1):
         records[task] = perform(task, protocol.settings(task, records), *ready[task.what])
         ledger.append(folder, records[task])
-        spent += cost.pop(task)
-        left = (time.perf_counter() - began) / spent * sum(cost.values())
-        say(f"{number:5}/{len(tasks)}  {_line(records[task])}   {_span(left)} left")
+        timed, trained = timed + cost.pop(task), trained + records[task]["seconds"]
+        judging = (time.perf_counter() - began - trained) / number
+        left = trained / timed * sum(cost.values()) + judging * len(cost)
+        say(f"{len(tasks) - len(cost):5}/{len(tasks)}  {_line(records[task])}   {_span(left)} left")
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -99,7 +99,7 @@ def caption(protocol: Protocol, records: Records) -> str:
     missing = len([task for task in protocol.tasks() if task not in records])
     so_far = f" So far: {missing} of {len(protocol.tasks())} trials and runs are missing." if missing else ""
     budget = f"{protocol.seconds:g} s" if protocol.steps is None else f"{protocol.steps:,} steps"
-    search = f"{protocol.search} trials each on training alphabets" if protocol.search else "none"
+    search = f"{_trials(protocol)} each on training alphabets" if protocol.search else "none"
     return (
         "Pen glyphs: every image of the unseen test alphabets is a query among all others. Encoder conv2, "
         f"{budget} a run, {many} seed{'s' * (many > 1)}, search: {search}. Mean and 95 % interval over seeds. "
@@ -150,6 +150,10 @@ def percent(found: Mean) -> str:
     return f"{100 * found.value:.1f}" + ("" if found.half != found.half else f" ± {100 * found.half:.1f}")
 
 
+def _trials(protocol: Protocol) -> str:
+    return f"{protocol.search} trial{'s' * (protocol.search > 1)}"
+
+
 def _how(protocol: Protocol) -> str:
     low, high = RATES
     budget = f"{protocol.seconds:g} s, turned into steps by timing a step of each loss once"
@@ -158,7 +162,7 @@ def _how(protocol: Protocol) -> str:
     search = "No search: the learning rates and margins that `minisiam train` takes."
     if protocol.search:
         search = (
-            f"Search: {protocol.search} trials of 1/{SHORTER} of the steps on 3/4 of the training alphabets, judged "
+            f"Search: {_trials(protocol)} of 1/{SHORTER} of the steps on 3/4 of the training alphabets, judged "
             "by MAP@R on the others. The first is what `minisiam train` takes; the others draw the learning rate "
             f"log-uniformly from {low:g} to {high:g}, and so the margin of those losses that have one."
         )
