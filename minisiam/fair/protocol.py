@@ -3,7 +3,7 @@
 Everything is alike but the loss: the encoder conv2 with 128 numbers, Adam with one schedule, P×K batches of 256 images
 (64 letters × 4, of views 128 × 2; verification's cross-entropy has a network and batches of its own, 64 pairs), one
 budget. A budget in seconds is turned into steps by timing a step of each loss once, so that a machine that is busy
-later takes nothing from a loss.
+later takes nothing from a loss; on one that is busy then, a budget in steps is the fairer.
 
 The search is over the learning rate, and over the margin where `Settings` has one; other constants of a loss, its
 temperature among them, are those of `settings.FUNCTIONS`. The first trial is what `minisiam train` takes. The others

@@ -104,7 +104,7 @@ def caption(protocol: Protocol, records: Records) -> str:
         "Pen glyphs: every image of the unseen test alphabets is a query among all others. Encoder conv2, "
         f"{budget} a run, {many} seed{'s' * (many > 1)}, search: {search}. Mean and 95 % interval over seeds. "
         "Alike: these runs do not tell it apart from the "
-        f"best in MAP@R (paired t-test by seed, Holm-corrected, p ≥ {ALPHA:g}).{so_far}"
+        f"best in MAP@R (paired t-test by seed, Holm-corrected, p\u00a0≥\u00a0{ALPHA:g}).{so_far}"
     )
 
 
