@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import __version__, datasets, experiments, export, methods, report, require, runs, sources
+from . import __version__, datasets, experiments, export, fair, methods, report, require, runs, sources
 from . import settings as words
 from .experiments import results
 from .ops import normalize
@@ -268,6 +268,24 @@ def compare_losses(arguments: argparse.Namespace) -> int:
     else:
         compare.run(z, labels, say)
     return 0
+
+
+def compare_methods(arguments: argparse.Namespace) -> int:
+    """`minisiam compare-methods`: 0 if all is done, 130 if it was stopped by hand."""
+    asked = {name: getattr(arguments, name) for name in ("seconds", "steps", "seeds", "search")}
+    if arguments.losses is not None:
+        asked["losses"] = tuple(loss.strip() for loss in arguments.losses.split(",") if loss.strip())
+    asked = {name: value for name, value in asked.items() if value is not None}
+    done = True
+    if not arguments.draw:
+        before = fair.begun(arguments.out)
+        protocol = fair.Protocol(**asked) if before is None else before.extended(**asked)
+        done = fair.compare(arguments.out, protocol, sources.load(Settings.data), say)
+    if find_spec("matplotlib") is None:
+        say("(no figure will be drawn: it needs matplotlib, pip install 'minisiam[figures]')")
+    for path in fair.draw(arguments.out):
+        say(path)
+    return 0 if done else 130
 
 
 def check(arguments: argparse.Namespace) -> int:

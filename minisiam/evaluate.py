@@ -153,24 +153,6 @@ def mean_score(values: Array) -> Score:
     return Score(mean, max(0.0, mean - half), min(1.0, mean + half))
 
 
-T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
-
-
-def t_interval(values: Array) -> tuple[float, float]:
-    """The 95 % interval of the mean of few independent values, by Student's t; (NaN, NaN) of a single one.
-
-    The quantiles are exact to three digits up to 15 degrees of freedom, and 1.96 + 2.5 / ν beyond (0.1 % off at most).
-    """
-    require.dimensions(1, "(n,)", values=values)
-    require.rows(values=values)
-    free = len(values) - 1
-    if not free:
-        return float("nan"), float("nan")
-    quantile = T_975[free - 1] if free <= len(T_975) else 1.96 + 2.5 / free
-    half = quantile * float(values.std(ddof=1)) / np.sqrt(len(values))
-    return float(values.mean()) - half, float(values.mean()) + half
-
-
 def knn_accuracy(
     z: Float[Array, "n d"],
     labels: Int[Array, "n"],

@@ -275,6 +275,11 @@ def new_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
+def beginning(settings: Settings, method: Method) -> tuple[Params, np.random.Generator]:
+    """The parameters that a run with these settings starts from, and the generator of its batches."""
+    return _first_params(settings, method), _stream(settings.seed, "batches")
+
+
 def _first_params(settings: Settings, method: Method) -> Params:
     return method.network.init(_stream(settings.seed, "parameters"), (method.side, method.side, 1))
 

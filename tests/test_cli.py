@@ -157,7 +157,14 @@ def test_the_command_alone_shows_its_help(capsys):
 
 
 @pytest.mark.parametrize(
-    "command", [[], *([verb] for verb in ("train", "evaluate", "plot", "data", "check", "xray", "compare-losses"))]
+    "command",
+    [
+        [],
+        *(
+            [verb]
+            for verb in ("train", "evaluate", "plot", "data", "check", "xray", "compare-losses", "compare-methods")
+        ),
+    ],
 )
 def test_help_teaches(command, capsys):
     with pytest.raises(SystemExit) as stopped:

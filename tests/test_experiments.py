@@ -95,14 +95,6 @@ def test_one_neighbour_is_the_vote_of_one(rng):
     assert evaluate.knn_accuracy(z, labels, asked, wanted) == right / 30
 
 
-def test_students_interval():
-    low, high = evaluate.t_interval(np.array([1.0, 2.0, 3.0]))
-    assert (low + high) / 2 == pytest.approx(2) and high - 2 == pytest.approx(4.303 / np.sqrt(3))
-    assert np.isnan(evaluate.t_interval(np.array([1.0]))).all()
-    wide = evaluate.t_interval(np.arange(101.0))[1] - 50
-    assert wide == pytest.approx(1.984 * np.std(np.arange(101), ddof=1) / np.sqrt(101), rel=1e-3)
-
-
 # what is held out
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import evaluate, pairwise, report
+from .. import evaluate, pairwise, report, students
 from ..datasets import turned
 
 if TYPE_CHECKING:
@@ -37,10 +37,16 @@ def omniglot(run: Run, data: Data) -> dict[str, Any]:
     for name, z in ways.items():
         errors = by_alphabet(z, test, distance)
         found[name] = float(np.mean(list(errors.values())))
-        found[f"{name}_interval"] = evaluate.t_interval(np.array(list(errors.values()))) if len(errors) > 1 else None
+        found[f"{name}_interval"] = _interval(list(errors.values()))
         found[f"{name}_by_alphabet"] = errors
     found |= unstructured(partial(run.method.embed, run.params), test, distance)
     return found
+
+
+def _interval(values: list[float]) -> tuple[float, float] | None:
+    """The 95 % interval of the mean; None of a single value."""
+    found = students.mean(values)
+    return (found.value - found.half, found.value + found.half) if len(values) > 1 else None
 
 
 def omniglot_figures(run: Run, data: Data) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..evaluate import t_interval
+from .. import students
 from ..settings import Settings
 from .table import EXPERIMENTS, ORDERS, Claim, Order
 
@@ -111,7 +111,7 @@ def copy_figures(results: Sequence[Result], beside: Path, folder: str) -> dict[s
 
 def _rows(name: str, runs: Sequence[Result]) -> list[tuple[str, ...]]:
     """The claims of an experiment beside what its runs found."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for claim in EXPERIMENTS[name].claims if runs else ():
         values = [value for run in runs if (value := look(run.report, claim.found)) is not None]
         ours = _mean(values, claim.percent) if values else "not judged: nothing was left unseen"
@@ -154,11 +154,11 @@ def _order(order: Order, results: Sequence[Result]) -> Sequence[tuple[str, ...]]
 
 
 def _mean(values: Sequence[float], percent: bool) -> str:
-    mean = _number(float(np.mean(values)), percent)
+    mean = students.mean(values)
     if len(values) == 1:
-        return mean
-    low, high = t_interval(np.array(values))
-    return f"{mean} ({_number(low, percent)} to {_number(high, percent)}; {len(values)} seeds)"
+        return _number(mean.value, percent)
+    low, high = (_number(mean.value + side * mean.half, percent) for side in (-1, 1))
+    return f"{_number(mean.value, percent)} ({low} to {high}; {len(values)} seeds)"
 
 
 def _number(value: float, percent: bool) -> str:

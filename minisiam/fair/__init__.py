@@ -1,0 +1,14 @@
+"""A fair comparison: every loss on one protocol, with search, seeds and intervals (Musgrave, Belongie, Lim 2020).
+
+    fair.compare(folder, fair.Protocol(("supcon", "hinge")), data)     run what is missing; stop it when you like
+    print(fair.table(*fair.load(folder)))                              what there is so far
+
+Most gains of new losses over old ones go away when all have the same network, the same budget and the same search.
+"""
+
+from .ledger import begun, load
+from .protocol import Protocol, Task
+from .running import compare
+from .summary import Row, draw, rows, table
+
+__all__ = ["Protocol", "Row", "Task", "begun", "compare", "draw", "load", "rows", "table"]

@@ -1,0 +1,81 @@
+"""Losses side by side: the mean of each over seeds, its interval, and which of them cannot be told apart."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from .style import COLOURS, MARKERS, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+BAND = "0.90"  # behind the losses that are alike
+
+
+def losses_compared(rows: Sequence[Any], caption: str = "", title: str = "Losses on one protocol") -> Figure:
+    """MAP@R and one-shot error of each loss, a row each, as points with their intervals.
+
+    Parameters
+    ----------
+    rows
+        As `fair.rows` gives them, the best first. Those that are `alike`, not told apart from the best, stand on a grey
+        band with filled marks; the marks of the others are hollow.
+    caption
+        What stands below; it should say how the test was made.
+    title
+        What stands above.
+    """
+    if not rows:
+        raise ValueError("rows is empty: there is no run to draw")
+    figure = Figure(figsize=(11.5, 0.27 * len(rows) + 2.5), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    families = list(dict.fromkeys(row.family for row in rows))
+    looks = {family: (COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]) for k, family in enumerate(families)}
+    for place, row in enumerate(rows):
+        for axes in (left, right):
+            if row.alike:
+                axes.axhspan(place - 0.5, place + 0.5, color=BAND, linewidth=0, zorder=0)
+        seeds = [100 * value for value in row.by_seed.values()]
+        left.plot(seeds, [place] * len(seeds), "|", color="0.35", markersize=9, markeredgewidth=0.9, zorder=2)
+        _point(left, place, row.means["map_at_r"], *looks[row.family], row.alike)
+        _point(right, place, row.means["one_shot_error"], *looks[row.family], row.alike)
+    left.set_yticks(range(len(rows)), [row.loss for row in rows])
+    left.set_ylim(len(rows) - 0.5, -0.5)
+    left.set_xlabel("MAP@R (%), more is better; a tick is a run")
+    right.set_xlabel("one-shot error (%), less is better")
+    for axes in (left, right):
+        axes.grid(axis="x", alpha=0.3)
+        axes.tick_params(axis="y", length=0)
+        plain(axes)
+    figure.suptitle(title)
+    figure.legend(handles=_legend(looks), loc="outside right upper", frameon=False, alignment="left", title="reads")
+    if caption:
+        figure.supxlabel(fill(caption, 150), fontsize=9, x=0.02, ha="left")
+    return figure
+
+
+def _point(axes: Axes, place: int, mean: Any, colour: str, marker: str, filled: bool) -> None:
+    """A mean and its interval; of one run there is none."""
+    value, half = 100 * mean.value, 100 * mean.half
+    if half == half:  # no NaN
+        axes.plot([value - half, value + half], [place, place], color=colour, linewidth=2, zorder=3)
+    face = colour if filled else "white"
+    axes.plot(value, place, marker, color=colour, markerfacecolor=face, markersize=7, markeredgewidth=1.5, zorder=4)
+
+
+def _legend(looks: dict[str, tuple[str, str]]) -> list[Any]:
+    families = [
+        Line2D([], [], color=colour, marker=marker, markersize=7, linewidth=2, label=family)
+        for family, (colour, marker) in looks.items()
+    ]
+    hollow = Line2D(
+        [], [], color="0.2", marker="o", markerfacecolor="white", linewidth=2, label="hollow:\ndifferent from it"
+    )
+    return [*families, Patch(color=BAND, label="on grey, filled:\nnot told apart\nfrom the best"), hollow]
