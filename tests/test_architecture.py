@@ -39,7 +39,7 @@ ARROWS = {
     "students": {"require"},
     "fair": {
         *("require", "settings", "sources", "methods", "runs", "report", "train", "threads", "students"),
-        *("datasets", "retrieval", "plots", "version"),
+        *("datasets", "retrieval", "plots"),
     },
     "datasets": {"require"},
     "augment": {"require", "datasets"},

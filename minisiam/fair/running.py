@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections import deque
 from dataclasses import replace
@@ -15,7 +13,6 @@ import numpy as np
 from .. import datasets, methods, report, retrieval, runs
 from ..threads import one_blas_thread
 from ..train import fit
-from ..version import VERSION
 from . import ledger
 from .protocol import Protocol, Task, settings_of
 
@@ -154,7 +151,7 @@ def _timed(folder: Path, protocol: Protocol, learnt: Dataset, say: Say) -> Proto
             next(steps)
         times = [{loss: _seconds(steps) for loss, steps in training.items()} for _ in range(ROUNDS)]
     pace = {loss: min(one[loss] for one in times) for loss in new}
-    protocol = replace(protocol, pace=protocol.pace | pace, machine=protocol.machine or _machine())
+    protocol = replace(protocol, pace=protocol.pace | pace, machine=protocol.machine or runs.machine())
     ledger.agree(folder, protocol)
     return protocol
 
@@ -164,13 +161,3 @@ def _seconds(steps: Iterator[Any]) -> float:
     began = time.perf_counter()
     next(steps)
     return time.perf_counter() - began
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "cores": os.cpu_count(),
-        "processor": platform.machine(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "minisiam": VERSION,
-    }
