@@ -79,7 +79,8 @@ VERIFIED: dict[str, Any] = {  # Koch's network and schedule
     "embedding_size": 1024,
     "poses": 1,
     "optimizer": "sgd",
-    "steps": 3000,
+    "learning_rate": 0.03,
+    "steps": 1500,
     "minutes": 15,
 }
 TRIPLETS: dict[str, Any] = {
@@ -89,7 +90,7 @@ TRIPLETS: dict[str, Any] = {
     "poses": 1,
     "batch": 130,
     "per_class": 13,
-    "steps": 3000,
+    "steps": 2500,
     "minutes": 30,
     "learning_rate": 1e-3,
 }
