@@ -262,8 +262,7 @@ def _shown(run: Run, data: Dataset, count: int = 16) -> Any:
     data = run.method.prepared(data)
     distort = AUGMENTS[run.settings.augment]
     if run.settings.network in ("siamese", "verification"):
-        x1, x2, same = next(samplers.pairs(data.images, data.labels, rng, count, groups=data.groups))
-        x1, x2 = distort(x1, own), distort(x2, own)
+        x1, x2, same = (part[:count] for part in next(run.method.batches(data, rng)))
         d = run.method.distance(
             run.method.embed(run.params, x1), run.method.embed(run.params, x2), *run.params["distance"]
         )[0]

@@ -10,6 +10,7 @@ except ImportError as error:
     raise ImportError("figures need matplotlib: pip install 'minisiam[figures]'") from error
 
 from .gradients import gradient_page
+from .maps import image_map, view_map, view_sheet
 from .sheets import distortion_sheet, few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
 from .training import clusters, curves, distances, one_shot_bars, plane_of
 from .xray import xray
@@ -21,10 +22,13 @@ __all__ = [
     "distortion_sheet",
     "few_shot_sheet",
     "glyph_sheet",
+    "image_map",
     "gradient_page",
     "one_shot_bars",
     "pairs_sheet",
     "plane_of",
     "triplets_sheet",
+    "view_map",
+    "view_sheet",
     "xray",
 ]
