@@ -217,8 +217,8 @@ class Settings:
         require.one_of("similar", self.similar, SIMILAR)
         if self.similar != "class" and (self.network != "siamese" or self.pairs):
             raise ValueError(
-                f"--similar {self.similar} tells what is the same in a pair, and pairs are ever new ones: use --network "
-                "siamese, and leave --pairs out"
+                f"--similar {self.similar} tells what is the same in a pair, and pairs are new ones for ever: use "
+                "--network siamese, and leave --pairs out"
             )
 
     def _fill_in(self, name: str, value: Any) -> None:

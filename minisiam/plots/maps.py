@@ -140,7 +140,7 @@ def view_sheet(
     light: Int[Array, "n"],
     unseen: Bool[Array, "n"],
 ) -> Figure:
-    """The views of an object: a row for each elevation, a column for each azimuth, and below one pose in every light."""
+    """The views of an object: a row for each elevation, a column for each azimuth; below, one pose in every light."""
     side = images.shape[1]
     columns, rows, lights = (int(some.max()) + 1 for some in (azimuth, elevation, light))
     page = np.zeros((rows + 1, columns, side, side))
