@@ -116,10 +116,11 @@ def view_figures(run: Run, data: Data) -> dict[str, Any]:
     )
     azimuth, elevation = pose_of(labels)
     unseen = np.isin(labels, data.test.labels)
+    heights = np.rad2deg(angles_of(AZIMUTHS * np.arange(elevation.max() + 1))[1])
     light = np.concatenate([part.drawers for part in everything])
     return {
         "map": plots.view_map(z, azimuth, elevation, unseen, images, AZIMUTHS),
-        "views": plots.view_sheet(images, azimuth, elevation, light, unseen),
+        "views": plots.view_sheet(images, azimuth, elevation, light, unseen, heights),
     }
 
 

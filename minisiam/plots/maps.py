@@ -16,9 +16,9 @@ from .style import COLOURS, MARKERS, plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..typing import Array, Bool, Float, Int
+    from matplotlib.axes import Axes
 
-SIDES = ((20, -60), (75, -60))  # from which a map in space is seen: elevation and azimuth in degrees
+    from ..typing import Array, Bool, Float, Int
 
 
 def image_map(
@@ -84,7 +84,7 @@ def view_map(
     images: Array,
     around: int,
 ) -> Figure:
-    """A map in space of the views of an object, from two sides.
+    """A map in space of the views of an object, from the side and along the axis of the elevation.
 
     Parameters
     ----------
@@ -98,31 +98,58 @@ def view_map(
     require.dimensions(2, "(n, 3)", z=z)
     if z.shape[1] != 3:
         raise ValueError(f"a map in space needs three numbers an image, not {z.shape[1]}: use --embedding-size 3")
-    figure = Figure(figsize=(12.5, 6.6), layout="constrained")
-    centres = z - z.mean(axis=0)
-    turned = centres @ np.linalg.svd(centres, full_matrices=False)[2].T  # seen along its own axes
-    for column, side in enumerate(SIDES):
-        axes: Any = figure.add_subplot(1, 2, column + 1, projection="3d")
-        axes.view_init(*side)
-        _rings(axes, turned, azimuth, elevation)
-        for some, marker, size in ((~unseen, "o", 9), (unseen, "^", 34)):
+    figure = Figure(figsize=(13.0, 7.2), layout="constrained")
+    turned = _upright(z, elevation)
+    space: Any = figure.add_subplot(1, 2, 1, projection="3d")
+    space.view_init(22, -60)
+    space.set(xlabel="first axis", ylabel="second axis", zlabel="elevation's axis", title="From the side")
+    space.set_box_aspect(np.ptp(turned, axis=0), zoom=0.92)
+    space.tick_params(labelbottom=False, labelleft=False, labelright=False, labeltop=False)
+    plane = figure.add_subplot(1, 2, 2)
+    plane.set(xlabel="first axis", ylabel="second axis", title="Along elevation's axis")
+    for axes, points in ((space, turned), (plane, turned[:, :2])):
+        _rings(axes, points, azimuth, elevation)
+        for some, marker, size in ((~unseen, "o", 9), (unseen, "^", 38)):
             shade = colormaps["twilight"](azimuth[some] / around)
             edge = "black" if marker == "^" else "none"
-            axes.scatter(*turned[some].T, c=shade, marker=marker, s=size, edgecolors=edge, linewidths=0.5)
-        for number in range(0, around, 2):
-            ring = turned[(azimuth == number) & (elevation == elevation.min())]
-            if len(ring):
-                axes.text(*(1.12 * ring.mean(axis=0)), f"{round(360 * number / around)}°", fontsize=9, ha="center")
-        axes.set(xlabel="first axis", ylabel="second axis", zlabel="third axis")
-        axes.set_box_aspect(np.ptp(turned, axis=0))
+            axes.scatter(*points[some].T, c=shade, marker=marker, s=size, edgecolors=edge, linewidths=0.7)
+    _signposts(plane, turned[:, :2], azimuth, elevation, images, around)
     keys = [
         Line2D([], [], color="0.4", marker="o", linestyle="", markersize=4, label="a view in training"),
-        Line2D([], [], color="0.4", marker="^", linestyle="", markeredgecolor="black", label="a view kept from it"),
-        Line2D([], [], color="0.4", linewidth=0.8, label="next azimuth, mean over lights"),
+        Line2D([], [], color="0.6", marker="^", linestyle="", markeredgecolor="black", label="a view kept from it"),
+        Line2D([], [], color="0.4", linewidth=0.8, label="the next azimuth at an elevation, mean over lights"),
     ]
     figure.legend(handles=keys, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle("All views, by two sides of the map: colour and degrees tell the azimuth")
+    figure.suptitle("A map of all views: colour, pictures and degrees tell the azimuth")
     return figure
+
+
+def _upright(z: Array, elevation: Array) -> Array:
+    """Turned so that the third axis is the one along which elevation changes, and the first the widest of the rest."""
+    centres = z - z.mean(axis=0)
+    up = centres.T @ (elevation - elevation.mean())
+    up /= max(float(np.linalg.norm(up)), np.finfo(float).tiny)
+    flat = centres - np.outer(centres @ up, up)
+    across = np.linalg.svd(flat, full_matrices=False)[2][:2]
+    return np.column_stack([flat @ across.T, centres @ up])
+
+
+def _signposts(axes: Axes, z: Array, azimuth: Array, elevation: Array, images: Array, around: int) -> None:
+    """Outside the ring a picture of every other azimuth and its degrees, at the elevation in the middle."""
+    middle = z.mean(axis=0)
+    reach = 1.2 * np.linalg.norm(z - middle, axis=1).max()
+    level = np.unique(elevation)[len(np.unique(elevation)) // 2]
+    for number in range(0, around, 2):
+        (rows,) = np.nonzero((azimuth == number) & (elevation == level))
+        if len(rows):
+            away = z[rows].mean(axis=0) - middle
+            place = middle + reach * away / max(float(np.linalg.norm(away)), np.finfo(float).tiny)
+            picture = OffsetImage(images[rows[0], ..., 0], zoom=1.35, cmap="gray", norm="linear", clim=(0, 1))
+            axes.add_artist(AnnotationBbox(picture, place, pad=0.0))
+            axes.annotate(f"{round(360 * number / around)}°", place, (0, -30), textcoords="offset points", ha="center")
+    axes.set(xlim=middle[0] + np.array([-1.2, 1.2]) * reach, ylim=middle[1] + np.array([-1.3, 1.2]) * reach)
+    axes.set_aspect("equal")
+    plain(axes)
 
 
 def _rings(axes: Any, z: Array, azimuth: Array, elevation: Array) -> None:
@@ -139,8 +166,12 @@ def view_sheet(
     elevation: Int[Array, "n"],
     light: Int[Array, "n"],
     unseen: Bool[Array, "n"],
+    heights: Sequence[float],
 ) -> Figure:
-    """The views of an object: a row for each elevation, a column for each azimuth; below, one pose in every light."""
+    """The views of an object: a row for each elevation, a column for each azimuth; below, one pose in every light.
+
+    `heights` are the elevations in degrees, by their numbers.
+    """
     side = images.shape[1]
     columns, rows, lights = (int(some.max()) + 1 for some in (azimuth, elevation, light))
     page = np.zeros((rows + 1, columns, side, side))
@@ -155,7 +186,7 @@ def view_sheet(
     axes.axhline(rows * side - 0.5, color="white", linewidth=2)
     held = np.unique(np.stack([azimuth, elevation], axis=1)[unseen], axis=0)
     axes.plot((held[:, 0] + 0.12) * side, (held[:, 1] + 0.14) * side, "^", color="white", markersize=5)
-    names = [f"elevation {number + 1}" for number in range(rows)]
+    names = [f"elevation {angle:.0f}°" for angle in heights]
     axes.set_yticks((np.arange(rows + 1) + 0.5) * side - 0.5, [*names, f"{lights} lights"])
     axes.set(xticks=[], title="Every azimuth in the first light (▲ kept from training), and one pose in every light")
     axes.tick_params(length=0)
