@@ -83,7 +83,8 @@ def pose(data: Dataset) -> Graph:
     around = np.abs(np.subtract.outer(azimuth, azimuth))
     turned = np.minimum(around, AZIMUTHS - around)  # the circle closes
     raised = np.abs(np.subtract.outer(elevation, elevation))
-    return of_classes(Graph.of(*np.nonzero(turned + raised == 1), len(views)), data.labels)
+    first, second = np.nonzero(turned + raised == 1)
+    return of_classes(Graph.of(first, second, len(views)), data.labels)
 
 
 BUILDERS: dict[str, Callable[[Dataset], Graph]] = {

@@ -69,7 +69,7 @@ def rendered(
     elevation, azimuth = (axis.ravel() for axis in np.mgrid[:elevations, :azimuths])
     toward = LAMPS[:lights] / np.linalg.norm(LAMPS[:lights], axis=1, keepdims=True)
     angles = np.transpose(_radians(azimuth, elevation))
-    views = [_view(*some, toward, BRIGHT[:lights], size * sharper) for some in angles]
+    views = [_view(turn, rise, toward, BRIGHT[:lights], size * sharper) for turn, rise in angles]
     fine = np.concatenate(views).reshape(-1, size, sharper, size, sharper)
     labels = np.repeat(AZIMUTHS * elevation + azimuth, lights)
     light = np.tile(np.arange(lights), len(views))

@@ -107,7 +107,8 @@ def view_map(
     space.tick_params(labelbottom=False, labelleft=False, labelright=False, labeltop=False)
     plane = figure.add_subplot(1, 2, 2)
     plane.set(xlabel="first axis", ylabel="second axis", title="Along elevation's axis")
-    for axes, points in ((space, turned), (plane, turned[:, :2])):
+    panels: tuple[tuple[Any, Array], ...] = ((space, turned), (plane, turned[:, :2]))
+    for axes, points in panels:
         _rings(axes, points, azimuth, elevation)
         for some, marker, size in ((~unseen, "o", 9), (unseen, "^", 38)):
             shade = colormaps["twilight"](azimuth[some] / around)
