@@ -159,6 +159,9 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--margin", type=float, help="of contrastive and hinge, in units of the distance (default: found by search)"
     )
+    verb.add_argument(
+        "--temperature", type=float, metavar="T", help="of a softmax, such as supcon (default: the loss's own)"
+    )
     verb.add_argument("--norm", help=_choice("after each convolution", NORMS, default.norm))
     verb.add_argument(
         "--plain", action="store_true", help="the operations that read well, in the place of the fast ones"

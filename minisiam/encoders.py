@@ -125,9 +125,12 @@ def conv4(channels: int = 64, embedding: int | None = None, norm: str = "none", 
     return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, plain=plain, name="conv4")
 
 
-def conv3(channels: int = 64, embedding: int | None = None, norm: str = "none", plain: bool = False) -> Layer:
-    """`conv4` without its last block: the features keep their place, 3×3×`channels` numbers of a 28×28 image."""
-    blocks = [Block(channels, 3, padding="same")] * 3
+def conv3(embedding: int | None = None, norm: str = "none", plain: bool = False) -> Layer:
+    """Three blocks of 3×3 convolution, ReLU and 2×2 pooling, 64, 96 and 128 channels: features that keep their place.
+
+    28×28 images give 3×3×128 numbers; `embedding` adds a dense layer. Expects 8×8 images or larger.
+    """
+    blocks = [Block(channels, 3, padding="same") for channels in (64, 96, 128)]
     return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, plain=plain, name="conv3")
 
 

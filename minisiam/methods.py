@@ -77,7 +77,8 @@ def build(settings: Settings) -> Method:
     rows, matrix = (getattr(room, distance.replace("-", "_")) for room in (distances, pairwise))
     if settings.network == "verification":
         rows, matrix = (_with_threshold(f, *THRESHOLDS[distance]) for f in (rows, matrix))
-    function = FUNCTIONS[loss] if settings.margin is None else partial(FUNCTIONS[loss], margin=settings.margin)
+    chosen = {"margin": settings.margin, "temperature": settings.temperature}
+    function = partial(FUNCTIONS[loss], **{name: value for name, value in chosen.items() if value is not None})
     kind = kind_of(loss)
     chance = _chance(settings) if settings.miner in OF_CHANCE else None
     trained, matrix_loss = _matrix_loss(settings, kind, function, chance), _looked_at(settings, kind, function)

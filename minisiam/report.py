@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,7 @@ def examine(run: Run, data: Data, way: int | None = None, shot: int = SHOT) -> d
     Without `way` it is 20, or as many as the largest test alphabet has.
     """
     return {
-        "one_shot": one_shot(run, data.test, way or fitting_way(data.test), shot),
+        "one_shot": one_shot(run, data.test, way or fitting_way(data.test), shot) | {"seen": not data.judged},
         "verification": verification(run.method, run.params, data.validation, data.test),
     }
 
@@ -82,6 +83,14 @@ def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
     }
 
 
+def averaged(run: Run, images: Array) -> Array:
+    """The mean embedding of each prepared image and of `views` distortions of it, such as the run was trained with."""
+    settings = run.settings
+    distort = AUGMENTS[settings.augment if settings.augment != "none" else "affine"]
+    embed = partial(run.method.embed, run.params)
+    return evaluate.averaged(embed, images, np.random.default_rng(0), settings.views, distort)
+
+
 def official(run: Run, asked: list[OneShotRun]) -> dict[str, Score]:
     """Omniglot's official questions, to the network and to the controls: a name and its score."""
     method = run.method
@@ -92,8 +101,14 @@ def official(run: Run, asked: list[OneShotRun]) -> dict[str, Score]:
     def plain(images: Array) -> Array:
         return evaluate.pixels(datasets.blurred(datasets.centred(images)))
 
+    def of_views(images: Array) -> Array:
+        return averaged(run, method.prepared(_bare(images)).images)
+
+    views, distance = run.settings.views, method.matrix(run.params)
+    means = {f"the mean of {views + 1} views": evaluate.official_runs(of_views, asked, distance)} if views else {}
     return {
-        "this network": evaluate.official_runs(embedding(run.params), asked, method.matrix(run.params)),
+        "this network": evaluate.official_runs(embedding(run.params), asked, distance),
+        **means,
         CONTROLS["untrained"]: evaluate.official_runs(embedding(run.untrained), asked, method.matrix(run.untrained)),
         CONTROLS["centred_blurred_pixels"]: evaluate.official_runs(plain, asked),
         CONTROLS["pixels"]: evaluate.official_runs(evaluate.pixels, asked),
@@ -136,6 +151,8 @@ def table(results: dict[str, Any]) -> str:
     """The report for a person."""
     found, verified = results["one_shot"], results["verification"]
     unseen = "letters of unseen alphabets" if found.get("alphabets", 1) else "classes never seen in training"
+    if found.get("seen"):
+        unseen = "classes: it has learnt from all of them"
     task = f"{found['way']}-way {found['shot']}-shot, {found['classes']} {unseen}"
     lines = [f"{task:49}accuracy    95 % interval"]
     for name, score in scores(results).items():
@@ -145,6 +162,8 @@ def table(results: dict[str, Any]) -> str:
         f"same letter or not: {100 * verified['accuracy']:.1f} % right at the threshold {verified['threshold']:.3g}, "
         f"which was chosen on the validation alphabets (equal error {100 * verified['equal_error']:.1f} %)"
     )
+    measured = {name: value for name, value in results.get("found", {}).items() if isinstance(value, float)}
+    lines += [f"  {name.replace('_', ' '):47}{value:9.4f}" for name, value in measured.items()]
     return "\n".join(lines)
 
 

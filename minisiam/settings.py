@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from . import augment, encoders, graphs, losses, miners, require
@@ -91,6 +92,7 @@ OPTIMIZERS = ("adam", "sgd")
 AUGMENTS: dict[str, Callable[..., Any]] = {
     "none": lambda images, rng: images,
     "affine": augment.affine,
+    "wide": partial(augment.affine, turn=15.0, shift=0.04, each=0.7),
     "elastic": augment.elastic,
 }
 # the margin of a loss that has one, in the units of each distance: found by search on training alphabets
@@ -134,6 +136,7 @@ class Settings:
     loss: str | None = None
     miner: str | None = None
     margin: float | None = None
+    temperature: float | None = None
     norm: str = "none"
     normalize: bool = False
     plain: bool = False
@@ -175,6 +178,7 @@ class Settings:
             self._fill_in("miner", "all-pairs" if kind == "pairs" else "batch-hard")
         self._check_miner(kind)
         self._check_margin()
+        self._check_temperature()
         require.whole("seed", self.seed, 0)
         self._fill_in("steps", 2500 if self.network == "batch" else 5000)  # 256 images a step, or about half of that
         require.whole("steps", self.steps, 1)
@@ -263,6 +267,15 @@ class Settings:
         if self.distance == "cosine" and margin > 2:
             raise ValueError(f"cosine distances lie between 0 and 2, so a margin of {margin:g} can never be kept")
 
+    def _check_temperature(self) -> None:
+        if self.temperature is not None:
+            if "temperature" not in signature(FUNCTIONS[str(self.loss)]).parameters:
+                tempered = [name for name, f in FUNCTIONS.items() if "temperature" in signature(f).parameters]
+                raise ValueError(
+                    f"--loss {self.loss} has no temperature: leave it out, or use one of {', '.join(tempered)}"
+                )
+            require.between("temperature", self.temperature, 0, open_low=True)
+
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Settings:
         """Settings from a file; what this version does not know is an error."""
@@ -279,6 +292,7 @@ class Settings:
     def title(self) -> str:
         """In the words of the equation."""
         margin = f" (margin {self.margin:g})" if self.margin is not None else ""
+        margin += f" (temperature {self.temperature:g})" if self.temperature is not None else ""
         miner = f" over {self.miner}" if self.miner else ""
         sphere = " on the unit sphere" if self.normalize else ""
         distorted = "" if self.augment == "none" else f", {self.augment} distortions"

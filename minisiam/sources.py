@@ -26,6 +26,7 @@ UNSEEN = {  # what a network is judged by
     "images": "other images of the same classes: the authors' test images, or every third of a class",
     "none": "nothing: it learns from everything",
 }
+FEWEST = {"third": (3, 6), "fifth": (10, 20)}  # alphabets that can be divided, or else classes
 
 
 class Data(NamedTuple):
@@ -96,28 +97,26 @@ def parted(data: Dataset, unseen: str = "third") -> Data:
     "third": every third alphabet is for testing, and every fifth of the others (or the last of fewer) for validation.
     Where there are no three alphabets the same is done with classes, and at least two are in each set. "fifth": every
     fifth is held out, of which the last is watched. "images": every third image of each class is for testing, and every
-    tenth of the others for validation.
+    tenth of the others for validation, or of fewer the last.
     """
     if unseen == "images":
         rest, test = _by_images(data, 3)
-        return Data(*_by_images(rest, 10), test)
-    by = "alphabets" if len(np.unique(data.groups)) >= (3 if unseen == "third" else 10) else "classes"
-    count = len(np.unique(data.groups if by == "alphabets" else data.labels))
-    least = {"third": 3 if by == "alphabets" else 6, "fifth": 10 if by == "alphabets" else 20}[unseen]
-    if count < least:
+        smallest = int(np.unique(rest.labels, return_counts=True)[1].min())
+        return Data(*_by_images(rest, min(10, smallest // 2)), test)
+    alphabets, classes = (len(np.unique(kinds)) for kinds in (data.groups, data.labels))
+    fewest = FEWEST[unseen]
+    by, count, watched = ("alphabets", alphabets, 1) if alphabets >= fewest[0] else ("classes", classes, 2)
+    if by == "classes" and classes < fewest[1]:
         raise ValueError(
-            f"{count} classes are too few: two to learn from, two to watch and two to be judged by make 6 at least"
-            if unseen == "third"
-            else f"{count} {by} are too few to hold out every fifth and to watch one of them: use --unseen third"
+            f"{classes} classes are too few for --unseen {unseen}, which needs {fewest[1]}: "
+            "two to watch and two to be judged by, and the others to learn from"
         )
     if unseen == "fifth":
         train, held_out = datasets.split(data, every=5, by=by)
-        kinds = len(np.unique(held_out.groups if by == "alphabets" else held_out.labels))
-        test, watched = datasets.split(held_out, every=kinds if by == "alphabets" else 2, by=by)
-        return Data(train, watched, test)
+        test, validation = datasets.split(held_out, every=count // 5 // watched, by=by)
+        return Data(train, validation, test)
     rest, test = datasets.split(data, by=by)
-    left = len(np.unique(rest.groups if by == "alphabets" else rest.labels))
-    return Data(*datasets.split(rest, every=min(5, left if by == "alphabets" else left // 2), by=by), test)
+    return Data(*datasets.split(rest, every=min(5, (count - count // 3) // watched), by=by), test)
 
 
 def _by_images(data: Dataset, every: int) -> tuple[Dataset, Dataset]:
@@ -134,7 +133,7 @@ def _by_images(data: Dataset, every: int) -> tuple[Dataset, Dataset]:
 
 def _apart(learnt: Dataset, others: Dataset, name: str, unseen: str) -> Data:
     """All of one set to learn from; of the other what is new, of which every fourth alphabet is watched."""
-    known = np.isin(others.names, learnt.names)[others.groups]
+    known = np.isin(others.names, [learnt.names[group] for group in np.unique(learnt.groups)])[others.groups]
     others = others.where(~known)
     if not others.has_alphabets or len(np.unique(others.groups)) < 4:
         raise ValueError(f"--unseen {unseen} has fewer than four alphabets that --data {name} does not have")

@@ -360,6 +360,8 @@ CASES = {
         "between 0 and 2",
     ),
     "the cosine of single numbers": (lambda: Settings(distance="cosine", embedding_size=1), ValueError, "±1"),
+    "the temperature of a hinge": (lambda: Settings(loss="hinge", temperature=0.1), ValueError, "use one of supcon"),
+    "no temperature": (lambda: Settings(temperature=0.0), ValueError, "temperature must"),
     "a misspelt network": (lambda: Settings(network="siamesse"), ValueError, "did you mean 'siamese'"),
     "a misspelt distance": (lambda: Settings(distance="l3"), ValueError, "unknown distance 'l3'"),
     "a negative seed": (lambda: Settings(seed=-1), ValueError, "seed must be a whole number, at least 0"),

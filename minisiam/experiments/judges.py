@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import augment, evaluate, pairwise
+from .. import evaluate, pairwise, report
 from ..datasets import turned
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def omniglot(run: Run, data: Data) -> dict[str, Any]:
     distance = run.method.matrix(run.params)
     ways = {"error": run.method.embed(run.params, test.images)}
     if run.settings.views:
-        ways["averaged_error"] = averaged(run, test.images)
+        ways["averaged_error"] = report.averaged(run, test.images)
     found: dict[str, Any] = {}
     for name, z in ways.items():
         errors = by_alphabet(z, test, distance)
@@ -43,11 +43,17 @@ def omniglot(run: Run, data: Data) -> dict[str, Any]:
     return found
 
 
-def averaged(run: Run, images: Array) -> Array:
-    """The mean embedding of an image and of `views` distortions of it, as the run was trained with."""
-    return evaluate.averaged(
-        partial(run.method.embed, run.params), images, np.random.default_rng(0), run.settings.views, augment.affine
-    )
+def omniglot_figures(run: Run, data: Data) -> dict[str, Any]:
+    """The errors of each alphabet."""
+    from .. import plots
+
+    found = run.report["found"]
+    errors = {"one view": found["error_by_alphabet"]}
+    if "averaged_error" in found:
+        errors[f"mean of {run.settings.views + 1} views"] = found["averaged_error_by_alphabet"]
+    learnt = len(np.unique(data.train.groups))
+    title = f"{len(errors['one view'])} alphabets never seen, after {learnt} that were"
+    return {"by_alphabet": plots.alphabet_errors(errors, title)}
 
 
 def by_alphabet(z: Array, data: Dataset, distance: Callable[..., Any]) -> dict[str, float]:

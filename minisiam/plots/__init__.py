@@ -9,6 +9,7 @@ try:
 except ImportError as error:
     raise ImportError("figures need matplotlib: pip install 'minisiam[figures]'") from error
 
+from .alphabets import alphabet_errors
 from .gradients import gradient_page
 from .maps import image_map, view_map, view_sheet
 from .sheets import distortion_sheet, few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
@@ -16,6 +17,7 @@ from .training import clusters, curves, distances, one_shot_bars, plane_of
 from .xray import xray
 
 __all__ = [
+    "alphabet_errors",
     "clusters",
     "curves",
     "distances",
