@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import pairwise, require
-from .datasets import AZIMUTHS, SHIFTS, pose_of
+from .datasets import AZIMUTHS, POSED, SHIFTS, pose_of
 from .samplers import Graph
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def shift_aware(data: Dataset) -> Graph:
 
 def pose(data: Dataset) -> Graph:
     """Views of one pose or of the next in azimuth or elevation, in whatever light (`datasets.rendered`)."""
+    if data.names != POSED:
+        raise ValueError("only of rendered data are the poses known: use --data rendered")
     views = np.unique(data.labels)
     azimuth, elevation = pose_of(views)
     around = np.abs(np.subtract.outer(azimuth, azimuth))

@@ -6,7 +6,7 @@ from .mnist import digits, fashion_mnist, mnist
 from .omniglot import OneShotRun, omniglot, omniglot_runs
 from .pen_glyphs import pen_glyphs, skeletons
 from .published import SETS, fetch
-from .rendered import AZIMUTHS, ELEVATIONS, LIGHTS, angles_of, pose_of, rendered
+from .rendered import AZIMUTHS, ELEVATIONS, LIGHTS, POSED, angles_of, pose_of, rendered
 from .safe import DamagedFile
 from .shifted import SHIFTS, shifted
 from .toys import plane, posed_glyphs
@@ -15,6 +15,7 @@ __all__ = [
     "AZIMUTHS",
     "ELEVATIONS",
     "LIGHTS",
+    "POSED",
     "SETS",
     "SHIFTS",
     "UNKNOWN",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..typing import Array, Int
 
 AZIMUTHS, ELEVATIONS, LIGHTS = 18, 9, 6
+POSED = ("aeroplane",)  # the name of what has poses
 LOWEST, HIGHEST = np.deg2rad(30), np.deg2rad(70)
 # ellipsoids with axes along x (to the nose), y (to the left wing) and z (up): centre, then half-lengths
 AEROPLANE = np.array(
@@ -73,7 +74,7 @@ def rendered(
     fine = np.concatenate(views).reshape(-1, size, sharper, size, sharper)
     labels = np.repeat(AZIMUTHS * elevation + azimuth, lights)
     light = np.tile(np.arange(lights), len(views))
-    return Dataset(fine.mean(axis=(2, 4), dtype=np.float32)[..., None], labels, 0 * labels, light, ("aeroplane",))
+    return Dataset(fine.mean(axis=(2, 4), dtype=np.float32)[..., None], labels, 0 * labels, light, POSED)
 
 
 def pose_of(labels: Int[Array, "n"]) -> tuple[Array, Array]:

@@ -100,7 +100,7 @@ def shift_figures(run: Run, data: Data) -> dict[str, Any]:
     )
     ratio = run.report["found"]["ratio"]
     title = f"Unseen digits at five shifts: {told}\nmoved by a shift / apart = {ratio:.2f}"
-    names = [f"{SHIFTS[number]:+d} px" if SHIFTS[number] else "0 px" for number in np.unique(test.drawers)]
+    names = [f"{SHIFTS[number]:+d} px".replace("+0", "0").replace("-", "−") for number in np.unique(test.drawers)]
     return {"map": plots.image_map(_embedded(run, test), test.drawers, test.images, title, names)}
 
 

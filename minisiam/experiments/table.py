@@ -102,6 +102,8 @@ MAPPED: dict[str, Any] = {  # neighbours are similar, everything else is not, an
     "poses": 1,
     "centre": False,
     "unseen": "images",
+    "norm": "batch",
+    "learning_rate": 1e-2,
     "minutes": 3,
 }
 
@@ -260,6 +262,8 @@ EXPERIMENTS: dict[str, Experiment] = {
             "similar": "pose",
             "encoder": "mlp",
             "embedding_size": 3,
+            "norm": "none",
+            "learning_rate": 3e-3,
             "unseen": "fifth",
             "steps": 3000,
         },

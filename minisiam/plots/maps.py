@@ -9,6 +9,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from matplotlib.transforms import offset_copy
 
 from .. import require
 from .style import COLOURS, MARKERS, plain
@@ -51,12 +52,14 @@ def image_map(
     for i, (colour, marker) in enumerate(styles):
         x, y = z[number == i].T
         axes.scatter(x, y, c=colour, marker=marker, s=12, alpha=0.45, linewidths=0)
-    for row in spread(z, apart):
+    corner = offset_copy(axes.transData, figure, -11, 11, units="points")  # where a picture tells its marker
+    order = np.random.default_rng(0).permutation(len(z))  # no kind first
+    for row in order[spread(z[order], apart)]:
         colour, marker = styles[number[row]]
         picture = OffsetImage(1 - images[row, ..., 0], zoom=0.82, cmap="gray", norm="linear", clim=(0, 1))
         frame = {"edgecolor": colour, "linewidth": 1.3, "boxstyle": "square,pad=0.05"}
         axes.add_artist(AnnotationBbox(picture, z[row], pad=0.05, bboxprops=frame))
-        axes.plot(*z[row], marker, color=colour, markersize=5, zorder=5, markeredgecolor="white", markeredgewidth=0.6)
+        axes.plot(*z[row], marker, color=colour, markersize=6, zorder=5, markeredgecolor="white", transform=corner)
     keys = [Line2D([], [], color=c, marker=m, linestyle="", label=n) for (c, m), n in zip(styles, names, strict=True)]
     figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False)
     axes.set(title=title, xlabel="$z_1$", ylabel="$z_2$")
