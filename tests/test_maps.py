@@ -248,9 +248,9 @@ def test_what_the_words_of_data_name(tmp_path, rng):
 def test_each_preset_from_the_command_line_to_its_figures(tmp_path, rng, monkeypatch, capsys, preset, data, numbers):
     if data:
         mnist(tmp_path, rng, per_class=90)
-    few = datasets.rendered(elevations=3, lights=2)
+    few = datasets.rendered(elevations=3, lights=4)
     monkeypatch.setattr(datasets, "rendered", lambda size: few)
-    words = ["train", "--preset", preset, "--steps", "2", "--encoder", "mlp", "--log-every", "1"]
+    words = ["train", "--preset", preset, "--steps", "2", "--log-every", "1"]
     words += ["--data", f"{data}:{tmp_path}"] if data else []
     assert cli.main([*words, "--out", str(tmp_path / "run")]) == 0
     run = runs.open_run(tmp_path / "run")
@@ -264,7 +264,7 @@ def test_each_preset_from_the_command_line_to_its_figures(tmp_path, rng, monkeyp
 
 def test_a_map_is_resumed_to_the_bit(tmp_path):
     settings = {"encoder": "mlp", "embedding_size": 2, "network": "siamese", "similar": "pose", "poses": 1, "steps": 4}
-    data = sources.parted(datasets.rendered(28, lights=2, elevations=3, sharper=1), "fifth")
+    data = sources.parted(datasets.rendered(28, lights=4, elevations=3, sharper=1), "fifth")
     whole = runs.train(Settings(**settings, log_every=2), data, tmp_path / "whole", lambda line: None)
     monkey = Settings(**settings, log_every=2, minutes=1e-9)
     runs.train(monkey, data, tmp_path / "parts", lambda line: None)
