@@ -52,7 +52,9 @@ def build(settings: Settings) -> Batches:
     """The batches that the settings name."""
     size, poses = settings.batch, settings.poses
     kind = settings.network if settings.network != "batch" else kind_of(str(settings.loss))
-    if settings.similar != "class":
+    if settings.similar != "class" and settings.network == "batch":
+        batches = Batches(partial(_within, size=size, poses=poses, similar=settings.similar), _show_within)
+    elif settings.similar != "class":
         batches = Batches(partial(_neighbours, size=size // 2, poses=poses, similar=settings.similar), _show_pairs)
     elif kind in ("siamese", "verification"):
         batches = Batches(partial(_pairs, size=size // 2, poses=poses, count=settings.pairs), _show_pairs)
@@ -83,6 +85,16 @@ def _neighbours(data: Dataset, rng: Generator, size: int, poses: int, similar: s
     graph = graphs.BUILDERS[similar](data)
     for first, second, same in samplers.neighbour_pair_indices(graph, rng, size):
         yield first, second, same, rng.integers(0, poses, size)
+
+
+def _within(data: Dataset, rng: Generator, size: int, poses: int, similar: str) -> Iterator[tuple[Array, ...]]:
+    """Images and neighbours of theirs, and pairs of them, in one pose."""
+    for rows, *pairs in samplers.neighbour_batch_indices(graphs.BUILDERS[similar](data), rng, size):
+        yield rows, np.full(len(rows), rng.integers(0, poses)), *pairs
+
+
+def _show_within(images: Array, rows: Array, poses: Array, *pairs: Array) -> tuple[Array, ...]:
+    return turned(images[rows], poses), *pairs
 
 
 def _show_pairs(images: Array, first: Array, second: Array, same: Array, poses: Array) -> tuple[Array, ...]:

@@ -82,7 +82,9 @@ def build(settings: Settings) -> Method:
     kind = kind_of(loss)
     chance = _chance(settings) if settings.miner in OF_CHANCE else None
     trained, matrix_loss = _matrix_loss(settings, kind, function, chance), _looked_at(settings, kind, function)
-    if settings.network != "batch":
+    if settings.network == "batch" and settings.similar != "class":
+        network = networks.siamese_within(encoder, rows, function)
+    elif settings.network != "batch":
         network = WIRINGS[settings.network](encoder, rows, function)
     elif trained is not None:
         network = networks.batch(encoder, matrix, trained)

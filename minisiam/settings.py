@@ -219,10 +219,11 @@ class Settings:
         if self.pairs and self.network not in ("siamese", "verification"):
             raise ValueError("--pairs counts the pairs of --network siamese or verification: leave it out here")
         require.one_of("similar", self.similar, SIMILAR)
-        if self.similar != "class" and (self.network != "siamese" or self.pairs):
+        of_pairs = self.network == "siamese" or (kind == "pairs" and self.miner == "all-pairs")
+        if self.similar != "class" and (not of_pairs or self.pairs):
             raise ValueError(
                 f"--similar {self.similar} tells what is the same in a pair, and pairs are new ones for ever: use "
-                "--network siamese, and leave --pairs out"
+                "--network siamese, or batch with --loss contrastive, and leave --miner and --pairs out"
             )
 
     def _fill_in(self, name: str, value: Any) -> None:

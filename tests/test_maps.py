@@ -1,14 +1,15 @@
 """Maps: pairs of a graph, graphs of images, a rendered object, shifted digits, and what a map is judged by."""
 
+from functools import partial
 from itertools import islice
 
 import numpy as np
 import pytest
 from fixtures import mnist
 
-from minisiam import cli, datasets, evaluate, graphs, runs, sources
+from minisiam import cli, datasets, distances, encoders, evaluate, graphs, losses, networks, runs, sources, tree
 from minisiam.experiments import drlim
-from minisiam.samplers import Graph, neighbour_pair_indices
+from minisiam.samplers import Graph, neighbour_batch_indices, neighbour_pair_indices
 from minisiam.settings import Settings
 
 
@@ -117,6 +118,37 @@ def test_a_row_without_neighbours_and_one_without_others_are_refused(rng):
         next(neighbour_pair_indices(Graph.of(np.array([0]), np.array([1]), 3), rng))
     with pytest.raises(ValueError, match="row 0 is a neighbour of all others"):
         next(neighbour_pair_indices(Graph.of(np.array([0, 0]), np.array([1, 2]), 3), rng))
+
+
+def test_a_batch_says_of_each_of_its_pairs_whether_they_are_neighbours(rng):
+    graph = some_graph(rng, 60, 60)
+    for batch in islice(neighbour_batch_indices(graph, rng, 20, 0.25), 50):
+        assert len(np.unique(batch.rows)) == len(batch.rows) <= 20
+        assert (batch.first != batch.second).all()
+        np.testing.assert_array_equal(graph.has(batch.rows[batch.first], batch.rows[batch.second]), batch.same)
+        held = graph.has(*(some.ravel() for some in np.meshgrid(batch.rows, batch.rows))).sum() // 2
+        assert batch.same.sum() == held > 0  # all neighbours that it holds, each once
+        assert batch.same.mean() == pytest.approx(0.25, abs=0.01)
+
+
+def test_of_batches_every_row_comes_once_an_epoch(rng):
+    graph = some_graph(rng, 60, 0)
+    batches = list(islice(neighbour_batch_indices(graph, rng, 20), 6))
+    assert set(np.concatenate([batch.rows for batch in batches])) == set(range(60))
+
+
+def test_an_image_in_many_pairs_feels_them_all(rng):
+    x = rng.normal(size=(5, 3, 3, 1))
+    first, second, same = np.array([0, 0, 1, 4]), np.array([1, 2, 3, 0]), np.array([True, False, True, False])
+    encoder = encoders.mlp(4, 2)
+    loss = partial(losses.contrastive, margin=5.0)
+    within = networks.siamese_within(encoder, distances.l2, loss)
+    params = tree.map(lambda p: p.astype(float), within.init(rng, (3, 3, 1)))
+    value, pull = within(params, x, first, second, same)
+    expected, pull_pairs = networks.siamese(encoder, distances.l2, loss)(params, x[first], x[second], same)
+    assert value == pytest.approx(expected)
+    for a, b in zip(tree.leaves(pull(1.0)[0]), tree.leaves(pull_pairs(1.0)[0]), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
 
 
 def test_similar_needs_a_siamese_network():

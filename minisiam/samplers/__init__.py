@@ -23,15 +23,17 @@ from .batches import (
     triplets,
 )
 from .episodes import Episode, episode_indices, episodes
-from .neighbours import Graph, neighbour_pair_indices
+from .neighbours import Graph, PairsWithin, neighbour_batch_indices, neighbour_pair_indices
 
 __all__ = [
     "Episode",
     "Graph",
+    "PairsWithin",
     "PkPopulation",
     "episode_indices",
     "episodes",
     "epochs_of_pairs",
+    "neighbour_batch_indices",
     "neighbour_pair_indices",
     "pair_indices",
     "pairs",

@@ -88,6 +88,55 @@ def neighbour_pair_indices(
         yield first, np.where(order, near, far), order
 
 
+class PairsWithin(NamedTuple):
+    """Rows of a data set, and pairs of them: `first` and `second` are places in `rows`, `same` whether neighbours."""
+
+    rows: Array
+    first: Array
+    second: Array
+    same: Array
+
+
+def neighbour_batch_indices(graph: Graph, rng: Generator, size: int = 256, same: float = 0.2) -> Iterator[PairsWithin]:
+    """Batches of rows and their neighbours, of which many pairs are compared though each row is encoded once.
+
+    Half of a batch comes in turn and the other half are neighbours of these, one each. Its pairs are all neighbours
+    that it holds, and as many random others as make their share `same`; to Hadsell et al. all others are different.
+
+    Parameters
+    ----------
+    graph, rng, same
+        As in `neighbour_pair_indices`, but the share is more than 0.
+    size
+        Rows in a batch, fewer where a row is met twice.
+
+    Yields
+    ------
+    PairsWithin
+        Every row comes in turn once before any does again.
+    """
+    require.generator(rng)
+    require.whole("size", size, 4)
+    share = require.between("same", same, 0, 1, open_low=True)
+    _check(graph.degree)
+    place = np.full(len(graph.degree), -1)
+    for anchors in chunks(len(graph.degree), size // 2, rng):
+        near = graph.neighbours[graph.start[anchors] + rng.integers(0, graph.degree[anchors])]
+        rows = np.unique(np.concatenate([anchors, near]))
+        place[rows] = np.arange(len(rows))
+        similar = np.zeros((len(rows), len(rows)), bool)
+        for at, row in enumerate(rows):
+            others = place[graph.neighbours[graph.start[row] : graph.start[row + 1]]]
+            similar[at, others[others >= 0]] = True
+        place[rows] = -1
+        first, second = np.nonzero(np.triu(similar, 1))
+        others = np.flatnonzero(np.triu(~similar, 1))
+        count = min(len(others), round(len(first) * (1 - share) / share))
+        apart = np.divmod(rng.choice(others, count, replace=False), len(rows))
+        told = np.arange(len(first) + count) < len(first)
+        yield PairsWithin(rows, *(np.concatenate(both) for both in zip((first, second), apart, strict=True)), told)
+
+
 def _passed(graph: Graph) -> Array:
     """For each row i and each k-th row c that is itself or a neighbour: i·n + c − k.
 
