@@ -151,7 +151,10 @@ def test_an_image_in_many_pairs_feels_them_all(rng):
         np.testing.assert_allclose(a, b, atol=1e-12)
 
 
-def test_similar_needs_a_siamese_network():
+def test_similar_needs_pairs():
+    assert Settings(network="batch", loss="contrastive", similar="neighbours").miner == "all-pairs"
+    with pytest.raises(ValueError, match="leave --miner"):
+        Settings(network="batch", loss="contrastive", similar="neighbours", miner="pair-margin")
     with pytest.raises(ValueError, match="use --network siamese"):
         Settings(network="triplet", similar="neighbours")
     with pytest.raises(ValueError, match="did you mean 'neighbours'"):

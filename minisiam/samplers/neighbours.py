@@ -132,9 +132,9 @@ def neighbour_batch_indices(graph: Graph, rng: Generator, size: int = 256, same:
         first, second = np.nonzero(np.triu(similar, 1))
         others = np.flatnonzero(np.triu(~similar, 1))
         count = min(len(others), round(len(first) * (1 - share) / share))
-        apart = np.divmod(rng.choice(others, count, replace=False), len(rows))
+        row, other = np.divmod(rng.choice(others, count, replace=False), len(rows))
         told = np.arange(len(first) + count) < len(first)
-        yield PairsWithin(rows, *(np.concatenate(both) for both in zip((first, second), apart, strict=True)), told)
+        yield PairsWithin(rows, np.concatenate([first, row]), np.concatenate([second, other]), told)
 
 
 def _passed(graph: Graph) -> Array:
