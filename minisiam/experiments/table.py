@@ -104,7 +104,7 @@ MAPPED: dict[str, Any] = {  # neighbours are similar, everything else is not, an
     "unseen": "images",
     "norm": "batch",
     "learning_rate": 1e-2,
-    "minutes": 3,
+    "minutes": 4,
 }
 
 
@@ -210,7 +210,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "A map of fours and nines, learnt from which images are near in pixels",
         HADSELL,
         "mnist-4-9:FOLDER",
-        MAPPED | {"network": "batch", "similar": "neighbours", "batch": 256, "steps": 4000},
+        MAPPED | {"network": "batch", "similar": "neighbours", "batch": 256, "steps": 3000},
         (Claim("unseen digits, by five neighbours in the map", "a figure", "found.neighbours", least=0.97),),
         drlim.digits,
         drlim.digit_figures,
@@ -238,7 +238,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "A map of fours at five places, learnt from which digits are near, wherever they are",
         HADSELL,
         "mnist-4-shifted:FOLDER",
-        MAPPED | {"network": "batch", "similar": "shift-aware", "batch": 256, "steps": 2000},
+        MAPPED | {"network": "batch", "similar": "shift-aware", "batch": 256, "steps": 1500},
         (
             Claim(
                 "distance by a shift / between digits, neighbours at any shift",

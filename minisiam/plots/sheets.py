@@ -41,7 +41,7 @@ def few_shot_sheet(
     """
     way = max(len(e.support) for e in episodes)
     height = 2.1 * len(episodes) + 0.7
-    figure = Figure(figsize=(0.5 * way + 1.2, height), layout="constrained")
+    figure = Figure(figsize=(max(7.5, 0.5 * way + 1.2), height), layout="constrained")  # room for the heading
     figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.6 / height))  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(3 * len(episodes), way, squeeze=False)
     for axes in grid.ravel():
