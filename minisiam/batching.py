@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from . import samplers
+from . import graphs, samplers
 from .datasets import turned
 from .settings import AUGMENTS, Settings, kind_of
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Batches(NamedTuple):
     """What trains a network, in two steps: which rows in which poses, by chance, and then their images.
 
-    plan : (data, rng) → an endless iterator of whole numbers; it reads labels and groups, never the images
+    plan : (data, rng) → an endless iterator of whole numbers; it reads labels and groups, and the images only where
+        their neighbours are asked for
     show : (images, *one of the plan) → the network's arguments
     """
 
@@ -51,7 +52,11 @@ def build(settings: Settings) -> Batches:
     """The batches that the settings name."""
     size, poses = settings.batch, settings.poses
     kind = settings.network if settings.network != "batch" else kind_of(str(settings.loss))
-    if kind in ("siamese", "verification"):
+    if settings.similar != "class" and settings.network == "batch":
+        batches = Batches(partial(_within, size=size, poses=poses, similar=settings.similar), _show_within)
+    elif settings.similar != "class":
+        batches = Batches(partial(_neighbours, size=size // 2, poses=poses, similar=settings.similar), _show_pairs)
+    elif kind in ("siamese", "verification"):
         batches = Batches(partial(_pairs, size=size // 2, poses=poses, count=settings.pairs), _show_pairs)
     elif kind == "triplet":
         batches = Batches(partial(_triplets, size=size // 3, poses=poses), _show_triplets)
@@ -73,6 +78,23 @@ def _pairs(data: Dataset, rng: Generator, size: int, poses: int, count: int) -> 
         drawn = samplers.pair_indices(data.labels, rng, size, groups=data.groups)
     for first, second, same in drawn:
         yield first, second, same, rng.integers(0, poses, len(same))
+
+
+def _neighbours(data: Dataset, rng: Generator, size: int, poses: int, similar: str) -> Iterator[tuple[Array, ...]]:
+    """Pairs of which half are neighbours in a graph, turned alike."""
+    graph = graphs.BUILDERS[similar](data)
+    for first, second, same in samplers.neighbour_pair_indices(graph, rng, size):
+        yield first, second, same, rng.integers(0, poses, size)
+
+
+def _within(data: Dataset, rng: Generator, size: int, poses: int, similar: str) -> Iterator[tuple[Array, ...]]:
+    """Images and neighbours of theirs, and pairs of them, in one pose."""
+    for rows, *pairs in samplers.neighbour_batch_indices(graphs.BUILDERS[similar](data), rng, size):
+        yield rows, np.full(len(rows), rng.integers(0, poses)), *pairs
+
+
+def _show_within(images: Array, rows: Array, poses: Array, *pairs: Array) -> tuple[Array, ...]:
+    return turned(images[rows], poses), *pairs
 
 
 def _show_pairs(images: Array, first: Array, second: Array, same: Array, poses: Array) -> tuple[Array, ...]:

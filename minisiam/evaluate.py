@@ -6,7 +6,7 @@ wrong, so a network that maps everything to one point scores 0 and never 100 %.
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import combinations_with_replacement, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -228,6 +228,44 @@ def linear_accuracy(
     square = X.T @ X / len(X)
     W = np.linalg.solve(square + ridge * np.trace(square) / len(square) * np.eye(len(square)), X.T @ Y / len(X))
     return float((classes[(rows(queries) @ W).argmax(axis=1)] == query_labels).mean())
+
+
+def regression(
+    z: Float[Array, "n d"], y: Float[Array, "n k"], queries: Float[Array, "m d"], degree: int = 3
+) -> Float[Array, "m k"]:
+    """What a polynomial in z, fitted to y by least squares, says of queries. Computed in float64.
+
+    Parameters
+    ----------
+    z, y
+        (n, d) embeddings, and (n, k) what is to be read from them.
+    queries
+        (m, d) embeddings of which it is asked.
+    degree
+        Of the polynomial: all products of that many coordinates or fewer, d + degree over degree of them.
+    """
+    require.dimensions(2, "(n, d)", z=z, y=y, queries=queries)
+    require.rows(z=z, queries=queries)
+    require.finite(z=z, y=y, queries=queries)
+    require.whole("degree", degree, 1)
+    mean, scale = z.mean(axis=0, dtype=float), float(z.std(dtype=float)) or 1.0
+    products = [c for k in range(degree + 1) for c in combinations_with_replacement(range(z.shape[1]), k)]
+
+    def terms(some: Array) -> Array:
+        x = (some - mean) / scale
+        return np.stack([x[:, list(c)].prod(axis=1) for c in products], axis=1)
+
+    return terms(queries) @ np.linalg.lstsq(terms(z), y)[0]
+
+
+def r_squared(guess: Float[Array, "n ..."], truth: Float[Array, "n ..."]) -> float:
+    """R² = 1 − Σ (guess − truth)² / Σ (truth − its mean)², over all columns: 1 is perfect, the mean alone scores 0."""
+    if guess.shape != truth.shape:
+        raise ValueError(f"guess and truth must have one shape, not {guess.shape} and {truth.shape}")
+    spread = float(((truth - truth.mean(axis=0)) ** 2).sum())
+    if not spread:
+        raise ValueError("truth is the same everywhere: there is nothing to explain")
+    return 1 - float(((guess - truth) ** 2).sum()) / spread
 
 
 class Roc(NamedTuple):

@@ -19,6 +19,7 @@ Train an embedding on the built-in pen glyphs, or on your data, and examine it o
     minisiam train --resume runs/batch-cosine-supcon      go on with a run that was stopped or killed
     minisiam train --data omniglot:images_background.zip  other data: mnist:FOLDER, fashion-mnist:FOLDER, and
     minisiam train --data folder:my_pictures              yours, as my_pictures/CLASS/NAME.png or .pgm
+    minisiam train --preset drlim-object                  an experiment of a paper: an aeroplane's views as a cylinder
 
 What a loss reads, and so which network can have it:
 
@@ -82,7 +83,10 @@ What the papers found and what the runs found, as a table: paper, ours, same? Se
     minisiam report runs/omniglot-minimal-*                       on the screen
     minisiam report runs/omniglot-minimal-* --out RESULTS.md      as a page with its figures
 """
-FROM = "pen-glyphs, pen-glyphs:SEED drawn by others, omniglot:PATH, mnist:FOLDER, fashion-mnist:FOLDER, folder:PATH"
+FROM = (
+    "pen-glyphs, pen-glyphs:SEED drawn by others, omniglot:PATH, mnist:FOLDER, fashion-mnist:FOLDER, folder:PATH; "
+    "for maps rendered, mnist-4-9:FOLDER, mnist-4-shifted:FOLDER"
+)
 CHECK = """\
 Compare an op's value and gradients with two oracles, autograd and differences, and its kinks with their
 documented values. Says "correct", or shows the smallest input on which it is wrong, with a clue.

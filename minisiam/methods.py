@@ -38,7 +38,7 @@ class Method(NamedTuple):
     batches : `Batches`, (data, rng, skip=0) → an endless iterator of the network's arguments
     chance : the generator of a miner that draws, which the network advances at every step; None where none does
     pixels, side : the size of image that is loaded, and the size that the encoder reads
-    blur : whether images are blurred; they are always centred
+    centre, blur : whether images are centred, and whether they are blurred
     """
 
     encoder: Layer
@@ -51,11 +51,12 @@ class Method(NamedTuple):
     optimizer: Optimizer
     pixels: int
     side: int
+    centre: bool
     blur: bool
 
     def prepared(self, data: Dataset) -> Dataset:
         """The images as the encoder wants them."""
-        images = centred(data.images)
+        images = centred(data.images) if self.centre else data.images
         if self.blur:
             images = blurred(images)
         return data._replace(images=images if self.side == self.pixels else resized(images, self.side))
@@ -81,7 +82,9 @@ def build(settings: Settings) -> Method:
     kind = kind_of(loss)
     chance = _chance(settings) if settings.miner in OF_CHANCE else None
     trained, matrix_loss = _matrix_loss(settings, kind, function, chance), _looked_at(settings, kind, function)
-    if settings.network != "batch":
+    if settings.network == "batch" and settings.similar != "class":
+        network = networks.siamese_within(encoder, rows, function)
+    elif settings.network != "batch":
         network = WIRINGS[settings.network](encoder, rows, function)
     elif trained is not None:
         network = networks.batch(encoder, matrix, trained)
@@ -89,7 +92,8 @@ def build(settings: Settings) -> Method:
         network = _batch_network(loss, encoder, matrix, function, max(2, settings.classes))
     batches, optimizer = batching.build(settings), build_optimizer(settings)
     side, blur = READS.get(settings.encoder, (pixels(settings), False))
-    return Method(encoder, network, rows, matrix, matrix_loss, batches, chance, optimizer, pixels(settings), side, blur)
+    ready = pixels(settings), side, settings.centre, blur
+    return Method(encoder, network, rows, matrix, matrix_loss, batches, chance, optimizer, *ready)
 
 
 def build_optimizer(settings: Settings) -> Optimizer:

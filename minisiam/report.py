@@ -154,7 +154,7 @@ def table(results: dict[str, Any]) -> str:
     if found.get("seen"):
         unseen = "classes: it has learnt from all of them"
     task = f"{found['way']}-way {found['shot']}-shot, {found['classes']} {unseen}"
-    lines = [f"{task:49}accuracy    95 % interval"]
+    lines = [f"{task:48} accuracy    95 % interval"]
     for name, score in scores(results).items():
         lines.append(f"  {name:47}{100 * score.accuracy:6.1f} %    {100 * score.low:.1f} to {100 * score.high:.1f}")
     lines.append(f"  {'chance':47}{100 * found['chance']:6.1f} %")
@@ -270,7 +270,7 @@ def _few_shot_sheet(run: Run, data: Dataset, z: Array, count: int = 3) -> Any:
         episodes.setdefault(data.names[data.groups[episode.support[0]]], episode)
     chosen = list(episodes.values())[:count]
     answers = [evaluate.answer(z, e, run.method.matrix(run.params)) for e in chosen]
-    return plots.few_shot_sheet(data.images, chosen, answers, list(episodes)[:count])
+    return plots.few_shot_sheet(data.images, chosen, answers, list(episodes)[:count], data.has_alphabets)
 
 
 def _shown(run: Run, data: Dataset, count: int = 16) -> Any:
@@ -281,8 +281,7 @@ def _shown(run: Run, data: Dataset, count: int = 16) -> Any:
     data = run.method.prepared(data)
     distort = AUGMENTS[run.settings.augment]
     if run.settings.network in ("siamese", "verification"):
-        x1, x2, same = next(samplers.pairs(data.images, data.labels, rng, count, groups=data.groups))
-        x1, x2 = distort(x1, own), distort(x2, own)
+        x1, x2, same = (part[:count] for part in next(run.method.batches(data, rng)))
         d = run.method.distance(
             run.method.embed(run.params, x1), run.method.embed(run.params, x2), *run.params["distance"]
         )[0]

@@ -10,7 +10,7 @@ from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from . import augment, encoders, losses, miners, require
+from . import augment, encoders, graphs, losses, miners, require
 from .sources import UNSEEN
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ USUAL = {"n-pair": "dot", "lifted": "l2", "generalised-lifted": "l2", "cosine-em
 COSINE = ("circle", "tuplet-margin", "angular", "histogram", "fast-ap", *PROXIES)  # these speak of angles
 ENCODERS = ("conv2", "mlp", "bielski", "conv3", "conv4", "hoffer", "koch28", "koch35", "koch105")
 FEATURES = ("conv3", "conv4", "hoffer")  # these can end without a dense layer, --embedding-size 0
+SIMILAR = ("class", *graphs.BUILDERS)  # who is the same in a pair
 OPTIMIZERS = ("adam", "sgd")
 # what happens to every image of a training batch: (images, rng) → images
 AUGMENTS: dict[str, Callable[..., Any]] = {
@@ -123,6 +124,8 @@ class Settings:
     `unseen` are words of `sources.load`. `poses` is in how many of the eight poses of a square a class is met, each of
     them a class of its own. `batch` counts images, `per_class` of them of one class where a whole batch is compared.
     `pairs` is how many pairs there are in all, drawn once and met again in every epoch; 0 draws new ones for ever.
+    `similar` is who is the same in a pair: images of a class, or neighbours in a graph of `graphs.BUILDERS`, and then
+    classes have no say. `centre` is whether images are shifted so that their ink is in the middle.
     `views` is how many distortions of an image are averaged at test time, beside the plain examination. `preset` is the
     experiment that the settings come from.
     """
@@ -142,6 +145,8 @@ class Settings:
     batch: int = None  # type: ignore[assignment]
     per_class: int = 4
     pairs: int = 0
+    similar: str = "class"
+    centre: bool = True
     views: int = 0
     embedding_size: int = 128
     classes: int = 0
@@ -213,6 +218,13 @@ class Settings:
         require.whole("pairs", self.pairs, 0)
         if self.pairs and self.network not in ("siamese", "verification"):
             raise ValueError("--pairs counts the pairs of --network siamese or verification: leave it out here")
+        require.one_of("similar", self.similar, SIMILAR)
+        of_pairs = self.network == "siamese" or (kind == "pairs" and self.miner == "all-pairs")
+        if self.similar != "class" and (not of_pairs or self.pairs):
+            raise ValueError(
+                f"--similar {self.similar} tells what is the same in a pair, and pairs are new ones for ever: use "
+                "--network siamese, or batch with --loss contrastive, and leave --miner and --pairs out"
+            )
 
     def _fill_in(self, name: str, value: Any) -> None:
         if getattr(self, name) is None:
@@ -285,4 +297,6 @@ class Settings:
         miner = f" over {self.miner}" if self.miner else ""
         sphere = " on the unit sphere" if self.normalize else ""
         distorted = "" if self.augment == "none" else f", {self.augment} distortions"
-        return f"{self.network}: {self.encoder}{sphere} × {self.distance} × {self.loss}{margin}{miner}{distorted}"
+        similar = "" if self.similar == "class" else f", similar by {self.similar}"
+        method = f"{self.encoder}{sphere} × {self.distance} × {self.loss}{margin}{miner}"
+        return f"{self.network}: {method}{similar}{distorted}"

@@ -6,6 +6,7 @@ data = load("omniglot:small1.zip", unseen="omniglot:background.zip")  all of the
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,7 +52,8 @@ def load(name: str, pixels: int = 28, unseen: str = "third") -> Data:
     ----------
     name
         "pen-glyphs" is the built-in set, "pen-glyphs:7" the same letters by other people (another seed). Other sets are
-        on your disk: "omniglot:PATH", "mnist:PATH", "fashion-mnist:PATH", "folder:PATH".
+        on your disk: "omniglot:PATH", "mnist:PATH", "fashion-mnist:PATH", "folder:PATH". For the maps of Hadsell et al.
+        (2006) there are "mnist-4-9:PATH", "mnist-4-shifted:PATH", and "rendered", which is built in.
     pixels
         The side of the images.
     unseen
@@ -64,6 +66,8 @@ def load(name: str, pixels: int = 28, unseen: str = "third") -> Data:
     kind, _, path = name.partition(":")
     if unseen == "none":
         return Data(*3 * [whole(name, pixels)])
+    if kind in SHIFTED and path:
+        return Data(*map(datasets.shifted, _authors_parts(SHIFTED[kind], path, pixels, unseen)))
     if kind in AUTHORS and path:
         return _authors_parts(AUTHORS[kind], path, pixels, unseen)
     return parted(whole(name, pixels), unseen)
@@ -74,10 +78,12 @@ def whole(name: str, pixels: int = 28) -> Dataset:
     kind, colon, rest = name.partition(":")
     if kind == "pen-glyphs":
         return _at_size(_pen_glyphs(name, colon, rest, min(pixels, DRAWN)), pixels)
+    if name == "rendered":
+        return datasets.rendered(pixels)
     if kind not in READERS:
         known = ", ".join(f"{kind}:PATH" for kind in READERS)
         raise ValueError(
-            f"unknown data {name!r}: pen-glyphs is built in, pen-glyphs:7 draws it with another seed; "
+            f"unknown data {name!r}: pen-glyphs and rendered are built in, pen-glyphs:7 has another seed; "
             f"from your disk come {known}"
         )
     if not rest:
@@ -158,10 +164,23 @@ def _at_size(data: Dataset, pixels: int) -> Dataset:
     return data._replace(images=datasets.resized(data.images, pixels))
 
 
-AUTHORS: dict[str, Callable[..., Dataset]] = {"mnist": datasets.mnist, "fashion-mnist": datasets.fashion_mnist}
+def _authors_training(read: Callable[..., Dataset], path: str, pixels: int) -> Dataset:
+    return _at_size(read(path), pixels)
+
+
+def _shifted_training(read: Callable[..., Dataset], path: str, pixels: int) -> Dataset:
+    return datasets.shifted(_authors_training(read, path, pixels))
+
+
+AUTHORS: dict[str, Callable[..., Dataset]] = {
+    "mnist": datasets.mnist,
+    "mnist-4-9": datasets.digits,
+    "fashion-mnist": datasets.fashion_mnist,
+}
+SHIFTED: dict[str, Callable[..., Dataset]] = {"mnist-4-shifted": partial(datasets.digits, which=(4,), each=1000)}
 READERS: dict[str, Callable[[str, int], Dataset]] = {
     "omniglot": datasets.omniglot,
-    "mnist": lambda path, pixels: _at_size(datasets.mnist(path), pixels),
-    "fashion-mnist": lambda path, pixels: _at_size(datasets.fashion_mnist(path), pixels),
+    **{kind: partial(_authors_training, read) for kind, read in AUTHORS.items()},
+    **{kind: partial(_shifted_training, read) for kind, read in SHIFTED.items()},
     "folder": datasets.folder,
 }

@@ -31,6 +31,7 @@ ARROWS = {
     "encoders": {"require", "initializers", "layers", "fast", "tree"},
     "networks": {"require", "op", "tree"},  # it receives its encoder, distance and loss
     "samplers": {"require"},
+    "graphs": {"require", "datasets", "pairwise", "samplers"},
     "optimizers": {"require", "tree"},
     "train": set(),
     "xray": {"require", "numerics", "pairwise", "miners"},

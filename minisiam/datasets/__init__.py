@@ -1,22 +1,31 @@
-"""Data to learn from: `pen_glyphs`, which ships with the package, published sets, your own pictures, two toys."""
+"""Data to learn from: `pen_glyphs`, which ships with the package, published sets, your own pictures, three toys."""
 
 from .dataset import UNKNOWN, Dataset, blurred, centred, resized, split, turned
 from .folder import folder
-from .mnist import fashion_mnist, mnist
+from .mnist import digits, fashion_mnist, mnist
 from .omniglot import OneShotRun, omniglot, omniglot_runs
 from .pen_glyphs import pen_glyphs, skeletons
 from .published import SETS, fetch
+from .rendered import AZIMUTHS, ELEVATIONS, LIGHTS, POSED, angles_of, pose_of, rendered
 from .safe import DamagedFile
+from .shifted import SHIFTS, shifted
 from .toys import plane, posed_glyphs
 
 __all__ = [
+    "AZIMUTHS",
+    "ELEVATIONS",
+    "LIGHTS",
+    "POSED",
     "SETS",
+    "SHIFTS",
     "UNKNOWN",
     "DamagedFile",
     "Dataset",
     "OneShotRun",
+    "angles_of",
     "blurred",
     "centred",
+    "digits",
     "fashion_mnist",
     "fetch",
     "folder",
@@ -25,8 +34,11 @@ __all__ = [
     "omniglot_runs",
     "pen_glyphs",
     "plane",
+    "pose_of",
     "posed_glyphs",
+    "rendered",
     "resized",
+    "shifted",
     "skeletons",
     "split",
     "turned",

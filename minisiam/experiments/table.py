@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import judges
+from . import drlim, judges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +61,7 @@ class Experiment(NamedTuple):
 LAKE = "Lake, Salakhutdinov & Tenenbaum 2015, 2019"
 KOCH = "Koch, Zemel & Salakhutdinov 2015"
 HOFFER = "Hoffer & Ailon 2015"
+HADSELL = "Hadsell, Chopra & LeCun 2006"
 OMNIGLOT: dict[str, Any] = {
     "encoder": "conv3",
     "embedding_size": 0,
@@ -93,6 +94,18 @@ TRIPLETS: dict[str, Any] = {
     "steps": 2500,
     "minutes": 30,
     "learning_rate": 1e-3,
+}
+MAPPED: dict[str, Any] = {  # neighbours are similar, everything else is not, and the embedding is a map
+    "network": "siamese",
+    "loss": "contrastive",
+    "margin": 1.0,
+    "embedding_size": 2,
+    "poses": 1,
+    "centre": False,
+    "unseen": "images",
+    "norm": "batch",
+    "learning_rate": 1e-2,
+    "minutes": 4,
 }
 
 
@@ -193,6 +206,75 @@ EXPERIMENTS: dict[str, Experiment] = {
         TRIPLETS | {"distance": "l2", "loss": "contrastive", "miner": "all-pairs"},
         (Claim("nearest neighbour", "97.9 %", "found.nearest"), Claim("linear classifier", "97.9 %", "found.linear")),
         judges.digits,
+    ),
+    "drlim-digits": Experiment(
+        "A map of fours and nines, learnt from which images are near in pixels",
+        HADSELL,
+        "mnist-4-9:FOLDER",
+        MAPPED | {"network": "batch", "similar": "neighbours", "batch": 256, "steps": 3000},
+        (Claim("unseen digits, by five neighbours in the map", "a figure", "found.neighbours", least=0.97),),
+        drlim.digits,
+        drlim.digit_figures,
+        ("map",),
+    ),
+    "drlim-shifted": Experiment(
+        "A map of fours at five places, learnt from which images are near in pixels",
+        HADSELL,
+        "mnist-4-shifted:FOLDER",
+        MAPPED | {"similar": "neighbours", "steps": 2000},
+        (
+            Claim(
+                "distance by a shift / between digits, neighbours in pixels",
+                "clusters by shift (a figure)",
+                "found.ratio",
+                least=1.0,
+                percent=False,
+            ),
+        ),
+        drlim.shifts,
+        drlim.shift_figures,
+        ("map",),
+    ),
+    "drlim-shifted-aware": Experiment(
+        "A map of fours at five places, learnt from which digits are near, wherever they are",
+        HADSELL,
+        "mnist-4-shifted:FOLDER",
+        MAPPED | {"network": "batch", "similar": "shift-aware", "batch": 256, "steps": 1500},
+        (
+            Claim(
+                "distance by a shift / between digits, neighbours at any shift",
+                "invariant (a figure)",
+                "found.ratio",
+                most=0.1,
+                percent=False,
+            ),
+        ),
+        drlim.shifts,
+        drlim.shift_figures,
+        ("map",),
+    ),
+    "drlim-object": Experiment(
+        "A map of an aeroplane from all sides, learnt from which views are next to each other, in whatever light",
+        HADSELL,
+        "rendered",
+        MAPPED
+        | {
+            "data": "rendered",
+            "similar": "pose",
+            "encoder": "mlp",
+            "embedding_size": 3,
+            "norm": "none",
+            "learning_rate": 3e-3,
+            "unseen": "fifth",
+            "steps": 3000,
+        },
+        (
+            Claim("pose of unseen views, R²", "a cylinder (a figure)", "found.pose", least=0.98, percent=False),
+            Claim("light of unseen views, R²", "does not matter (a figure)", "found.light", most=0.05, percent=False),
+        ),
+        drlim.views,
+        drlim.view_figures,
+        ("map", "views"),
     ),
 }
 ONE_SHOT = Order(

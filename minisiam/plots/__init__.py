@@ -11,6 +11,7 @@ except ImportError as error:
 
 from .alphabets import alphabet_errors
 from .gradients import gradient_page
+from .maps import image_map, view_map, view_sheet
 from .methods import losses_compared
 from .sheets import distortion_sheet, few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
 from .training import clusters, curves, distances, one_shot_bars, plane_of
@@ -25,10 +26,13 @@ __all__ = [
     "few_shot_sheet",
     "glyph_sheet",
     "gradient_page",
+    "image_map",
     "losses_compared",
     "one_shot_bars",
     "pairs_sheet",
     "plane_of",
     "triplets_sheet",
+    "view_map",
+    "view_sheet",
     "xray",
 ]

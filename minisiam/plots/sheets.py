@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 
 def few_shot_sheet(
-    images: Array, episodes: Sequence[Episode], answers: Sequence[Array], titles: Sequence[str]
+    images: Array,
+    episodes: Sequence[Episode],
+    answers: Sequence[Array],
+    titles: Sequence[str],
+    letters: bool = True,
 ) -> Figure:
     """One-shot episodes, question by question: what was asked, what the network answered, and what was right.
 
@@ -32,10 +36,12 @@ def few_shot_sheet(
         One-shot episodes, and for each the classes that `evaluate.answer` gave.
     titles
         A name for each episode.
+    letters
+        Whether the classes are letters, each by several hands, and not classes of any kind.
     """
     way = max(len(e.support) for e in episodes)
     height = 2.1 * len(episodes) + 0.7
-    figure = Figure(figsize=(0.5 * way + 1.2, height), layout="constrained")
+    figure = Figure(figsize=(max(7.5, 0.5 * way + 1.2), height), layout="constrained")  # room for the heading
     figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.6 / height))  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(3 * len(episodes), way, squeeze=False)
     for axes in grid.ravel():
@@ -57,10 +63,9 @@ def few_shot_sheet(
         asked[0].annotate(heading, (0, 1.2), xycoords="axes fraction", fontsize=10).set_in_layout(False)
         for axes, text in ((asked[0], "asked"), (given[0], "answer"), (right[0], "right\nanswer")):
             axes.text(-0.25, 0.5, text, transform=axes.transAxes, ha="right", va="center", fontsize=9)
-    figure.suptitle(
-        "Asked by one hand, answered with the nearest of one example of each letter by another. Framed: wrong.",
-        fontsize=11,
-    )
+    by_hand = "Asked by one hand, answered with the nearest of one example of each letter by another."
+    heading = by_hand if letters else "Answered with the nearest of one example of each class."
+    figure.suptitle(f"{heading} Framed: wrong.", fontsize=11)
     return figure
 
 

@@ -5,6 +5,7 @@
     pk         x, labels                             → networks.batch
     episodes   support, support_labels, query, labels   (few-shot learning)
 
+`neighbour_pair_indices` draws pairs of a graph, where who is similar is told image by image and not by classes.
 `pair_indices`, `triplet_indices`, `pk_indices` and `episode_indices` yield the same as rows of the data set.
 
 All but the episodes go through every image, or every class, in a new order before any comes again.
@@ -22,13 +23,18 @@ from .batches import (
     triplets,
 )
 from .episodes import Episode, episode_indices, episodes
+from .neighbours import Graph, PairsWithin, neighbour_batch_indices, neighbour_pair_indices
 
 __all__ = [
     "Episode",
+    "Graph",
+    "PairsWithin",
     "PkPopulation",
     "episode_indices",
     "episodes",
     "epochs_of_pairs",
+    "neighbour_batch_indices",
+    "neighbour_pair_indices",
     "pair_indices",
     "pairs",
     "pk",
