@@ -35,6 +35,7 @@ ARROWS = {
     "train": set(),
     "xray": {"require", "numerics", "pairwise", "miners"},
     "evaluate": {"require", "layers", "pairwise", "samplers"},
+    "diagnose": {"require"},  # it receives numbers and arrays
     "datasets": {"require"},
     "augment": {"require", "datasets"},
     "checkpoint": {"tree", "version"},
