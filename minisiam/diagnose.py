@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .typing import Array, Bool, Float, Int
 
 CLOSE = 0.01  # two numbers that differ by less than this share of their size are called equal
+UNSEEN = 0.001  # as are distances that differ by less than this share of what the loss notices
 FAINT = 0.05  # a difference of distances that a softmax notices: the lowest temperature in use
 FEWEST = 5  # classes in a question: of fewer, chance alone often gives most answers to one
 
@@ -97,11 +98,12 @@ def unit(kind: str, margin: float | None = None) -> float:
 
 
 def equal(d: Array, unit: float = 0.0) -> bool:
-    """Whether all distances are one number: std(d) ≤ 1 % of |mean(d)|, or of what the loss notices.
+    """Whether all distances are one number: std(d) ≤ 1 % of |mean(d)|, or 1 ‰ of what the loss notices.
 
     Distances on a random network in m dimensions spread by about 1/√(2m) of their mean, far more than this.
     """
-    return bool(np.std(d, dtype=np.float64) <= CLOSE * max(abs(float(np.mean(d, dtype=np.float64))), unit))
+    mean, spread = float(np.mean(d, dtype=np.float64)), float(np.std(d, dtype=np.float64))
+    return spread <= max(CLOSE * abs(mean), UNSEEN * unit)
 
 
 def at_rest(loss: float | None, d: Array, kind: str, margin: float | None = None) -> list[str]:

@@ -143,6 +143,7 @@ def test_labels_the_wrong_way_round_drive_images_of_a_class_apart(letters, rng):
             means[way].append((float(d[same].mean()), float(d[~same].mean())))
     assert diagnose.order(*means["right"]) == []
     assert diagnose.order(*means["wrong"]) == ["same-move-apart"]
+    assert diagnose.trouble(d, same, before=means["wrong"][0]) == ["same-move-apart"]
     assert diagnose.order(*means["wrong"][::-1]) == []  # it is getting better
 
 
@@ -203,12 +204,17 @@ def test_a_healthy_run_has_no_trouble(small, tmp_path, chosen):
     assert "trouble" not in run.report
 
 
-CHOICES = [(network, loss) for network, known in settings.LOSSES.items() for loss in known]
+CHOICES = [
+    *(Settings(network, "mlp", loss=loss) for network, known in settings.LOSSES.items() for loss in known),
+    Settings("triplet", "mlp", loss="soft-margin", distance="weighted-l1", normalize=True),  # its distances are small
+    Settings("verification", "mlp", distance="weighted-l1"),
+    Settings("batch", "mlp", loss="hinge", distance="dot"),
+]
 
 
-@pytest.mark.parametrize(("network", "loss"), CHOICES)
-def test_no_loss_has_trouble_at_its_first_step(small, network, loss):
-    chosen = replace(Settings(network=network, loss=loss, encoder="mlp"), classes=len(np.unique(small.train.labels)))
+@pytest.mark.parametrize("chosen", CHOICES, ids=lambda chosen: chosen.title)
+def test_no_loss_has_trouble_at_its_first_step(small, chosen):
+    chosen = replace(chosen, classes=len(np.unique(small.train.labels)))
     method = methods.build(chosen)
     data = runs.Data(*(method.prepared(part) for part in small))
     params = method.network.init(np.random.default_rng(0), (28, 28, 1))
