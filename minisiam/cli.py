@@ -1,4 +1,4 @@
-"""The command line: `minisiam train | evaluate | plot | data | check | xray | compare-losses`."""
+"""The command line: `minisiam train | evaluate | plot | data | check | xray | compare-losses | explore`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import __version__, datasets, report
 from . import settings as words
-from .commands import check, compare_losses, data, evaluate, plot, train, xray
+from .commands import check, compare_losses, data, evaluate, explore, plot, train, xray
 from .encoders import NORMS
 from .miners import MINERS
 from .settings import Settings
@@ -65,6 +65,14 @@ One name, many functions: "the triplet loss" and "the contrastive loss" of well-
 
     minisiam compare-losses                           twelve points of four classes
     minisiam compare-losses --data batch.npz          your own: arrays z (n, d) and labels (n,)
+"""
+EXPLORE = """\
+Drag five points in the plane, and see what a loss makes of them: distances, rings, and the way down for each.
+
+    minisiam explore contrastive                      pairs of an anchor; --loss pair-hinge
+    minisiam explore triplet                          easy, semi-hard and hard; --loss soft-margin or ratio
+    minisiam explore cosine                           angles on the unit circle
+    minisiam explore triplet --save triplet.png       the picture, where there is no display
 """
 EVALUATE = """\
 Examine a run again: 20-way one-shot on unseen alphabets, beside pixels and the untrained network.
@@ -256,6 +264,13 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="another batch (default: %(default)s)")
     verb.add_argument("--json", action="store_true", help="print the rows as JSON")
     verb.set_defaults(command=compare_losses)
+
+    verb = verbs.add_parser("explore", help="drag points under a loss", description=EXPLORE, formatter_class=raw)
+    verb.add_argument("kind", metavar="KIND", help="contrastive, triplet or cosine")
+    verb.add_argument("--loss", help="another loss of this kind (default: contrastive, hinge or cosine-embedding)")
+    verb.add_argument("--margin", type=float, help="in units of the distance; of cosine, a cosine from -1 to 1")
+    verb.add_argument("--save", type=Path, metavar="FILE", help="draw the picture, and open no window")
+    verb.set_defaults(command=explore)
 
     verb = verbs.add_parser("check", help="is this gradient right?", description=CHECK, formatter_class=raw)
     what = verb.add_mutually_exclusive_group(required=True)

@@ -9,6 +9,7 @@ try:
 except ImportError as error:
     raise ImportError("figures need matplotlib: pip install 'minisiam[figures]'") from error
 
+from .explore import scene
 from .gradients import gradient_page
 from .sheets import distortion_sheet, few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
 from .training import clusters, curves, distances, one_shot_bars, plane_of
@@ -25,6 +26,7 @@ __all__ = [
     "one_shot_bars",
     "pairs_sheet",
     "plane_of",
+    "scene",
     "triplets_sheet",
     "xray",
 ]
