@@ -33,8 +33,8 @@ SENTENCES = {
     "loss-is-half": f"the loss is ½ and all distances are equal: {_SAME_POINT}; train anew with a smaller "
     "--learning-rate or, if the hardest triplets are mined, with others (--miner semi-hard-facenet)",
     "equal-distances": "all distances are equal, so the embedding tells no image from another: "
-    "train anew with a smaller --learning-rate or another --loss (supcon does not collapse), and look for images that "
-    "are all alike",
+    "train anew with a smaller --learning-rate or another --loss such as supcon, and see whether the images "
+    "differ at all",
     "no-active-triplets": "no triplet is active, so there is no gradient, and yet unseen classes are told apart "
     "poorly: use harder triplets (--network batch --miner batch-hard), a larger --margin or --augment affine, and see "
     "that the labels fit the images",
