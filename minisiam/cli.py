@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING
 
 from . import __version__, datasets, report
 from . import settings as words
-from .commands import check, compare_losses, compare_methods, data, evaluate, plot, train, write_results, xray
+from .commands import (
+    check,
+    compare_losses,
+    compare_methods,
+    data,
+    evaluate,
+    explore,
+    plot,
+    train,
+    write_results,
+    xray,
+)
 from .encoders import NORMS
 from .experiments import EXPERIMENTS
 from .fair import Protocol
-from .manual import ABOUT, CHECK, COMPARE, DATA, EVALUATE, FROM, METHODS, REPORT, TRAIN, XRAY
+from .manual import ABOUT, CHECK, COMPARE, DATA, EVALUATE, EXPLORE, FROM, METHODS, REPORT, TRAIN, XRAY
 from .miners import MINERS
 from .settings import Settings
 from .sources import UNSEEN
@@ -239,6 +250,13 @@ def parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("comparison"), metavar="FOLDER", help="where it is kept (default: %(default)s)"
     )
     verb.set_defaults(command=compare_methods)
+
+    verb = verbs.add_parser("explore", help="drag points under a loss", description=EXPLORE, formatter_class=raw)
+    verb.add_argument("kind", metavar="KIND", help="contrastive, triplet or cosine")
+    verb.add_argument("--loss", help="another loss of this kind (default: contrastive, hinge or cosine-embedding)")
+    verb.add_argument("--margin", type=float, help="in units of the distance; of cosine, a cosine from -1 to 1")
+    verb.add_argument("--save", type=Path, metavar="FILE", help="draw the picture, and open no window")
+    verb.set_defaults(command=explore)
 
     verb = verbs.add_parser("check", help="is this gradient right?", description=CHECK, formatter_class=raw)
     what = verb.add_mutually_exclusive_group(required=True)

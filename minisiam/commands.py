@@ -255,6 +255,20 @@ def xray(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def explore(arguments: argparse.Namespace) -> int:
+    """`minisiam explore`."""
+    from .plots import explore_window, explored, scene
+
+    start = explored.state(arguments.kind, None, arguments.margin, arguments.loss)
+    if arguments.save is None:
+        explore_window.window(start)
+        return 0
+    arguments.save.parent.mkdir(parents=True, exist_ok=True)
+    scene(start.kind, None, start.margin, start.loss).savefig(arguments.save, dpi=130)
+    say(arguments.save)
+    return 0
+
+
 def compare_losses(arguments: argparse.Namespace) -> int:
     """`minisiam compare-losses`."""
     from . import compare

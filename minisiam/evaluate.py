@@ -98,12 +98,28 @@ def few_shot(
     Score
         The interval is over episodes: it says how well these classes are measured, not how others would do.
     """
+    given, right = few_shot_answers(z, labels, rng, distance, way, shot, episodes, groups, drawers)
+    return mean_score((given == right).mean(axis=1))
+
+
+def few_shot_answers(
+    z: Float[Array, "n d"],
+    labels: Int[Array, "n"],
+    rng: Generator,
+    distance: Callable[..., Any] = pairwise.l2,
+    way: int = 20,
+    shot: int = 1,
+    episodes: int = 400,
+    groups: Array | None = None,
+    drawers: Array | None = None,
+) -> tuple[Int[Array, "episodes way"], Int[Array, "episodes way"]]:
+    """The questions of `few_shot`, what was answered (−1 for a tie) and what is right: classes from 0 to way − 1."""
     require.dimensions(2, "(n, d)", z=z)
     require.finite(z=z)
     require.class_labels(labels, len(z))
     require.whole("episodes", episodes, 2)
-    drawn = islice(episode_indices(labels, rng, way, shot, 1, groups, drawers), episodes)
-    return mean_score(np.array([(answer(z, e, distance) == e.labels).mean() for e in drawn]))
+    drawn = list(islice(episode_indices(labels, rng, way, shot, 1, groups, drawers), episodes))
+    return np.stack([answer(z, e, distance) for e in drawn]), np.stack([e.labels for e in drawn])
 
 
 def official_runs(

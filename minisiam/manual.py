@@ -60,6 +60,14 @@ Every loss on one protocol: the same encoder, batches, budget and search, severa
 A budget in seconds is turned into steps by timing a step of each loss at the beginning. The learning rate, and the
 margin of contrastive and hinge, are searched for on training alphabets; other constants are those of `minisiam train`.
 """
+EXPLORE = """\
+Drag five points in the plane, and see what a loss makes of them: distances, rings, and the way down for each.
+
+    minisiam explore contrastive                      pairs of an anchor; --loss pair-hinge
+    minisiam explore triplet                          easy, semi-hard and hard; --loss soft-margin or ratio
+    minisiam explore cosine                           angles on the unit circle
+    minisiam explore triplet --save triplet.png       the picture, where there is no display
+"""
 EVALUATE = """\
 Examine a run again: 20-way one-shot on unseen alphabets, beside pixels and the untrained network.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import datasets, evaluate, miners, pairwise, samplers, tree, xray
+from . import datasets, diagnose, evaluate, miners, pairwise, samplers, tree, xray
 from .evaluate import Score
 from .op import parameters
 from .settings import AUGMENTS
@@ -54,9 +54,19 @@ def few_shot(
     z: Array, data: Dataset, episodes: int, distance: Callable[..., Any], way: int | None = None, shot: int = SHOT
 ) -> Score:
     """The protocol of this package: classes of one alphabet, shown by one drawer and asked by another, if known."""
+    given, right = few_shot_answers(z, data, episodes, distance, way, shot)
+    return evaluate.mean_score((given == right).mean(axis=1))
+
+
+def few_shot_answers(
+    z: Array, data: Dataset, episodes: int, distance: Callable[..., Any], way: int | None = None, shot: int = SHOT
+) -> tuple[Array, Array]:
+    """The same questions: what was answered, and what is right."""
     rng = np.random.default_rng(0)  # the same questions for everyone
     way = way or fitting_way(data)
-    return evaluate.few_shot(z, data.labels, rng, distance, way, shot, episodes, data.groups, data.known_drawers)
+    return evaluate.few_shot_answers(
+        z, data.labels, rng, distance, way, shot, episodes, data.groups, data.known_drawers
+    )
 
 
 def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
@@ -164,7 +174,7 @@ def table(results: dict[str, Any]) -> str:
     )
     measured = {name: value for name, value in results.get("found", {}).items() if isinstance(value, float)}
     lines += [f"  {name.replace('_', ' '):47}{value:9.4f}" for name, value in measured.items()]
-    return "\n".join(lines)
+    return "\n".join(lines + [f"trouble: {diagnose.SENTENCES.get(name, name)}" for name in results.get("trouble", [])])
 
 
 def write(path: Path, results: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import checkpoint, experiments, fast, methods, miners, report, samplers, tree, xray
+from . import checkpoint, diagnose, evaluate, experiments, fast, methods, miners, report, samplers, tree, xray
 from .datasets import Dataset
 from .methods import Method
 from .settings import Settings
@@ -240,6 +240,8 @@ def _train(settings: Settings, method: Method, data: Data, start: Standing, fold
     results = experiments.examine(run, data)
     results |= {"train_seconds": round(end.seconds, 2), "steps": end.step, "settings": settings.as_dict()}
     results |= {"busy": round(busy, 2), "machine": machine()}
+    if run.log and "trouble" in run.log[-1]:
+        results["trouble"] = run.log[-1]["trouble"]
     report.write(folder / "report.json", results)
     return run._replace(report=results)
 
@@ -300,6 +302,7 @@ class _Loop:
         self.monitor = Monitor(settings, method, data)
         self.pause = SECONDS_BETWEEN_RECORDS
         self.busy = 0.0  # how many cores were at work, on the average
+        self.told: set[str] = set()
 
     def run(self, start: Standing) -> Standing:
         """Train until the steps are made, the time is over, or someone stops it by hand; where it is then."""
@@ -307,6 +310,7 @@ class _Loop:
         rng = _stream(settings.seed, "batches")
         batches = islice(method.batches(self.data, rng, start.step), settings.steps - start.step)
         self._restore(start, rng)
+        self.monitor.last = next(reversed(_records(self.folder / "log.jsonl", start.step)[0]), None)
         self._save(start)
         self.say(Monitor.HEADER)
         now, self.last = start, time.perf_counter()
@@ -362,6 +366,7 @@ class _Loop:
         left = now.seconds / now.step * (self.settings.steps - now.step)
         left = min(left, 60 * self.settings.minutes - now.seconds)
         self.say(Monitor.line(record, 0.0 if done else left))
+        self._warn(record)
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(record) + "\n")
             log.flush()
@@ -371,6 +376,14 @@ class _Loop:
         self.last = time.perf_counter()
         self.pause = max(SECONDS_BETWEEN_RECORDS, 10 * (self.last - clock))
         return now
+
+    def _warn(self, record: dict[str, Any]) -> None:
+        """What is wrong, in a sentence each: once, until nothing is."""
+        names = record.get("trouble", [])
+        for name in names:
+            if name not in self.told:
+                self.say(f"  trouble: {diagnose.SENTENCES[name]}")
+        self.told = self.told.union(names) if names else set()
 
     def _save(self, now: Standing) -> None:
         progress = {"step": now.step, "seconds": now.seconds, "chance": now.chance, "losses": now.losses}
@@ -388,6 +401,7 @@ class Monitor:
         self.settings, self.method, self.validation = settings, method, data.validation
         train, rng = data.train, _stream(settings.seed, "probe")
         classes = min(32, len(np.unique(train.labels)))
+        self.last: dict[str, Any] | None = None  # record
         self.images, self.labels = next(samplers.pk(train.images, train.labels, rng, classes=classes, per_class=4))
 
     def record(self, step: int, seconds: float, loss: float, params: Params) -> dict[str, Any]:
@@ -399,16 +413,35 @@ class Monitor:
         d = D[rows, columns]
         validation = self.method.embed(params, self.validation.images)
         forces = {"xray": self.forces(z, params)} if self.method.matrix_loss is not None else {}
-        return {
+        given, right = report.few_shot_answers(validation, self.validation, 60, distance)
+        numbers = {
             "step": step,
             "seconds": round(seconds, 2),
             "loss": loss,
             "active": float(self.active(D, d, same).mean()),
             "same": float(d[same].mean()),
             "different": float(d[~same].mean()),
-            "validation": report.few_shot(validation, self.validation, 60, distance).accuracy,
-            **forces,
+            "validation": evaluate.mean_score((given == right).mean(axis=1)).accuracy,
         }
+        names = self.trouble(numbers, d, same, given)
+        self.last = numbers | ({"trouble": names} if names else {}) | forces
+        return self.last
+
+    def trouble(self, numbers: dict[str, Any], d: Array, same: Array, answers: Array) -> list[str]:
+        """What `diagnose` finds in the numbers of a record and what they come from."""
+        settings = self.settings
+        return diagnose.trouble(
+            d,
+            same,
+            loss=numbers["loss"],
+            kind=str(settings.loss),
+            margin=settings.margin,
+            active=numbers["active"] if settings.loss == "hinge" else None,
+            accuracy=numbers["validation"],
+            chance=1 / answers.shape[1],
+            answers=answers,
+            before=(self.last["same"], self.last["different"]) if self.last else None,
+        )
 
     def forces(self, z: Array, params: Params) -> dict[str, float]:
         """The X-ray of the loss on a part of the probe, as numbers: who pulls, who pushes, how much is still hard."""

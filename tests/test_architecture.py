@@ -42,6 +42,7 @@ ARROWS = {
         *("require", "settings", "sources", "methods", "runs", "report", "train", "threads", "students"),
         *("datasets", "retrieval", "plots"),
     },
+    "diagnose": {"require"},  # it receives numbers and arrays
     "datasets": {"require"},
     "augment": {"require", "datasets"},
     "checkpoint": {"tree", "version"},

@@ -10,6 +10,7 @@ except ImportError as error:
     raise ImportError("figures need matplotlib: pip install 'minisiam[figures]'") from error
 
 from .alphabets import alphabet_errors
+from .explore import scene
 from .gradients import gradient_page
 from .maps import image_map, view_map, view_sheet
 from .methods import losses_compared
@@ -31,6 +32,7 @@ __all__ = [
     "one_shot_bars",
     "pairs_sheet",
     "plane_of",
+    "scene",
     "triplets_sheet",
     "view_map",
     "view_sheet",
