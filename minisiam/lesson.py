@@ -1,20 +1,21 @@
-"""What every lesson's figure goes through: to a folder with `--save DIR`, else to the screen or the notebook there is."""
+"""Where the figure of a lesson goes: to a folder with `--save DIR`, else to the screen or the notebook there is."""
 
 from __future__ import annotations
 
 import argparse
 import atexit
 import importlib
+import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def show(figure: Figure, name: str) -> None:
-    """Write `figure` to DIR/name.png if the lesson was started with `--save DIR`; otherwise show it where that is possible.
+    """Write `figure` to DIR/name.png if the lesson runs with `--save DIR`; otherwise show it where it can be seen.
 
     A notebook shows it below the cell. A script opens a window, runs on, and at its end waits until the windows are
     closed. Without a screen nothing is shown and nothing is waited for.
@@ -39,9 +40,7 @@ def _folder() -> Path | None:
 
 
 def _in_notebook(figure: Figure) -> None:
-    from io import BytesIO
-
-    png = BytesIO()
+    png = io.BytesIO()
     figure.savefig(png)
     ipython = importlib.import_module("IPython.display")
     ipython.display(ipython.Image(png.getvalue()))
@@ -50,7 +49,8 @@ def _in_notebook(figure: Figure) -> None:
 def _in_window(figure: Figure) -> bool:
     from matplotlib import pyplot
 
-    pyplot.figure(FigureClass=lambda *_, **__: figure)  # a figure that pyplot did not make gets a window from it
+    made: Any = lambda *_, **__: figure
+    pyplot.figure(FigureClass=made)  # gives a window to a figure that pyplot did not make
     if figure.canvas.required_interactive_framework is None:
         return False
     pyplot.show(block=False)
