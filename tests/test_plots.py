@@ -4,8 +4,10 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.contour import ContourSet
+from matplotlib.quiver import Quiver
 
-from minisiam import evaluate, plots
+from minisiam import distances, evaluate, plots
 from minisiam.samplers import Episode
 
 
@@ -87,3 +89,16 @@ def test_mistakes():
         plots.curves([])
     with pytest.raises(TypeError, match="boolean"):
         plots.distances(np.ones(2), np.array([0, 1]))
+
+
+def test_distance_fields_show_the_unit_ball_of_each_distance():
+    fields = {"one": (distances.l1, (0, 0)), "two": (distances.l2, (0.5, 0))}
+    for axes, (distance, b) in zip(drawn(plots.distance_fields(fields)), fields.values(), strict=True):
+        *_, ball = (c for c in axes.collections if isinstance(c, ContourSet))
+        corners = ball.get_paths()[0].vertices
+        np.testing.assert_allclose(distance(corners, np.full_like(corners, b))[0], 1, atol=0.02)
+        (arrows,) = (c for c in axes.collections if isinstance(c, Quiver))
+        step = np.stack([arrows.U, arrows.V], axis=1)
+        ahead = arrows.XY + 0.01 * step / np.linalg.norm(step, axis=1, keepdims=True)
+        nearer = distance(ahead, np.full_like(ahead, b))[0] < distance(arrows.XY, np.full_like(ahead, b))[0]
+        assert nearer.all()

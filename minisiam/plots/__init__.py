@@ -9,7 +9,7 @@ try:
 except ImportError as error:
     raise ImportError("figures need matplotlib: pip install 'minisiam[figures]'") from error
 
-from .gradients import gradient_page
+from .gradients import distance_fields, gradient_page
 from .sheets import distortion_sheet, few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
 from .training import clusters, curves, distances, one_shot_bars, plane_of
 from .xray import xray
@@ -17,6 +17,7 @@ from .xray import xray
 __all__ = [
     "clusters",
     "curves",
+    "distance_fields",
     "distances",
     "distortion_sheet",
     "few_shot_sheet",
