@@ -35,6 +35,16 @@ def test_clusters_of_more_dimensions_show_the_two_largest(rng):
     assert sum(isinstance(part, plots.training.AnnotationBbox) for part in axes.get_children()) == 50
 
 
+def test_clusters_side_by_side_draw_every_image_in_every_embedding_and_some_as_outlines(rng):
+    z, hollow = rng.normal(size=(12, 2)), np.arange(12) % 3 == 0
+    first, second = drawn(plots.clusters_side_by_side({"one": z, "two": -z}, np.repeat([0, 1, 2], 4), hollow))
+    for axes, points in ((first, z), (second, -z)):
+        parts = [(c.get_offsets(), len(c.get_facecolors()) == 0) for c in axes.collections]
+        for outlined in (True, False):
+            mine = np.concatenate([offsets for offsets, empty in parts if empty == outlined])
+            np.testing.assert_allclose(mine, points[hollow == outlined])
+
+
 def test_a_collapsed_embedding_can_still_be_drawn():
     drawn(plots.clusters(np.ones((4, 3)), np.array([0, 0, 1, 1])))
     drawn(plots.distances(np.zeros(4), np.array([True, True, False, False])))

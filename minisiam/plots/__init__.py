@@ -11,11 +11,12 @@ except ImportError as error:
 
 from .gradients import distance_fields, gradient_page
 from .sheets import distortion_sheet, few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
-from .training import clusters, curves, distances, one_shot_bars, plane_of
+from .training import clusters, clusters_side_by_side, curves, distances, one_shot_bars, plane_of
 from .xray import xray
 
 __all__ = [
     "clusters",
+    "clusters_side_by_side",
     "curves",
     "distance_fields",
     "distances",
