@@ -23,8 +23,8 @@ from minisiam.testing.oracles import by_autograd, by_differences
 #
 # Nobody wants that gradient for its own sake. The distance goes into a loss $\ell$, and what training needs is
 # $\partial \ell / \partial a$. If someone hands us the number $g = \partial \ell / \partial d$, the chain rule does
-# the rest: $\partial \ell / \partial a = g \cdot 2u$. So the useful thing is not the gradient but the *function* $g
-# \mapsto (2gu, -2gu)$. It is called the **pullback**: it pulls a gradient from the output back to the inputs.
+# the rest: $\partial \ell / \partial a = g \cdot 2u$. So the useful thing is not the gradient but the *function*
+# $g \mapsto (2gu, -2gu)$. It is called the **pullback**: it pulls a gradient from the output back to the inputs.
 #
 # Every operation of this library returns both. Rows are examples: here one pair of points in the plane.
 
@@ -43,8 +43,8 @@ assert np.array_equal(pullback(np.full(1, 10.0))[0], 10 * da)  # linear in what 
 #
 # Values flow forward, and pullbacks are called in the opposite order. Each takes what the one after it returned. That
 # is all of backpropagation. Below, a point is put on the unit circle, its squared distance to $b$ is taken, and the
-# contrastive loss of lesson 04, which for a pair of one class is $\ell = d^2 / 2$, so that $\partial \ell/\partial d =
-# d$.
+# contrastive loss of lesson 04, which for a pair of one class is $\ell = d^2 / 2$, so that
+# $\partial \ell/\partial d = d$.
 
 # %%
 y, pull_y = ops.normalize(a)  # (1, 2) → (1, 2)
@@ -66,10 +66,10 @@ assert np.allclose((da * a).sum(), 0)
 # %% [markdown]
 # ## Why a function and not a matrix
 #
-# In general $y = f(x)$ has a Jacobian $J$, $J_{ij} = \partial y_i / \partial x_j$, and the chain rule says $\partial
-# \ell / \partial x_j = \sum_i g_i J_{ij}$. So a pullback is $g \mapsto J^\top g$. We can find $J$ by asking for one
-# row at a time, with $g$ a unit vector. For `normalize` at $a = (3, 1)$ that gives $J = (I - y y^\top) / \|a\|$, which
-# is what you get by differentiating $x_i / \|x\|$ on paper:
+# In general $y = f(x)$ has a Jacobian $J$, $J_{ij} = \partial y_i / \partial x_j$, and the chain rule says
+# $\partial \ell / \partial x_j = \sum_i g_i J_{ij}$. So a pullback is $g \mapsto J^\top g$. We can find $J$ by asking
+# for one row at a time, with $g$ a unit vector. For `normalize` at $a = (3, 1)$ that gives
+# $J = (I - y y^\top) / \|a\|$, which is what you get by differentiating $x_i / \|x\|$ on paper:
 #
 # $$\frac{\partial}{\partial x_j} \frac{x_i}{\|x\|} = \frac{\delta_{ij}}{\|x\|} - \frac{x_i x_j}{\|x\|^3}
 #   = \frac{\delta_{ij} - y_i y_j}{\|x\|}.$$

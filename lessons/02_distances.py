@@ -42,9 +42,8 @@ assert np.allclose(np.linalg.norm(pull_squared(one)[0], axis=1), 2 * d)
 # ## L1 pulls along every axis alike
 #
 # For $d = \sum_j |u_j|$ the gradient is $\operatorname{sign}(u_j)$: each coordinate is drawn to its partner at the
-# same speed, however near it already is. With a
-# learned weight for each axis, $d = \sum_j w_j |u_j| + \beta$, the network may say which features matter; this is
-# Koch's distance, and lesson 06 is about it.
+# same speed, however near it already is. With a learned weight for each axis, $d = \sum_j w_j |u_j| + \beta$, the
+# network may say which features matter; this is Koch's distance, and lesson 06 is about it.
 
 # %%
 _, pull_l1 = distances.l1(a, b)
@@ -58,8 +57,8 @@ assert np.allclose(dw, np.abs(a - b).sum(axis=0))
 # %% [markdown]
 # ## Cosine turns and never pulls
 #
-# With $\hat a = a / \|a\|$ the cosine distance is $d = 1 - \hat a \cdot \hat b$. Lesson 00 had the pullback of $\hat
-# a$, $g \mapsto (g - \hat a (\hat a \cdot g)) / \|a\|$. Here the gradient that reaches $\hat a$ is $-\hat b$, so
+# With $\hat a = a / \|a\|$ the cosine distance is $d = 1 - \hat a \cdot \hat b$. Lesson 00 had the pullback of
+# $\hat a$, $g \mapsto (g - \hat a (\hat a \cdot g)) / \|a\|$. Here the gradient that reaches $\hat a$ is $-\hat b$, so
 #
 # $$\frac{\partial d}{\partial a} = - \frac{\hat b - \hat a \cos\theta}{\|a\|}.$$
 #
@@ -142,9 +141,9 @@ show(figure, "02_pull")
 # %% [markdown]
 # ## The kink at zero
 #
-# Where $a = b$, L2 has no derivative: whichever way $a$ goes, $d$ grows at the rate 1. The formula $u / d$ reads $0 /
-# 0$, and autograd, which differentiates the root as $1 / 2\sqrt{0} = \infty$ and multiplies by 0, returns NaN. One NaN
-# in one pair of one batch ends a training run.
+# Where $a = b$, L2 has no derivative: whichever way $a$ goes, $d$ grows at the rate 1. The formula $u / d$ reads
+# $0 / 0$, and autograd, which differentiates the root as $1 / 2\sqrt{0} = \infty$ and multiplies by 0, returns NaN.
+# One NaN in one pair of one batch ends a training run.
 #
 # A convex function has *subgradients* there: every $s$ with $d(v) \ge d(0) + s \cdot v$ for all $v$. For L2 these are
 # all vectors of length at most 1. The library takes the shortest of them, 0. The same rule gives

@@ -42,8 +42,8 @@ value, pull_value = losses.contrastive(d, same, margin=10.0)  # a number
 # %% [markdown]
 # ## A sum of two
 #
-# For a moment give each branch a $\theta$ of its own, $L(\theta_1, \theta_2)$. What we have is $\ell(\theta) =
-# L(\theta, \theta)$, and when $\theta$ moves, both arguments move:
+# For a moment give each branch a $\theta$ of its own, $L(\theta_1, \theta_2)$. What we have is
+# $\ell(\theta) = L(\theta, \theta)$, and when $\theta$ moves, both arguments move:
 #
 # $$\frac{d\ell}{d\theta} = \frac{\partial L}{\partial \theta_1} + \frac{\partial L}{\partial \theta_2}.$$
 #
@@ -98,8 +98,9 @@ assert all(np.array_equal(g, h) for g, h in zip(tree.leaves(gradient["encoder"])
 # ## What the sum looks like
 #
 # A dense layer computes $z_{io} = \sum_k x_{ik} W_{ko} + b_o$, row $i$ by row. The weight $W_{ko}$ meets input $k$ of
-# every row, so $\partial \ell / \partial W_{ko} = \sum_i x_{ik}\, \partial \ell / \partial z_{io}$; in matrices $dW =
-# x^\top dz$, and likewise $dx = dz\, W^\top$ and $db = \sum_i dz_i$. ReLU lets $dz$ pass where its input was positive.
+# every row, so $\partial \ell / \partial W_{ko} = \sum_i x_{ik}\, \partial \ell / \partial z_{io}$; in matrices
+# $dW = x^\top dz$, and likewise $dx = dz\, W^\top$ and $db = \sum_i dz_i$. ReLU lets $dz$ pass where its input was
+# positive.
 #
 # So the gradient of the weights that lead into one hidden unit *is a picture*: a sum of input images, each times a
 # number. For one pair, the first branch contributes a multiple of the first image and the second branch a multiple of

@@ -11,19 +11,8 @@ from itertools import islice
 
 import numpy as np
 
-from minisiam import (
-    datasets,
-    distances,
-    encoders,
-    evaluate,
-    losses,
-    networks,
-    optimizers,
-    pairwise,
-    plots,
-    samplers,
-    train,
-)
+import minisiam as ms
+from minisiam import plots
 from minisiam.lesson import show
 
 # %% [markdown]
@@ -40,7 +29,7 @@ from minisiam.lesson import show
 # %%
 d = np.array([0.2, 2.0, 0.2, 2.0])
 same = np.array([True, True, False, False])
-value, pullback = losses.contrastive(d, same, margin=1.0)
+value, pullback = ms.losses.contrastive(d, same, margin=1.0)
 (dd,) = pullback(1.0)
 assert np.isclose(value, (0.2**2 + 2.0**2 + 0.8**2 + 0) / 2 / 4)
 assert np.allclose(4 * dd, [0.2, 2.0, -0.8, 0])
@@ -58,9 +47,9 @@ assert np.allclose(4 * dd, [0.2, 2.0, -0.8, 0])
 
 # %%
 a, b = np.array([[0.6, 0.0]]), np.array([[0.0, 0.0]])
-d, pull_d = distances.l2(a, b)
+d, pull_d = ms.distances.l2(a, b)
 for flag, force in ((True, [[-0.6, 0]]), (False, [[0.4, 0]])):
-    _, pullback = losses.contrastive(d, np.array([flag]), margin=1.0)
+    _, pullback = ms.losses.contrastive(d, np.array([flag]), margin=1.0)
     da, db = pull_d(*pullback(1.0))
     assert np.allclose(-da, force)
     assert np.array_equal(db, -da)
@@ -79,11 +68,11 @@ show(plots.gradient_page("contrastive"), "04_springs")
 
 # %%
 point = np.zeros(10)
-assert losses.contrastive(point, np.full(10, True))[0] == 0
-assert losses.contrastive(point, np.full(10, False), margin=3.0)[0] == 3**2 / 2
+assert ms.losses.contrastive(point, np.full(10, True))[0] == 0
+assert ms.losses.contrastive(point, np.full(10, False), margin=3.0)[0] == 3**2 / 2
 
 d, same = np.random.default_rng(0).random(10) * 2, np.arange(10) < 5
-small, large = losses.contrastive(d, same, margin=1.0), losses.contrastive(7 * d, same, margin=7.0)
+small, large = ms.losses.contrastive(d, same, margin=1.0), ms.losses.contrastive(7 * d, same, margin=7.0)
 assert np.isclose(large[0], 49 * small[0])
 assert np.array_equal(small[1](1.0)[0][~same] == 0, d[~same] >= 1)
 
@@ -94,33 +83,33 @@ assert np.array_equal(small[1](1.0)[0][~same] == 0, d[~same] >= 1)
 # 64 pairs. Five more drawers are kept aside. Half the pairs are of one letter.
 
 # %%
-data = datasets.pen_glyphs()
+data = ms.datasets.pen_glyphs()
 cyrillic = data.where(data.groups == data.names.index("cyrillic"))
 letters = cyrillic.where(np.isin(cyrillic.labels, np.unique(cyrillic.labels)[:6]))  # 120 images
 known = letters.where(letters.drawers < 15)
-encoder = encoders.mlp(64, 2)
+encoder = ms.encoders.mlp(64, 2)
 
 
 def trained(loss, steps=300, share=0.5):
     rng = np.random.default_rng(0)
-    objective = networks.siamese(encoder, distances.l2, loss)
+    objective = ms.networks.siamese(encoder, ms.distances.l2, loss)
     start = objective.init(rng, (28, 28, 1))
-    pairs = islice(samplers.pairs(known.images, known.labels, rng, size=64, same=share), steps)
-    history = list(train.fit(objective, start, optimizers.sgd(0.05, momentum=0.9), pairs))
+    pairs = islice(ms.samplers.pairs(known.images, known.labels, rng, size=64, same=share), steps)
+    history = list(ms.train.fit(objective, start, ms.optimizers.sgd(0.05, momentum=0.9), pairs))
     _, _, params = history[-1]
-    return evaluate.embed(encoder, params["encoder"], letters.images), [value for _, value, _ in history]
+    return ms.evaluate.embed(encoder, params["encoder"], letters.images), [value for _, value, _ in history]
 
 
 def apart(z):
     """Mean distance of same and of different pairs, among the drawers trained on."""
     z = z[letters.drawers < 15]
-    D, _ = pairwise.l2(z, z)
+    D, _ = ms.pairwise.l2(z, z)
     alike = known.labels[:, None] == known.labels
     return D[alike & ~np.eye(len(z), dtype=bool)].mean(), D[~alike].mean()
 
 
-early, _ = trained(losses.contrastive, steps=20)
-late, values = trained(losses.contrastive)
+early, _ = trained(ms.losses.contrastive, steps=20)
+late, values = trained(ms.losses.contrastive)
 print(f"loss {values[0]:.3f} → {np.mean(values[-10:]):.1e}")
 print("mean distance, same and different:  {:.3f} {:.3f}".format(*apart(late)))
 assert np.mean(values[-10:]) < 1e-3
@@ -134,7 +123,7 @@ assert apart(late)[0] < 0.05 < 1 < apart(late)[1]
 # %%
 trained_on = letters.drawers < 15
 centres = np.stack([late[trained_on & (letters.labels == c)].mean(axis=0) for c in np.unique(letters.labels)])
-between, _ = pairwise.l2(centres, centres)
+between, _ = ms.pairwise.l2(centres, centres)
 nearest = (between + 1e9 * np.eye(6)).min(axis=1)
 print("from each centre to the next:", np.round(nearest, 2))
 assert np.allclose(nearest, 1.05, atol=0.15)
@@ -145,7 +134,7 @@ assert np.allclose(nearest, 1.05, atol=0.15)
 # Now pairs of one letter only. The loss goes to zero here too, and takes the embedding with it.
 
 # %%
-pulled, values = trained(losses.contrastive, share=1.0)
+pulled, values = trained(ms.losses.contrastive, share=1.0)
 print(f"loss → {np.mean(values[-10:]):.1e}, mean distance, same and different:", np.round(apart(pulled), 4))
 assert np.mean(values[-10:]) < 1e-3
 assert apart(pulled)[1] < 0.1 * apart(late)[1]
@@ -158,7 +147,7 @@ assert apart(pulled)[1] < 0.1 * apart(late)[1]
 # it falls a little. Here it is on purpose.
 
 # %%
-swapped, values = trained(lambda d, same: losses.contrastive(d, ~same))
+swapped, values = trained(lambda d, same: ms.losses.contrastive(d, ~same))
 print(f"loss {np.mean(values[:10]):.3f} → {np.mean(values[-10:]):.3f}")
 print("mean distance, same and different:  {:.3f} {:.3f}".format(*apart(swapped)))
 assert np.mean(values[-10:]) < np.mean(values[:10])  # it "learns"
@@ -170,13 +159,13 @@ assert apart(swapped)[0] > apart(swapped)[1]  # the same letter is farther away 
 
 # %%
 try:
-    losses.contrastive(np.ones(2), np.array([0, 1]))
+    ms.losses.contrastive(np.ones(2), np.array([0, 1]))
     raise AssertionError("zeros and ones were accepted")
 except TypeError as refusal:
     print(refusal)
 
 # %%
-new = evaluate.knn_accuracy(late[trained_on], known.labels, late[~trained_on], letters.labels[~trained_on])
+new = ms.evaluate.knn_accuracy(late[trained_on], known.labels, late[~trained_on], letters.labels[~trained_on])
 print(f"drawings by new hands whose nearest neighbour is of their letter: {100 * new:.0f} %")
 assert 0.5 < new < 1
 

@@ -159,9 +159,9 @@ def _triplet_page(name: str) -> Figure:
     _field(plane, force, "where the negative is pushed")
     _mark(plane, np.zeros(2), "anchor: a negative there gets no push", "X", (-85, -24))
     _mark(plane, FIXED, "positive", "o", (9, 7))
-    _circle(plane, np.zeros(2), near, "d₋ = d₊: inside is hard")
+    _circle(plane, np.zeros(2), near, "d₋ = d₊: hard up to here")
     if constants:
-        _circle(plane, np.zeros(2), near + constants["margin"], "d₋ = d₊ + margin: outside is easy", "-.")
+        _circle(plane, np.zeros(2), near + constants["margin"], "d₋ = d₊ + margin: semi-hard, and then easy", "-.")
     return figure
 
 
