@@ -55,6 +55,14 @@ def test_distances_with_a_threshold(rng):
     assert [t.get_text() for t in axes.get_legend().get_texts()] == ["same class", "different classes", "margin = 0.5"]
 
 
+def test_roc_draws_each_curve_and_names_the_marks(rng):
+    curve = evaluate.roc(rng.random(40), np.arange(40) < 20)
+    (axes,) = drawn(plots.roc({"one": curve}, {"here": (0.1, 0.7)}))
+    line = next(line for line in axes.lines if line.get_label() == "one")
+    np.testing.assert_array_equal(line.get_xydata(), np.stack([curve.false_accept, curve.true_accept], axis=1))
+    assert [text.get_text() for text in axes.texts] == ["here"]
+
+
 def test_curves():
     log = [{"step": s, "loss": 1 / s, "active": 0.5, "validation": 0.1 * s} for s in (1, 2, 3)]
     top, bottom = drawn(plots.curves(log, chance=0.05))

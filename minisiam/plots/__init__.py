@@ -11,7 +11,7 @@ except ImportError as error:
 
 from .gradients import distance_fields, gradient_page
 from .sheets import distortion_sheet, few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
-from .training import clusters, clusters_side_by_side, curves, distances, one_shot_bars, plane_of
+from .training import clusters, clusters_side_by_side, curves, distances, one_shot_bars, plane_of, roc
 from .xray import xray
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "one_shot_bars",
     "pairs_sheet",
     "plane_of",
+    "roc",
     "triplets_sheet",
     "xray",
 ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from ..evaluate import Score
+    from ..evaluate import Roc, Score
     from ..typing import Array, Bool, Float, Int
 
 
@@ -143,6 +143,42 @@ def distances(
         )
     axes.set(title=title, xlabel=name, ylabel="density of pairs", xlim=(bins[0], bins[-1]))
     axes.legend(frameon=False)
+    plain(axes)
+    return figure
+
+
+def roc(
+    curves: Mapping[str, Roc],
+    marks: Mapping[str, tuple[float, float]] | None = None,
+    title: str = "What a threshold buys and costs",
+) -> Figure:
+    """Same pairs accepted against different pairs accepted, the latter on a logarithmic axis from 0.1 %.
+
+    Parameters
+    ----------
+    curves
+        For each name what `evaluate.roc` returns.
+    marks
+        Points to be named: (share of different pairs accepted, share of same pairs accepted).
+    title
+        The title.
+    """
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    for number, (name, curve) in enumerate(curves.items()):
+        style = ("-", "--", "-.", ":")[number % 4]
+        axes.plot(curve.false_accept, curve.true_accept, style, color=COLOURS[number % len(COLOURS)], label=name)
+    share = np.geomspace(1e-3, 1, 100)
+    axes.plot(share, share, color="0.5", linestyle=":", linewidth=1, label="guessing")
+    for number, (name, (x, y)) in enumerate((marks or {}).items()):
+        axes.plot(x, y, MARKERS[number % len(MARKERS)], color=COLOURS[2], markersize=9, markeredgecolor="white")
+        axes.annotate(name, (x, y), xytext=(10, -14), textcoords="offset points")
+    axes.set(title=title, xlabel="different pairs accepted", ylabel="same pairs accepted", xscale="log")
+    axes.set(xlim=(1e-3, 1), ylim=(0, 1.02))
+    axes.xaxis.set_major_formatter(lambda x, _: f"{100 * x:g} %")
+    axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:g} %")
+    axes.legend(frameon=False, loc="upper left")
+    axes.grid(alpha=0.25)
     plain(axes)
     return figure
 
