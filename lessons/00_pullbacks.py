@@ -174,4 +174,5 @@ assert np.array_equal(second(np.ones(1))[0], 2 * (a + 1 - b))
 # Derive what you have just read, as code. The checker shows you the smallest input on which you are wrong, in the
 # three columns of this lesson.
 #
-#     minisiam learn start squared_l2       # the distance, and then its gradient
+#     minisiam learn start squared-distance
+#     minisiam learn start squared-distance-gradient

@@ -174,6 +174,6 @@ assert np.abs(dtheta1[-1][1]).max() > 1e-3  # each branch alone would move it
 # %% [markdown]
 # ## Your turn
 #
-#     minisiam learn start siamese        # the body of the function printed above
+#     minisiam learn start two-branches   # the body of the function printed above
 #     minisiam learn start dense
 #     minisiam learn start relu           # and what happens at zero

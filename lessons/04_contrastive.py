@@ -79,14 +79,14 @@ assert np.array_equal(small[1](1.0)[0][~same] == 0, d[~same] >= 1)
 # %% [markdown]
 # ## Clusters
 #
-# Six Cyrillic letters by fifteen drawers, a perceptron with 64 hidden units and two outputs, three hundred batches of
-# 64 pairs. Five more drawers are kept aside. Half the pairs are of one letter.
+# Six Cyrillic letters by ten drawers, a perceptron with 64 hidden units and two outputs, three hundred batches of 64
+# pairs. Five more drawers are kept aside. Half the pairs are of one letter.
 
 # %%
-data = ms.datasets.pen_glyphs()
+data = ms.datasets.pen_glyphs(drawers=15)
 cyrillic = data.where(data.groups == data.names.index("cyrillic"))
-letters = cyrillic.where(np.isin(cyrillic.labels, np.unique(cyrillic.labels)[:6]))  # 120 images
-known = letters.where(letters.drawers < 15)
+letters = cyrillic.where(np.isin(cyrillic.labels, np.unique(cyrillic.labels)[:6]))  # 90 images
+known = letters.where(letters.drawers < 10)
 encoder = ms.encoders.mlp(64, 2)
 
 
@@ -102,7 +102,7 @@ def trained(loss, steps=300, share=0.5):
 
 def apart(z):
     """Mean distance of same and of different pairs, among the drawers trained on."""
-    z = z[letters.drawers < 15]
+    z = z[letters.drawers < 10]
     D, _ = ms.pairwise.l2(z, z)
     alike = known.labels[:, None] == known.labels
     return D[alike & ~np.eye(len(z), dtype=bool)].mean(), D[~alike].mean()
@@ -116,17 +116,17 @@ assert np.mean(values[-10:]) < 1e-3
 assert apart(late)[0] < 0.05 < 1 < apart(late)[1]
 
 # %% [markdown]
-# The loss is nearly zero: every letter of the fifteen drawers is a point, and different letters are at least a margin
+# The loss is nearly zero: every letter of the ten drawers is a point, and different letters are at least a margin
 # apart. How far apart? The neighbours among the six centres stand at distance 1, give or take a little. They were
 # pushed to the margin and not an inch further.
 
 # %%
-trained_on = letters.drawers < 15
+trained_on = letters.drawers < 10
 centres = np.stack([late[trained_on & (letters.labels == c)].mean(axis=0) for c in np.unique(letters.labels)])
 between, _ = ms.pairwise.l2(centres, centres)
 nearest = (between + 1e9 * np.eye(6)).min(axis=1)
 print("from each centre to the next:", np.round(nearest, 2))
-assert np.allclose(nearest, 1.05, atol=0.15)
+assert np.allclose(nearest, 1.1, atol=0.2)
 
 # %% [markdown]
 # ## Only pulling

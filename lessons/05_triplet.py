@@ -182,5 +182,5 @@ assert share["after"][2] < share["before"][2] / 2
 #
 # ## Your turn
 #
-#     minisiam learn start triplet_hinge
-#     minisiam learn start triplet_soft_margin
+#     minisiam learn start triplet
+#     minisiam learn start soft-margin

@@ -174,5 +174,5 @@ assert round(100 * (1 - 0.99**19)) == 17
 # %% [markdown]
 # ## Your turn
 #
-#     minisiam learn start cross_entropy
-#     minisiam learn start threshold_at
+#     minisiam learn start cross-entropy
+#     minisiam learn start threshold

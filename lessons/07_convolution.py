@@ -177,5 +177,5 @@ for name, view in zip(("channels last", "channels first"), views, strict=True):
 # %% [markdown]
 # ## Your turn
 #
-#     minisiam learn start conv2d
-#     minisiam learn start max_pool
+#     minisiam learn start convolution
+#     minisiam learn start max-pool

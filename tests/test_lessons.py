@@ -76,8 +76,15 @@ def test_it_is_short_and_its_figures_are_one_or_two_and_bear_its_name(path):
 
 @each_lesson
 def test_exercises_are_started_by_name(path):
-    lines = [line.strip() for line in path.read_text().splitlines() if "minisiam learn start" in line]
-    assert all(re.fullmatch(r"# +minisiam learn start [a-z0-9_]+( +#.*)?", line) for line in lines)
+    lines = [line for line in path.read_text().splitlines() if "minisiam learn start" in line]
+    assert all(re.fullmatch(r"#     minisiam learn start [a-z0-9-]+( +#.*)?", line) for line in lines)
+
+
+@each_lesson
+def test_its_exercises_are_those_that_belong_to_it(path):
+    exercises = pytest.importorskip("minisiam.learn.exercises").EXERCISES
+    started = set(re.findall(r"minisiam learn start ([a-z0-9-]+)", path.read_text()))
+    assert started == {exercise.name for exercise in exercises if exercise.lesson == path.stem[:2]}
 
 
 def test_lessons_are_numbered_without_gaps_and_all_are_in_the_readme():
