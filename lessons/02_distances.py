@@ -171,7 +171,8 @@ assert np.allclose(growth, 1)
 # Distances with a unit, L2 and L1, need a margin in that unit (lessons 04 and 05). On the unit sphere everything lies
 # between 0 and 2, so margins carry over from one network to the next. When in doubt: L2, and normalise if the loss is
 # a softmax.
-#
+
+# %% [markdown]
 # ## Your turn
 #
 #     minisiam learn start l2             # and what its gradient is where there is none

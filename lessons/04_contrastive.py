@@ -176,7 +176,8 @@ show(plots.clusters_side_by_side(panels, letters.labels, hollow=~trained_on), "0
 # Outlines are the five drawers that were never trained on. They lie near their letters and not on them: what a network
 # does for new hands, and for new letters, is not what it does for those it has seen. Only the former is an
 # examination. (Each panel has a scale of its own; read the numbers on the third.)
-#
+
+# %% [markdown]
 # ## Your turn
 #
 #     minisiam learn start contrastive

@@ -179,7 +179,8 @@ assert share["after"][2] < share["before"][2] / 2
 # An easy triplet has no gradient, so the better the network, the more of a random batch is computed for nothing. The
 # cure is to choose. FaceNet takes semi-hard negatives, since the very hardest "can result in a collapsed model".
 # Lesson 08 chooses them from a whole batch at once.
-#
+
+# %% [markdown]
 # ## Your turn
 #
 #     minisiam learn start triplet
