@@ -28,9 +28,9 @@ one = np.ones(1000)
 # $$\frac{\partial d}{\partial a_j} = \frac{1}{2 \sqrt{\sum_k u_k^2}} \cdot 2 u_j = \frac{u_j}{d},
 #   \qquad \text{a vector of length 1.}$$
 #
-# Whether two points are close or far, one unit of "smaller, please" moves each of them by one unit. The squared
-# distance $\|u\|^2$ has the gradient $2u$, of length $2d$: strong where points are far apart and nothing where they
-# touch.
+# A training step subtracts a multiple of the gradient, so L2 moves two points equally far whether they are near or far
+# apart. The squared distance $\|u\|^2$ has the gradient $2u$, of length $2d$: strong where points are far apart and
+# nothing where they touch.
 
 # %%
 d, pull_l2 = distances.l2(a, b)
@@ -62,8 +62,8 @@ assert np.allclose(dw, np.abs(a - b).sum(axis=0))
 #
 # $$\frac{\partial d}{\partial a} = - \frac{\hat b - \hat a \cos\theta}{\|a\|}.$$
 #
-# This is perpendicular to $a$: lengths never matter. Its length is $\sin\theta / \|a\|$, so long embeddings turn
-# slowly.
+# This is perpendicular to $a$: lengths never matter. Its own length is $\sin\theta / \|a\|$, since
+# $\|\hat b - \hat a \cos\theta\|^2 = 1 - 2\cos^2\theta + \cos^2\theta = \sin^2\theta$; so long embeddings turn slowly.
 
 # %%
 d, pull_cosine = distances.cosine(a, b)
@@ -92,7 +92,8 @@ show(plots.distance_fields(fields), "02_balls")
 # %% [markdown]
 # ## On the sphere three of them rank alike
 #
-# If $\|a\| = \|b\| = 1$, then $\|a - b\|^2 = \|a\|^2 + \|b\|^2 - 2\, a \cdot b = 2 - 2\cos\theta$. So
+# If $\|a\| = \|b\| = 1$, then
+# $\|a - b\|^2 = \|a\|^2 + \|b\|^2 - 2\, a \cdot b = 2 - 2\cos\theta = 4 \sin^2(\theta / 2)$. So
 #
 # $$d_{\text{squared}} = 2\, d_{\cos}, \qquad d_{\text{L2}} = \sqrt{2\, d_{\cos}} = 2 \sin(\theta / 2).$$
 #
@@ -146,8 +147,8 @@ show(figure, "02_pull")
 # One NaN in one pair of one batch ends a training run.
 #
 # A convex function has *subgradients* there: every $s$ with $d(v) \ge d(0) + s \cdot v$ for all $v$. For L2 these are
-# all vectors of length at most 1. The library takes the shortest of them, 0. The same rule gives
-# $\operatorname{sign}(0) = 0$ for L1.
+# all vectors of length at most 1, since $s \cdot v \le \|s\| \|v\|$. The library takes the shortest of them, 0. The
+# same rule gives $\operatorname{sign}(0) = 0$ for L1.
 
 # %%
 zero = np.zeros((1, 2))
@@ -168,9 +169,9 @@ assert np.allclose(growth, 1)
 #
 # ## Which one?
 #
-# Distances with a unit, L2 and L1, need a margin in that unit (lessons 04 and 05). On the unit sphere everything lies
-# between 0 and 2, so margins carry over from one network to the next. When in doubt: L2, and normalise if the loss is
-# a softmax.
+# Distances with a unit, L2 and L1, need a margin in that unit (lessons 04 and 05). On the unit sphere L2 lies between
+# 0 and 2 whatever the network, so margins carry over from one to the next. When in doubt, take L2: it is the one that
+# still pushes where points have come too near.
 
 # %% [markdown]
 # ## Your turn

@@ -23,7 +23,9 @@ from minisiam.lesson import show
 #
 # $$z_1 = f(x_1; \theta), \qquad z_2 = f(x_2; \theta), \qquad d = \|z_1 - z_2\|, \qquad \ell(d;\ \text{same}).$$
 #
-# People ask where the second network is. There is none. There is one function and one $\theta$, called twice.
+# People ask where the second network is. There is none. There is one function and one $\theta$, called twice. Here the
+# loss is $\tfrac12 d^2$ for a pair of one letter and $\tfrac12 \max(0, m - d)^2$ for a pair of two, with $m = 10$;
+# lesson 04 says why.
 
 # %%
 rng = np.random.default_rng(0)
@@ -31,8 +33,8 @@ data = datasets.pen_glyphs(drawers=2)
 x1, x2, same = next(samplers.pairs(data.images, data.labels, rng, size=6))  # (6, 28, 28, 1) twice, (6,)
 
 encoder = encoders.mlp(32, 8)  # 784 → 32 → ReLU → 8
-theta, _ = encoder.init(rng, (28, 28, 1))
-theta, x1, x2 = tree.cast(theta, np.float64), x1.astype(np.float64), x2.astype(np.float64)
+theta, _ = encoder.init(rng, (28, 28, 1))  # a list, one entry a layer: (), (W, b), (), (W, b)
+theta, x1, x2 = tree.cast(theta, np.float64), x1.astype(np.float64), x2.astype(np.float64)  # digits for differences
 
 z1, pull_z1 = encoder(theta, x1)  # (6, 8)
 z2, pull_z2 = encoder(theta, x2)  # (6, 8)
@@ -47,7 +49,8 @@ value, pull_value = losses.contrastive(d, same, margin=10.0)  # a number
 #
 # $$\frac{d\ell}{d\theta} = \frac{\partial L}{\partial \theta_1} + \frac{\partial L}{\partial \theta_2}.$$
 #
-# Each pullback gives one of the terms. Where weights are shared, gradients add.
+# Each pullback gives one of the terms, in the shape of $\theta$: a list of layers with arrays in it. `tree.add` adds
+# two such trees leaf by leaf. **Where weights are shared, gradients add.**
 
 # %%
 (dd,) = pull_value(1.0)
@@ -82,7 +85,8 @@ assert min(abs(W1[pixel, unit]), abs(W2[pixel, unit])) > 1e-3
 # %% [markdown]
 # ## `siamese` is exactly these lines
 #
-# The library's wiring is what you have just read. Nothing is hidden in it; here is its source.
+# The library's wiring is what you have just read; here is its source. What is new in it are parameters of the distance
+# and of the loss, for those that have some (lesson 06). Here there are none, `()`.
 
 # %%
 source = inspect.getsource(networks.siamese)
@@ -109,7 +113,7 @@ assert all(np.array_equal(g, h) for g, h in zip(tree.leaves(gradient["encoder"])
 
 # %%
 pair = np.flatnonzero(~same)[0]
-dh = {}  # gradient at the hidden units, from each branch
+dh = {}  # gradient at the hidden units, from each branch; the encoder's parts are run one by one
 for name, dz, x in (("first", dz1, x1), ("second", dz2, x2)):
     h, pull_h = encoder.parts[1](theta[1], x.reshape(6, 784))  # dense 784 → 32
     hidden, pull_hidden = encoder.parts[2]((), h)  # ReLU
@@ -146,7 +150,7 @@ assert all(np.allclose(g, h) for g, h in zip(tree.leaves(stacked), tree.leaves(d
 # %% [markdown]
 # ## What state does to it
 #
-# In many teaching libraries a layer stores its input in `self.x` and reads it when the gradient arrives. The second
+# In several teaching libraries a layer stores its input in `self.x` and reads it when the gradient arrives. The second
 # call overwrites what the first one stored, and *both* gradients then go back through the second image. We can imitate
 # that by using `pull_z2` for both.
 #

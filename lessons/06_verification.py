@@ -119,8 +119,10 @@ assert equal.rate < 0.15
 # ## Choosing a threshold
 #
 # $d = 0$ is not the threshold you want. It is where the two kinds are equally likely *when half of all pairs are the
-# same*, as in training, and in most uses they are not. It also knows nothing of what your errors cost. Say instead how
-# many different pairs you are ready to accept, 1 % for instance, and take the largest threshold that keeps to it.
+# same*, as in training, and in most uses they are not. If one pair in twenty is the same, Bayes' rule adds the
+# logarithm of the odds, $\log \frac{1}{19} = -2.9$, to every logit, and the threshold for "more likely than not" moves
+# from 0 to $-2.9$. And it knows nothing of what your errors cost. Say instead how many different pairs you are ready
+# to accept, 1 % for instance, and take the largest threshold that keeps to it.
 #
 # Take it on alphabets that are neither trained on nor judged by. A threshold chosen on the test set keeps its promise
 # by construction; one that was chosen elsewhere shows what the promise is worth.
