@@ -24,8 +24,8 @@ assert len(data.labels) == 1377 * 20  # every letter drawn once by each of twent
 # we are judged on come from different alphabets. What can be learnt is not what an *A* looks like but what it takes
 # for two drawings to be the *same letter*, whatever letter that is.
 #
-# `split` holds out every third alphabet. No class is on both sides. That, and not a random tenth of the images, is the
-# test set of every number in this course.
+# `split` holds out every third alphabet. No class is on both sides. That, and not a random tenth of the images, is
+# what a network of this course is examined on.
 
 # %%
 train, test = datasets.split(data)
@@ -34,10 +34,10 @@ assert (len(np.unique(train.groups)), len(np.unique(test.groups))) == (21, 10)
 print("held out:", ", ".join(test.names[g] for g in np.unique(test.groups)))
 
 # %% [markdown]
-# The letters are skeletons one pixel wide, thinned from two free fonts. Each is drawn by twenty pens. A drawer has a
-# hand for each alphabet, its turn, slant, size and thickness, and every single drawing bends and shifts a little
-# besides. Below, each row is a letter of the Georgian alphabet, each column a drawer. Read along a row: this is what
-# an encoder must learn to ignore. Read down a column: this is what it must learn to see.
+# The letters are skeletons one pixel wide, thinned from two free fonts, and the twenty drawers are simulated. A drawer
+# has a hand for each alphabet, with its own turn, slant, size and thickness, and every single drawing bends and shifts
+# a little besides. Below are eight letters of Nuskhuri, a Georgian script; each column is a drawer. Read along a row:
+# this is what an encoder must learn to ignore. Read down a column: this is what it must learn to see.
 
 # %%
 georgian = test.where(test.groups == test.names.index("nuskhuri"))
@@ -74,8 +74,8 @@ assert set(test.drawers[episode.query]).isdisjoint(test.drawers[episode.support]
 # Then the same with each image moved so that its ink is in the middle, and then blurred as well.
 #
 # Over 400 episodes the accuracies $s_1 \dots s_{400}$ have a mean and a standard deviation $\sigma$, and the mean is
-# known to about $\pm 1.96\,\sigma / \sqrt{400}$: that is the interval printed here, and everywhere in this library.
-# All three are asked the same questions, since they start from the same seed.
+# known to about $\pm 1.96\,\sigma / \sqrt{400}$: that is the interval printed here. All three are asked the same
+# questions, since they start from the same seed.
 
 
 # %%
@@ -129,7 +129,7 @@ assert blurred_shifted[3] > 0.6
 # ## Two rulers that look alike
 #
 # Twenty letters of *one* alphabet resemble each other. Twenty letters of any alphabets do not, and asking for those is
-# a much easier examination. The same pixels then score higher without having learnt anything. So a number without its
+# an easier examination. The same pixels then score higher without having learnt anything. So a number without its
 # protocol means nothing, and two protocols are never compared.
 
 # %%
@@ -138,8 +138,8 @@ print("raw pixels, letters of any alphabet:", anywhere)
 assert anywhere.low > raw.high
 
 # %% [markdown]
-# Here are three episodes as the centred and blurred pixels answer them. Look at what they take for what: round for
-# round, crossed for crossed. They see where the ink is, and not how the line goes.
+# Here are three episodes as the centred and blurred pixels answer them. Framed answers are wrong. Look at what was
+# taken for what: pixels see where the ink is, and not how the line goes.
 
 # %%
 z = evaluate.pixels(datasets.blurred(centred))

@@ -140,7 +140,7 @@ assert np.allclose(nearest, 1.1, atol=0.2)
 pulled, values = trained(ms.losses.contrastive, share=1.0)
 print(f"loss → {np.mean(values[-10:]):.1e}, mean distance, same and different:", np.round(apart(pulled)[:2], 4))
 assert np.mean(values[-10:]) < 1e-3
-assert apart(pulled)[1] < 0.1 * apart(late)[1]
+assert apart(pulled)[1] < 0.2 * apart(late)[1]
 
 # %% [markdown]
 # ## The label trap
@@ -171,7 +171,7 @@ except TypeError as refusal:
 # %%
 new = ms.evaluate.knn_accuracy(late[trained_on], known.labels, late[~trained_on], letters.labels[~trained_on])
 print(f"drawings by new hands whose nearest neighbour is of their letter: {100 * new:.0f} %")
-assert 0.5 < new < 1
+assert 0.4 < new < 1  # guessing is right one time in six
 
 panels = {"after 20 steps": early, "after 300 steps": late, "pulled only": pulled, "labels swapped": swapped}
 show(plots.clusters_side_by_side(panels, letters.labels, hollow=~trained_on), "04_clusters")

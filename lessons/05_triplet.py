@@ -30,7 +30,7 @@ from minisiam.lesson import show
 #
 # The ratio is what Hoffer and Ailon's *triplet network* (2015) really minimises, and it is often quoted as the hinge.
 # They take a softmax of the two distances, $s_\pm = e^{d_\pm} / (e^{d_+} + e^{d_-})$, and ask for
-# $(s_+, s_-) = (0, 1)$. Divide by $e^{d_+}$ to see that $s_+ = \sigma(x)$, and since $s_- - 1 = -s_+$,
+# $(s_+, s_-) = (0, 1)$. Divide above and below by $e^{d_+}$ to see that $s_+ = \sigma(x)$, and since $s_- - 1 = -s_+$,
 #
 # $$\|(s_+,\ s_- - 1)\|^2 = 2 s_+^2.$$
 
@@ -45,7 +45,7 @@ assert np.allclose(ms.losses.triplet_hinge(near, far, margin=1.0, reduction="non
 # %% [markdown]
 # ## Order, not distance
 #
-# Add any constant to both distances and no triplet loss changes. The contrastive loss of lesson 04 would: it wants
+# Add any constant to both distances and none of the three changes. The contrastive loss of lesson 04 would: it wants
 # every class to shrink to a point. A triplet loss lets a class be as long and wide as it likes, if only the others are
 # farther away. It compares, as people do when they are asked "which of these two is more like that one?"
 

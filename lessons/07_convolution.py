@@ -38,8 +38,9 @@ assert (z == -5).all()  # 0 − 5, 1 − 6, …
 # %% [markdown]
 # ## Windows and one matrix product
 #
-# Write every window as a row. What was a sum over $q$ and the channels is now a dot product with a column of weights,
-# and the whole layer is $Z = XW + b$: a dense layer whose "examples" are windows.
+# Write every window as a row. What was a sum over $q$ and the channels is now a dot product with a column of weights.
+# With $W$ as a matrix of $k \cdot k \cdot c$ rows the whole layer is $Z = XW + b$: a dense layer whose "examples" are
+# windows.
 
 # %%
 X = as_matrix(windows(x, 2))
@@ -76,9 +77,12 @@ assert np.allclose(same.transpose(1, 2, 0, 3), dW)
 #
 # $$dx[r] = \sum_q dz[r - q]\, W[q].$$
 #
-# Here $q$ comes with a minus sign. Count it from the other end, $q' = k - 1 - q$, and it is an ordinary convolution:
-# of $dz$, with $k - 1$ zeros around it so that every window fits, with the kernel turned by 180° and its two channel
-# axes exchanged, since the gradient flows from outputs to inputs.
+# Here $q$ comes with a minus sign. Count it from the other end, $q' = k - 1 - q$:
+#
+# $$dx[r] = \sum_{q'} dz[r - (k - 1) + q']\ W[k - 1 - q'].$$
+#
+# That is an ordinary convolution again: of $dz$, with $k - 1$ zeros around it so that every window fits, with the
+# kernel turned by 180°. Its two channel axes are exchanged as well, since the gradient flows from outputs to inputs.
 
 # %%
 around = np.pad(dz, ((0, 0), (2, 2), (2, 2), (0, 0)))  # (2, 8, 8, 5)
