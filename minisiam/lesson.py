@@ -32,11 +32,9 @@ def show(figure: Figure, name: str) -> None:
 
 def _folder() -> Path | None:
     """DIR of `--save DIR`."""
-    if "ipykernel" in sys.modules:  # the arguments are the kernel's
-        return None
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--save", metavar="DIR", type=Path, help="write the figures here instead of showing them")
-    return parser.parse_args().save
+    return parser.parse_known_args()[0].save  # in a notebook or a console there are arguments of others
 
 
 def _in_notebook(figure: Figure) -> None:

@@ -48,7 +48,7 @@ def clusters(
     if images is None:
         _scatter(axes, points, labels, names)
     else:
-        axes.scatter(*points.T, s=0)  # for the limits
+        axes.scatter(points[:, 0], points[:, 1], s=0)  # for the limits
         for point, image, number in zip(points, images, np.unique(labels, return_inverse=True)[1], strict=True):
             stamp = _stamp(image, COLOURS[number % len(COLOURS)])
             axes.add_artist(AnnotationBbox(OffsetImage(stamp, zoom=0.75), point, frameon=False))
@@ -98,10 +98,11 @@ def _scatter(
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         name = names[number] if names else f"class {label}"
         mine = (labels == label) & filled
-        axes.scatter(*points[mine].T, c=colour, marker=marker, s=28, alpha=0.8, linewidths=0, label=name)
+        x, y = points[mine].T
+        axes.scatter(x, y, c=colour, marker=marker, s=28, alpha=0.8, linewidths=0, label=name)
         if hollow is not None:
-            mine = (labels == label) & hollow
-            axes.scatter(*points[mine].T, marker=marker, s=28, facecolors="none", edgecolors=colour)
+            x, y = points[(labels == label) & hollow].T
+            axes.scatter(x, y, marker=marker, s=28, facecolors="none", edgecolors=colour)
 
 
 def plane_of(z: Array) -> tuple[Array, tuple[str, str]]:
