@@ -139,7 +139,7 @@ assert 0.005 < false_accept < 0.04
 assert (d[~same] <= ms.evaluate.threshold_at(d, same, 0.01)).mean() <= 0.01  # on its own data it holds
 
 show(
-    plots.distances(d, same, tau, "1 % false accepts, from validation", "d of held-out pairs; p(same) = σ(−d)"),
+    plots.distances(d, same, tau, "for 1 % false accepts on validation: τ", "d of held-out pairs; p(same) = σ(−d)"),
     "06_pairs",
 )
 marks = {"equal error": (equal.rate, 1 - equal.rate), "threshold from validation": (false_accept, true_accept)}
