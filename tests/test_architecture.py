@@ -47,6 +47,7 @@ ARROWS = {
     "augment": {"require", "datasets"},
     "checkpoint": {"tree", "version"},
     "export": {"checkpoint"},
+    "lesson": set(),
     "version": set(),
     "plots": {"require", "distances", "losses"},
     "reference": set(),
@@ -58,6 +59,7 @@ ARROWS = {
 }
 OUTSIDE = {
     "plots": {"matplotlib"},
+    "lesson": {"matplotlib"},
     "threads": {"threadpoolctl"},
     "datasets": {"matplotlib", "pooch"},  # to read PNG, and to download: each where it is asked for
     "reference": {"autograd"},

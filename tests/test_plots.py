@@ -4,8 +4,10 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.contour import ContourSet
+from matplotlib.quiver import Quiver
 
-from minisiam import evaluate, plots
+from minisiam import distances, evaluate, plots
 from minisiam.samplers import Episode
 
 
@@ -33,6 +35,16 @@ def test_clusters_of_more_dimensions_show_the_two_largest(rng):
     assert sum(isinstance(part, plots.training.AnnotationBbox) for part in axes.get_children()) == 50
 
 
+def test_clusters_side_by_side_draw_every_image_in_every_embedding_and_some_as_outlines(rng):
+    z, hollow = rng.normal(size=(12, 2)), np.arange(12) % 3 == 0
+    first, second = drawn(plots.clusters_side_by_side({"one": z, "two": -z}, np.repeat([0, 1, 2], 4), hollow))
+    for axes, points in ((first, z), (second, -z)):
+        parts = [(c.get_offsets(), len(c.get_facecolors()) == 0) for c in axes.collections]
+        for outlined in (True, False):
+            mine = np.concatenate([offsets for offsets, empty in parts if empty == outlined])
+            np.testing.assert_allclose(mine, points[hollow == outlined])
+
+
 def test_a_collapsed_embedding_can_still_be_drawn():
     drawn(plots.clusters(np.ones((4, 3)), np.array([0, 0, 1, 1])))
     drawn(plots.distances(np.zeros(4), np.array([True, True, False, False])))
@@ -41,6 +53,14 @@ def test_a_collapsed_embedding_can_still_be_drawn():
 def test_distances_with_a_threshold(rng):
     (axes,) = drawn(plots.distances(rng.random(40), np.arange(40) < 20, 0.5, "margin"))
     assert [t.get_text() for t in axes.get_legend().get_texts()] == ["same class", "different classes", "margin = 0.5"]
+
+
+def test_roc_draws_each_curve_and_names_the_marks(rng):
+    curve = evaluate.roc(rng.random(40), np.arange(40) < 20)
+    (axes,) = drawn(plots.roc({"one": curve}, {"here": (0.1, 0.7)}))
+    line = next(line for line in axes.lines if line.get_label() == "one")
+    np.testing.assert_array_equal(line.get_xydata(), np.stack([curve.false_accept, curve.true_accept], axis=1))
+    assert [text.get_text() for text in axes.texts] == ["here"]
 
 
 def test_curves():
@@ -87,3 +107,16 @@ def test_mistakes():
         plots.curves([])
     with pytest.raises(TypeError, match="boolean"):
         plots.distances(np.ones(2), np.array([0, 1]))
+
+
+def test_distance_fields_show_the_unit_ball_of_each_distance():
+    fields = {"one": (distances.l1, (0, 0)), "two": (distances.l2, (0.5, 0))}
+    for axes, (distance, b) in zip(drawn(plots.distance_fields(fields)), fields.values(), strict=True):
+        *_, ball = (c for c in axes.collections if isinstance(c, ContourSet))
+        corners = ball.get_paths()[0].vertices
+        np.testing.assert_allclose(distance(corners, np.full_like(corners, b))[0], 1, atol=0.02)
+        (arrows,) = (c for c in axes.collections if isinstance(c, Quiver))
+        step = np.stack([arrows.U, arrows.V], axis=1)
+        ahead = arrows.XY + 0.01 * step / np.linalg.norm(step, axis=1, keepdims=True)
+        nearer = distance(ahead, np.full_like(ahead, b))[0] < distance(arrows.XY, np.full_like(ahead, b))[0]
+        assert nearer.all()

@@ -11,17 +11,19 @@ except ImportError as error:
 
 from .alphabets import alphabet_errors
 from .explore import scene
-from .gradients import gradient_page
+from .gradients import distance_fields, gradient_page
 from .maps import image_map, view_map, view_sheet
 from .methods import losses_compared
 from .sheets import distortion_sheet, few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
-from .training import clusters, curves, distances, one_shot_bars, plane_of
+from .training import clusters, clusters_side_by_side, curves, distances, one_shot_bars, plane_of, roc
 from .xray import xray
 
 __all__ = [
     "alphabet_errors",
     "clusters",
+    "clusters_side_by_side",
     "curves",
+    "distance_fields",
     "distances",
     "distortion_sheet",
     "few_shot_sheet",
@@ -32,6 +34,7 @@ __all__ = [
     "one_shot_bars",
     "pairs_sheet",
     "plane_of",
+    "roc",
     "scene",
     "triplets_sheet",
     "view_map",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,7 +11,7 @@ from .. import distances, losses, require
 from .style import COLOURS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
@@ -59,6 +59,33 @@ def _distance_page(name: str) -> Figure:
     if name == "l1":
         axes.axhline(0, color="black", linestyle="--", linewidth=1.4)
         axes.axvline(0, color="black", linestyle="--", linewidth=1.4)
+    return figure
+
+
+def distance_fields(fields: Mapping[str, tuple[Callable[..., Any], Sequence[float]]]) -> Figure:
+    """Distances side by side: the unit ball around b, level lines, and from each place a the way to b, −∂d/∂a.
+
+    Parameters
+    ----------
+    fields
+        For each title a row distance, `d, pullback = distance(a, b, /)`, and the place (x, y) of b. Every panel has
+        a scale of its own for its arrows.
+    """
+    figure = Figure(figsize=(3.6 * len(fields), 3.9), layout="constrained")
+    fine = np.linspace(-REACH, REACH, 201)
+    grid = np.stack(np.meshgrid(fine, fine), axis=-1).reshape(-1, 2)
+    for axes, (title, (distance, place)) in zip(
+        figure.subplots(1, len(fields), squeeze=False)[0], fields.items(), strict=True
+    ):
+        b = np.asarray(place, float)
+
+        def force(a, distance=distance, b=b):
+            d, pull = distance(a, np.broadcast_to(b, a.shape).copy())
+            return d, -pull(np.ones(len(a)))[0]
+
+        _field(axes, force, title, bar=False)
+        axes.contour(fine, fine, force(grid)[0].reshape(201, 201), [1.0], colors="black", linewidths=2.2)
+        _mark(axes, b, "b", "o")
     return figure
 
 
@@ -132,13 +159,13 @@ def _triplet_page(name: str) -> Figure:
     _field(plane, force, "where the negative is pushed")
     _mark(plane, np.zeros(2), "anchor: a negative there gets no push", "X", (-85, -24))
     _mark(plane, FIXED, "positive", "o", (9, 7))
-    _circle(plane, np.zeros(2), near, "d₋ = d₊: inside is hard")
+    _circle(plane, np.zeros(2), near, "d₋ = d₊: hard up to here")
     if constants:
-        _circle(plane, np.zeros(2), near + constants["margin"], "d₋ = d₊ + margin: outside is easy", "-.")
+        _circle(plane, np.zeros(2), near + constants["margin"], "d₋ = d₊ + margin: semi-hard, and then easy", "-.")
     return figure
 
 
-def _field(axes: Axes, force: Callable[[Array], tuple[Array, Array]], title: str) -> None:
+def _field(axes: Axes, force: Callable[[Array], tuple[Array, Array]], title: str, bar: bool = True) -> None:
     """Level lines of a value over the plane, and arrows."""
     fine = np.linspace(-REACH, REACH, 201)
     grid = np.stack(np.meshgrid(fine, fine), axis=-1)
@@ -148,12 +175,14 @@ def _field(axes: Axes, force: Callable[[Array], tuple[Array, Array]], title: str
     coarse = np.linspace(-2, 2, 11)
     places = np.stack(np.meshgrid(coarse, coarse), axis=-1).reshape(-1, 2)
     arrows = force(places)[1]
-    longest = np.linalg.norm(arrows, axis=1).max(initial=1e-12)
-    pushed = np.linalg.norm(arrows, axis=1) > 1e-9 * longest
+    strength = np.linalg.norm(arrows, axis=1)
+    long = max(1e-12, float(np.quantile(strength, 0.95)))  # and not the longest, which may be by far
+    pushed = strength > 1e-9 * long
     x, y, right, up = np.concatenate([places, arrows], axis=1)[pushed].T
-    axes.quiver(x, y, right, up, color=COLOURS[1], angles="xy", scale_units="xy", scale=longest / 0.38, width=0.005)
+    axes.quiver(x, y, right, up, color=COLOURS[1], angles="xy", scale_units="xy", scale=long / 0.38, width=0.005)
     axes.set(title=title, aspect="equal", xlim=(-REACH, REACH), ylim=(-REACH, REACH))
-    axes.figure.colorbar(shades, ax=axes, shrink=0.8, label="value")
+    if bar:
+        axes.figure.colorbar(shades, ax=axes, shrink=0.8, label="value")
 
 
 def _mark(axes: Axes, place: Array, text: str, marker: str, at: tuple[float, float] = (9, -15)) -> None:

@@ -13,9 +13,11 @@ from .. import require
 from .style import COLOURS, DIFFERENT, MARKERS, SAME, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ..evaluate import Score
+    from matplotlib.axes import Axes
+
+    from ..evaluate import Roc, Score
     from ..typing import Array, Bool, Float, Int
 
 
@@ -43,25 +45,64 @@ def clusters(
     points, axis_names = plane_of(z)
     figure = Figure(figsize=(6.4, 6.0), layout="constrained")
     axes = figure.add_subplot()
-    classes = np.unique(labels)
-    for number, label in enumerate(classes):
-        mine = labels == label
-        x, y = points[mine].T
-        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-        if images is None:
-            name = names[number] if names else f"class {label}"
-            axes.scatter(x, y, c=colour, marker=marker, s=28, alpha=0.8, linewidths=0, label=name)
-        else:
-            axes.scatter(x, y, s=0)  # for the limits
-            for point, image in zip(points[mine], images[mine], strict=True):
-                axes.add_artist(AnnotationBbox(OffsetImage(_stamp(image, colour), zoom=0.75), point, frameon=False))
+    if images is None:
+        _scatter(axes, points, labels, names)
+    else:
+        axes.scatter(points[:, 0], points[:, 1], s=0)  # for the limits
+        for point, image, number in zip(points, images, np.unique(labels, return_inverse=True)[1], strict=True):
+            stamp = _stamp(image, COLOURS[number % len(COLOURS)])
+            axes.add_artist(AnnotationBbox(OffsetImage(stamp, zoom=0.75), point, frameon=False))
     axes.set(title=title, xlabel=axis_names[0], ylabel=axis_names[1])
     axes.margins(0.08)
     axes.set_aspect("equal", adjustable="datalim")
-    if images is None and len(classes) <= len(COLOURS):
+    if images is None and len(np.unique(labels)) <= len(COLOURS):
         axes.legend(frameon=False, loc="best", markerscale=1.2)
     plain(axes)
     return figure
+
+
+def clusters_side_by_side(
+    embeddings: Mapping[str, Float[Array, "n 2"]], labels: Int[Array, "n"], hollow: Bool[Array, "n"] | None = None
+) -> Figure:
+    """The same images in several embeddings of two dimensions, each on a scale of its own.
+
+    Parameters
+    ----------
+    embeddings
+        For each title (n, 2) embeddings.
+    labels
+        (n,) classes; up to eight are told apart.
+    hollow
+        (n,) booleans: images to be drawn as outlines, for instance those that were not trained on.
+    """
+    figure = Figure(figsize=(3.7 * len(embeddings), 3.9), layout="constrained")
+    panels = figure.subplots(1, len(embeddings), squeeze=False)[0]
+    for axes, (title, z) in zip(panels, embeddings.items(), strict=True):
+        require.dimensions(2, "(n, 2)", z=z)
+        require.class_labels(labels, len(z))
+        require.finite(z=z)
+        _scatter(axes, z, labels, None, hollow)
+        axes.set(title=title)
+        axes.margins(0.08)
+        axes.set_aspect("equal", adjustable="datalim")
+        plain(axes)
+    return figure
+
+
+def _scatter(
+    axes: Axes, points: Array, labels: Array, names: Sequence[str] | None, hollow: Array | None = None
+) -> None:
+    """A colour and a marker for each class."""
+    filled = np.ones(len(labels), bool) if hollow is None else ~hollow
+    for number, label in enumerate(np.unique(labels)):
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        name = names[number] if names else f"class {label}"
+        mine = (labels == label) & filled
+        x, y = points[mine].T
+        axes.scatter(x, y, c=colour, marker=marker, s=28, alpha=0.8, linewidths=0, label=name)
+        if hollow is not None:
+            x, y = points[(labels == label) & hollow].T
+            axes.scatter(x, y, marker=marker, s=28, facecolors="none", edgecolors=colour)
 
 
 def plane_of(z: Array) -> tuple[Array, tuple[str, str]]:
@@ -103,6 +144,42 @@ def distances(
         )
     axes.set(title=title, xlabel=name, ylabel="density of pairs", xlim=(bins[0], bins[-1]))
     axes.legend(frameon=False)
+    plain(axes)
+    return figure
+
+
+def roc(
+    curves: Mapping[str, Roc],
+    marks: Mapping[str, tuple[float, float]] | None = None,
+    title: str = "What a threshold buys and costs",
+) -> Figure:
+    """Same pairs accepted against different pairs accepted, the latter on a logarithmic axis from 0.1 %.
+
+    Parameters
+    ----------
+    curves
+        For each name what `evaluate.roc` returns.
+    marks
+        Points to be named: (share of different pairs accepted, share of same pairs accepted).
+    title
+        The title.
+    """
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    for number, (name, curve) in enumerate(curves.items()):
+        style = ("-", "--", "-.", ":")[number % 4]
+        axes.plot(curve.false_accept, curve.true_accept, style, color=COLOURS[number % len(COLOURS)], label=name)
+    share = np.geomspace(1e-3, 1, 100)
+    axes.plot(share, share, color="0.5", linestyle=":", linewidth=1, label="guessing")
+    for number, (name, (x, y)) in enumerate((marks or {}).items()):
+        axes.plot(x, y, MARKERS[number % len(MARKERS)], color=COLOURS[2], markersize=9, markeredgecolor="white")
+        axes.annotate(name, (x, y), xytext=(10, -14), textcoords="offset points")
+    axes.set(title=title, xlabel="different pairs accepted", ylabel="same pairs accepted", xscale="log")
+    axes.set(xlim=(1e-3, 1), ylim=(0, 1.02))
+    axes.xaxis.set_major_formatter(lambda x, _: f"{100 * x:g} %")
+    axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:g} %")
+    axes.legend(frameon=False, loc="upper left")
+    axes.grid(alpha=0.25)
     plain(axes)
     return figure
 
