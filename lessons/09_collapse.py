@@ -13,8 +13,20 @@ from itertools import islice
 import numpy as np
 from matplotlib.figure import Figure
 
-from minisiam import datasets, diagnose, encoders, evaluate, losses, miners, networks, optimizers, pairwise
-from minisiam import plots, samplers, train
+from minisiam import (
+    datasets,
+    diagnose,
+    encoders,
+    evaluate,
+    losses,
+    miners,
+    networks,
+    optimizers,
+    pairwise,
+    plots,
+    samplers,
+    train,
+)
 from minisiam.lesson import show
 
 MARGIN = 1.0
@@ -27,8 +39,8 @@ batch_hard = losses.over(hinge, miners.batch_hard)
 # "The loss is exactly the margin and does not move." Of all questions asked of triplet code in public this is the most
 # frequent (for instance omoindrot/tensorflow-triplet-loss#38, xiaolonw/caffe-video_triplet#8). Let us have it.
 #
-# The data are small pen glyphs, 14 × 14 pixels, so that a network of one hidden layer learns in a second. We train on
-# batches of 24 letters, 4 drawings each, and look at letters of alphabets that were never shown.
+# The data are small pen glyphs, so that a network of one hidden layer learns in a second. We train on batches of 24
+# letters, 4 drawings each, and look at letters of alphabets that were never shown.
 
 # %%
 seen, unseen = datasets.split(datasets.pen_glyphs(drawers=6, size=14))
@@ -42,7 +54,8 @@ def run(loss, pairwise=pairwise.l2, rate=0.01, steps=120):
     params = network.init(rng, (14, 14, 1))
     batches = islice(samplers.pk(seen.images, seen.labels, rng, classes=24, per_class=4), steps)
     values, spread = [], []
-    for step, value, params in train.fit(network, params, optimizers.adam(rate), batches):
+    training = train.fit(network, params, optimizers.adam(rate), batches)
+    for step, value, params in training:
         values.append(value)
         if step % 10 == 1 or step == steps:
             D, _ = pairwise(*2 * [evaluate.embed(mlp, params["encoder"], unseen.images[::31])])
@@ -154,11 +167,10 @@ for name, (values, spread, recall, _) in results.items():
         assert spread[-1] < 0.6 * spread[0]
 
 # %%
-figure = Figure(figsize=(9.2, 3.9), layout="constrained")
-left, right = figure.subplots(1, 2)
+left, right = (figure := Figure(figsize=(9.2, 3.9), layout="constrained")).subplots(1, 2)
 left.plot(results["batch-hard"][0], color="black")
 left.axhline(MARGIN, color="0.5", linestyle="--")
-left.annotate("the margin", (0, MARGIN), xytext=(0, -12), textcoords="offset points")
+left.text(0, MARGIN - 0.05, "the margin")
 left.set(xlabel="step", ylabel="loss", title="Batch-hard: the loss falls, to the margin", ylim=(0.9, None))
 at = np.arange(0, 121, 10)
 for number, (name, (_, spread, _, _)) in enumerate(results.items()):

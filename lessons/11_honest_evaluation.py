@@ -12,8 +12,19 @@ from itertools import islice
 import numpy as np
 from matplotlib.figure import Figure
 
-from minisiam import datasets, encoders, evaluate, losses, networks, optimizers, pairwise, plots, retrieval
-from minisiam import samplers, train
+from minisiam import (
+    datasets,
+    encoders,
+    evaluate,
+    losses,
+    networks,
+    optimizers,
+    pairwise,
+    plots,
+    retrieval,
+    samplers,
+    train,
+)
 from minisiam.lesson import show
 
 seen, unseen = datasets.split(datasets.pen_glyphs(drawers=6, size=14))
@@ -62,8 +73,7 @@ shown = seen.where(seen.drawers < 4)
 rng = np.random.default_rng(0)
 params = network.init(rng, (14, 14, 1))
 batches = samplers.pk(shown.images, shown.labels, rng, classes=24, per_class=4)
-for _step, _value, params in train.fit(network, params, optimizers.adam(3e-3), islice(batches, 300)):
-    pass
+*_, (_step, _value, params) = train.fit(network, params, optimizers.adam(3e-3), islice(batches, 300))
 
 
 def learnt(images):

@@ -81,9 +81,9 @@ assert np.array_equal(pull(np.ones(1))[0], [[0, 0, 0]])  # by hand: one np.divid
 #
 # ## 2 · A sum of exponentials
 #
-# $\log \sum_j e^{x_j}$ with $x = (1000, 1001)$ is about 1001.3. But $e^{89}$ is more than a float32 holds, and $e^{710}$
-# more than a float64. A cosine of 1 divided by a temperature of 0.01 is 100 already. Take out the largest, $M = \max_j
-# x_j$:
+# $\log \sum_j e^{x_j}$ with $x = (1000, 1001)$ is about 1001.3. But $e^{89}$ is more than a float32 holds, and
+# $e^{710}$ more than a float64. A cosine of 1 divided by a temperature of 0.01 is 100 already. Take out the largest, $M
+# = \max_j x_j$:
 #
 # $$\log \sum_j e^{x_j} = \log \Big( e^M \sum_j e^{x_j - M} \Big) = M + \log \sum_j e^{x_j - M}.$$
 #
@@ -132,9 +132,9 @@ assert np.allclose(D[0], angles**2 / 2, rtol=1e-5, atol=0)
 # %% [markdown]
 # ## 4 · The matrix of distances
 #
-# $\|a - b\|^2 = \|a\|^2 - 2\, a \cdot b + \|b\|^2$ turns $n^2$ differences into one product of matrices. Each of the three
-# terms is of size $\|a\|^2$ and is rounded by $\varepsilon \|a\|^2$. Their sum is $d^2$, and if that is small the terms
-# cancel and leave the roundings: a relative error of about $\varepsilon\, (\|a\| / d)^2$. All digits are gone at
+# $\|a - b\|^2 = \|a\|^2 - 2\, a \cdot b + \|b\|^2$ turns $n^2$ differences into one product of matrices. Each of the
+# three terms is of size $\|a\|^2$ and is rounded by $\varepsilon \|a\|^2$. Their sum is $d^2$, and if that is small the
+# terms cancel and leave the roundings: a relative error of about $\varepsilon\, (\|a\| / d)^2$. All digits are gone at
 #
 # $$d \approx \sqrt \varepsilon\, \|a\| = 2.4 \cdot 10^{-4}\, \|a\|.$$
 #
@@ -155,8 +155,8 @@ assert pairwise.l2(a, b)[0].item() == 109
 # %% [markdown]
 # What helps, in this order: subtract the mean of all points, which changes no distance and shortens the vectors; take
 # the product in float64, which buys nine digits; and what is close all the same, compute again by differences.
-# `minisiam/products.py` does these three. Below are two narrow clouds far from each other, so that the mean is of no use
-# and the other two have to do it.
+# `minisiam/products.py` does these three. Below are two narrow clouds far from each other, so that the mean is of no
+# use and the other two have to do it.
 
 # %%
 scale = 10.0 ** np.arange(-6, 1)  # how wide a cloud is
@@ -177,7 +177,13 @@ figure = Figure(figsize=(7.2, 4.2), layout="constrained")
 axes = figure.add_subplot()
 ratio = np.sqrt(128) * scale / 8
 for number, (name, error) in enumerate(errors.items()):
-    axes.loglog(ratio, error, color=plots.style.COLOURS[number], marker=plots.style.MARKERS[number], label=name)
+    axes.loglog(
+        ratio,
+        np.maximum(error, 2.0**-24),
+        color=plots.style.COLOURS[number],
+        marker=plots.style.MARKERS[number],
+        label=name,
+    )
 axes.loglog(ratio, 2.0**-24 / ratio**2, "--", color="0.5", label="ε (‖a‖ / d)²")
 axes.axhline(1, color="0.8", zorder=0)
 axes.set(xlabel="d / ‖a‖", ylabel="largest relative error of d²", title="Cancellation eats the distances that matter")
