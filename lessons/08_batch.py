@@ -186,7 +186,8 @@ for name in ("compared", "sorted"):
 #
 # The soft margin has no such form, since $\log(1 + e^{p - q})$ is no sum of a function of $p$ and one of $q$. It takes
 # its $n^2 K$ exponentials.
-#
+
+# %% [markdown]
 # ## Your turn
 #
 #     minisiam learn start pairwise         # every embedding against every other, and its pullback

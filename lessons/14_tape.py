@@ -193,7 +193,8 @@ if find_spec("torch"):
 # To know what the tape does for you, and where it cannot: at a kink it follows the formula, not the meaning (lesson
 # 12); of a sum over all triplets it keeps all triplets (lesson 08); and it tells nobody why a collapsed network rests
 # (lesson 09). Those who can write the pullback can write the one that the tape would never find.
-#
+
+# %% [markdown]
 # ## Your turn
 #
 # No new exercise: you have done them. `minisiam learn list` says which are left.

@@ -2,7 +2,7 @@
 # # Exhibit 2 · A distance that is a sigmoid
 #
 # A network ends in one sigmoid unit on top of the distance, and a loss made for distances, with margin 1, is put on
-# that. Found in keras-team/keras-io#2230, a tutorial that stood for years.
+# that. Found in a tutorial, keras-team/keras-io#2230.
 
 # %%
 from itertools import islice

@@ -2,7 +2,7 @@
 # # Exhibit 5 · A loss that rises when things improve
 #
 # The mean over the *active* triplets, those whose hinge is above 0. Found in
-# omoindrot/tensorflow-triplet-loss#6, where a loss "vibrates near the margin", and the answer is that it need not fall.
+# omoindrot/tensorflow-triplet-loss#6, where a loss stays near the margin, and the answer is that it need not fall.
 
 # %%
 from functools import partial
