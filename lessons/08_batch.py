@@ -52,7 +52,7 @@ D, pull_D = pairwise.l2(z, z)  # (32, 32)
 
 G = rng.normal(size=D.shape)
 H = np.divide(G + G.T, D, out=np.zeros_like(D), where=D > 0)
-dz_rows, dz_columns = pull_D(G.copy())
+dz_rows, dz_columns = pull_D(G)
 assert np.allclose(dz_rows + dz_columns, H.sum(axis=1)[:, None] * z - H @ z)
 
 # %% [markdown]
@@ -104,20 +104,17 @@ assert len(every.anchor) == 32 * 3 * 28 == sum(miners.count(D, labels, margin))
 # %% [markdown]
 # The figure shows the gradient $\partial \ell / \partial D$ of the hinge under the three choices, blue where a distance
 # should shrink, orange where it should grow. Rows are anchors, and the squares on the diagonal are the classes.
-# Batch-hard speaks of two entries a row. Batch-all speaks of nearly all that matter, each softly.
+# Batch-hard moves two distances a row, batch-all every one that violates the margin, each a little.
 
 # %%
+choices = {
+    "batch-hard": miners.batch_hard,
+    "semi-hard": lambda D, labels: miners.semi_hard_facenet(D, labels, margin),
+    "batch-all": miners.all_triplets,
+}
 figure = Figure(figsize=(9.6, 3.5), layout="constrained")
 panels = figure.subplots(1, 3)
-for axes, (name, miner) in zip(
-    panels,
-    {
-        "batch-hard": miners.batch_hard,
-        "semi-hard": lambda D, labels: miners.semi_hard_facenet(D, labels, margin),
-        "batch-all": miners.all_triplets,
-    }.items(),
-    strict=True,
-):
+for axes, (name, miner) in zip(panels, choices.items(), strict=True):
     value, pull = losses.over(losses.triplet_hinge, miner)(D, labels, margin=margin)
     (dD,) = pull(1.0)
     assert (dD[positive] >= 0).all()
