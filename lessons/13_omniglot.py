@@ -181,8 +181,9 @@ show(figure, "13_omniglot")
 #
 # Many papers mean something else by "Omniglot, 20-way 1-shot": 1,623 letters of all alphabets mixed, their quarter
 # turns counted as further classes, and any twenty of them in a question (Vinyals et al. 2016; Snell et al. 2017: 4.0
-# %). Letters of different alphabets are easier to tell apart, and turned ones easier still. Lake et al. (2019) give one
-# network both examinations: 24.2 % error within alphabets, 10.7 % on the mixture. Ours, on letters that are not turned:
+# %). Letters of different alphabets are easier to tell apart, and turned ones easier still. One
+# network that was given both examinations had 24.2 % error within alphabets and 10.7 % on the mixture. Ours, on letters
+# that are not turned:
 
 # %%
 if len(np.unique(unseen.groups)) > 1:
