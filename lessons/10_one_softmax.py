@@ -170,9 +170,8 @@ show(figure, "10_columns")
 #
 # $$\tau \ell = d_y + \tau \log \sum_k e^{-d_k/\tau} \;\to\; d_y - \min_k d_k = \max(0,\; d_y - \min_{k \ne y} d_k):$$
 #
-# the batch-hard triplet without a margin (lesson 08). A high temperature pushes everybody alike. Between the two,
-# $\tau$ is how far behind the nearest a rival may be and still be heard: $e^{-1} = 0.37$ of the push at a distance
-# $\tau$.
+# the batch-hard triplet without a margin (lesson 08). A high temperature pushes everybody alike. Between, $\tau$ is
+# how far behind the nearest a rival may be and still be heard: at a distance $\tau$ behind it, by $e^{-1} = 0.37$.
 
 # %%
 hard = miners.batch_hard(D[np.ix_(views, views)], labels[views])

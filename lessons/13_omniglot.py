@@ -4,13 +4,13 @@
 # - *You will see:* the real examination and its published numbers; the four steps from 80 % error to 20 %, of which
 #   only the last is learnt; and what may be set beside what.
 # - *Time:* 20 minutes.
-# - *Needs:* lesson 10 (one softmax), lesson 11 (honest evaluation); for the real thing `minisiam data fetch
-#   omniglot-small1`, which needs `pip install 'minisiam[figures,data]'`.
+# - *Needs:* lesson 10 (one softmax), lesson 11 (honest evaluation); for the real thing
+#   `pip install 'minisiam[figures,data]'`.
 #
-# As it stands this page runs on pen glyphs, which ship with the package and follow the same protocol. With Omniglot on
-# your disk:
+# As it stands this page runs on pen glyphs, which ship with the package and follow the same protocol. The real thing:
 #
-#     python lessons/13_omniglot.py --data omniglot:images_background_small1.zip
+#     minisiam data fetch omniglot-small1        # into data/omniglot-small1/
+#     python lessons/13_omniglot.py --data omniglot:data/omniglot-small1/images_background_small1.zip
 
 # %%
 import argparse
@@ -168,9 +168,7 @@ style = {"fmt": "D", "color": plots.style.COLOURS[2], "markerfacecolor": "white"
 axes.errorbar(mine[0], at, xerr=[mine[0] - mine[1], mine[2] - mine[0]], label="this page", **style)
 axes.set_yticks(range(len(rows)), rows)
 axes.set(xlabel="20-way one-shot error within an alphabet, %", xlim=(0, 85))
-axes.set_title(
-    f"Published: Omniglot. This page: {'Omniglot, other questions' if real else 'pen glyphs, other letters'}"
-)
+axes.set_title(f"Published: Omniglot. This page: {'other questions' if real else 'pen glyphs'}")
 axes.grid(axis="y", color="0.9")
 axes.legend(frameon=False, loc="lower left")
 plots.style.plain(axes)
@@ -181,9 +179,8 @@ show(figure, "13_omniglot")
 #
 # Many papers mean something else by "Omniglot, 20-way 1-shot": 1,623 letters of all alphabets mixed, their quarter
 # turns counted as further classes, and any twenty of them in a question (Vinyals et al. 2016; Snell et al. 2017: 4.0
-# %). Letters of different alphabets are easier to tell apart, and turned ones easier still. One
-# network that was given both examinations had 24.2 % error within alphabets and 10.7 % on the mixture. Ours, on letters
-# that are not turned:
+# %). Letters of different alphabets are easier to tell apart, and turned ones easier still. One network that was given
+# both examinations erred by 24.2 % within alphabets and by 10.7 % on the mixture. Ours, on letters that are not turned:
 
 # %%
 if len(np.unique(unseen.groups)) > 1:
