@@ -47,7 +47,7 @@ seen, unseen = datasets.split(datasets.pen_glyphs(drawers=6, size=14))
 mlp = encoders.mlp(128, 32)  # 196 pixels → 128 → 32 numbers
 
 
-def run(loss, pairwise=pairwise.l2, rate=0.01, steps=120):
+def run(loss, pairwise=pairwise.l2, rate=0.01, steps=160):
     """Losses and mean distances, step by step, and recall@1 on unseen letters."""
     rng = np.random.default_rng(0)
     network = networks.batch(mlp, pairwise, loss)
@@ -168,7 +168,7 @@ left.plot(results["batch-hard"][0], color="black")
 left.axhline(MARGIN, color="0.5", linestyle="--")
 left.text(0, MARGIN - 0.05, "the margin")
 left.set(xlabel="step", ylabel="loss", title="Batch-hard: the loss falls, to the margin", ylim=(0.9, None))
-at = np.arange(0, 121, 10)
+at = np.arange(0, 161, 10)
 for number, (name, (_, spread, _, _)) in enumerate(results.items()):
     style = {"color": plots.style.COLOURS[number], "marker": plots.style.MARKERS[number], "markersize": 4}
     right.semilogy(at, np.divide(spread, spread[0]), label=name, **style)

@@ -138,7 +138,7 @@ assert paired < apart
 #
 # - *Recall@k*: is one of its own among the $k$ nearest? One good neighbour is enough.
 # - *R-precision*: which share of the $R$ nearest is of its class?
-# - *MAP@R* (Musgrave et al., §3.2): the same, with places that count,
+# - *MAP@R* (Musgrave et al. 2020): the same, with places that count,
 #   $\frac1R \sum_{i \le R} [\,i\text{-th is right}\,] \cdot P(i)$, where $P(i)$ is the share of right ones among the
 #   first $i$.
 #
