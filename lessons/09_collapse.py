@@ -163,7 +163,7 @@ for name, (values, spread, recall, _) in results.items():
         assert spread[-1] < 0.6 * spread[0]
 
 # %%
-left, right = (figure := Figure(figsize=(9.2, 3.9), layout="constrained")).subplots(1, 2)
+left, right = (figure := Figure(figsize=(10, 3.7), layout="constrained")).subplots(1, 2)
 left.plot(results["batch-hard"][0], color="black")
 left.axhline(MARGIN, color="0.5", linestyle="--")
 left.text(0, MARGIN - 0.05, "the margin")
@@ -173,7 +173,7 @@ for number, (name, (_, spread, _, _)) in enumerate(results.items()):
     style = {"color": plots.style.COLOURS[number], "marker": plots.style.MARKERS[number], "markersize": 4}
     right.semilogy(at, np.divide(spread, spread[0]), label=name, **style)
 right.set(xlabel="step", title="Mean distance of unseen letters, start = 1")
-right.legend(frameon=False, fontsize="small", loc="lower left")
+figure.legend(frameon=False, fontsize="small", loc="outside right center")
 plots.style.plain(left)
 plots.style.plain(right)
 show(figure, "09_collapse")
