@@ -30,10 +30,10 @@ def wrong(labels, rng, classes, per_class):
 #
 # Nothing at all: the two loss curves cannot be told apart. An image is drawn with the probability $PK/n$ in each batch,
 # so after $t$ batches $(1 - PK/n)^t \approx e^{-t\,PK/n}$ of the images have not been seen: 37 % after one epoch, 14 %
-# after two. On large data, where one trains for few epochs, that is data nobody has paid for.
+# after two. On large data, where one trains for few epochs, that is data paid for and not used.
 
 # %%
-points, labels = datasets.plane(np.random.default_rng(0), classes=10, per_class=48)  # 480 points, 20 batches of 24
+points, labels = datasets.plane(np.random.default_rng(0), classes=10, per_class=48)  # 480 points, 12 batches of 40
 left, right = (figure := Figure(figsize=(7, 2.8), layout="constrained")).subplots(1, 2)
 shown, last = {}, {}
 for number, (name, sampler) in enumerate((("without return", samplers.pk_indices), ("afresh", wrong))):
