@@ -1,0 +1,193 @@
+# %% [markdown]
+# # 08 · The batch
+#
+# - *You will see:* that 64 images hold 11,520 triplets, and that all of them, and their gradient, can be read from one
+#   64 × 64 matrix without writing a single triplet down.
+# - *Time:* 25 minutes.
+# - *Needs:* lessons 02 (distances), 04 (contrastive loss) and 05 (triplet loss).
+
+# %%
+import time
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from minisiam import losses, miners, pairwise, plots, samplers, xray
+from minisiam.lesson import show
+
+# %% [markdown]
+# ## Encoding is dear, comparing is cheap
+#
+# A siamese network that draws its pairs one by one encodes two images to compare them once. Encode instead a batch of
+# $n$ images and compare each with each: $n(n-1)/2$ pairs for $n$ encodings.
+#
+# The batch should hold positives, and chance does not see to that. Draw 100 images from 10,000 classes: the
+# probability that no two share a class is $\prod_{i<100} (1 - i/10000)$, the birthday problem. So one draws $P$ classes
+# and $K$ images of each, a *P×K batch* (Hermans, Beyer & Leibe 2017). It holds $PK(K-1)/2$ positive pairs, and each of
+# the $PK$ anchors has $K-1$ positives and $(P-1)K$ negatives.
+
+# %%
+assert round(np.prod(1 - np.arange(100) / 10_000), 2) == 0.61  # six batches in ten would teach nothing
+there = samplers.pk_population(classes=16, per_class=4)
+assert there.positive_pairs + there.negative_pairs == 64 * 63 // 2 == 2016
+assert there.triplets == 64 * 3 * 60 == 11_520
+
+# %% [markdown]
+# ## One matrix, and the way back
+#
+# Here is a batch to look at: 8 classes, 4 points each, in the plane, wide enough to overlap. $D_{ij} = \|z_i - z_j\|$.
+#
+# Suppose a loss hands us $G_{ij} = \partial \ell / \partial D_{ij}$. The derivative of $D_{ij}$ in $z_i$ is the unit
+# vector $(z_i - z_j) / D_{ij}$, and $z_i$ stands in row $i$ and in column $i$, so
+#
+# $$\frac{\partial \ell}{\partial z_i} = \sum_j H_{ij} (z_i - z_j) = \Big(\sum_j H_{ij}\Big) z_i - (Hz)_i,
+#   \qquad H_{ij} = \frac{G_{ij} + G_{ji}}{D_{ij}}.$$
+#
+# Two products of matrices, whatever the loss. Where $D_{ij} = 0$ there is no direction and $H_{ij} = 0$ (lesson 02).
+
+# %%
+rng = np.random.default_rng(0)
+z, labels = xray.example(rng, classes=8, per_class=4)  # (32, 2), (32,)
+D, pull_D = pairwise.l2(z, z)  # (32, 32)
+
+G = rng.normal(size=D.shape)
+H = np.divide(G + G.T, D, out=np.zeros_like(D), where=D > 0)
+dz_rows, dz_columns = pull_D(G)
+assert np.allclose(dz_rows + dz_columns, H.sum(axis=1)[:, None] * z - H @ z)
+
+# %% [markdown]
+# So from here on a loss is a function of $D$ and the labels, and its gradient an $n \times n$ matrix. Which entries a
+# loss reads is a question of indices. All pairs, for instance:
+
+# %%
+same = labels[:, None] == labels  # (32, 32)
+i, j = np.triu_indices(32, k=1)
+value, pull = losses.contrastive(D[i, j], same[i, j], margin=1.0)
+assert np.isclose(value, losses.over(losses.contrastive, miners.all_pairs)(D, labels, margin=1.0)[0])
+
+# %% [markdown]
+# ## Three kinds of triplet
+#
+# A hinge with margin $m$ asks for $d_{an} \ge d_{ap} + m$. With $\text{gap} = d_{an} - d_{ap}$ a triplet is *easy* if
+# gap $> m$ (no gradient), *semi-hard* if $0 <$ gap $\le m$ (right order, too close), *hard* if gap $\le 0$.
+#
+# **Batch-hard** (Hermans et al., eq. 5) keeps, for each anchor, its farthest positive and its nearest negative. Two
+# masks and two arg-extrema:
+
+# %%
+margin = 0.5
+positive, negative = same & ~np.eye(32, dtype=bool), ~same
+p = np.where(positive, D, -np.inf).argmax(axis=1)  # farthest of my own
+n = np.where(negative, D, np.inf).argmin(axis=1)  # nearest stranger
+hard = miners.batch_hard(D, labels)
+assert np.array_equal(hard.positive, p)
+assert np.array_equal(hard.negative, n)
+
+# %% [markdown]
+# The hardest triplets are also the mislabelled and the unreadable ones, and at the start of training they all point
+# the same way: into the collapse of lesson 09. **Semi-hard** (Schroff, Kalenichenko & Philbin 2015, §3.2) keeps for
+# each anchor and positive the nearest negative that is *farther* than the positive, within the margin.
+# **Batch-all** keeps every triplet.
+
+# %%
+semi = miners.semi_hard_facenet(D, labels, margin)
+every = miners.all_triplets(D, labels)
+for name, chosen in (("batch-hard", hard), ("semi-hard", semi), ("batch-all", every)):
+    print(f"{name:11}{len(chosen.anchor):5} triplets, of these", miners.count_mined(D, chosen, margin))
+
+gap = D[semi.anchor, semi.negative] - D[semi.anchor, semi.positive]
+assert (gap > 0).all()
+assert (gap <= margin).all()
+assert len(hard.anchor) == 32
+assert len(every.anchor) == 32 * 3 * 28 == sum(miners.count(D, labels, margin))
+
+# %% [markdown]
+# The figure shows the gradient $\partial \ell / \partial D$ of the hinge under the three choices, blue where a distance
+# should shrink, orange where it should grow. Rows are anchors, and the squares on the diagonal are the classes.
+# Batch-hard moves two distances a row, batch-all every one that violates the margin, each a little.
+
+# %%
+choices = {
+    "batch-hard": miners.batch_hard,
+    "semi-hard": lambda D, labels: miners.semi_hard_facenet(D, labels, margin),
+    "batch-all": miners.all_triplets,
+}
+figure = Figure(figsize=(9.6, 3.5), layout="constrained")
+panels = figure.subplots(1, 3)
+for axes, (name, miner) in zip(panels, choices.items(), strict=True):
+    value, pull = losses.over(losses.triplet_hinge, miner)(D, labels, margin=margin)
+    (dD,) = pull(1.0)
+    assert (dD[positive] >= 0).all()
+    assert (dD[negative] <= 0).all()
+    row, column = np.nonzero(dD)
+    size = 28 * np.sqrt(np.abs(dD[row, column]) / np.abs(dD).max())
+    pulled = dD[row, column] > 0
+    axes.scatter(column[pulled], row[pulled], size[pulled], plots.style.SAME, marker="s", label="shrink")
+    axes.scatter(column[~pulled], row[~pulled], size[~pulled], plots.style.DIFFERENT, marker="o", label="grow")
+    for c in range(8):
+        axes.plot(4 * c + np.array([-0.5, 3.5, 3.5, -0.5, -0.5]), 4 * c + np.array([-0.5, -0.5, 3.5, 3.5, -0.5]), "0.7")
+    axes.set(title=f"{name}: {len(row)} entries", xlim=(-1, 32), ylim=(32, -1), xticks=[], yticks=[], aspect="equal")
+panels[0].set(ylabel="anchor", xlabel="partner")
+figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+show(figure, "08_gradient")
+
+# %% [markdown]
+# ## All triplets, without a list
+#
+# There are $n (K-1)(n-K)$ triplets, but only $n^2$ distances, and the hinge is piecewise linear. So for one anchor with
+# positives at distances $p_k$ and negatives at $q_l$, count instead of listing:
+#
+# $$\sum_{k,l} \max(0,\; p_k - q_l + m) = \sum_k c_k\,(p_k + m) - \sum_l C_l\, q_l,$$
+#
+# where $c_k$ is the number of negatives nearer than $p_k + m$, and $C_l$ the number of positives with $p_k + m > q_l$.
+# Each active triplet adds one $p_k + m$ and takes away one $q_l$; the rest add nothing. While no triplet changes sides
+# the counts are constant, so the gradient is the counts themselves: $\partial/\partial p_k = c_k$ and
+# $\partial/\partial q_l = -C_l$. And a count below a bound is a search in a sorted list: sort each row once,
+# $O(n \log n)$, and all $n$ rows take $O(n^2 \log n)$, whatever $K$.
+
+# %%
+a = 0
+reach, q = D[a, positive[a]] + margin, D[a, negative[a]]  # (3,), (28,)
+c = np.searchsorted(np.sort(q), reach)  # (3,) negatives within each positive's reach
+C = len(reach) - np.searchsorted(np.sort(reach), q, side="right")  # (28,) positives that reach each negative
+one_by_one = np.maximum(0, reach[:, None] - q)  # (3, 28), the list that we do not want
+assert np.isclose((c * reach).sum() - (C * q).sum(), one_by_one.sum())
+assert np.array_equal(c, (one_by_one > 0).sum(axis=1))
+assert np.array_equal(C, (one_by_one > 0).sum(axis=0))
+
+# %% [markdown]
+# `losses.all_triplets` does this for every row. Against the list, on 512 images of 128 classes: the same value, the
+# same gradient. (Few positives a row it counts by comparing, many by sorting; `many=1` makes it sort.)
+
+# %%
+z, labels = xray.example(rng, classes=128, per_class=4, dimensions=16)
+D, _ = pairwise.l2(z, z)
+answers = {}
+for name, loss in (
+    ("listed", losses.over(losses.triplet_hinge, miners.all_triplets)),
+    ("compared", losses.all_triplets(losses.triplet_hinge)),
+    ("sorted", losses.all_triplets(losses.triplet_hinge, many=1)),
+):
+    start = time.perf_counter()
+    value, pull = loss(D, labels, margin=margin)
+    answers[name] = value, pull(1.0)[0]
+    print(f"{name:9} value {value:.12f}   {1000 * (time.perf_counter() - start):6.1f} ms")
+assert miners.population(labels).triplets == 512 * 3 * 508 == 780_288
+for name in ("compared", "sorted"):
+    assert np.isclose(answers[name][0], answers["listed"][0], rtol=1e-12)
+    assert np.allclose(answers[name][1], answers["listed"][1], rtol=1e-9, atol=1e-15)
+
+# %% [markdown]
+# And $D$ need not be held either: `minisiam.streamed(pairwise.l2)` makes a few rows at a time, carries their gradient
+# back at once and forgets them. That is how a batch of 32,768 images, 3.2 billion triplets, fits in 214 MB.
+#
+# The soft margin has no such form, since $\log(1 + e^{p - q})$ is no sum of a function of $p$ and one of $q$. It takes
+# its $n^2 K$ exponentials.
+
+# %% [markdown]
+# ## Your turn
+#
+#     minisiam learn start pairwise         # every embedding against every other, and its pullback
+#     minisiam learn start all-pairs        # every pair of a batch, as indices
+#     minisiam learn start batch-hard       # the hardest triplet of each anchor
+#     minisiam learn start semi-hard        # negatives a little farther than the positive

@@ -1,0 +1,200 @@
+# %% [markdown]
+# # 11 · Honest evaluation
+#
+# - *You will see:* a network that knows nothing and scores 100 %; how a tie, a split and a ruler each make a number
+#   larger without making anything better; and how wide a result is.
+# - *Time:* 25 minutes.
+# - *Needs:* lesson 01 (the data) and lesson 09 (collapse).
+
+# %%
+from itertools import islice
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from minisiam import (
+    datasets,
+    encoders,
+    evaluate,
+    losses,
+    networks,
+    optimizers,
+    pairwise,
+    plots,
+    retrieval,
+    samplers,
+    train,
+)
+from minisiam.lesson import show
+
+seen, unseen = datasets.split(datasets.pen_glyphs(drawers=6, size=14))
+assert not set(seen.labels) & set(unseen.labels)
+
+# %% [markdown]
+# ## One hundred per cent
+#
+# A repository reported a one-shot accuracy of 1.0 on each of twenty alphabets, after training
+# (tensorfreitas/Siamese-Networks-for-One-Shot-Learning#1). The author's guess: the steps were too large and the network
+# gave one output for all images. How can that be all right?
+#
+# The questions were built with the right pair first, and the answer was taken by `argmax`. Where all are equal,
+# `argmax` and `argmin` return the first. So here is the ideal student of such an examination: a constant.
+
+# %%
+constant = np.zeros((len(unseen.images), 32), np.float32)
+question = samplers.episode_indices(unseen.labels, np.random.default_rng(0), way=20)
+right = []
+for episode in islice(question, 50):
+    for k in range(20):
+        order = [k, *(j for j in range(20) if j != k)]  # the right one first
+        D, _ = pairwise.l2(constant[episode.query[[k]]], constant[episode.support[order]])
+        right.append(D.argmin() == 0)
+assert np.mean(right) == 1.0
+
+# %% [markdown]
+# Two repairs. Put the right answer anywhere, and a constant is right one time in twenty. And let a tie count against
+# the model: right is only who is *strictly* nearer than every other. Then a constant is never right.
+
+# %%
+assert evaluate.few_shot(constant, unseen.labels, np.random.default_rng(0)).accuracy == 0
+assert evaluate.recall_at_k(constant[::2], unseen.labels[::2], k=5) == 0
+
+# %% [markdown]
+# ## Seen and unseen
+#
+# Train a small network on four of the six drawers. Then ask about the other two drawers' hands, once for the letters it
+# was trained on, once for letters of other alphabets. Both are images that it has never seen. Only the second asks
+# whether it has learnt what makes two drawings one letter.
+
+# %%
+encoder = encoders.mlp(256, 64)
+network = networks.batch(encoder, pairwise.cosine, losses.supcon)
+shown = seen.where(seen.drawers < 4)
+rng = np.random.default_rng(0)
+params = network.init(rng, (14, 14, 1))
+batches = samplers.pk(shown.images, shown.labels, rng, classes=24, per_class=4)
+*_, (_step, _value, params) = train.fit(network, params, optimizers.adam(3e-3), islice(batches, 300))
+
+
+def learnt(images):
+    return evaluate.embed(encoder, params["encoder"], images)
+
+
+def one_shot(embed, data, **protocol):
+    asked = np.random.default_rng(0)  # one seed, one list of questions
+    return evaluate.few_shot(embed(data.images), data.labels, asked, pairwise.cosine, episodes=200, **protocol)
+
+
+gain = {}
+for name, data in (("trained letters", seen), ("unseen alphabets", unseen)):
+    new_hands = data.where(data.drawers >= 4)
+    flat, deep = (one_shot(embed, new_hands, groups=new_hands.groups) for embed in (evaluate.pixels, learnt))
+    print(f"{name:16}  pixels {flat}   network {deep}")
+    gain[name] = deep.accuracy - flat.accuracy
+assert gain["trained letters"] > gain["unseen alphabets"] > 0.1  # not all that it learnt carries over
+
+# %% [markdown]
+# ## How wide is a number?
+#
+# If $n$ answers are independent and right with probability $p$, the count has the variance $n p (1-p)$, so the share
+# has the standard error $\sqrt{p(1-p)/n}$. Omniglot's official one-shot test has 400 questions. At 92 % that is 1.4
+# points, and the 95 % interval is $\pm 2.7$ points: two papers at 92.0 and 93.5 are one result.
+#
+# The twenty questions of an episode share an alphabet and a hand and are not independent. So the episode is the unit:
+# `few_shot` returns the mean of $E$ episode scores $\pm 1.96\, s / \sqrt E$. Does that interval hold the truth in 95 of
+# 100 cases? Take 1,000 episodes for the truth, and many samples of 50.
+
+# %%
+assert round(100 * np.sqrt(0.92 * 0.08 / 400), 1) == 1.4
+z = {"pixels": evaluate.pixels(unseen.images), "network": learnt(unseen.images)}
+drawn = samplers.episode_indices(unseen.labels, np.random.default_rng(2), 20, 1, 1, unseen.groups, unseen.drawers)
+scores = {name: [] for name in z}
+for episode in islice(drawn, 1000):
+    for name, e in z.items():
+        scores[name].append((evaluate.answer(e, episode, pairwise.cosine) == episode.labels).mean())
+scores = {name: np.array(values) for name, values in scores.items()}  # (1000,) each
+intervals = [evaluate.mean_score(sample) for sample in rng.choice(scores["network"], size=(1000, 50))]
+covered = np.mean([score.low <= scores["network"].mean() <= score.high for score in intervals])
+print(f"an interval of 50 episodes holds the truth in {100 * covered:.0f} % of all cases")
+assert 0.92 < covered < 0.97
+
+# %% [markdown]
+# Comparing two models, ask both *the same* questions. A hard alphabet is hard for both, so their scores rise and fall
+# together, and $\operatorname{var}(x - y) = \operatorname{var} x + \operatorname{var} y - 2 \operatorname{cov}(x, y)$
+# is less than the sum. And an interval over episodes says how well *this* network is known. Another seed gives another
+# network: report several seeds (Musgrave, Belongie & Lim 2020 take ten), and choose margins and rates on validation
+# classes, never on these.
+
+# %%
+x, y = scores["network"], scores["pixels"]
+paired, apart = (x - y).std(), np.sqrt(x.var() + y.var())
+print(f"standard deviation of the difference: same questions {paired:.3f}, separate questions {apart:.3f}")
+assert paired < apart
+
+# %% [markdown]
+# ## Other rulers
+#
+# Few-shot asks about 20 candidates. Retrieval asks about all images at once. Let a query have $R$ others of its class.
+#
+# - *Recall@k*: is one of its own among the $k$ nearest? One good neighbour is enough.
+# - *R-precision*: which share of the $R$ nearest is of its class?
+# - *MAP@R* (Musgrave et al. 2020): the same, with places that count,
+#   $\frac1R \sum_{i \le R} [\,i\text{-th is right}\,] \cdot P(i)$, where $P(i)$ is the share of right ones among the
+#   first $i$.
+#
+# A query at 0, three of its class at 1.0, 3.1 and 4.3, two strangers at 2.2 and 5.6: right, wrong, right. Recall@1 is
+# 1, R-precision $\tfrac23$, MAP@R $\tfrac13(1 + \tfrac23) = \tfrac59$.
+
+# %%
+line, of = np.array([[0.0], [1], [3.1], [4.3], [2.2], [5.6]]), np.array([0, 0, 0, 0, 1, 2])
+
+
+def of_query(q):
+    order = np.argsort(np.abs(line - line[q])[:, 0])[1:4]  # the first is the query itself
+    hit = of[order] == 0
+    return hit.mean(), (hit * np.cumsum(hit) / [1, 2, 3]).sum() / 3
+
+
+assert np.allclose(of_query(0), (2 / 3, 5 / 9))
+assert np.allclose(np.mean([of_query(q) for q in range(4)], axis=0), retrieval.scores(line, of)[1:])
+assert retrieval.scores(constant[::2], unseen.labels[::2]) == (0, 0, 0)
+
+# %% [markdown]
+# The same three embeddings under five rulers. The order of the two that know something does not change, but every
+# ruler has a scale of its own, so a number without its protocol means nothing. A published 96 % of *any letters* and a
+# 92 % *within an alphabet* are not four points apart; they are not on one axis.
+
+# %%
+gallery = unseen.where(unseen.drawers < 3)  # 1,368 images, three of each letter
+rulers = {
+    "5-way,\nany letters": lambda e: one_shot(e, unseen, way=5),
+    "20-way,\nany letters": lambda e: one_shot(e, unseen),
+    "20-way, within\nan alphabet": lambda e: one_shot(e, unseen, groups=unseen.groups, drawers=unseen.drawers),
+    "recall@1": lambda e: evaluate.recall_at_k(e(gallery.images), gallery.labels, 1, pairwise.cosine),
+    "MAP@R": lambda e: retrieval.map_at_r(e(gallery.images), gallery.labels, pairwise.cosine),
+}
+figure = Figure(figsize=(7.6, 4), layout="constrained")
+axes = figure.add_subplot()
+embeddings = {"network": learnt, "pixels": evaluate.pixels, "a constant": lambda images: np.ones((len(images), 2))}
+means = {}
+for number, (name, embed) in enumerate(embeddings.items()):
+    found = [ruler(embed) for ruler in rulers.values()]
+    found = [s if isinstance(s, evaluate.Score) else evaluate.Score(s, s, s) for s in found]
+    means[name], low, high = (100 * np.array(part) for part in zip(*found, strict=True))
+    bars = means[name] - low, high - means[name]
+    style = {"color": plots.style.COLOURS[number], "marker": plots.style.MARKERS[number], "capsize": 3}
+    axes.errorbar(np.arange(5), means[name], bars, label=name, linestyle="none", **style)
+axes.set(ylabel="score, %", ylim=(-3, 100), title="One embedding, five scores: unseen alphabets")
+axes.set_xticks(np.arange(5), rulers)
+axes.legend(frameon=False)
+plots.style.plain(axes)
+show(figure, "11_rulers")
+assert (means["network"] > means["pixels"]).all()
+assert not means["a constant"].any()
+assert means["network"][0] > means["network"][1] > means["network"][2] > means["network"][4]
+
+# %% [markdown]
+# ## Your turn
+#
+#     minisiam learn start recall        # recall@k, ties against the model
+#     minisiam learn start sampler       # P×K batches that show every class and every image
