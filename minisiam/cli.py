@@ -1,4 +1,4 @@
-"""The command line: `minisiam train | evaluate | plot | data | check | xray | compare-losses`."""
+"""The command line: `minisiam train | evaluate | plot | data | check | learn | xray | compare-losses`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from . import __version__, datasets, report
 from . import settings as words
 from .commands import check, compare_losses, data, evaluate, plot, train, xray
 from .encoders import NORMS
+from .learn import words as exercises
 from .miners import MINERS
 from .settings import Settings
 
@@ -267,6 +268,9 @@ def parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("--out", type=Path, metavar="FILE", help="where the figure goes (default: NAME.png)")
     verb.set_defaults(command=check)
+
+    verb = verbs.add_parser("learn", help="exercises", description=exercises.ABOUT, formatter_class=raw)
+    exercises.add(verb)
     return top
 
 

@@ -170,6 +170,53 @@ def knn_accuracy(
     return right / len(queries)
 
 
+def recall_at_k(
+    z: Float[Array, "n d"],
+    labels: Int[Array, "n"],
+    k: int = 1,
+    distance: Callable[..., Any] = pairwise.l2,
+    chunk: int = 1024,
+) -> float:
+    """Recall@k: the share of images that have one of their own class among their k nearest, themselves left out.
+
+    Parameters
+    ----------
+    z, labels
+        (n, d) embeddings and their (n,) classes. An image that is alone in its class is near to others and not asked.
+    k
+        At least 1. With k = 1 it is precision at 1, and the accuracy of the nearest neighbour.
+    distance
+        A matrix distance, `D, _ = distance(z, z)`.
+    chunk
+        Rows of D at a time.
+
+    Returns
+    -------
+    float
+        In [0, 1]. An image of another class that is just as near counts as nearer, so ties count against the model.
+
+    References
+    ----------
+    Jégou, Douze & Schmid (2011), "Product quantization for nearest neighbor search", §V (there for one right answer).
+    """
+    require.dimensions(2, "(n, d)", z=z)
+    require.finite(z=z)
+    require.class_labels(labels, len(z))
+    require.whole("k", k, 1)
+    found, asked = 0, 0
+    for start in range(0, len(z), chunk):
+        D, _ = distance(z[start : start + chunk], z)
+        mine = labels[start : start + chunk, None] == labels
+        others = mine & (np.arange(start, start + len(D))[:, None] != np.arange(len(z)))
+        nearest = np.where(others, D, np.inf).min(axis=1, keepdims=True)
+        nearer = (~mine & (D <= nearest)).sum(axis=1)
+        has_one = others.any(axis=1)
+        found, asked = found + int((nearer[has_one] < k).sum()), asked + int(has_one.sum())
+    if not asked:
+        raise ValueError("no class has two images, so there is nobody to be found: recall needs two of a class")
+    return found / asked
+
+
 class Roc(NamedTuple):
     """Shares of different pairs accepted and of same pairs accepted, when pairs up to each threshold are."""
 

@@ -44,6 +44,8 @@ ARROWS = {
     "reference": set(),
     "kinks": set(),
     "testing": {"require", "reference", "kinks", "typing", "ops", "distances", "pairwise", "losses"},
+    "learn": {"require", "typing", "reference", "kinks", "testing", "ops", "distances", "pairwise", "losses", "miners"}
+    | {"networks", "samplers", "evaluate", "datasets", "encoders", "optimizers", "train"},  # what it asks for again
     "presets": {"require", "op", "ops", "pairwise", "losses", "miners"},
     "compare": {"require", "presets"},
     "typing": set(),

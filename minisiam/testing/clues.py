@@ -46,3 +46,24 @@ def clue(ours: Any, truth: Any, rows: int) -> str:
     if ratio.size and np.allclose(ratio, ratio.flat[0]):
         return f"{ratio.flat[0]:.3g} times what it should be"
     return ""
+
+
+def over_three_rows(shown: tuple[Any, Any], larger: list[tuple[Any, Any]]) -> str:
+    """A clue from the case that is shown and from some of three rows: at two, "twice" and "sum for mean" look alike."""
+    small = clue(*shown, 0)
+    words = [clue(ours, truth, 3) for ours, truth in larger]
+    factors = [_factor(ours, truth) for ours, truth in larger]
+    if None not in factors and len({round(f, 6) for f in factors if f is not None}) > 1:
+        return "right but for a factor that is another in every batch: divided by a count of something else than rows?"
+    if not words or (small in words and len(set(words)) > 1):
+        return small
+    return words[0] if len(set(words)) == 1 else ""
+
+
+def _factor(ours: Any, truth: Any) -> float | None:
+    """The number by which all of one is larger than all of the other, if there is one."""
+    ours, truth = np.asarray(ours, float), np.asarray(truth, float)
+    if ours.shape != truth.shape or not np.isfinite(ours).all() or not truth.any():
+        return None
+    factor = float((ours * truth).sum() / (truth * truth).sum())
+    return factor if factor and np.allclose(ours, factor * truth, rtol=1e-6, atol=1e-9) else None

@@ -1,0 +1,158 @@
+"""A learner's file, judged in a process of its own: whatever it does, this one goes on and says what happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .exercises import Exercise
+from .stubs import stub
+
+SECONDS = 10.0  # of computing, beyond imports; three times as long by the clock
+STARTING = 120.0  # by the clock, until the libraries are imported
+PACKAGES = Path(__file__).parents[2]
+STATUSES = ("passed", "failed", "open")
+
+
+class Answer(NamedTuple):
+    """What is known of a learner's file: the fields of `graders.Verdict`, and what the function printed."""
+
+    exercise: str
+    number: int
+    status: str
+    message: str
+    what: str = ""
+    clue: str = ""
+    case: dict[str, str] = {}  # noqa: RUF012
+    columns: dict[str, str] = {}  # noqa: RUF012
+    rows: int = 0
+    seconds: float = 0.0
+    printed: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it, for a person."""
+        printed = "\n".join(f"    {line}" for line in self.printed.splitlines())
+        return self.message + (f"\n\nYour function printed:\n{printed}" if printed else "")
+
+
+def check(exercise: Exercise, path: Path, seconds: float = SECONDS) -> Answer:
+    """Judge a file."""
+    if not path.is_file():
+        return _short(exercise, "open", f"there is no {path} yet: minisiam learn start {exercise.number:02d}")
+    if path.read_bytes() == stub(exercise).encode():
+        return _short(exercise, "open", f"not begun. Edit {path}, where it says `your turn`")
+    with tempfile.TemporaryDirectory(prefix="minisiam-learn-", ignore_cleanup_errors=True) as home:
+        return _run(exercise, path.resolve(), Path(home), seconds)
+
+
+def _short(exercise: Exercise, status: str, what: str, printed: str = "") -> Answer:
+    return Answer(exercise.name, exercise.number, status, f"{exercise}: {what}.", what, printed=printed)
+
+
+def _run(exercise: Exercise, path: Path, home: Path, seconds: float) -> Answer:
+    """Start the child in a folder of its own, wait, and put away whatever is left of it."""
+    room, answer = home / "room", home / "answer.json"
+    room.mkdir()
+    words = [exercise.name, str(path), str(answer), str(seconds)]
+    environment = os.environ | {
+        "PYTHONPATH": str(PACKAGES),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    with (home / "printed").open("wb") as printed:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-X", "utf8", "-m", "minisiam.learn.child", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            cwd=room,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            in_time = _wait(child, answer.with_suffix(".ready"), 3 * seconds)
+        finally:
+            _end(child)
+    said = _printed(home / "printed")
+    if answer.is_file():
+        return _read(exercise, answer, said)
+    where = _where(answer.with_suffix(".where"), path)
+    return _short(exercise, "failed", _lost(child.returncode, in_time, seconds, where), said)
+
+
+def _wait(child: subprocess.Popen[bytes], ready: Path, seconds: float) -> bool:
+    """Until it ends; False where it was still running so long after its imports."""
+    start = time.monotonic()
+    since: float | None = None
+    while True:
+        try:
+            child.wait(timeout=0.02)
+        except subprocess.TimeoutExpired:
+            now = time.monotonic()
+            since = since or (now if ready.exists() else None)
+            if now - (since or start) > (seconds if since else STARTING):
+                return False
+        else:
+            return True
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """The child and everything that it started."""
+    if hasattr(os, "killpg"):
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+    else:
+        child.kill()
+    child.wait()
+
+
+def _lost(code: int | None, in_time: bool, seconds: float, where: str) -> str:
+    """Why there is no answer."""
+    by_clock = {-getattr(signal, "SIGXCPU", 0), -getattr(signal, "SIGKILL", 0)}
+    if not in_time or (code and code in by_clock):
+        return f"it did not come to an end, and was stopped after {seconds:g} seconds{where}: an endless loop?"
+    if code is not None and code < 0:
+        return f"it brought Python down ({signal.Signals(-code).name}){where}"
+    return "it ended the program (os._exit), or what it printed was more than can be read: a function returns"
+
+
+def _where(trace: Path, path: Path) -> str:
+    """The learner's line in the trace that was written when the time was over."""
+    text = trace.read_text(errors="replace") if trace.is_file() else ""
+    found = re.search(rf'File "{re.escape(str(path))}", line (\d+)', text)
+    if not found:
+        return ""
+    number = int(found[1])
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return f", in line {number}: {lines[number - 1].strip()}" if number <= len(lines) else ""
+
+
+def _printed(file: Path, most: int = 10) -> str:
+    """The first lines of what was printed."""
+    with file.open("rb") as stream:
+        text = stream.read(20_000).decode("utf-8", "replace")
+    lines = [line[:200] for line in text.splitlines()]
+    return "\n".join([*lines[:most], *(["..."] if len(lines) > most else [])])
+
+
+def _read(exercise: Exercise, answer: Path, printed: str) -> Answer:
+    """The verdict, if it has the form of one: a learner's code could have written anything."""
+    try:
+        verdict: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+        whole = Answer(exercise.name, exercise.number, printed=printed, **verdict)
+    except (ValueError, TypeError):
+        return _short(exercise, "failed", "the answer of the grader was damaged by your file", printed)
+    if whole.status not in STATUSES:
+        return _short(exercise, "failed", "the answer of the grader was damaged by your file", printed)
+    return whole
