@@ -209,7 +209,7 @@ def recall_at_k(
         mine = labels[start : start + chunk, None] == labels
         others = mine & (np.arange(start, start + len(D))[:, None] != np.arange(len(z)))
         nearest = np.where(others, D, np.inf).min(axis=1, keepdims=True)
-        nearer = (~mine & (D <= nearest)).sum(axis=1)
+        nearer = (~mine & (nearest >= D)).sum(axis=1)
         has_one = others.any(axis=1)
         found, asked = found + int((nearer[has_one] < k).sum()), asked + int(has_one.sum())
     if not asked:

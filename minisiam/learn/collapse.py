@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -81,14 +83,12 @@ def run(chosen: dict[str, Any]) -> Outcome:
     encoder = encoders.mlp(128, 32, normalize=chosen["normalize"])
     network = networks.batch(encoder, DISTANCES[chosen["distance"]], losses.over(loss, miner))
     batches = samplers.pk(seen.images, seen.labels, rng, chosen["classes"], chosen["per_class"])
-    params, value = network.init(rng, seen.images.shape[1:]), np.nan
-    for step, value, params in train.fit(network, params, optimizers.adam(chosen["learning_rate"]), batches):
-        if step == STEPS:
-            break
+    first = network.init(rng, seen.images.shape[1:])
+    steps = train.fit(network, first, optimizers.adam(chosen["learning_rate"]), islice(batches, STEPS))
+    ((_, value, params),) = deque(steps, maxlen=1)
     z = evaluate.embed(encoder, params["encoder"], unseen.images)
-    return Outcome(
-        value, _spread(z), *(evaluate.recall_at_k(e, unseen.labels) for e in (z, evaluate.pixels(unseen.images)))
-    )
+    recalls = (evaluate.recall_at_k(e, unseen.labels) for e in (z, evaluate.pixels(unseen.images)))
+    return Outcome(value, _spread(z), *recalls)
 
 
 def _spread(z: Array) -> float:

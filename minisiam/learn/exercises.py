@@ -71,12 +71,12 @@ class Exercise(NamedTuple):
     @property
     def task(self) -> str:
         """A few sentences: what to do."""
-        return TEXTS[self.name][0]
+        return TEXTS[self.name].strip().split("\n\n")[0]
 
     @property
     def hints(self) -> tuple[str, ...]:
         """The idea, then an identity, then a first line."""
-        return TEXTS[self.name][1:]
+        return tuple(hint.replace("\n", " ") for hint in TEXTS[self.name].strip().split("\n\n")[1:])
 
     def __str__(self) -> str:
         return f"{self.number:02d} {self.name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -108,10 +109,8 @@ def _wait(child: subprocess.Popen[bytes], ready: Path, seconds: float) -> bool:
 def _end(child: subprocess.Popen[bytes]) -> None:
     """The child and everything that it started."""
     if hasattr(os, "killpg"):
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
     else:
         child.kill()
     child.wait()
@@ -119,12 +118,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _lost(code: int | None, in_time: bool, seconds: float, where: str) -> str:
     """Why there is no answer."""
-    by_clock = {-getattr(signal, "SIGXCPU", 0), -getattr(signal, "SIGKILL", 0)}
-    if not in_time or (code and code in by_clock):
+    if not in_time or (code and -code == getattr(signal, "SIGXCPU", 0)):
         return f"it did not come to an end, and was stopped after {seconds:g} seconds{where}: an endless loop?"
     if code is not None and code < 0:
         return f"it brought Python down ({signal.Signals(-code).name}){where}"
-    return "it ended the program (os._exit), or what it printed was more than can be read: a function returns"
+    return "it ended the program (os._exit): a function returns"
 
 
 def _where(trace: Path, path: Path) -> str:

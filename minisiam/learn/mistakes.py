@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import evaluate, losses, miners, networks, ops, reference, samplers
+from .. import evaluate, miners, networks, reference, samplers
 from ..miners import Pairs, Triplets
 from ..testing import Case, variables
 from ..testing.oracles import by_autograd
@@ -47,6 +47,7 @@ half = changed(lambda args, gradients: tuple(g / 2 for g in gradients))
 sum_for_mean = changed(lambda args, gradients: tuple(len(args[0]) * g for g in gradients))
 first_only = changed(lambda args, gradients: (gradients[0], *map(np.zeros_like, gradients[1:])))
 transposed = changed(lambda args, gradients: tuple(g.T if g.ndim == 2 else g for g in gradients))
+no_bias = changed(lambda args, gradients: (*gradients[:2], 0 * gradients[2]))
 float64_leak = changed(lambda args, gradients: tuple(g.astype(np.float64) for g in gradients))
 input_modified = changed(_cleared)
 
@@ -75,7 +76,7 @@ def active_for_valid(op: Op) -> Op:
 
 def no_hinge(op: Op) -> Op:
     """The gradient of the formula without its max(0, ·)."""
-    slopes = {
+    slopes: dict[str, Op] = {
         "contrastive": lambda d, same, margin=1.0: (np.where(same, d, d - margin) / d.dtype.type(len(d)),),
         "triplet_hinge": lambda p, n, margin=1.0: (np.full_like(p, 1 / len(p)), np.full_like(p, -1 / len(p))),
         "relu": lambda x: (np.ones_like(x),),
@@ -253,10 +254,10 @@ def _with(**different: Any) -> Op:
     return lambda: COLLAPSING | different
 
 
-def _showing(**different: Any) -> Op:
+def _showing(name: str, **answer: Any) -> Op:
     from .bugs import smallest
 
-    return lambda: smallest() | different
+    return lambda: smallest() | {name: answer}
 
 
 GRADIENT = {
@@ -292,7 +293,7 @@ OF: dict[str, dict[str, Callable[[Op], Op]]] = {
         "float64 leak": lambda _: siamese_with(lambda dW: dW.astype(np.float64)),
         "transposed": lambda _: siamese_with(lambda dW: dW.T),
     },
-    "dense": GRADIENT | MEAN | {"transposed": transposed, "the bias forgotten": changed(lambda _, g: (*g[:2], 0 * g[2]))},
+    "dense": GRADIENT | {"transposed": transposed, "the bias forgotten": no_bias},
     "relu": GRADIENT | {"no hinge": no_hinge},
     "normalize": GRADIENT | AXIS | POINTS,
     "cosine": GRADIENT | SECOND | AXIS | POINTS,
@@ -327,7 +328,7 @@ OF: dict[str, dict[str, Callable[[Op], Op]]] = {
     },
     "softmax-cross-entropy": GRADIENT | MEAN,
     "convolution": GRADIENT | {
-        "the bias forgotten": changed(lambda _, g: (*g[:2], 0 * g[2])),
+        "the bias forgotten": no_bias,
         "the kernel turned round": changed(lambda _, g: (g[0], g[1][::-1, ::-1], g[2])),
     },
     "max-pool": GRADIENT | {"shared among equals": equal_points_forgotten},
@@ -357,9 +358,7 @@ OF: dict[str, dict[str, Callable[[Op], Op]]] = {
         "a soft margin alone": lambda _: _with(loss="soft-margin"),
     },
     "find-the-bug": {
-        "an input that shows nothing": lambda _: _showing(**{"l2, equal points forgotten": {"a": [[1.0]], "b": [[0.0]]}}),
-        "larger than need be": lambda _: _showing(
-            **{"contrastive without its hinge": {"d": [2.0, 2.0], "same": [False, False]}}
-        ),
+        "an input that shows nothing": lambda _: _showing("l2, equal points forgotten", a=[[1.0]], b=[[0.0]]),
+        "larger than need be": lambda _: _showing("contrastive without its hinge", d=[2.0, 3.0], same=[False, False]),
     },
 }  # fmt: skip

@@ -17,7 +17,7 @@ FILE = "progress.json"
 
 
 class State(NamedTuple):
-    """Of one exercise: whether it was passed, how many hints were seen, and whether the solution was while it was open."""
+    """Of one exercise: was it passed, how many hints were seen, was the solution shown while it was open?"""
 
     passed: bool = False
     hints: int = 0

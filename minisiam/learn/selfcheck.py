@@ -29,6 +29,11 @@ class Row(NamedTuple):
     said: str
     clue: str
 
+    @property
+    def told(self) -> str:
+        """What is said, for the table."""
+        return ("" if self.right else "**not as it should be** ") + ": ".join(filter(None, (self.said, self.clue)))
+
 
 def rows(exercise: Exercise) -> Iterator[Row]:
     """The stub, the library's function, and every mistake."""
@@ -51,7 +56,7 @@ def _of_stub(exercise: Exercise) -> Verdict:
 
 
 def run(say: Callable[[str], None], as_json: bool = False) -> bool:
-    """The table, a row as soon as it is known; whether all is as it should be."""
+    """The table, a row as soon as it is known, or all of it as JSON; whether everything is as it should be."""
     start, every = time.perf_counter(), []
     if not as_json:
         say(f"| {' | '.join(HEAD)} |\n| {' | '.join(['---'] * len(HEAD))} |")
@@ -59,13 +64,11 @@ def run(say: Callable[[str], None], as_json: bool = False) -> bool:
         for row in rows(exercise):
             every.append(row)
             if not as_json:
-                said = f"{row.said}{f': {row.clue}' if row.clue else ''}"
-                say(
-                    f"| {exercise} | {row.what} | {row.seconds:.1f} | {'' if row.right else '**not as it should be** '}{said} |"
-                )
+                say(f"| {exercise} | {row.what} | {row.seconds:.1f} | {row.told} |")
+    wrong = [row for row in every if not row.right]
     if as_json:
         say(json.dumps([row._asdict() for row in every], indent=2))
-        return all(row.right for row in every)
-    wrong = [row for row in every if not row.right]
-    say(f"\n{len(every) - len(wrong)} of {len(every)} verdicts as they should be, {time.perf_counter() - start:.0f} s")
+    else:
+        took = time.perf_counter() - start
+        say(f"\n{len(every) - len(wrong)} of {len(every)} verdicts as they should be, {took:.0f} s")
     return not wrong

@@ -49,14 +49,14 @@ def embeddings() -> Iterator[Case]:
         for labels in product(range(2), repeat=n):
             if len(set(labels)) == n:
                 continue
-            for z in sorted(product((0.0, 1.0, 3.0), repeat=n), key=lambda z: -len(set(z))):  # ties come last
+            for places in sorted(product((0.0, 1.0, 3.0), repeat=n), key=lambda x: -len(set(x))):  # ties come last
                 for k in range(1, n):
-                    yield Case({"z": np.array(z)[:, None], "labels": np.array(labels)}, {"k": k}, None)
+                    yield Case({"z": np.array(places)[:, None], "labels": np.array(labels)}, {"k": k}, None)
     rng = np.random.default_rng(0)
     for n in (4, 6, 9):
-        for labels in [np.arange(n) // 2, *(rng.integers(0, 3, n) for _ in range(20))]:
+        for chance in [np.arange(n) // 2, *(rng.integers(0, 3, n) for _ in range(20))]:
             z = rng.integers(-3, 4, (n, 2)).astype(float)
-            yield Case({"z": z, "labels": labels}, {"k": int(rng.integers(1, 4))}, None)
+            yield Case({"z": z, "labels": chance}, {"k": int(rng.integers(1, 4))}, None)
 
 
 def verifications() -> Iterator[Case]:
@@ -70,10 +70,9 @@ def verifications() -> Iterator[Case]:
                     yield Case({"d": np.array(d), "same": np.array(same)}, {"false_accept": share}, None)
     rng = np.random.default_rng(0)
     for _ in range(60):
-        same = rng.permutation(np.arange(8) < rng.integers(1, 8))
-        yield Case(
-            {"d": rng.integers(0, 6, 8) / 2, "same": same}, {"false_accept": float(rng.choice([0.25, 0.01, 0.6]))}, None
-        )
+        some = rng.permutation(np.arange(8) < rng.integers(1, 8))
+        constants = {"false_accept": float(rng.choice([0.25, 0.01, 0.6]))}
+        yield Case({"d": rng.integers(0, 6, 8) / 2, "same": some}, constants, None)
 
 
 def decks() -> Iterator[Case]:

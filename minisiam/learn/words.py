@@ -126,9 +126,8 @@ def watch(words: argparse.Namespace) -> int:
     exercise, states = _asked(words)
     path = _file(words, exercise)
     said = "wrote" if _written(words, exercise) else "edit"
-    say(
-        f"{exercise}: {exercise.title}     lesson {exercise.lesson}, {len(progress.done(states))} of {len(EXERCISES)} done"
-    )
+    count = f"{len(progress.done(states))} of {len(EXERCISES)} done"
+    say(f"{exercise}: {exercise.title}     lesson {exercise.lesson}, {count}")
     say(f"\n{exercise.task}\n\n{said} {path}   It is checked each time you save it. Ctrl-C stops.\n")
     seen = None
     try:

@@ -40,11 +40,11 @@ def clue(ours: Any, truth: Any, rows: int) -> str:
         return "right where the loss acts, but not zero where it is flat: a hinge or a mask forgotten?"
     if flat.any() and not np.isclose(ours[flat], 0).all():
         return "not zero where it should be: a hinge or a mask forgotten?"
+    factor = _factor(ours, truth)
+    if factor is not None:
+        return f"{factor:.3g} times what it should be"
     if ours.ndim and np.any([np.allclose(row, true) for row, true in zip(ours, truth, strict=True)]) and len(ours) > 1:
         return "some rows are right: is every row used that should be?"
-    ratio = ours[~flat] / truth[~flat]
-    if ratio.size and np.allclose(ratio, ratio.flat[0]):
-        return f"{ratio.flat[0]:.3g} times what it should be"
     return ""
 
 
@@ -52,7 +52,9 @@ def over_three_rows(shown: tuple[Any, Any], larger: list[tuple[Any, Any]]) -> st
     """A clue from the case that is shown and from some of three rows: at two, "twice" and "sum for mean" look alike."""
     small = clue(*shown, 0)
     words = [clue(ours, truth, 3) for ours, truth in larger]
-    factors = [_factor(ours, truth) for ours, truth in larger]
+    if len(set(words)) == 1 and "rows" in words[0]:
+        return words[0]
+    factors = [_factor(ours, truth) for ours, truth in (shown, *larger)]
     if None not in factors and len({round(f, 6) for f in factors if f is not None}) > 1:
         return "right but for a factor that is another in every batch: divided by a count of something else than rows?"
     if not words or (small in words and len(set(words)) > 1):

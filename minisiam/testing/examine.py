@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
 from .. import kinks, reference
-from .clues import clue, over_three_rows
+from .clues import over_three_rows
 from .faults import Agreement, Fault, fault, raised, single_fault
 from .inputs import Case, generic, ladder, variables
 
@@ -140,14 +140,18 @@ def simplest(op: Any, definition: Any, *judges: tuple[Callable[[Case], Fault | N
     """
     for rung in ladder(op, definition):
         for judge, examples in judges:
-            try:
-                case = find(
-                    rung, lambda case: judge(case) is not None, settings=settings(QUIETLY, max_examples=examples)
-                )  # noqa: B023
-            except NoSuchExample:
-                continue
-            return judge(case)
+            found = _first(rung, judge, examples)
+            if found:
+                return found
     return None
+
+
+def _first(rung: Any, judge: Callable[[Case], Fault | None], examples: int) -> Fault | None:
+    try:
+        case = find(rung, lambda case: judge(case) is not None, settings=settings(QUIETLY, max_examples=examples))
+    except NoSuchExample:
+        return None
+    return judge(case)
 
 
 def _laws(op: Any, definition: Any) -> Fault | None:
@@ -213,7 +217,7 @@ def _hint(op: Any, definition: Any, found: Fault) -> str:
         result = fault(op, definition, generic(op, definition, seed, rows=3))
         if isinstance(result, Fault) and result.variable == found.variable:
             larger.append((result.columns["yours"], result.columns["autograd"]))
-    return over_three_rows((columns["yours"], columns["autograd"]), larger[:5])
+    return over_three_rows((columns["yours"], columns["autograd"]), larger[:6])
 
 
 def describe(name: str, found: Fault, hint: str, intro: str = "The smallest case") -> str:

@@ -114,7 +114,7 @@ def changed(case: Case, variables: dict[str, Any], constants: dict[str, Any], up
 def raised(mistake: BaseException) -> str:
     """What was raised and, if it was not in this package or one that it stands on, in which line."""
     frames = [f for f in traceback.extract_tb(mistake.__traceback__) if _is_a_person_s(f.filename)]
-    where = f", in line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
+    where = f", in line {frames[-1].lineno}: {frames[-1].line}" if frames and frames[-1].line else ""
     return f"it raises {type(mistake).__name__}{f': {mistake}' if str(mistake) else ''}{where}"
 
 
