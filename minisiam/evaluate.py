@@ -182,7 +182,7 @@ def recall_at_k(
     Parameters
     ----------
     z, labels
-        (n, d) embeddings and their (n,) classes. An image that is alone in its class is near to others and not asked.
+        (n, d) embeddings and their (n,) classes. An image that is alone in its class is not asked, and may be near.
     k
         At least 1. With k = 1 it is precision at 1, and the accuracy of the nearest neighbour.
     distance

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 from .exercises import Exercise
 from .stubs import stub
 
-SECONDS = 10.0  # of computing, beyond imports; three times as long by the clock
+SECONDS = 10.0  # of computing, beyond imports, or of waiting; twelve times as long by the clock, if all else fails
 STARTING = 120.0  # by the clock, until the libraries are imported
 PACKAGES = Path(__file__).parents[2]
+WAITING = 75  # the exit code of a child that waited for something that did not come
 STATUSES = ("passed", "failed", "open")
 
 
@@ -80,7 +81,7 @@ def _run(exercise: Exercise, path: Path, home: Path, seconds: float) -> Answer:
             start_new_session=True,
         )
         try:
-            in_time = _wait(child, answer.with_suffix(".ready"), 3 * seconds)
+            in_time = _wait(child, answer.with_suffix(".ready"), 12 * seconds)
         finally:
             _end(child)
     said = _printed(home / "printed")
@@ -118,7 +119,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _lost(code: int | None, in_time: bool, seconds: float, where: str) -> str:
     """Why there is no answer."""
-    if not in_time or (code and -code == getattr(signal, "SIGXCPU", 0)):
+    if not in_time or code in (WAITING, -getattr(signal, "SIGXCPU", 0)):
         return f"it did not come to an end, and was stopped after {seconds:g} seconds{where}: an endless loop?"
     if code is not None and code < 0:
         return f"it brought Python down ({signal.Signals(-code).name}){where}"

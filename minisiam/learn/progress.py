@@ -34,7 +34,7 @@ def read(folder: Path, say: Callable[[str], None] = print) -> Progress:
     if path.is_file():
         try:
             stored = _understood(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             aside = unused(path.with_name(f"{FILE}.unreadable"))
             path.replace(aside)
             say(f"{path} cannot be read: it was set aside as {aside.name}, and your files are as they were.")

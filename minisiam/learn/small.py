@@ -44,7 +44,7 @@ def _distances(n: int, kind: str, rng: np.random.Generator) -> Array:
 
 
 def embeddings() -> Iterator[Case]:
-    """(z, labels, k) for recall: points on a line, few and with ties; then some in the plane."""
+    """(z, labels, k) for recall: points on a line, few and with ties; then some in the plane, without."""
     for n in (2, 3):
         for labels in product(range(2), repeat=n):
             if len(set(labels)) == n:
@@ -55,7 +55,7 @@ def embeddings() -> Iterator[Case]:
     rng = np.random.default_rng(0)
     for n in (4, 6, 9):
         for chance in [np.arange(n) // 2, *(rng.integers(0, 3, n) for _ in range(20))]:
-            z = rng.integers(-3, 4, (n, 2)).astype(float)
+            z = rng.normal(size=(n, 2))
             yield Case({"z": z, "labels": chance}, {"k": int(rng.integers(1, 4))}, None)
 
 

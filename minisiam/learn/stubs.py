@@ -27,8 +27,9 @@ def stub(exercise: Exercise) -> str:
     lines = [_signature(function, text, exercise), _docstring(function, text, exercise), *_body(function, exercise)]
     code = "\n".join(lines)
     words = f"{exercise.number:02d}"
+    end = "" if exercise.title.endswith("?") else "."
     head = (
-        f'"""{exercise}: {exercise.title}.     lesson {exercise.lesson}\n\n{exercise.task}\n\n'
+        f'"""{exercise}: {exercise.title}{end}     lesson {exercise.lesson}\n\n{exercise.task}\n\n'
         f"    minisiam learn             checks this file each time you save it\n"
         f'    minisiam learn hint {words}     an idea; again for more\n"""\n\n'
     )

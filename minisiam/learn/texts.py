@@ -205,7 +205,7 @@ D = np.sqrt(((z[:, None] - z) ** 2).sum(axis=2))
     "sampler": """
 A generator without an end. Each batch is an array of classes · per_class rows of the data set, class by class:
 different classes, different images of each. Every class comes before any comes again, and of each class every
-image. All chance comes from rng, so that a seed repeats the batches.
+image. All chance comes from rng, so that a seed repeats the batches. P and K: see `minisiam.samplers.pk`.
 
 Deal like cards: shuffle the classes, deal P at a time; for each class shuffle its images, deal K at a time.
 

@@ -40,9 +40,9 @@ def clue(ours: Any, truth: Any, rows: int) -> str:
         return "right where the loss acts, but not zero where it is flat: a hinge or a mask forgotten?"
     if flat.any() and not np.isclose(ours[flat], 0).all():
         return "not zero where it should be: a hinge or a mask forgotten?"
-    factor = _factor(ours, truth)
-    if factor is not None:
-        return f"{factor:.3g} times what it should be"
+    ratio = _factor(ours, truth)
+    if ratio is not None:
+        return f"{ratio:.3g} times what it should be"
     if ours.ndim and np.any([np.allclose(row, true) for row, true in zip(ours, truth, strict=True)]) and len(ours) > 1:
         return "some rows are right: is every row used that should be?"
     return ""
