@@ -196,7 +196,9 @@ def test_what_is_printed_is_shown(tmp_path):
     assert answer.status == "failed"
     assert answer.printed.splitlines()[0] == "here (1, 1) "
     assert "Your function printed:\n    here (1, 1)" in answer.text
-    assert len(answer.printed.splitlines()) == 11
+    assert len(answer.printed.splitlines()) > 13
+    assert answer.text.endswith("\n    ...")
+    assert len(answer.text.partition("printed:\n")[2].splitlines()) == 11
 
 
 LOOPS = {
@@ -262,6 +264,13 @@ def test_a_file_between_two_saves_is_read_anew(tmp_path):
     assert answer_to(wrong, tmp_path).status == "failed"
     assert answer_to(RIGHT, tmp_path).status == "passed"
     assert not list(tmp_path.glob("__pycache__"))
+
+
+def test_without_the_packages_that_check_it_says_which_is_missing(tmp_path, monkeypatch):
+    (tmp_path / "autograd.py").write_text("raise ImportError('no', name='autograd')")
+    monkeypatch.setattr(isolation, "PACKAGES", f"{tmp_path}{os.pathsep}{isolation.PACKAGES}")
+    with pytest.raises(ImportError, match=r"checking gradients needs autograd: pip install 'minisiam\[check\]'"):
+        answer_to(RIGHT, tmp_path)
 
 
 def test_a_damaged_answer_is_no_crash(tmp_path):

@@ -123,7 +123,7 @@ def same_signature(exercise: Exercise, function: Any) -> None:
     """An error where a parameter of the stub is gone, or has changed its place or its kind."""
     asked = list(inspect.signature(exercise.answer).parameters.values())
     given = list(inspect.signature(function).parameters.values())
-    wanted, found = ([(p.name, p.kind, str(p.annotation)) for p in side] for side in (asked, given))
+    wanted, found = ([(p.name, p.kind, p.annotation is p.empty) for p in side] for side in (asked, given))
     if wanted != found[: len(wanted)]:
         names = ", ".join(p.name for p in asked)
         raise Refused(

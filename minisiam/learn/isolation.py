@@ -41,9 +41,10 @@ class Answer(NamedTuple):
 
     @property
     def text(self) -> str:
-        """All of it, for a person."""
-        printed = "\n".join(f"    {line}" for line in self.printed.splitlines())
-        return self.message + (f"\n\nYour function printed:\n{printed}" if printed else "")
+        """All of it, for a person; of what was printed the first lines."""
+        lines = [f"    {line[:200]}" for line in self.printed.splitlines()]
+        shown = "\n".join([*lines[:10], *(["    ..."] if len(lines) > 10 else [])])
+        return self.message + (f"\n\nYour function printed:\n{shown}" if lines else "")
 
 
 def check(exercise: Exercise, path: Path, seconds: float = SECONDS) -> Answer:
@@ -51,7 +52,7 @@ def check(exercise: Exercise, path: Path, seconds: float = SECONDS) -> Answer:
     if not path.is_file():
         return _short(exercise, "open", f"there is no {path} yet: minisiam learn start {exercise.number:02d}")
     if path.read_bytes() == stub(exercise).encode():
-        return _short(exercise, "open", f"not begun. Edit {path}, where it says `your turn`")
+        return _short(exercise, "open", f"not begun. Edit {path}")
     with tempfile.TemporaryDirectory(prefix="minisiam-learn-", ignore_cleanup_errors=True) as home:
         return _run(exercise, path.resolve(), Path(home), seconds)
 
@@ -87,6 +88,8 @@ def _run(exercise: Exercise, path: Path, home: Path, seconds: float) -> Answer:
     said = _printed(home / "printed")
     if answer.is_file():
         return _read(exercise, answer, said)
+    if not answer.with_suffix(".ready").is_file():  # nothing of the learner's has run
+        raise ImportError(f"the grader does not start: {said.splitlines()[-1] if said else child.returncode}")
     where = _where(answer.with_suffix(".where"), path)
     return _short(exercise, "failed", _lost(child.returncode, in_time, seconds, where), said)
 
@@ -137,12 +140,10 @@ def _where(trace: Path, path: Path) -> str:
     return f", in line {number}: {lines[number - 1].strip()}" if number <= len(lines) else ""
 
 
-def _printed(file: Path, most: int = 10) -> str:
-    """The first lines of what was printed."""
+def _printed(file: Path) -> str:
+    """What was printed, up to a screenful or two."""
     with file.open("rb") as stream:
-        text = stream.read(20_000).decode("utf-8", "replace")
-    lines = [line[:200] for line in text.splitlines()]
-    return "\n".join([*lines[:most], *(["..."] if len(lines) > most else [])])
+        return stream.read(20_000).decode("utf-8", "replace")
 
 
 def _read(exercise: Exercise, answer: Path, printed: str) -> Answer:
