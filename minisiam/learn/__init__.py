@@ -3,7 +3,7 @@
     exercises    what is asked, in its order, with hints
     stubs        a library function with its body cut out; its source, as the solution
     graders      what is right: the universal check, and its like for what has no gradient
-    mistakes     what a learner may do wrong, which the graders must notice
+    mistakes     what a learner may do wrong; `seeded`, which of them each grader must notice
     isolation    a learner's file in a process of its own (`child`)
     progress     what is done, in one file
     words        `minisiam learn list | start | check | hint | solution | reset | selfcheck | grade`

@@ -9,20 +9,16 @@ import copy
 import inspect
 import time
 import warnings
-from functools import partial, wraps
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .. import kinks, reference
-from ..distances import squared_l2
-from ..kinks.table import row
-from ..losses import contrastive
 from ..testing import Case, Examination, Fault, examine
 from ..testing.examine import describe, show
 from ..testing.faults import changed, raised
-from ..typing import Array, Bool, Float
-from . import bugs, clues, collapse, dealing, small
+from . import adapters, bugs, clues, collapse, dealing, small
 from .exercises import EXERCISES, Exercise
 
 if TYPE_CHECKING:
@@ -214,109 +210,27 @@ def by_separation(function: Callable[..., Any]) -> Found:
     return Found(None, "", f"Each of {len(bugs.WRONG)} mistakes is shown, and by no more numbers than it takes")
 
 
-# what the exercises that are no ops by themselves look like to the check
-
-
-def value_only(library: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that returns the value as an op, with the library's pullback; one that has its own may return it."""
-
-    def adapt(function: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(function)
-        def op(*variables: Any, **constants: Any) -> Any:
-            pullback = library(*map(np.array, variables), **constants)[1]
-            result = function(*variables, **constants)
-            return (result[0] if _is_pair(result) else result), pullback
-
-        return op
-
-    return adapt
-
-
-def _is_pair(result: Any) -> bool:
-    return isinstance(result, tuple) and len(result) == 2 and callable(result[1])
-
-
-def _linear(W: Array, x: Array, input_grad: bool = True) -> Any:
-    """The smallest encoder: x W."""
-    return x @ W, lambda dz: (x.T @ dz, dz @ W.T if input_grad else None)
-
-
-def as_op_of_weights(siamese: Callable[..., Any]) -> Callable[..., Any]:
-    """A siamese network on the smallest encoder as an op of its weights."""
-
-    def two_branches(
-        W: Float[Array, "i o"], /, x1: Float[Array, "n i"], x2: Float[Array, "n i"], same: Bool[Array, "n"]
-    ) -> Any:
-        network = siamese(_linear, squared_l2, contrastive)
-        params = {"encoder": W, "distance": (), "loss": ()}
-        value, pullback = network.apply(params, x1.astype(W.dtype), x2.astype(W.dtype), same)
-        return value, lambda dl: tuple(tree["encoder"] for tree in pullback(dl))
-
-    return two_branches
-
-
-@reference.specify(scales=(-1, 0), unit=1.0)
-def _two_branches(W: Any, x1: Any, x2: Any, same: Any) -> Any:
-    z1, z2 = reference.dense(x1, W, 0.0), reference.dense(x2, W, 0.0)
-    return reference.contrastive(reference.squared_l2(z1, z2), same)
-
-
-@reference.specify(sizes={"h": (2, 4), "w": (2, 4), "k": (1, 2)})
-def _convolution(x: Any, W: Any, b: Any) -> Any:
-    """On images as small as can be."""
-    return reference.conv2d(x, W, b)
-
-
-def as_op_of_rows(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A log-sum-exp that returns its slope, as an op."""
-
-    def log_sum_exp(x: Float[Array, "n m"], /) -> Any:
-        value, slope = function(np.copy(x))
-        return value, lambda dl: (dl[:, None] * slope,)
-
-    return log_sum_exp
-
-
-def _lse(where: str, x: list[float], value: float, slope: list[float]) -> kinks.Kink:
-    return row("losses.log_sum_exp", where, [[x]], np.array([value]), [np.array([slope])], np.ones(1))
-
-
-OUT = -np.inf
-EXTREMES = [
-    _lse("an entry is 1000: no overflow", [1000.0, 0.0], 1000.0, [1.0, 0.0]),
-    _lse("all entries are −1000: no logarithm of 0", [-1000.0], -1000.0, [1.0]),
-    _lse("an entry is −∞: left out", [OUT, 2.0], 2.0, [0.0, 1.0]),
-    _lse("every entry is −∞: the sum over nothing has the value 0 and no slope", [OUT], 0.0, [0.0]),
-]
+PAIRS, TRIPLETS = "Pairs(rows, columns, same)", "Triplets(anchor, positive, negative)"
+ROWS = clues.index_rows
+BRANCHES = "the weights are used twice: do both gradients arrive?"
+WINDOWS = "write down one entry of z: which entries are in it?"
+SOFTMAX = "the slope is the softmax: does each of its rows add up to 1?"
+margins = partial(small.batches, margins=(1.0, 2.0))
 
 SPECIAL: dict[str, Callable[[Callable[..., Any]], Grader]] = {
-    "squared-distance": lambda library: by_check(library, value_only(library)),
-    "two-branches": lambda library: by_check(
-        library, as_op_of_weights, _two_branches, [], "the weights are used twice: do both gradients arrive?"
-    ),
-    "convolution": lambda library: by_check(
-        library, definition=_convolution, rows=[], otherwise="write down one entry of z: which entries are in it?"
-    ),
-    "log-sum-exp": lambda library: by_check(
-        library, as_op_of_rows, None, EXTREMES, "the slope is the softmax: does each of its rows add up to 1?"
-    ),
-    "all-pairs": lambda library: by_difference(
-        library, small.batches, clues.index_rows, "Pairs(rows, columns, same)", clues.pairs
-    ),
-    "batch-hard": lambda library: by_difference(
-        library, small.batches, clues.index_rows, "Triplets(anchor, positive, negative)", clues.hardest
-    ),
-    "semi-hard": lambda library: by_difference(
-        library, partial(small.batches, margins=(1.0, 2.0)), clues.index_rows,
-        "Triplets(anchor, positive, negative)", clues.semi_hard,
-    ),
-    "recall": lambda library: by_difference(library, small.embeddings, float, "a number", clues.recall),
-    "threshold": lambda library: by_difference(library, small.verifications, float, "a number", clues.threshold),
+    "squared-distance": lambda op: by_check(op, adapters.value_only(op)),
+    "two-branches": lambda f: by_check(f, adapters.as_op_of_weights, adapters.two_branches, [], BRANCHES),
+    "convolution": lambda op: by_check(op, definition=adapters.small_convolution, rows=[], otherwise=WINDOWS),
+    "log-sum-exp": lambda f: by_check(f, adapters.as_op_of_rows, None, adapters.EXTREMES, SOFTMAX),
+    "all-pairs": lambda f: by_difference(f, small.batches, ROWS, PAIRS, clues.pairs),
+    "batch-hard": lambda f: by_difference(f, small.batches, ROWS, TRIPLETS, clues.hardest),
+    "semi-hard": lambda f: by_difference(f, margins, ROWS, TRIPLETS, clues.semi_hard),
+    "recall": lambda f: by_difference(f, small.embeddings, float, "a number", clues.recall),
+    "threshold": lambda f: by_difference(f, small.verifications, float, "a number", clues.threshold),
     "sampler": lambda _: by_laws,
     "collapse": lambda _: by_training,
     "find-the-bug": lambda _: by_separation,
-}  # fmt: skip
-
+}
 GRADERS: dict[str, Grader] = {
     exercise.name: SPECIAL.get(exercise.name, by_check)(exercise.library) for exercise in EXERCISES
 }

@@ -1,18 +1,15 @@
-"""What learners do wrong: each mistake made on purpose, from a function of the library. The graders must notice all.
-
-OF has the mistakes of each exercise, by their names, as functions without arguments that make the wrong function.
-"""
+"""What learners do wrong: each mistake made on purpose, from a function of the library. `seeded` is their table."""
 
 from __future__ import annotations
 
-from functools import partial, wraps
+from functools import wraps
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import evaluate, miners, networks, reference, samplers
-from ..miners import Pairs, Triplets
+from ..miners import Triplets
 from ..testing import Case, variables
 from ..testing.oracles import by_autograd
 
@@ -139,7 +136,7 @@ def value_of(mistake: Callable[[Op], Op]) -> Callable[[Op], Op]:
     return lambda op: result(lambda both: both[0])(mistake(op))
 
 
-def _spoiled(op: Op) -> Op:
+def spoiled(op: Op) -> Op:
     """The difference is written over the first argument."""
 
     @wraps(op)
@@ -181,25 +178,28 @@ def one_branch(encoder: Any, distance: Op, loss: Op) -> Any:
     return networks.Network(networks.siamese(encoder, distance, loss).init, apply)
 
 
-def _naive_log_sum_exp(x: Any) -> Any:
+def naive_log_sum_exp(x: Any) -> Any:
+    """As it is printed, so that it overflows."""
     with np.errstate(all="ignore"):
         e = np.exp(x)
         return np.log(e.sum(axis=1)), e / e.sum(axis=1, keepdims=True)
 
 
-def _itself(D: Any, labels: Any) -> Any:
+def own_positive(D: Any, labels: Any) -> Any:
+    """Every anchor is its own positive."""
     a, _, n = miners.batch_hard(D, labels)
     return Triplets(a, a, n)
 
 
-def _nearest_negatives(D: Any, labels: Any, margin: float = 0.2) -> Any:
+def nearest_negatives(D: Any, labels: Any, margin: float = 0.2) -> Any:
+    """Also those that are nearer than the positive."""
     a, p = np.nonzero((labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool))
     n = np.where(labels[a][:, None] == labels, np.inf, D[a]).argmin(axis=1)
     near = D[a, n] - D[a, p] <= margin
     return Triplets(a[near], p[near], n[near])
 
 
-def _recall_of_ties(z: Any, labels: Any, k: int = 1) -> float:
+def recall_of_ties(z: Any, labels: Any, k: int = 1) -> float:
     """Among equals the own class first."""
     D = np.sqrt(((z[:, None] - z) ** 2).sum(axis=2))
     own = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
@@ -208,12 +208,13 @@ def _recall_of_ties(z: Any, labels: Any, k: int = 1) -> float:
     return float((rivals < k)[own.any(axis=1)].mean())
 
 
-def _asking_all(z: Any, labels: Any, k: int = 1) -> float:
+def asking_all(z: Any, labels: Any, k: int = 1) -> float:
+    """An image that is alone in its class counts as not found."""
     asked = np.isin(labels, [c for c in labels if (labels == c).sum() > 1]).mean()
     return evaluate.recall_at_k(z, labels, k) * asked
 
 
-def _dealt(draw: Callable[..., Any]) -> Op:
+def dealt(draw: Callable[..., Any]) -> Op:
     """A sampler from what one batch is."""
 
     def pk_indices(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -> Any:
@@ -228,137 +229,25 @@ def _dealt(draw: Callable[..., Any]) -> Op:
     return pk_indices
 
 
-def _seedless(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -> Any:
+def seedless(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -> Any:
+    """The same batches for every seed."""
     return samplers.pk_indices(labels, np.random.default_rng(0), classes, per_class)
 
 
-def _spread_seed(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -> Any:
+def spread_seed(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -> Any:
+    """Other batches each time, whatever the seed."""
     return samplers.pk_indices(labels, np.random.default_rng(), classes, per_class)
 
 
-def _next_above(d: Any, same: Any, false_accept: float = 0.01) -> float:
+def next_above(d: Any, same: Any, false_accept: float = 0.01) -> float:
+    """The distance after the right one."""
     curve = evaluate.roc(d, same)
     return float(
         curve.thresholds[min(np.flatnonzero(curve.false_accept <= false_accept)[-1] + 1, len(curve.thresholds) - 1)]
     )
 
 
-def _smaller(d: Any, same: Any, false_accept: float = 0.01) -> float:
+def smaller(d: Any, same: Any, false_accept: float = 0.01) -> float:
+    """A share that is less than what is allowed, where it may be equal."""
     curve = evaluate.roc(d, same)
     return float(curve.thresholds[np.flatnonzero((curve.false_accept < false_accept) | (curve.false_accept == 0))[-1]])
-
-
-def _with(**different: Any) -> Op:
-    from .collapse import COLLAPSING
-
-    return lambda: COLLAPSING | different
-
-
-def _showing(name: str, **answer: Any) -> Op:
-    from .bugs import smallest
-
-    return lambda: smallest() | {name: answer}
-
-
-GRADIENT = {
-    "wrong sign": wrong_sign,
-    "twice": twice,
-    "half": half,
-    "float64 leak": float64_leak,
-    "input modified": input_modified,
-}
-MEAN = {"a sum for a mean": sum_for_mean}
-SECOND = {"first variable only": first_only}
-AXIS = {"wrong axis": wrong_axis}
-POINTS = {"equal points forgotten": equal_points_forgotten}
-OF: dict[str, dict[str, Callable[[Op], Op]]] = {
-    "squared-distance": {
-        "wrong sign": value_of(result(lambda both: (-both[0], None))),
-        "twice": value_of(result(lambda both: (2 * both[0], None))),
-        "half": value_of(result(lambda both: (both[0] / 2, None))),
-        "wrong axis": value_of(wrong_axis),
-        "float64 leak": value_of(result(lambda both: (both[0].astype(np.float64), None))),
-        "input modified": _spoiled,
-    },
-    "squared-distance-gradient": GRADIENT | SECOND | AXIS,
-    "l2": GRADIENT | SECOND | AXIS | POINTS,
-    "contrastive": GRADIENT | MEAN | {"no hinge": no_hinge, "active for valid": active_for_valid},
-    "triplet": GRADIENT | MEAN | SECOND | {"no hinge": no_hinge, "active for valid": active_for_valid},
-    "soft-margin": GRADIENT | MEAN | SECOND | {"overflow": overflow},
-    "two-branches": {
-        "one branch only": lambda _: one_branch,
-        "wrong sign": lambda _: siamese_with(lambda dW: -dW),
-        "twice": lambda _: siamese_with(lambda dW: 2 * dW),
-        "half": lambda _: siamese_with(lambda dW: dW / 2),
-        "float64 leak": lambda _: siamese_with(lambda dW: dW.astype(np.float64)),
-        "transposed": lambda _: siamese_with(lambda dW: dW.T),
-    },
-    "dense": GRADIENT | {"transposed": transposed, "the bias forgotten": no_bias},
-    "relu": GRADIENT | {"no hinge": no_hinge},
-    "normalize": GRADIENT | AXIS | POINTS,
-    "cosine": GRADIENT | SECOND | AXIS | POINTS,
-    "cross-entropy": GRADIENT | MEAN | {"overflow": overflow},
-    "pairwise": GRADIENT | {"the anchor's row only": first_only} | POINTS,
-    "all-pairs": {
-        "each twice": lambda _: miners.ordered_pairs,
-        "with itself": lambda _: lambda D, labels: Pairs(
-            *(both := np.triu_indices(len(labels))), labels[both[0]] == labels[both[1]]
-        ),
-        "same turned round": result(lambda found: Pairs(found.rows, found.columns, ~found.same)),
-        "one missing": result(lambda found: Pairs(*(part[1:] for part in found))),
-    },
-    "batch-hard": {
-        "the nearest positive": lambda _: partial(miners.batch_easy_hard, positive="easy", negative="hard"),
-        "the farthest negative": lambda _: partial(miners.batch_easy_hard, positive="hard", negative="easy"),
-        "its own positive": lambda _: _itself,
-        "the anchor's column": lambda op: lambda D, labels: op(D.T, labels),
-    },
-    "semi-hard": {
-        "nearer than the positive": lambda _: _nearest_negatives,
-        "margin forgotten": lambda op: lambda D, labels, margin: op(D, labels, 1e9),
-        "margin excluded": lambda op: lambda D, labels, margin: op(D, labels, margin * (1 - 1e-9)),
-        "the anchor's column": lambda op: lambda D, labels, margin: op(D.T, labels, margin),
-    },
-    "log-sum-exp": {
-        "overflow": lambda _: _naive_log_sum_exp,
-        "wrong axis": lambda op: lambda x: tuple(part.T for part in op(x.T.copy())),
-        "wrong sign": result(lambda both: (both[0], -both[1])),
-        "slope not divided": result(lambda both: (both[0], both[1] * np.exp(both[0])[:, None])),
-        "float64 leak": result(lambda both: (both[0], both[1].astype(np.float64))),
-    },
-    "softmax-cross-entropy": GRADIENT | MEAN,
-    "convolution": GRADIENT | {
-        "the bias forgotten": no_bias,
-        "the kernel turned round": changed(lambda _, g: (g[0], g[1][::-1, ::-1], g[2])),
-    },
-    "max-pool": GRADIENT | {"shared among equals": equal_points_forgotten},
-    "recall": {
-        "its own neighbour": lambda _: lambda z, labels, k: 1.0,
-        "ties for the model": lambda _: _recall_of_ties,
-        "one too many": lambda op: lambda z, labels, k: op(z, labels, k + 1),
-        "alone and asked": lambda _: _asking_all,
-    },
-    "sampler": {
-        "with replacement": lambda _: _dealt(lambda rows, rng, K: rng.choice(rows, K)),
-        "always the first images": lambda _: _dealt(lambda rows, rng, K: rows[:K]),
-        "any images, any time": lambda _: _dealt(lambda rows, rng, K: rng.permutation(rows)[:K]),
-        "rng not used": lambda _: _seedless,
-        "chance from elsewhere": lambda _: _spread_seed,
-        "one batch": lambda op: lambda *args: iter([next(op(*args))]),
-    },
-    "threshold": {
-        "one too far": lambda _: _next_above,
-        "less than": lambda _: _smaller,
-        "the same pairs counted": lambda op: lambda d, same, false_accept: op(d, ~same, false_accept),
-        "the largest there is": lambda _: lambda d, same, false_accept: float(d.max()),
-    },
-    "collapse": {
-        "untouched": lambda _: _with(),
-        "smaller steps alone": lambda _: _with(learning_rate=0.0003),
-        "a soft margin alone": lambda _: _with(loss="soft-margin"),
-    },
-    "find-the-bug": {
-        "an input that shows nothing": lambda _: _showing("l2, equal points forgotten", a=[[1.0]], b=[[0.0]]),
-        "larger than need be": lambda _: _showing("contrastive without its hinge", d=[2.0, 3.0], same=[False, False]),
-    },
-}  # fmt: skip

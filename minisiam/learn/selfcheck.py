@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .exercises import EXERCISES, Exercise
 from .graders import Verdict, judge
-from .mistakes import OF
+from .seeded import OF
 from .stubs import stub
 
 if TYPE_CHECKING:
