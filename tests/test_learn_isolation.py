@@ -58,15 +58,19 @@ def test_whatever_a_function_does_is_a_sentence(what, tmp_path):
     assert answer.status == ("open" if what == "not begun" else "failed")
 
 
-def test_what_is_printed_is_shown(tmp_path):
-    body = '    print("here", a.shape, "\\n" * 12)\n    return -((a - b) ** 2).sum(axis=1)\n'
+def test_what_is_printed_on_the_smallest_case_is_shown(tmp_path):
+    body = '    print("here", a, b)\n    return -((a - b) ** 2).sum(axis=1)\n'
     answer = answer_to(HEADER + SIGNATURE + body, tmp_path)
     assert answer.status == "failed"
-    assert answer.printed.splitlines()[0] == "here (1, 1) "
-    assert "Your function printed:\n    here (1, 1)" in answer.text
-    assert len(answer.printed.splitlines()) > 13
-    assert answer.text.endswith("\n    ...")
-    assert len(answer.text.partition("printed:\n")[2].splitlines()) == 11
+    assert answer.printed == f"here {answer.case['a']} {answer.case['b']}\n"
+    assert answer.text.endswith(f"\n\nYour function printed:\n    {answer.printed.strip()}")
+
+
+def test_of_much_that_is_printed_the_first_lines_are_shown(tmp_path):
+    body = '    print("on and on\\n" * 20)\n    return ((a - b) ** 2).sum(axis=1)\n'
+    answer = answer_to(HEADER + SIGNATURE + body, tmp_path)
+    assert answer.status == "passed"
+    assert answer.text.partition("printed:\n")[2].splitlines() == 10 * ["    on and on"] + ["    ..."]
 
 
 LOOPS = {
@@ -124,6 +128,12 @@ def test_a_file_that_cannot_be_graded_says_why(what, tmp_path):
     answer = answer_to(source, tmp_path)
     assert answer.status == "failed"
     assert message in answer.message
+
+
+def test_a_file_that_is_no_answer_is_not_read(tmp_path):
+    assert "too large to be an answer" in answer_to("#" * (isolation.LARGEST + 1), tmp_path).message
+    (tmp_path / "folder.py").mkdir()
+    assert isolation.check(EXERCISES[0], tmp_path / "folder.py").status == "open"
 
 
 def test_a_file_between_two_saves_is_read_anew(tmp_path):

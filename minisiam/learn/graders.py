@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import io
 import time
 import warnings
+from contextlib import redirect_stdout, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +39,7 @@ class Found(NamedTuple):
     clue: str = ""
     tried: str = ""
     intro: str = "The smallest case"
+    printed: str = ""
 
 
 class Verdict(NamedTuple):
@@ -50,6 +53,7 @@ class Verdict(NamedTuple):
     columns: dict[str, str] = {}  # noqa: RUF012
     rows: int = 0
     seconds: float = 0.0
+    printed: str = ""  # on the input that is shown
 
 
 def judge(exercise: Exercise, function: Callable[..., Any]) -> Verdict:
@@ -72,6 +76,7 @@ def judge(exercise: Exercise, function: Callable[..., Any]) -> Verdict:
         {name: show(value) for name, value in fault.columns.items()},
         max((len(value) for value in fault.case.variables.values() if np.ndim(value)), default=0),
         seconds,
+        found.printed,
     )
 
 
@@ -91,9 +96,20 @@ def by_check(
         own = kinks.of(library) if rows is None else rows
         found = examine(op, definition, EXAMPLES, POINTS, rows=[kink for kink in own if kink.constants.keys() <= known])
         clue = found.clue or (otherwise if found.fault and found.fault.variable else "")
-        return Found(found.fault, clue, _tried(found))
+        return Found(found.fault, clue, _tried(found), printed=_heard(op, found.fault))
 
     return grade
+
+
+def _heard(function: Callable[..., Any], fault: Fault | None) -> str:
+    """What a function prints on the input that is shown."""
+    if fault is None:
+        return ""
+    with redirect_stdout(io.StringIO()) as said, suppress(Exception):
+        result = fault.case.call(function)
+        if fault.case.upstream is not None:
+            result[1](fault.case.upstream)
+    return said.getvalue()
 
 
 def _tried(found: Examination) -> str:
@@ -147,7 +163,8 @@ def by_difference(
                 return Found(Fault(f"it must return {shape}, not {_short(result)}", case))
             if np.shape(ours) != np.shape(truth) or not np.allclose(ours, truth, rtol=1e-12, atol=0):
                 what = "the answer is wrong"
-                return Found(Fault(what, case, None, {"yours": ours, "library": truth}), hint(ours, truth, case))
+                fault = Fault(what, case, None, {"yours": ours, "library": truth})
+                return Found(fault, hint(ours, truth, case), printed=_heard(function, fault))
         return Found(None, "", f"As the library on {tried} inputs")
 
     return grade

@@ -21,11 +21,12 @@ SECONDS = 10.0  # of computing, beyond imports, or of waiting; twelve times as l
 STARTING = 120.0  # by the clock, until the libraries are imported
 PACKAGES = Path(__file__).parents[2]
 WAITING = 75  # the exit code of a child that waited for something that did not come
+LARGEST = 1_000_000  # bytes of a learner's file
 STATUSES = ("passed", "failed", "open")
 
 
 class Answer(NamedTuple):
-    """What is known of a learner's file: the fields of `graders.Verdict`, and what the function printed."""
+    """What is known of a learner's file: the fields of `graders.Verdict`, and the exercise."""
 
     exercise: str
     number: int
@@ -51,6 +52,8 @@ def check(exercise: Exercise, path: Path, seconds: float = SECONDS) -> Answer:
     """Judge a file."""
     if not path.is_file():
         return _short(exercise, "open", f"there is no {path} yet: minisiam learn start {exercise.number:02d}")
+    if path.stat().st_size > LARGEST:
+        return _short(exercise, "failed", f"{path} is too large to be an answer: a megabyte at most")
     if path.read_bytes() == stub(exercise).encode():
         return _short(exercise, "open", f"not begun. Edit {path}")
     with tempfile.TemporaryDirectory(prefix="minisiam-learn-", ignore_cleanup_errors=True) as home:
@@ -150,8 +153,9 @@ def _read(exercise: Exercise, answer: Path, printed: str) -> Answer:
     """The verdict, if it has the form of one: a learner's code could have written anything."""
     try:
         verdict: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-        whole = Answer(exercise.name, exercise.number, printed=printed, **verdict)
-    except (ValueError, TypeError):
+        verdict["printed"] = verdict.get("printed") or printed
+        whole = Answer(exercise.name, exercise.number, **verdict)
+    except (ValueError, TypeError, AttributeError):
         return _short(exercise, "failed", "the answer of the grader was damaged by your file", printed)
     if whole.status not in STATUSES:
         return _short(exercise, "failed", "the answer of the grader was damaged by your file", printed)
