@@ -59,6 +59,7 @@ ANSWERS = {
     "two lengths": ("batch-hard", lambda D, labels: ([0], [1], [2, 2]), MINERS + "([0], [1], [2, 2])"),
     "no integers": ("batch-hard", lambda D, labels: ([0.5], [1.0], [2.0]), MINERS + "([0.5], [1.0], [2.0])"),
     "no triplet": ("batch-hard", lambda D, labels: ([], [], []), "are missing"),
+    "out of the batch": ("batch-hard", lambda D, labels: ([9], [1], [2]), "an index that the batch has not"),
     "an error": ("batch-hard", lambda D, labels: labels[100], "it raises IndexError"),
     "a changed input": ("batch-hard", lambda D, labels: D.fill(0), "it changes its input D"),
     "a list": ("threshold", lambda d, same, false_accept: [1, 2], "it must return a number, not [1, 2]"),
@@ -233,11 +234,13 @@ def test_progress_that_cannot_be_read_is_set_aside(text, tmp_path, capsys):
 def test_list(tmp_path, capsys):
     progress.update(tmp_path, "squared-distance", passed=True)
     progress.update(tmp_path, "l2", hints=2)
+    progress.update(tmp_path, "dense", hints=3, solution=True)
     assert run("list", work=tmp_path) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("01  done  squared-distance")
     assert said[2].startswith("03  open  l2")
     assert said[2].endswith("2 of 3 hints")
+    assert said[7].endswith("3 of 3 hints, solution")
     assert "1 of 25 done. Next: 02 squared-distance-gradient" in said[-1]
     assert run("list", "--json", work=tmp_path) == 0
     rows = json.loads(capsys.readouterr().out)
@@ -331,6 +334,12 @@ def test_check_and_its_json(tmp_path, capsys):
     assert run("check", work=tmp_path) == 0
     assert "Next: 02 squared-distance-gradient" in capsys.readouterr().out
     assert progress.read(tmp_path)["squared-distance"].passed
+
+
+def test_the_options_may_come_before_the_word(tmp_path, capsys):
+    assert cli.main(["learn", "--work", str(tmp_path), "--limit", "5", "start", "1"]) == 0
+    assert cli.main(["learn", "--work", str(tmp_path), "check"]) == 1
+    assert "not begun" in capsys.readouterr().out
 
 
 def test_when_all_is_done(tmp_path, capsys):

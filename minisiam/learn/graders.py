@@ -109,7 +109,7 @@ def _heard(function: Callable[..., Any], fault: Fault | None) -> str:
         result = fault.case.call(function)
         if fault.case.upstream is not None:
             result[1](fault.case.upstream)
-    return said.getvalue()
+    return said.getvalue()[:20_000]
 
 
 def _tried(found: Examination) -> str:
@@ -164,10 +164,17 @@ def by_difference(
             if np.shape(ours) != np.shape(truth) or not np.allclose(ours, truth, rtol=1e-12, atol=0):
                 what = "the answer is wrong"
                 fault = Fault(what, case, None, {"yours": ours, "library": truth})
-                return Found(fault, hint(ours, truth, case), printed=_heard(function, fault))
+                return Found(fault, _clue(hint, ours, truth, case), printed=_heard(function, fault))
         return Found(None, "", f"As the library on {tried} inputs")
 
     return grade
+
+
+def _clue(hint: Callable[[Any, Any, Case], str], ours: Any, truth: Any, case: Case) -> str:
+    try:
+        return hint(ours, truth, case)
+    except IndexError:
+        return "an index that the batch has not"
 
 
 def _short(value: Any) -> str:

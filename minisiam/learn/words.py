@@ -185,8 +185,9 @@ def show_list(words: argparse.Namespace) -> int:
         say(json.dumps(rows, indent=2))
         return 0
     for row in rows:
-        state, hints = "done" if row["passed"] else "open", f"{row['hints']} of 3 hints" if row["hints"] else ""
-        say(f"{row['number']:02d}  {state}  {row['name']:<26}{row['title']:<50}{hints}".rstrip())
+        state = "done" if row["passed"] else "open"
+        seen = [f"{row['hints']} of 3 hints"] * bool(row["hints"]) + ["solution"] * row["solution"]
+        say(f"{row['number']:02d}  {state}  {row['name']:<26}{row['title']:<50}{', '.join(seen)}".rstrip())
     say(f"\n{len(progress.done(states))} of {len(EXERCISES)} done. {_next(words)}")
     return 0
 
