@@ -109,6 +109,8 @@ def test_every_famous_mistake_is_seeded_somewhere():
 
 
 TOLD = {
+    ("squared-distance", "twice"): "the value is wrong: twice too large",
+    ("relu", "float64 leak"): "x.dtype.type(number) has that of x",
     ("contrastive", "wrong sign"): "the right size, the wrong sign",
     ("contrastive", "a sum for a mean"): "a sum where the value takes a mean?",
     ("contrastive", "no hinge"): "a hinge or a mask forgotten?",

@@ -209,15 +209,15 @@ def _equals(ours: Any, truth: Any) -> bool:
 
 def _hint(op: Any, definition: Any, found: Fault) -> str:
     """A clue from the case that is shown, or from three rows: at two, "twice" and "sum for mean" look alike."""
-    if found.variable is None:
+    truth = "autograd" if found.variable else "definition"
+    if truth not in found.columns:
         return ""
-    columns = found.columns
     larger = []
     for seed in range(20):
         result = fault(op, definition, generic(op, definition, seed, rows=3))
-        if isinstance(result, Fault) and result.variable == found.variable:
-            larger.append((result.columns["yours"], result.columns["autograd"]))
-    return over_three_rows((columns["yours"], columns["autograd"]), larger[:6])
+        if isinstance(result, Fault) and result.variable == found.variable and truth in result.columns:
+            larger.append((result.columns["yours"], result.columns[truth]))
+    return over_three_rows((found.columns["yours"], found.columns[truth]), larger[:6])
 
 
 def describe(name: str, found: Fault, hint: str, intro: str = "The smallest case") -> str:

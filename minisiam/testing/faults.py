@@ -180,7 +180,8 @@ def single_fault(op: Callable[..., Any], definition: Any, case: Case, near: bool
     names = ["the value", *(f"the gradient of {name}" for name in case.variables)]
     for name, ours in zip(names, (single, *singles), strict=True):
         if np.asarray(ours).dtype != np.float32:
-            return Fault(f"{name} is {np.asarray(ours).dtype} where all inputs are float32", case)
+            what = f"{name} is {np.asarray(ours).dtype} where all inputs are float32"
+            return Fault(f"{what}: a NumPy number has a dtype of its own, and x.dtype.type(number) has that of x", case)
     if not near or distance_to_corner(definition, case) < CLEARANCE_SINGLE:
         return None
     floors = [value_floor(definition)] + len(grads) * [gradient_floor(definition, case)]
