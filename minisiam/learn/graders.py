@@ -101,15 +101,24 @@ def by_check(
     return grade
 
 
+class Screen(io.StringIO):
+    """A text that ends after a screenful or two, with an error for whoever goes on."""
+
+    def write(self, text: str) -> int:  # noqa: D102
+        if self.tell() > 20_000:
+            raise OSError("that is enough")
+        return super().write(text[:20_000])
+
+
 def _heard(function: Callable[..., Any], fault: Fault | None) -> str:
     """What a function prints on the input that is shown."""
     if fault is None:
         return ""
-    with redirect_stdout(io.StringIO()) as said, suppress(Exception):
+    with redirect_stdout(Screen()) as said, suppress(Exception):
         result = fault.case.call(function)
         if fault.case.upstream is not None:
             result[1](fault.case.upstream)
-    return said.getvalue()[:20_000]
+    return said.getvalue()
 
 
 def _tried(found: Examination) -> str:
