@@ -55,7 +55,8 @@ for flag, force in ((True, [[-0.6, 0]]), (False, [[0.4, 0]])):
     assert np.allclose(-da, force)
     assert np.array_equal(db, -da)
 
-show(plots.gradient_page("contrastive"), "04_springs")
+# the same with five points; `minisiam explore contrastive` lets you drag them
+show(plots.scene("contrastive"), "04_springs")
 
 # %% [markdown]
 # ## Why both?

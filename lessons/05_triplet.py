@@ -138,11 +138,11 @@ for distance, on_a, on_n in (
 #
 # Fix the anchor and a positive at distance $d_+$, and ask where a negative may lie. Nearer than the positive,
 # $d_- \le d_+$: **hard**. Farther, but by no more than the margin: **semi-hard**. Beyond $d_+ + m$: **easy**, loss 0
-# and gradient
-# 0. On the plane these are a disc, a ring and the rest.
+# and gradient 0. On the plane these are a disc, a ring and the rest. Arrows show the way down. `minisiam explore triplet`
+# opens this picture as a window in which every point can be dragged.
 
 # %%
-show(plots.gradient_page("triplet_hinge"), "05_rings")
+show(plots.scene("triplet"), "05_rings")
 
 # %% [markdown]
 # How many are there of each? Take sixteen held-out letters, four drawings of each: 64 images make

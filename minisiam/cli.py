@@ -1,4 +1,4 @@
-"""The command line: `minisiam train | evaluate | plot | report | data | check | xray | compare-…`."""
+"""The command line: `minisiam train | evaluate | plot | report | data | check | learn | explore | xray | compare-…`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from .commands import (
 from .encoders import NORMS
 from .experiments import EXPERIMENTS
 from .fair import Protocol
+from .learn import words as exercises
 from .manual import ABOUT, CHECK, COMPARE, DATA, EVALUATE, EXPLORE, FROM, METHODS, REPORT, TRAIN, XRAY
 from .miners import MINERS
 from .settings import Settings
@@ -268,6 +269,9 @@ def parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("--out", type=Path, metavar="FILE", help="where the figure goes (default: NAME.png)")
     verb.set_defaults(command=check)
+
+    verb = verbs.add_parser("learn", help="exercises", description=exercises.ABOUT, formatter_class=raw)
+    exercises.add(verb)
     return top
 
 

@@ -330,6 +330,11 @@ def lse(terms):
     return np.log(sum(np.exp(x) for x in terms)) if len(terms) else 0.0
 
 
+@specify(scales=(-1, 1), unit=1.0)
+def log_sum_exp(x):  # noqa: D103
+    return np.array([lse(list(row)) for row in x])
+
+
 def log_softmax(logits, j):
     """−log of the softmax of a list, at one of its places."""
     return lse(logits) - logits[j]

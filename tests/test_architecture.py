@@ -37,6 +37,7 @@ ARROWS = {
     "xray": {"require", "numerics", "pairwise", "miners"},
     "evaluate": {"require", "layers", "ops", "pairwise", "samplers"},
     "retrieval": {"require", "pairwise"},
+    "regression": {"require"},
     "students": {"require"},
     "fair": {
         *("require", "settings", "sources", "methods", "runs", "report", "train", "threads", "students"),
@@ -53,6 +54,8 @@ ARROWS = {
     "reference": set(),
     "kinks": set(),
     "testing": {"require", "reference", "kinks", "typing", "ops", "distances", "pairwise", "losses"},
+    "learn": {"require", "typing", "reference", "kinks", "testing", "ops", "distances", "pairwise", "losses", "miners"}
+    | {"networks", "samplers", "evaluate", "datasets", "encoders", "optimizers", "train"},  # what it asks for again
     "presets": {"require", "op", "ops", "pairwise", "losses", "miners"},
     "compare": {"require", "presets"},
     "typing": set(),

@@ -64,6 +64,43 @@ def test_knn_by_hand():
     assert evaluate.knn_accuracy(np.zeros((4, 1)), labels, queries, truth) == 0
 
 
+def test_recall_by_hand():
+    z, labels = np.array([[0.0], [1.0], [3.0], [3.5], [7.0]]), np.array([0, 1, 0, 1, 2])
+    assert evaluate.recall_at_k(z, labels) == 0  # each has one of the other class nearest; the last is not asked
+    assert evaluate.recall_at_k(z, labels, k=2) == 2 / 4  # 0 → 3 and 3.5 → 1 have one nearer; the ways back have two
+    assert evaluate.recall_at_k(z, labels, k=3) == 1
+
+
+def test_recall_counts_ties_against_the_model():
+    z, labels = np.array([[0.0], [1.0], [-1.0]]), np.array([0, 0, 1])
+    assert evaluate.recall_at_k(z, labels) == 1 / 2
+    assert evaluate.recall_at_k(np.zeros((4, 2)), np.array([0, 0, 1, 1])) == 0
+    assert evaluate.recall_at_k(np.zeros((4, 2)), np.array([0, 0, 1, 1]), k=2) == 0
+    assert evaluate.recall_at_k(np.zeros((4, 2)), np.array([0, 0, 1, 1]), k=3) == 1
+
+
+def test_recall_in_chunks_is_recall_at_once_and_grows_with_k(rng):
+    z, labels = rng.normal(size=(40, 2)), rng.integers(0, 6, 40)
+    assert evaluate.recall_at_k(z, labels, 3, chunk=7) == evaluate.recall_at_k(z, labels, 3)
+    scores = [evaluate.recall_at_k(z, labels, k) for k in range(1, 40)]
+    assert scores == sorted(scores)
+    assert scores[-1] == 1
+
+
+def test_recall_at_1_is_the_nearest_neighbour_without_itself(rng):
+    z, labels = rng.normal(size=(30, 2)), np.repeat(np.arange(10), 3)
+    alone = [
+        evaluate.knn_accuracy(np.delete(z, i, 0), np.delete(labels, i), z[i : i + 1], labels[i : i + 1])
+        for i in range(30)
+    ]
+    assert evaluate.recall_at_k(z, labels) == pytest.approx(np.mean(alone))
+
+
+def test_recall_of_classes_of_one_is_an_error():
+    with pytest.raises(ValueError, match="two of a class"):
+        evaluate.recall_at_k(np.zeros((3, 1)), np.arange(3))
+
+
 def test_roc_by_hand():
     d, same = np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, False, True, False])
     curve = evaluate.roc(d, same)

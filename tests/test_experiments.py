@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fixtures import mnist
 
-from minisiam import cli, datasets, evaluate, experiments, runs, sources
+from minisiam import cli, datasets, evaluate, experiments, regression, runs, sources
 from minisiam.experiments import EXPERIMENTS, ORDERS, judges, results
 from minisiam.settings import Settings
 
@@ -71,9 +71,11 @@ def test_the_mean_of_views_is_a_mean_of_directions(rng):
 def test_a_linear_classifier_separates_what_is_separable_and_nothing_else(rng):
     labels = rng.integers(0, 3, 300)
     z = np.eye(3)[labels] @ rng.normal(size=(3, 8)) + 5
-    assert evaluate.linear_accuracy(z, labels, z, labels) == 1
+    assert regression.linear_accuracy(z, labels, z, labels) == 1
     noise = rng.normal(size=(300, 8))
-    assert evaluate.linear_accuracy(noise, labels, rng.normal(size=(300, 8)), labels) == pytest.approx(1 / 3, abs=0.12)
+    assert regression.linear_accuracy(noise, labels, rng.normal(size=(300, 8)), labels) == pytest.approx(
+        1 / 3, abs=0.12
+    )
 
 
 def test_ridge_regression_is_the_normal_equation(rng):
@@ -82,7 +84,7 @@ def test_ridge_regression_is_the_normal_equation(rng):
     s = np.trace(X.T @ X / 40) / 4
     W = np.linalg.lstsq(np.vstack([X, np.sqrt(0.5 * s * 40) * np.eye(4)]), np.vstack([Y, np.zeros((4, 2))]))[0]
     expected = ((X @ W).argmax(axis=1) == labels).mean()
-    assert evaluate.linear_accuracy(z, labels, z, labels, ridge=0.5) == expected
+    assert regression.linear_accuracy(z, labels, z, labels, ridge=0.5) == expected
 
 
 def test_one_neighbour_is_the_vote_of_one(rng):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import evaluate, pairwise
+from .. import evaluate, pairwise, regression
 from ..datasets import SHIFTS, angles_of
 
 if TYPE_CHECKING:
@@ -61,16 +61,18 @@ def views(run: Run, data: Data) -> dict[str, float]:
 
 
 def recovered(z: Float[Array, "n d"], train: Dataset, asked: Float[Array, "m d"], test: Dataset) -> dict[str, float]:
-    """R² of the pose and of the light of unseen views, as `evaluate.regression` finds them from the map.
+    """R² of the pose and of the light of unseen views, as `regression.polynomial` finds them from the map.
 
     The pose is the least of three: cos and sin of the azimuth, and the elevation. The light is which of the lights it
     is, one column each, over all columns.
     """
     seen, wanted = pose(train.labels), pose(test.labels)
-    guess = evaluate.regression(z, seen, asked)
-    found = {name: evaluate.r_squared(guess[:, i], wanted[:, i]) for i, name in enumerate(("cos", "sin", "elevation"))}
+    guess = regression.polynomial(z, seen, asked)
+    found = {
+        name: regression.r_squared(guess[:, i], wanted[:, i]) for i, name in enumerate(("cos", "sin", "elevation"))
+    }
     lamps = np.eye(int(max(train.drawers.max(), test.drawers.max())) + 1)
-    light = evaluate.r_squared(evaluate.regression(z, lamps[train.drawers], asked), lamps[test.drawers])
+    light = regression.r_squared(regression.polynomial(z, lamps[train.drawers], asked), lamps[test.drawers])
     return {"pose": min(found.values()), **found, "light": light}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import evaluate, pairwise, report, students
+from .. import evaluate, pairwise, regression, report, students
 from ..datasets import turned
 
 if TYPE_CHECKING:
@@ -112,5 +112,5 @@ def digits(run: Run, data: Data) -> dict[str, float]:
     matrix = pairwise.cosine if run.settings.distance == "cosine" else pairwise.squared_l2
     return {
         "nearest": evaluate.knn_accuracy(z, train.labels, asked, test.labels, 1, matrix, chunk=256),
-        "linear": evaluate.linear_accuracy(z, train.labels, asked, test.labels),
+        "linear": regression.linear_accuracy(z, train.labels, asked, test.labels),
     }

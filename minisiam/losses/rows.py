@@ -19,7 +19,7 @@ from .reductions import REDUCTIONS, terms_counted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..typing import Array
+    from ..typing import Array, Float
 
 
 class Block(NamedTuple):
@@ -164,11 +164,22 @@ def checked(D: Any, labels: Array) -> Positives:
     return positives
 
 
-def log_sum_exp(x: Array, one: bool = False, scale: Any = None) -> tuple[Array, Array]:
-    """log Σⱼ e^xᵢⱼ and the softmax, row by row; −∞ leaves an entry out, and with `one` there is a 1 in the sum.
+def log_sum_exp(x: Float[Array, "n m"], one: bool = False, scale: Any = None) -> tuple[Array, Array]:
+    """log Σⱼ e^xᵢⱼ, row by row, and its slope, the softmax of the row.
 
-    The sum over nothing has the logarithm 0 and no slope. x is used up: it becomes the softmax, times `scale`, a number
-    a row, if there is one.
+    Parameters
+    ----------
+    x
+        (n, m) numbers. It is used up: it becomes the slope. An entry of −∞ is left out.
+    one
+        Whether there is a 1 in the sum.
+    scale
+        What the slope is multiplied by: a number a row, (n,).
+
+    Returns
+    -------
+    value, slope
+        (n,) and (n, m). The sum over nothing has the logarithm 0 and no slope.
     """
     top = x.max(axis=1, initial=0.0 if one else -np.inf)
     empty = top == -np.inf

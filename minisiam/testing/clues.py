@@ -40,9 +40,32 @@ def clue(ours: Any, truth: Any, rows: int) -> str:
         return "right where the loss acts, but not zero where it is flat: a hinge or a mask forgotten?"
     if flat.any() and not np.isclose(ours[flat], 0).all():
         return "not zero where it should be: a hinge or a mask forgotten?"
+    ratio = _factor(ours, truth)
+    if ratio is not None:
+        return f"{ratio:.3g} times what it should be"
     if ours.ndim and np.any([np.allclose(row, true) for row, true in zip(ours, truth, strict=True)]) and len(ours) > 1:
         return "some rows are right: is every row used that should be?"
-    ratio = ours[~flat] / truth[~flat]
-    if ratio.size and np.allclose(ratio, ratio.flat[0]):
-        return f"{ratio.flat[0]:.3g} times what it should be"
     return ""
+
+
+def over_three_rows(shown: tuple[Any, Any], larger: list[tuple[Any, Any]]) -> str:
+    """A clue from the case that is shown and from some of three rows: at two, "twice" and "sum for mean" look alike."""
+    small = clue(*shown, 0)
+    words = [clue(ours, truth, 3) for ours, truth in larger]
+    if len(set(words)) == 1 and "rows" in words[0]:
+        return words[0]
+    factors = [_factor(ours, truth) for ours, truth in (shown, *larger)]
+    if None not in factors and len({round(f, 6) for f in factors if f is not None}) > 1:
+        return "right but for a factor that is another in every batch: divided by a count of something else than rows?"
+    if not words or (small in words and len(set(words)) > 1):
+        return small
+    return words[0] if len(set(words)) == 1 else ""
+
+
+def _factor(ours: Any, truth: Any) -> float | None:
+    """The number by which all of one is larger than all of the other, if there is one."""
+    ours, truth = np.asarray(ours, float), np.asarray(truth, float)
+    if ours.shape != truth.shape or not np.isfinite(ours).all() or not truth.any():
+        return None
+    factor = float((ours * truth).sum() / (truth * truth).sum())
+    return factor if factor and np.allclose(ours, factor * truth, rtol=1e-6, atol=1e-9) else None

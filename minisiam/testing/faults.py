@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import traceback
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,6 +27,7 @@ from .oracles import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PACKAGE = Path(__file__).parents[1]
 CLEARANCE = 1e-3  # how near a corner the oracles are asked, in units of the input's scale
 CLEARANCE_SINGLE = 3e-2  # and how near float32 is held to float64
 
@@ -64,22 +67,26 @@ def _compare(op: Any, definition: Any, case: Case, expected: Any, truths: tuple[
     variables, constants = copy.deepcopy(case.variables), copy.deepcopy(case.constants)
     try:
         result = op(*variables.values(), **constants)
-        if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
-            return Fault("it must return a pair, value and pullback", case)
-        value, pullback = result
-        upstream = copy.deepcopy(case.upstream)
-        grads = pullback(upstream)
     except Exception as mistake:
-        return Fault(f"it raises {type(mistake).__name__}: {mistake}", case)
-
+        return Fault(raised(mistake), case)
+    if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
+        return Fault("it must return a pair, value and pullback", case)
+    value, pullback = result
+    if not numeric(value):
+        return Fault(f"the value is no array of numbers, but {type(value).__name__}", case)
     if np.shape(value) != np.shape(expected):
         return Fault(f"the value has the shape {np.shape(value)}, not {np.shape(expected)}", case)
     worst = error(value, expected, value_floor(definition))
     if worst > AUTOGRAD:
         return Fault("the value is wrong", case, None, {"yours": value, "definition": expected})
-    changed = _changed(case, variables, constants, upstream)
-    if changed:
-        return Fault(f"it changes its input {changed}", case)
+    upstream = copy.deepcopy(case.upstream)
+    try:
+        grads = pullback(upstream)
+    except Exception as mistake:
+        return Fault(raised(mistake), case)
+    touched = changed(case, variables, constants, upstream)
+    if touched:
+        return Fault(f"it changes its input {touched}", case)
     wrong = _form(grads, case, truths)
     if wrong:
         return Fault(wrong, case)
@@ -96,12 +103,33 @@ def _compare(op: Any, definition: Any, case: Case, expected: Any, truths: tuple[
     return _along(definition, case, grads) or Agreement(worst)
 
 
-def _changed(case: Case, variables: dict[str, Any], constants: dict[str, Any], upstream: Any) -> str | None:
+def changed(case: Case, variables: dict[str, Any], constants: dict[str, Any], upstream: Any = None) -> str | None:
     """The name of an input that is no longer what it was."""
     if not np.array_equal(upstream, case.upstream):
         return "g, the upstream gradient"
     before, after = case.variables | case.constants, variables | constants
     return next((name for name in before if not np.array_equal(before[name], after[name])), None)
+
+
+def raised(mistake: BaseException) -> str:
+    """What was raised and, if it was not in this package or one that it stands on, in which line."""
+    frames = [f for f in traceback.extract_tb(mistake.__traceback__) if _is_a_person_s(f.filename)]
+    where = f", in line {frames[-1].lineno}: {frames[-1].line}" if frames and frames[-1].line else ""
+    return f"it raises {type(mistake).__name__}{f': {mistake}' if str(mistake) else ''}{where}"
+
+
+def _is_a_person_s(filename: str) -> bool:
+    library = Path(traceback.__file__).parent
+    path = Path(filename)
+    return not ({library, PACKAGE} & set(path.parents) or "site-packages" in path.parts)
+
+
+def numeric(value: Any) -> bool:
+    """Whether it is a number or an array of them, and not None, a string or rows of several lengths."""
+    try:
+        return np.asarray(value).dtype.kind in "biuf"
+    except (ValueError, TypeError):
+        return False
 
 
 def _form(grads: Any, case: Case, truths: tuple[Any, ...]) -> str | None:
@@ -112,8 +140,11 @@ def _form(grads: Any, case: Case, truths: tuple[Any, ...]) -> str | None:
     if len(grads) != len(names):
         return f"pullback returns {len(grads)} gradients for the {len(names)} variables {', '.join(names)}"
     for name, ours, truth in zip(names, grads, truths, strict=True):
+        if not numeric(ours):
+            return f"the gradient of {name} is no array of numbers, but {type(ours).__name__}"
         if np.shape(ours) != np.shape(truth):
-            return f"the gradient of {name} has the shape {np.shape(ours)}, not {np.shape(truth)}"
+            turned = ": transposed?" if np.shape(ours) == np.shape(truth)[::-1] and np.ndim(ours) == 2 else ""
+            return f"the gradient of {name} has the shape {np.shape(ours)}, not {np.shape(truth)}{turned}"
     return None
 
 
@@ -143,13 +174,14 @@ def single_fault(op: Callable[..., Any], definition: Any, case: Case, near: bool
             single, pullback = case.call(op, np.float32)
             singles = pullback(upstream)
         except Exception as mistake:
-            return Fault(f"in float32 it raises {type(mistake).__name__}: {mistake}", case)
+            return Fault(f"in float32 {raised(mistake)}", case)
         value, pullback = case.call(op)
         grads = pullback(case.upstream)
     names = ["the value", *(f"the gradient of {name}" for name in case.variables)]
     for name, ours in zip(names, (single, *singles), strict=True):
         if np.asarray(ours).dtype != np.float32:
-            return Fault(f"{name} is {np.asarray(ours).dtype} where all inputs are float32", case)
+            what = f"{name} is {np.asarray(ours).dtype} where all inputs are float32"
+            return Fault(f"{what}: a NumPy number has a dtype of its own, and x.dtype.type(number) has that of x", case)
     if not near or distance_to_corner(definition, case) < CLEARANCE_SINGLE:
         return None
     floors = [value_floor(definition)] + len(grads) * [gradient_floor(definition, case)]
