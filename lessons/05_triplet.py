@@ -138,8 +138,8 @@ for distance, on_a, on_n in (
 #
 # Fix the anchor and a positive at distance $d_+$, and ask where a negative may lie. Nearer than the positive,
 # $d_- \le d_+$: **hard**. Farther, but by no more than the margin: **semi-hard**. Beyond $d_+ + m$: **easy**, loss 0
-# and gradient 0. On the plane these are a disc, a ring and the rest. Arrows show the way down. `minisiam explore triplet`
-# opens this picture as a window in which every point can be dragged.
+# and gradient 0. On the plane these are a disc, a ring and the rest. Arrows show the way down. `minisiam explore
+# triplet` opens this picture as a window in which every point can be dragged.
 
 # %%
 show(plots.scene("triplet"), "05_rings")
