@@ -200,6 +200,7 @@ def parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("data", help="what the data is, and other data", description=DATA, formatter_class=raw)
     verb.add_argument("--data", default=default.data, help=f"{FROM} (default: %(default)s)")
+    verb.add_argument("--unseen", default=default.unseen, metavar="WHAT", help="as in train (default: %(default)s)")
     verb.add_argument(
         "--show",
         nargs="?",

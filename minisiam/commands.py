@@ -42,7 +42,7 @@ def train(arguments: argparse.Namespace) -> int:
 def _begin(given: dict[str, Any], out: Path | None) -> runs.Run:
     """A new run."""
     preset = given.get("preset", "")
-    settings = Settings(**((experiments.find(preset).settings if preset else {}) | given))
+    settings = Settings(**((experiments.asked(preset, given) if preset else {}) | given))
     encoder = "" if settings.encoder == Settings.encoder else f"{settings.encoder}-"
     augment = "" if settings.augment == "none" else f"-{settings.augment}"
     name = f"{settings.network}-{encoder}{settings.distance}-{settings.loss}{augment}"
@@ -103,17 +103,33 @@ def evaluate(arguments: argparse.Namespace) -> int:
         return _official(run, name.removeprefix(OFFICIAL), arguments)
     if arguments.way is not None:
         require.whole("way", arguments.way, 2)
-    examined = sources.load(name, run.method.pixels, arguments.unseen or run.settings.unseen)
-    results = experiments.examine(run, examined, arguments.way, arguments.shot)
+    examined, theirs = _not_learnt(run, name, arguments.unseen)
+    examine = experiments.examine if theirs else report.examine
+    results = examine(run, examined, arguments.way, arguments.shot)
     results |= {"train_seconds": run.report.get("train_seconds"), "steps": run.report.get("steps")}
     results |= {"data": name, "settings": run.settings.as_dict()}
     say(json.dumps(results, indent=2, allow_nan=False) if arguments.json else report.table(results))
     return 0
 
 
+def _not_learnt(run: runs.Run, name: str, unseen: str | None) -> tuple[sources.Data, bool]:
+    """The data to examine a run on, and whether its experiment's judge knows such data; nothing of it was learnt."""
+    own, pixels = run.settings, run.method.pixels
+    unseen = unseen or (own.unseen if name == own.data or own.unseen in ("third", "fifth", "images") else "third")
+    examined = sources.load(name, pixels, unseen)
+    if (name, unseen) == (own.data, own.unseen):
+        return examined, True
+    alike = name.partition(":")[0] == own.data.partition(":")[0]
+    if alike and own.unseen != "images":
+        learnt = sources.load(own.data, pixels, own.unseen).train
+        sources.refuse_learnt(learnt, examined.test, f"--data {name} --unseen {unseen}")
+    return examined, alike and ":" in unseen
+
+
 def _official(run: runs.Run, path: str, arguments: argparse.Namespace) -> int:
     """`minisiam evaluate RUN --data omniglot-runs:PATH`: the questions are given; --unseen and --way have no say."""
-    for word, given in (("unseen", arguments.unseen), ("way", arguments.way)):
+    shot = None if arguments.shot == report.SHOT else arguments.shot
+    for word, given in (("unseen", arguments.unseen), ("way", arguments.way), ("shot", shot)):
         if given is not None:
             raise ValueError(f"{OFFICIAL}{path} asks its own questions, 20-way one-shot: leave --{word} out")
     found = report.official(run, datasets.omniglot_runs(path, run.method.pixels))
@@ -158,7 +174,7 @@ def data(arguments: argparse.Namespace) -> int:
     require.one_of("augment", arguments.augment, words.AUGMENTS)
     if arguments.augment != "none" and arguments.show is None:
         raise ValueError(f"--augment {arguments.augment} is something to look at: add --show")
-    loaded = sources.load(arguments.data)
+    loaded = sources.load(arguments.data, unseen=arguments.unseen)
     if arguments.data == Settings.data:
         say("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 people, 28 × 28 pixels")
     for role, part in loaded._asdict().items():
@@ -213,7 +229,8 @@ def fetch(arguments: argparse.Namespace) -> int:
 
 def _distortions(whole: datasets.Dataset, name: str, rows: int = 10, columns: int = 12) -> tuple[Array, Array, str]:
     """A letter of each of ten alphabets, twelve distortions of each, (10, 12, h, w, 1), and a title."""
-    groups = np.linspace(0, len(whole.names) - 1, rows).astype(int)
+    known = np.unique(whole.groups)
+    groups = known[np.linspace(0, len(known) - 1, rows).astype(int)]
     letters = whole.images[[np.flatnonzero(whole.groups == g)[3] for g in groups]]
     shown = words.AUGMENTS[name](np.repeat(letters, columns, axis=0), np.random.default_rng(0))
     title = f"Ten letters, and how --augment {name} shows them: each time another way"

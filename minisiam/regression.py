@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations_with_replacement
+from math import comb
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,8 @@ from . import require
 
 if TYPE_CHECKING:
     from .typing import Array, Float, Int
+
+MOST = 10_000  # terms of a polynomial
 
 
 def linear_accuracy(
@@ -68,6 +71,10 @@ def polynomial(
     require.rows(z=z, queries=queries)
     require.finite(z=z, y=y, queries=queries)
     require.whole("degree", degree, 1)
+    if comb(z.shape[1] + degree, degree) > MOST:
+        raise ValueError(
+            f"a polynomial of degree {degree} in {z.shape[1]} numbers has too many terms: lower the degree"
+        )
     mean, scale = z.mean(axis=0, dtype=float), float(z.std(dtype=float)) or 1.0
     products = [c for k in range(degree + 1) for c in combinations_with_replacement(range(z.shape[1]), k)]
 

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from .xray import XRay
 
 WAY, SHOT, EPISODES = 20, 1, 400
+NEW = {  # what it is examined on, by what of it is new (`Data.new`): to be said, and after a number of classes
+    "alphabets": ("alphabets it has never seen", "letters of unseen alphabets"),
+    "classes": ("classes it has never seen", "classes never seen in training"),
+    "images": ("new images of what it knows", "classes, other images of which it has seen"),
+    "nothing": ("what it has learnt from", "classes: it has learnt from all of them"),
+}
 CONTROLS = {  # in the report, in the table
     "untrained": "the same network, untrained",
     "centred_blurred_pixels": "centred and blurred pixels",
@@ -39,7 +45,7 @@ def examine(run: Run, data: Data, way: int | None = None, shot: int = SHOT) -> d
     Without `way` it is 20, or as many as the largest test alphabet has.
     """
     return {
-        "one_shot": one_shot(run, data.test, way or fitting_way(data.test), shot) | {"seen": not data.judged},
+        "one_shot": one_shot(run, data.test, way or fitting_way(data.test), shot) | {"new": data.new},
         "verification": verification(run.method, run.params, data.validation, data.test),
     }
 
@@ -160,17 +166,16 @@ def scores(results: dict[str, Any]) -> dict[str, Score]:
 def table(results: dict[str, Any]) -> str:
     """The report for a person."""
     found, verified = results["one_shot"], results["verification"]
-    unseen = "letters of unseen alphabets" if found.get("alphabets", 1) else "classes never seen in training"
-    if found.get("seen"):
-        unseen = "classes: it has learnt from all of them"
-    task = f"{found['way']}-way {found['shot']}-shot, {found['classes']} {unseen}"
+    new = found.get("new", "alphabets" if found.get("alphabets", 1) else "classes")
+    watched = "alphabets" if new == "alphabets" else "set"
+    task = f"{found['way']}-way {found['shot']}-shot, {found['classes']} {NEW[new][1]}"
     lines = [f"{task:48} accuracy    95 % interval"]
     for name, score in scores(results).items():
         lines.append(f"  {name:47}{100 * score.accuracy:6.1f} %    {100 * score.low:.1f} to {100 * score.high:.1f}")
     lines.append(f"  {'chance':47}{100 * found['chance']:6.1f} %")
     lines.append(
         f"same letter or not: {100 * verified['accuracy']:.1f} % right at the threshold {verified['threshold']:.3g}, "
-        f"which was chosen on the validation alphabets (equal error {100 * verified['equal_error']:.1f} %)"
+        f"which was chosen on the validation {watched} (equal error {100 * verified['equal_error']:.1f} %)"
     )
     measured = {name: value for name, value in results.get("found", {}).items() if isinstance(value, float)}
     lines += [f"  {name.replace('_', ' '):47}{value:9.4f}" for name, value in measured.items()]
@@ -219,7 +224,7 @@ def draw(run: Run, data: Data, more: dict[str, Any] | None = None) -> list[Path]
     test = run.method.prepared(data.test)
     z = run.method.embed(run.params, test.images)
     d, same = _pair_distances(run.method, run.params, data.test)
-    figures = {"clusters": _clusters(data.test, z)} if z.shape[1] > 1 else {}  # one number has no plane
+    figures = {"clusters": _clusters(data.test, z, data.new)} if z.shape[1] > 1 else {}  # one number has no plane
     figures |= {
         "distances": plots.distances(d, same, *_threshold(run), name=_distance_name(run)),
         "few_shot": _few_shot_sheet(run, data.test, z),
@@ -227,8 +232,7 @@ def draw(run: Run, data: Data, more: dict[str, Any] | None = None) -> list[Path]
     }
     if run.report:
         chance, way = run.report["one_shot"]["chance"], run.report["one_shot"]["way"]
-        what = "alphabets" if data.test.has_alphabets else "classes"
-        title = f"{way}-way one-shot on {what} never seen in training"
+        title = f"{way}-way one-shot on {NEW[data.new][0]}"
         figures["one_shot"] = plots.one_shot_bars(scores(run.report), chance, title)
     if run.method.matrix_loss is not None and run.settings.network == "batch" and z.shape[1] > 1:
         figures["xray"] = plots.xray(xray_of(run, data.test), f"The X-ray of {run.settings.title}")
@@ -254,7 +258,7 @@ def _distance_name(run: Run) -> str:
     return f"{run.settings.distance} distance" + (", learned: a score that may be negative" if learned else "")
 
 
-def _clusters(data: Dataset, z: Array) -> Any:
+def _clusters(data: Dataset, z: Array, new: str) -> Any:
     """Eight letters of the first test alphabet, twenty images of each at most."""
     from . import plots
 
@@ -262,8 +266,8 @@ def _clusters(data: Dataset, z: Array) -> Any:
     letters = np.unique(data.labels[first])
     letters = (letters[::3] if len(letters) > 8 else letters)[:8]
     mine = np.concatenate([np.flatnonzero(data.labels == letter)[:20] for letter in letters])
-    title = f"{len(letters)} classes never seen in training"
-    if data.has_alphabets:
+    title = f"{len(letters)} {NEW[new][1]}"
+    if new == "alphabets":
         title = f"{len(letters)} letters of an unseen alphabet ({data.names[data.groups[0]]}), each by 20 people"
     return plots.clusters(z[mine], data.labels[mine], data.images[mine], title)
 

@@ -161,6 +161,7 @@ def resume(folder: Path, data: Data, say: Say, minutes: float | None = None) -> 
     log = folder / "log.jsonl"
     if log.is_file():
         os.truncate(log, _records(log, start.step)[1])
+    (folder / "report.json").unlink(missing_ok=True)  # it tells of less than what comes now
     return _train(settings, method, data, start, folder, say)
 
 
@@ -170,7 +171,7 @@ def agreed(folder: Path, asked: dict[str, Any]) -> Settings:
     other = {name: value for name, value in asked.items() if name != "minutes" and getattr(settings, name) != value}
     if other:
         told = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in other.items())
-        has = ", ".join(f"{getattr(settings, name)}" for name in other)
+        has = ", ".join(f"{getattr(settings, name) or 'none'}" for name in other)
         raise ValueError(
             f"{folder} cannot go on with {told}, since it was begun with {has}: leave that out, or train a new run; "
             "--minutes alone may change"
@@ -215,9 +216,9 @@ def _standing(folder: Path, settings: Settings, method: Method, data: Data) -> S
 def _fingerprint(data: Dataset) -> int:
     """A number that other images, labels or groups would hardly have."""
     number = 0
-    for array in (data.images, data.labels, data.groups):
+    for array in (data.images, data.labels, data.groups, data.drawers):
         number = zlib.crc32(np.ascontiguousarray(array).data.cast("B"), number)
-    return number
+    return zlib.crc32("\n".join(data.names).encode(), number)
 
 
 def _over(settings: Settings, step: int, seconds: float) -> bool:
@@ -235,7 +236,7 @@ def _train(settings: Settings, method: Method, data: Data, start: Standing, fold
         ready = Data(*(method.prepared(part) for part in data))
         loop = _Loop(settings, method, ready, _fingerprint(data.train), folder, say)
         end, busy = loop.run(start), loop.busy
-    say(f"\ntrained {end.step:,} steps in {end.seconds:.1f} s; now the examination on classes it has never seen ...")
+    say(f"\ntrained {end.step:,} steps in {end.seconds:.1f} s; now the examination on {report.NEW[data.new][0]} ...")
     run = open_run(folder)
     results = experiments.examine(run, data)
     results |= {"train_seconds": round(end.seconds, 2), "steps": end.step, "settings": settings.as_dict()}
@@ -430,6 +431,8 @@ class Monitor:
     def trouble(self, numbers: dict[str, Any], d: Array, same: Array, answers: Array) -> list[str]:
         """What `diagnose` finds in the numbers of a record and what they come from."""
         settings = self.settings
+        if settings.similar != "class":  # what is similar is not what the probe calls the same
+            return []
         return diagnose.trouble(
             d,
             same,

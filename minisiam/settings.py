@@ -216,6 +216,8 @@ class Settings:
         if kind in ("episodes", "views") and self.per_class != 4:
             raise ValueError(f"--loss {self.loss} has a way of its own with its images: leave --per-class out")
         require.whole("pairs", self.pairs, 0)
+        if 0 < self.pairs < self.batch // 2:
+            raise ValueError(f"--pairs {self.pairs} are fewer than the {self.batch // 2} of a batch: use more of them")
         if self.pairs and self.network not in ("siamese", "verification"):
             raise ValueError("--pairs counts the pairs of --network siamese or verification: leave it out here")
         require.one_of("similar", self.similar, SIMILAR)
@@ -257,6 +259,8 @@ class Settings:
             )
         if self.miner == "distance-weighted" and not self.normalize:
             raise ValueError("--miner distance-weighted knows how distances lie on the unit sphere: add --normalize")
+        if self.miner == "distance-weighted" and not self.embedding_size:
+            raise ValueError("--miner distance-weighted has to know the dimensions: use --embedding-size 2 or more")
 
     def _check_margin(self) -> None:
         if self.loss not in MARGINS:

@@ -44,6 +44,35 @@ class Data(NamedTuple):
         """Whether there is anything that was not learnt from."""
         return self.test is not self.train
 
+    @property
+    def new(self) -> str:
+        """What of the test set was never seen in training: its alphabets, classes or images, or nothing."""
+        if not self.judged:
+            return "nothing"
+        if self.test.has_alphabets and not common(self.train, self.test):
+            return "alphabets"
+        same = self.train.names == self.test.names and np.isin(self.test.labels, self.train.labels).all()
+        return "images" if same else "classes"
+
+
+def common(learnt: Dataset, judged: Dataset) -> list[str]:
+    """The alphabets of which both have letters, by name."""
+    one, other = ({data.names[group] for group in np.unique(data.groups)} for data in (learnt, judged))
+    return sorted(one & other)
+
+
+def refuse_learnt(learnt: Dataset, judged: Dataset, name: str) -> None:
+    """An error if classes that were learnt are among those to be judged by."""
+    if judged.has_alphabets:
+        both = common(learnt, judged)
+        if both:
+            raise ValueError(
+                f"{name} would judge by {', '.join(both[:3])}{' …' * (len(both) > 3)}, from which this run has learnt: "
+                "say --unseen NAME:PATH, and what was learnt is left out"
+            )
+    elif learnt.names == judged.names and np.isin(judged.labels, learnt.labels).any():
+        raise ValueError(f"{name} would judge by classes from which this run has learnt: leave --unseen out")
+
 
 def load(name: str, pixels: int = 28, unseen: str = "third") -> Data:
     """The data that `--data` names, as `pixels` × `pixels` images, divided as `--unseen` says.
@@ -133,7 +162,7 @@ def _by_images(data: Dataset, every: int) -> tuple[Dataset, Dataset]:
 
 def _apart(learnt: Dataset, others: Dataset, name: str, unseen: str) -> Data:
     """All of one set to learn from; of the other what is new, of which every fourth alphabet is watched."""
-    known = np.isin(others.names, [learnt.names[group] for group in np.unique(learnt.groups)])[others.groups]
+    known = np.isin(others.names, common(learnt, others))[others.groups]
     others = others.where(~known)
     if not others.has_alphabets or len(np.unique(others.groups)) < 4:
         raise ValueError(f"--unseen {unseen} has fewer than four alphabets that --data {name} does not have")

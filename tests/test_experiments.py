@@ -1,12 +1,13 @@
 """The papers' experiments: entries that can be trained, judges that measure what they say, a page that is true."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from fixtures import mnist
 
-from minisiam import cli, datasets, evaluate, experiments, regression, runs, sources
+from minisiam import cli, commands, datasets, evaluate, experiments, regression, runs, sources
 from minisiam.experiments import EXPERIMENTS, ORDERS, judges, results
 from minisiam.settings import Settings
 
@@ -78,6 +79,12 @@ def test_a_linear_classifier_separates_what_is_separable_and_nothing_else(rng):
     )
 
 
+def test_a_polynomial_of_too_many_terms_is_refused():
+    z = np.zeros((3, 128))
+    with pytest.raises(ValueError, match="has too many terms"):
+        regression.polynomial(z, z, z)
+
+
 def test_ridge_regression_is_the_normal_equation(rng):
     z, labels = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
     X, Y = np.column_stack([z - z.mean(axis=0), np.ones(40)]), np.eye(2)[labels]
@@ -145,25 +152,44 @@ def report_of(preset, seed, found, **more):
 def written(folder, *reports):
     folders = [folder / str(i) for i in range(len(reports))]
     for path, report in zip(folders, reports, strict=True):
-        path.mkdir()
+        path.mkdir(parents=True)
         (path / "report.json").write_text(json.dumps(report))
     return folders
 
 
 def test_the_page_says_what_agrees_and_what_does_not(tmp_path):
-    found = [{"found": {"error": e, "averaged_error": 0.2}} for e in (0.13, 0.14, 0.15)]
+    found = [
+        {"found": {"error": e, "averaged_error": 0.2, "unstructured_20_way_error": 0.1}} for e in (0.13, 0.14, 0.15)
+    ]
+    found[0]["found"]["error_interval"] = [0.1, 0.2]
     folders = written(tmp_path, *(report_of("omniglot-minimal", i, f) for i, f in enumerate(found)))
     page = results.page(results.gather(folders[::-1]))
-    assert "| 14.00 % (11.52 % to 16.48 %; 3 seeds) | yes |" in page
+    assert "| 14.00 % (11.52 % to 16.48 %; 3 seeds); other alphabets: 10.0 to 20.0 % | yes |" in page
     assert "| 20.00 % (20.00 % to 20.00 %; 3 seeds) | **no**: at most 15.00 % |" in page
-    assert "somewhere" not in page and "some/" not in page and "where.zip" in page
+    assert "| 10.00 % (10.00 % to 10.00 %; 3 seeds) | – |" in page  # nothing is claimed
+    assert "some/" not in page and "where.zip" in page
 
 
 def test_the_page_says_where_a_run_is_not_its_preset(tmp_path):
     (folder,) = written(tmp_path, report_of("koch-30k", 0, {}, settings={"steps": 7}))
     (run,) = results.gather([folder])
     assert run.otherwise == "--steps 7"
-    assert "not judged" in results.page([run])
+    page = results.page([run])
+    assert "| 0 | 1,200 | 1.5 | 1.90 | --steps 7 |" in page and "same letter or not" not in page  # listed, not counted
+
+
+def test_only_whole_runs_on_what_was_left_out_count(tmp_path):
+    found = {"verification": {"accuracy": 0.9}}
+    folders = written(
+        tmp_path,
+        report_of("koch-30k", 0, found, settings={"unseen": "none"}),
+        report_of("koch-30k", 1, found, settings={"unseen": "fifth"}),
+        report_of("koch-30k", 2, found) | {"steps": 9},
+    )
+    assert [run.counts for run in results.gather(folders)] == [False, True, False]
+    twice = written(tmp_path / "twice", report_of("koch-30k", 0, found), report_of("koch-30k", 0, found))
+    with pytest.raises(ValueError, match="are the same preset, data and seed"):
+        results.gather(twice)
 
 
 def test_orders_hold_or_do_not(tmp_path):
@@ -205,4 +231,52 @@ def test_a_run_that_has_seen_everything_says_so(tmp_path, glyphs, monkeypatch, c
     words = ["train", "--encoder", "mlp", "--unseen", "none", "--steps", "2", "--out", str(tmp_path / "run")]
     assert cli.main(words) == 0
     assert "it has learnt from all of them" in capsys.readouterr().out
-    assert runs.open_run(tmp_path / "run").report["one_shot"]["seen"] is True
+    assert runs.open_run(tmp_path / "run").report["one_shot"]["new"] == "nothing"
+
+
+def test_a_preset_wants_its_data():
+    with pytest.raises(ValueError, match=r"--preset hoffer-triplet is an experiment on other data: add --data mnist"):
+        experiments.asked("hoffer-triplet", {})
+    assert experiments.asked("hoffer-triplet", {"data": "mnist:here"})["encoder"] == "hoffer"
+    assert experiments.asked("drlim-object", {})["data"] == "rendered"
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory, glyphs):
+    """A run on every third alphabet of a set, made in no time."""
+    folder = tmp_path_factory.mktemp("learnt") / "run"
+    settings = Settings(encoder="mlp", steps=2, data="omniglot:one")
+    few = glyphs.where(glyphs.groups < 10)
+    return runs.train(settings, sources.parted(few), folder, lambda line: None), few
+
+
+def test_an_examination_never_asks_what_was_learnt(learnt, glyphs, monkeypatch, capsys):
+    run, few = learnt
+    monkeypatch.setattr(sources, "whole", lambda name, pixels: few if name == "omniglot:one" else glyphs)
+    words = ["evaluate", str(run.folder), "--json"]
+    for more in (["--unseen", "fifth"], ["--data", "omniglot:all", "--unseen", "fifth"]):
+        assert cli.main(words + more) == 1
+        assert "from which this run has learnt" in capsys.readouterr().err
+    assert cli.main([*words, "--data", "omniglot:one", "--unseen", "omniglot:all"]) == 0
+    asked = json.loads(capsys.readouterr().out)["one_shot"]
+    assert asked["new"] == "alphabets" and asked["alphabets"] == 16  # of 21 that are not among the ten, less every 4th
+
+
+def test_other_data_is_divided_in_its_own_way(learnt, monkeypatch, glyphs):
+    run, few = learnt
+    asked = []
+    monkeypatch.setattr(sources, "whole", lambda name, pixels: asked.append(name) or few)
+    apart = run._replace(settings=replace(run.settings, unseen="omniglot:elsewhere"))
+    commands._not_learnt(apart, "pen-glyphs:7", None)
+    assert asked == ["pen-glyphs:7"]
+
+
+def test_what_is_new():
+    images = np.zeros((8, 2, 2, 1), np.float32)
+    labels = np.repeat(np.arange(4), 2)
+    data = datasets.Dataset(images, labels, labels // 2, labels * 0 - 1, ("one", "other"))
+    first, second = data.where(data.groups == 0), data.where(data.groups == 1)
+    assert sources.Data(first, second, second).new == "alphabets"
+    assert sources.Data(first, first, first).new == "nothing"
+    assert sources.Data(data.where(labels < 1), first, data.where(labels == 1)).new == "classes"
+    assert sources.Data(data, data, data.where(np.arange(8) % 2 == 0)).new == "images"

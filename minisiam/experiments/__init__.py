@@ -11,19 +11,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import report, require
+from ..settings import Settings
 from .table import EXPERIMENTS, ORDERS, Claim, Experiment, Order
 
 if TYPE_CHECKING:
     from ..runs import Run
     from ..sources import Data
 
-__all__ = ["EXPERIMENTS", "ORDERS", "Claim", "Experiment", "Order", "examine", "figures", "find"]
+__all__ = ["EXPERIMENTS", "ORDERS", "Claim", "Experiment", "Order", "asked", "examine", "figures", "find"]
 
 
 def find(name: str) -> Experiment:
     """The experiment of that name; an unknown one is an error that names the nearest."""
     require.one_of("preset", name, EXPERIMENTS)
     return EXPERIMENTS[name]
+
+
+def asked(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The settings of an experiment, for a command line that may change them; an error if it has no data."""
+    entry = find(name)
+    kind = str(({"data": ""} | entry.settings | given)["data"]).partition(":")[0]
+    if kind != entry.data.partition(":")[0]:
+        raise ValueError(f"--preset {name} is an experiment on other data: add --data {entry.data}")
+    return entry.settings
 
 
 def examine(run: Run, data: Data, way: int | None = None, shot: int = report.SHOT) -> dict[str, Any]:
@@ -34,6 +44,9 @@ def examine(run: Run, data: Data, way: int | None = None, shot: int = report.SHO
 
 
 def figures(run: Run, data: Data) -> dict[str, Any]:
-    """The figures of the run's own experiment, by name; none where it has none."""
-    draw = find(run.settings.preset).figures if run.settings.preset else None
-    return draw(run, data) if draw and data.judged else {}
+    """The figures of the run's own experiment, by name; none where it has none, or was not examined."""
+    if not run.settings.preset or "found" not in run.report:
+        return {}
+    entry = find(run.settings.preset)
+    as_asked = run.settings.embedding_size == Settings(**entry.settings).embedding_size  # a map of 2 or of 3 numbers
+    return entry.figures(run, data) if entry.figures and as_asked else {}

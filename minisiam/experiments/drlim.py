@@ -111,7 +111,7 @@ def view_figures(run: Run, data: Data) -> dict[str, Any]:
     from .. import plots
     from ..datasets import AZIMUTHS, pose_of
 
-    everything = [*data] if data.judged else [data.test]
+    everything = [*data]
     labels, z, images = (
         np.concatenate(parts)
         for parts in zip(*((part.labels, _embedded(run, part), part.images) for part in everything), strict=True)

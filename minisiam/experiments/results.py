@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,15 +17,16 @@ from .table import EXPERIMENTS, ORDERS, Claim, Order
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-OWN = (
-    "data",
-    "unseen",
-    "seed",
-    "minutes",
-    "log_every",
-    "classes",
-    "preset",
-)  # what two runs of one preset may differ in
+OWN = ("data", "seed", "minutes", "log_every", "classes", "preset")  # what two runs of one preset may differ in
+NOTES = (
+    "*Same?* is yes where ours lies where the claim says, at least or at most (`minisiam/experiments/table.py`),",
+    "and – where nothing is claimed. Intervals are of 95 %, by Student's t: in brackets of the mean over seeds, and",
+    "for *other alphabets* of the mean over those that were left out. Errors on Omniglot are estimates on alphabets",
+    "of the background set that were left out of the training, by the official protocol: twenty letters of one",
+    "alphabet, shown by one drawer and asked by another. `minisiam evaluate RUN --data omniglot-runs:all_runs.zip`",
+    "asks the official questions. Runs that were stopped before their steps were made, or that differ from their",
+    "preset, are listed below and count above for nothing.",
+)
 
 
 class Result(NamedTuple):
@@ -38,12 +39,27 @@ class Result(NamedTuple):
     @property
     def otherwise(self) -> str:
         """What it has that its preset has not, in words of the command line."""
-        mine = self.report["settings"]
+        mine = Settings.of(self.report["settings"]).as_dict()
         usual = Settings(**EXPERIMENTS[self.preset].settings).as_dict()
+        if mine["unseen"] not in ("images", "none"):  # what is left out may be any alphabets
+            usual["unseen"] = mine["unseen"]
         return " ".join(
             f"--{name.replace('_', '-')} {mine[name]}"
             for name in usual
             if name not in OWN and mine[name] != usual[name]
+        )
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a whole run of its preset."""
+        return self.finished and not self.otherwise
+
+    @property
+    def learnt(self) -> str:
+        """What it has learnt from, and what it is judged by, without the folders."""
+        return " ".join(
+            f"{kind} {', '.join(Path(path).name for path in paths.split(',') if path)}".strip()
+            for kind, _, paths in (self.report["settings"][name].partition(":") for name in ("data", "unseen"))
         )
 
     @property
@@ -68,6 +84,11 @@ def gather(folders: Iterable[Path]) -> list[Result]:
         found.append(Result(folder, preset, report))
     if not found:
         raise ValueError("there are no runs to report: name their folders")
+    known: dict[tuple[str, str, int], Path] = {}
+    for run in found:
+        one = (run.preset, run.learnt, run.report["settings"]["seed"])
+        if run.counts and known.setdefault(one, run.folder) is not run.folder:
+            raise ValueError(f"{known[one]} and {run.folder} are the same preset, data and seed: name one of them")
     order = list(EXPERIMENTS)
     return sorted(found, key=lambda r: (order.index(r.preset), r.report["settings"]["seed"], str(r.folder)))
 
@@ -78,10 +99,11 @@ def page(results: Sequence[Result], pictures: dict[str, str] | None = None) -> s
     rows = [row for name in EXPERIMENTS for row in _rows(name, [r for r in results if r.preset == name])]
     rows += [row for order in ORDERS for row in _order(order, results)]
     lines += _table(("experiment", "claim", "paper", "ours", "same?"), rows)
-    lines += ["", "An interval is that of the mean over seeds, 95 % by Student's t; with one seed there is none.", ""]
+    lines += ["", *NOTES, ""]
     lines += ["## Runs", ""]
     lines += _table(
-        ("preset", "data", "seed", "steps", "minutes", "cores", "otherwise than the preset"), map(_run, results)
+        ("preset", "learnt, unseen", "seed", "steps", "minutes", "cores", "otherwise than the preset"),
+        map(_run, results),
     )
     versions = {" ".join(f"{k} {v}" for k, v in r.report.get("machine", {}).items() if k != "cores") for r in results}
     lines += ["", f"Made with: {'; '.join(sorted(versions))}.", ""]
@@ -112,15 +134,27 @@ def copy_figures(results: Sequence[Result], beside: Path, folder: str) -> dict[s
 def _rows(name: str, runs: Sequence[Result]) -> list[tuple[str, ...]]:
     """The claims of an experiment beside what its runs found."""
     rows: list[tuple[str, ...]] = []
-    for claim in EXPERIMENTS[name].claims if runs else ():
-        values = [value for run in runs if (value := look(run.report, claim.found)) is not None]
+    runs = [run for run in runs if run.counts]
+    several = sorted({run.learnt for run in runs})
+    for learnt, claim in product(several, EXPERIMENTS[name].claims):
+        mine = [run for run in runs if run.learnt == learnt]
+        values = [value for run in mine if (value := look(run.report, claim.found)) is not None]
         ours = _mean(values, claim.percent) if values else "not judged: nothing was left unseen"
-        rows.append((f"`{name}`", claim.what, claim.published, ours, _agrees(claim, values)))
+        ours += _over_alphabets([look(run.report, f"{claim.found}_interval") for run in mine])
+        rows.append(
+            (
+                f"`{name}`" + f", {learnt}" * (len(several) > 1),
+                claim.what,
+                claim.published,
+                ours,
+                _agrees(claim, values),
+            )
+        )
     return rows
 
 
-def look(report: dict[str, Any], where: str) -> float | None:
-    """A number of a report: look(report, "verification.accuracy"); None where it is not there."""
+def look(report: dict[str, Any], where: str) -> Any:
+    """A number of a report, or an interval: look(report, "verification.accuracy"); None where it is not there."""
     found: Any = report
     for key in where.split("."):
         found = found.get(key) if isinstance(found, dict) else None
@@ -128,7 +162,7 @@ def look(report: dict[str, Any], where: str) -> float | None:
 
 
 def _agrees(claim: Claim, values: Sequence[float]) -> str:
-    if not values:
+    if not values or (claim.least, claim.most) == (-np.inf, np.inf):
         return "–"
     mean = float(np.mean(values))
     if claim.least <= mean <= claim.most:
@@ -141,7 +175,7 @@ def _order(order: Order, results: Sequence[Result]) -> Sequence[tuple[str, ...]]
     """A claim about several experiments, if each has been run."""
     values = []
     for name in order.names:
-        mine = [v for r in results if r.preset == name and (v := look(r.report, order.found)) is not None]
+        mine = [v for r in results if r.preset == name and r.counts and (v := look(r.report, order.found)) is not None]
         if not mine:
             return []
         values.append(float(np.mean(mine)))
@@ -161,21 +195,25 @@ def _mean(values: Sequence[float], percent: bool) -> str:
     return f"{_number(mean.value, percent)} ({low} to {high}; {len(values)} seeds)"
 
 
+def _over_alphabets(intervals: Sequence[Any]) -> str:
+    """The interval over alphabets, its ends the means over seeds; nothing where there is none."""
+    known = [interval for interval in intervals if interval]
+    if not known:
+        return ""
+    low, high = np.mean(known, axis=0)
+    return f"; other alphabets: {100 * low:.1f} to {100 * high:.1f} %"
+
+
 def _number(value: float, percent: bool) -> str:
     return f"{100 * value:.2f} %" if percent else f"{value:.3f}"
 
 
 def _run(run: Result) -> tuple[str, ...]:
     settings = run.report["settings"]
-    data = f"{settings['data'].partition(':')[0]} {', '.join(Path(p).name for p in _paths(settings['data']))}".strip()
     steps = f"{run.report['steps']:,}" + ("" if run.finished else f" of {settings['steps']:,}")
     cores = f"{run.report['busy']:.2f}" if run.report.get("busy") else "?"
     minutes = f"{run.report['train_seconds'] / 60:.1f}"
-    return f"`{run.preset}`", data, str(settings["seed"]), steps, minutes, cores, run.otherwise
-
-
-def _paths(data: str) -> list[str]:
-    return [path for path in data.partition(":")[2].split(",") if path]
+    return f"`{run.preset}`", run.learnt, str(settings["seed"]), steps, minutes, cores, run.otherwise
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

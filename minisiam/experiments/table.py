@@ -80,8 +80,9 @@ VERIFIED: dict[str, Any] = {  # Koch's network and schedule
     "embedding_size": 1024,
     "poses": 1,
     "optimizer": "sgd",
-    "learning_rate": 0.03,
-    "steps": 1500,
+    "batch": 256,
+    "learning_rate": 0.04,
+    "steps": 1200,
     "minutes": 15,
 }
 TRIPLETS: dict[str, Any] = {
@@ -109,7 +110,7 @@ MAPPED: dict[str, Any] = {  # neighbours are similar, everything else is not, an
 }
 
 
-def _verified(published: float, least: float = 0.0) -> tuple[Claim, ...]:
+def _verified(published: float, least: float = float("-inf")) -> tuple[Claim, ...]:
     """Koch's table: verification of pairs of unseen alphabets."""
     return (Claim("same letter or not, unseen alphabets", f"{published} %", "verification.accuracy", least=least),)
 
@@ -170,7 +171,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             KOCH,
             "omniglot:images_background.zip",
             VERIFIED | {"pairs": 1000 * thousands, "augment": "affine" if distorted else "none"},
-            _verified(published, 0.934 if (thousands, distorted) == (150, True) else 0.0),
+            _verified(published, 0.934 if (thousands, distorted) == (150, True) else float("-inf")),
         )
         for (thousands, distorted), published in {
             (30, False): 90.61,
@@ -277,13 +278,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         ("map", "views"),
     ),
 }
-ONE_SHOT = Order(
-    "convolutions above dense layers, one-shot, by 25 points",
-    "58.3 < 92.0 %",
-    ("koch-dense", "koch-150k-affine"),
-    "one_shot.accuracy",
-    gap=0.25,
-)
 ORDERS: tuple[Order, ...] = (
     Order(
         "more pairs verify better",
@@ -303,6 +297,12 @@ ORDERS: tuple[Order, ...] = (
         )
         for n, published in ((30, "90.61 < 91.90 %"), (90, "91.54 < 93.15 %"), (150, "91.63 < 93.42 %"))
     ),
-    ONE_SHOT,
+    Order(
+        "convolutions above dense layers, one-shot, by 25 points",
+        "58.3 < 92.0 %",
+        ("koch-dense", "koch-150k-affine"),
+        "one_shot.accuracy",
+        gap=0.25,
+    ),
     Order("triplets above pairs", "97.9 < 99.54 %", ("hoffer-siamese", "hoffer-triplet"), "found.nearest"),
 )

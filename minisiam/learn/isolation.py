@@ -70,7 +70,7 @@ def _run(exercise: Exercise, path: Path, home: Path, seconds: float) -> Answer:
     room.mkdir()
     words = [exercise.name, str(path), str(answer), str(seconds)]
     environment = os.environ | {
-        "PYTHONPATH": str(PACKAGES),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(PACKAGES), os.environ.get("PYTHONPATH")))),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
