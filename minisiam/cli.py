@@ -108,7 +108,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="train siamese or verification on N pairs, drawn once (default: always new)",
     )
-    verb.add_argument("--similar", help=_choice("what is the same in a pair of siamese", words.SIMILAR, "class"))
+    verb.add_argument(
+        "--similar", help=_choice("what is the same, in pairs of siamese or of batch", words.SIMILAR, "class")
+    )
     verb.add_argument(
         "--no-centre", dest="centre", action="store_false", help="leave images where they lie on the page"
     )

@@ -100,7 +100,7 @@ def load(exercise: Exercise, path: Path) -> Any:
         raise Refused(f"the file does not run: {raised(mistake)}") from mistake
     name = exercise.function
     function = vars(module).get(name)
-    if not inspect.isroutine(function) and not inspect.isfunction(function):
+    if not inspect.isroutine(function):
         known = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == path.stem]
         raise Refused(f"there is no function {name} in the file; it has {', '.join(known) or 'none'}")
     own(name, function, path)
