@@ -268,8 +268,13 @@ def _clusters(data: Dataset, z: Array, new: str) -> Any:
     mine = np.concatenate([np.flatnonzero(data.labels == letter)[:20] for letter in letters])
     title = f"{len(letters)} {NEW[new][1]}"
     if new == "alphabets":
-        title = f"{len(letters)} letters of an unseen alphabet ({data.names[data.groups[0]]}), each by 20 people"
+        title = f"{len(letters)} letters of {_spoken(data.names[data.groups[0]])}, an alphabet never seen in training"
     return plots.clusters(z[mine], data.labels[mine], data.images[mine], title)
+
+
+def _spoken(name: str) -> str:
+    """The name of an alphabet as it is read."""
+    return name.replace("_", " ")
 
 
 def _few_shot_sheet(run: Run, data: Dataset, z: Array, count: int = 3) -> Any:
@@ -284,7 +289,9 @@ def _few_shot_sheet(run: Run, data: Dataset, z: Array, count: int = 3) -> Any:
         episodes.setdefault(data.names[data.groups[episode.support[0]]], episode)
     chosen = list(episodes.values())[:count]
     answers = [evaluate.answer(z, e, run.method.matrix(run.params)) for e in chosen]
-    return plots.few_shot_sheet(data.images, chosen, answers, list(episodes)[:count], data.has_alphabets)
+    return plots.few_shot_sheet(
+        data.images, chosen, answers, [_spoken(name) for name in episodes][:count], data.has_alphabets
+    )
 
 
 def _shown(run: Run, data: Dataset, count: int = 16) -> Any:
