@@ -33,7 +33,7 @@ from minisiam.lesson import show
 # $(s_+, s_-) = (0, 1)$. Divide above and below by $e^{d_+}$ to see that $s_+ = \sigma(x)$, and since $s_- - 1 = -s_+$,
 #
 # $$\|(s_+,\ s_- - 1)\|^2 = 2 s_+^2.$$
-
+#
 # A loss is a mean over its triplets; `reduction="none"` gives one number for each.
 
 # %%

@@ -60,7 +60,8 @@ assert np.allclose(dz_rows + dz_columns, H.sum(axis=1)[:, None] * z - H @ z)
 
 # %% [markdown]
 # So from here on a loss is a function of $D$ and the labels, and its gradient an $n \times n$ matrix. Which entries a
-# loss reads is a question of indices. All pairs, for instance:
+# loss reads is a question of indices; who chooses them is called a *miner*, and `losses.over(loss, miner)` is the loss
+# of what was chosen. All pairs, for instance:
 
 # %%
 same = labels[:, None] == labels  # (32, 32)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from minisiam import cli, learn
-from minisiam.learn import EXERCISES, marks, progress, seeded, selfcheck, stubs, words
+from minisiam.learn import EXERCISES, marks, mistakes, progress, seeded, selfcheck, stubs, words
 from minisiam.learn.bugs import smallest
 from minisiam.learn.collapse import COLLAPSING
 from minisiam.typing import Array, Bool, Float
@@ -97,6 +97,11 @@ ANSWERS = {
     "out of the batch": ("batch-hard", lambda D, labels: ([9], [1], [2]), "an index that the batch has not"),
     "an error": ("batch-hard", lambda D, labels: labels[100], "it raises IndexError"),
     "a changed input": ("batch-hard", lambda D, labels: D.fill(0), "it changes its input D"),
+    "a pair for a tree": (
+        "two-branches",
+        mistakes.siamese_with(lambda dW: (dW, None)),
+        "its first part is the gradient",
+    ),
     "a list": ("threshold", lambda d, same, false_accept: [1, 2], "it must return a number, not [1, 2]"),
     "NaN": ("threshold", lambda d, same, false_accept: float("nan"), "the answer is wrong"),
     "no end": ("sampler", lambda labels, rng, P, K: [], "it must go on for ever"),

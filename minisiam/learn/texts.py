@@ -125,7 +125,7 @@ u = a[:, None] - b
 """,
     "all-pairs": """
 Return Pairs(rows, columns, same): each pair once, with the smaller number first, and whether the two are of one
-class, for labels of any length.
+class. A batch may have any size.
 D is not read here; the miners of the next exercises read it.
 
 The pairs i < j are the entries above the diagonal of an n × n matrix.
