@@ -94,9 +94,9 @@ def two_branches(W: Any, x1: Any, x2: Any, same: Any) -> Any:
     return reference.contrastive(reference.squared_l2(z1, z2), same)
 
 
-@reference.specify(sizes={"h": (2, 4), "w": (2, 4), "k": (1, 2)})
+@reference.specify(sizes={"h": (3, 4), "w": (3, 4), "k": (2, 3)})
 def small_convolution(x: Any, W: Any, b: Any) -> Any:
-    """The definition, on images as small as can be."""
+    """The definition, on images as small as can be if windows are to overlap."""
     return reference.conv2d(x, W, b)
 
 
