@@ -156,4 +156,4 @@ show(plots.few_shot_sheet(test.images, episodes, answers, names), "01_questions"
 # a line above:
 #
 # 1. `way=5` instead of 20: what is chance, and what do raw pixels score?
-# 2. Blur with a standard deviation of 3 pixels instead of 1. Why is that worse than no blur at all?
+# 2. Blur with a standard deviation of 3 pixels instead of 1. Why is that worse than centring alone?

@@ -33,6 +33,8 @@ from minisiam.lesson import show
 # $(s_+, s_-) = (0, 1)$. Divide above and below by $e^{d_+}$ to see that $s_+ = \sigma(x)$, and since $s_- - 1 = -s_+$,
 #
 # $$\|(s_+,\ s_- - 1)\|^2 = 2 s_+^2.$$
+#
+# A loss is a mean over its triplets; `reduction="none"` gives one number for each.
 
 # %%
 near, far = np.array([0.3, 1.0, 2.0]), np.array([1.5, 1.0, 0.5])  # d₊ and d₋: right, undecided, wrong
@@ -59,7 +61,8 @@ assert ms.losses.contrastive(near + 5, same)[0] > ms.losses.contrastive(near, sa
 # ## Three slopes
 #
 # The slope says how hard a triplet is worked on. The hinge has 1 or 0: a switch. The soft margin has
-# $\frac{d}{dx} \log(1 + e^x) = \frac{e^x}{1 + e^x} = \sigma(x)$: a dimmer that never quite turns off. For the ratio,
+# $\frac{d}{dx} \log(1 + e^x) = \frac{e^x}{1 + e^x} = \sigma(x)$: a dimmer that never quite turns off. (Compute it as
+# $\max(0, x) + \log(1 + e^{-|x|})$, which is the same: $e^{1000}$ is more than a computer can hold.) For the ratio,
 # $\sigma' = \sigma (1 - \sigma)$ and so
 #
 # $$\frac{d}{dx}\, 2\sigma^2 = 4 \sigma \cdot \sigma (1 - \sigma) = 4 \sigma^2 (1 - \sigma).$$
@@ -80,6 +83,7 @@ slopes = {name: pullback(np.ones_like(x))[0] for name, (_, pullback) in forms.it
 sigma = 1 / (1 + np.exp(-x))
 assert np.array_equal(slopes["hinge, m = 1"], x > -1)
 assert np.allclose(slopes["soft margin"], sigma)
+assert np.allclose(forms["soft margin"][0], np.maximum(0, x) + np.log(1 + np.exp(-abs(x))))
 assert np.allclose(slopes["ratio"], 4 * sigma**2 * (1 - sigma))
 assert abs(x[slopes["ratio"].argmax()] - np.log(2)) < 0.01
 assert abs(slopes["ratio"].max() - 16 / 27) < 1e-4
@@ -138,8 +142,9 @@ for distance, on_a, on_n in (
 #
 # Fix the anchor and a positive at distance $d_+$, and ask where a negative may lie. Nearer than the positive,
 # $d_- \le d_+$: **hard**. Farther, but by no more than the margin: **semi-hard**. Beyond $d_+ + m$: **easy**, loss 0
-# and gradient 0. On the plane these are a disc, a ring and the rest. Arrows show the way down. `minisiam explore
-# triplet` opens this picture as a window in which every point can be dragged.
+# and gradient 0. On the plane these are a disc, a ring and the rest. Arrows show the way down. On the right the loss
+# is drawn over $d_- - d_+ = -x$, so that it reads like the rings, from the anchor outwards. `minisiam explore triplet`
+# opens this picture as a window in which every point can be dragged.
 
 # %%
 show(plots.scene("triplet"), "05_rings")
@@ -147,7 +152,7 @@ show(plots.scene("triplet"), "05_rings")
 # %% [markdown]
 # How many are there of each? Take sixteen held-out letters, four drawings of each: 64 images make
 # $64 \cdot 3 \cdot 60 = 11520$ triplets. Before training, many are hard or semi-hard. After five hundred batches of
-# random triplets most are easy.
+# random triplets most are easy. (`adam` steps downhill like `sgd`, and gives each weight a step size of its own.)
 
 # %%
 rng = np.random.default_rng(0)

@@ -24,13 +24,16 @@ from minisiam.lesson import show
 # The batch should hold positives, and chance does not see to that. Draw 100 images from 10,000 classes: the
 # probability that no two share a class is $\prod_{i<100} (1 - i/10000)$, the birthday problem. So one draws $P$ classes
 # and $K$ images of each, a *P×K batch* (Hermans, Beyer & Leibe 2017). It holds $PK(K-1)/2$ positive pairs, and each of
-# the $PK$ anchors has $K-1$ positives and $(P-1)K$ negatives.
+# the $PK$ anchors has $K-1$ positives and $(P-1)K$ negatives. Classes are dealt like cards, and so are the images of
+# each: shuffled once, dealt until none is left, and shuffled again. So every image comes before any comes twice.
 
 # %%
 assert round(np.prod(1 - np.arange(100) / 10_000), 2) == 0.61  # six batches in ten would teach nothing
 there = samplers.pk_population(classes=16, per_class=4)
 assert there.positive_pairs + there.negative_pairs == 64 * 63 // 2 == 2016
 assert there.triplets == 64 * 3 * 60 == 11_520
+dealt = samplers.pk_indices(np.repeat(np.arange(4), 4), np.random.default_rng(0), classes=2, per_class=2)
+assert sorted(np.concatenate([next(dealt) for _ in range(4)])) == list(range(16))  # four batches, all sixteen images
 
 # %% [markdown]
 # ## One matrix, and the way back
@@ -57,7 +60,8 @@ assert np.allclose(dz_rows + dz_columns, H.sum(axis=1)[:, None] * z - H @ z)
 
 # %% [markdown]
 # So from here on a loss is a function of $D$ and the labels, and its gradient an $n \times n$ matrix. Which entries a
-# loss reads is a question of indices. All pairs, for instance:
+# loss reads is a question of indices; who chooses them is called a *miner*, and `losses.over(loss, miner)` is the loss
+# of what was chosen. All pairs, for instance:
 
 # %%
 same = labels[:, None] == labels  # (32, 32)

@@ -33,6 +33,9 @@ from minisiam.losses import softmax_cross_entropy
 #
 # The right candidate is pulled by what it lacks, $1 - p_y$. The others are pushed by the probability that they hold.
 # Pull and push cancel in the sum, so each row of the gradient adds up to 0.
+#
+# In code the largest is taken out first, $\log \sum_k e^{x_k} = t + \log \sum_k e^{x_k - t}$ with $t = \max_k x_k$:
+# $e^{1000}$ is more than a computer can hold, and $e^{x_k - t}$ is at most 1 (lesson 12).
 
 # %%
 d = np.array([[1.0, 1.5, 3.0]])  # one image, three candidates; the first is the right one
@@ -42,6 +45,7 @@ value, pull = softmax_cross_entropy(d, np.array([0]), temperature=1.0)
 assert np.isclose(value, -np.log(p[0, 0]))
 assert np.allclose(dd, [[1, 0, 0]] - p)
 assert np.isclose(dd.sum(), 0)
+assert np.isclose(softmax_cross_entropy(1000 * d, np.array([1]))[0], 500)  # 1500 − 1000, the nearest
 
 # %% [markdown]
 # ## The same function, again and again

@@ -184,7 +184,7 @@ for number, (name, embed) in enumerate(embeddings.items()):
     bars = means[name] - low, high - means[name]
     style = {"color": plots.style.COLOURS[number], "marker": plots.style.MARKERS[number], "capsize": 3}
     axes.errorbar(np.arange(5), means[name], bars, label=name, linestyle="none", **style)
-axes.set(ylabel="score, %", ylim=(-3, 100), title="One embedding, five scores: unseen alphabets")
+axes.set(ylabel="score, %", ylim=(-3, 100), title="Three embeddings, five rulers: unseen alphabets")
 axes.set_xticks(np.arange(5), rulers)
 axes.legend(frameon=False)
 plots.style.plain(axes)
@@ -197,4 +197,4 @@ assert means["network"][0] > means["network"][1] > means["network"][2] > means["
 # ## Your turn
 #
 #     minisiam learn start recall        # recall@k, ties against the model
-#     minisiam learn start sampler       # P×K batches that show every class and every image
+#     minisiam learn start sampler       # P×K batches (lesson 08), dealt like cards

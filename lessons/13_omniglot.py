@@ -170,7 +170,7 @@ axes.set_yticks(range(len(rows)), rows)
 axes.set(xlabel="20-way one-shot error within an alphabet, %", xlim=(0, 85))
 axes.set_title(f"Published: Omniglot. This page: {'other questions' if real else 'pen glyphs'}")
 axes.grid(axis="y", color="0.9")
-axes.legend(frameon=False, loc="lower left")
+axes.legend(loc="lower left", framealpha=1, edgecolor="white")
 plots.style.plain(axes)
 show(figure, "13_omniglot")
 
@@ -194,5 +194,5 @@ if len(np.unique(unseen.groups)) > 1:
 # No derivation here, so no exercise of `minisiam learn`. Three questions:
 #
 # 1. Take the poses away (`pose = np.zeros(128, int)`). Do they help more with four alphabets or with twenty?
-# 2. Replace supcon by the prototypical loss of lesson 10. Which of the two uses more of a batch?
+# 2. Replace supcon by prototypes (`networks.prototypical`, `samplers.episodes`). Which uses more of a batch?
 # 3. Fetch small2 as well. How far apart are the results of two choices of five alphabets?

@@ -8,12 +8,14 @@ from functools import cache
 from itertools import repeat
 
 import learner_answers
+import numpy as np
 import pytest
 
 from minisiam import cli, learn
-from minisiam.learn import EXERCISES, marks, progress, seeded, selfcheck, stubs, words
+from minisiam.learn import EXERCISES, marks, mistakes, progress, seeded, selfcheck, stubs, words
 from minisiam.learn.bugs import smallest
 from minisiam.learn.collapse import COLLAPSING
+from minisiam.typing import Array, Bool, Float
 
 HEADER = "from __future__ import annotations\nimport numpy as np\nfrom minisiam.typing import Array, Float, Op\n"
 SIGNATURE = 'def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /):\n'
@@ -53,6 +55,39 @@ def test_another_way_than_the_library_s_is_right_as_well(exercise):
     assert verdict.status == "passed", verdict.message
 
 
+def contrastive_in_float64(slope):
+    def contrastive(d: "Float[Array, 'n']", /, same: "Bool[Array, 'n']", margin: float = 1.0):
+        slack = np.maximum(0, margin - d)
+        value = np.where(same, d**2, slack**2).mean() / 2
+        return value, lambda dl: (dl * np.where(same, slope * d, -slope * slack) / len(d),)
+
+    return contrastive
+
+
+def test_float64_is_a_remark_on_a_right_derivation_and_no_mistake():
+    verdict = selfcheck.judge(learn.find("contrastive"), contrastive_in_float64(slope=1))
+    assert verdict.status == "passed"
+    assert "One remark: the gradient of d is float64 where all inputs are float32" in verdict.message
+    assert "remark" not in selfcheck.judge(learn.find("l2"), learn.find("l2").answer).message
+
+
+def test_float64_does_not_hide_a_mistake():
+    verdict = selfcheck.judge(learn.find("contrastive"), contrastive_in_float64(slope=2))
+    assert verdict.status == "failed"
+    assert "the gradient of d is wrong" in verdict.message
+    assert "twice too large" in verdict.message
+
+
+def test_nobody_is_asked_about_numbers_whose_squares_underflow():
+    def normalize(x: "Float[Array, 'n d']", /):
+        length = np.linalg.norm(x, axis=1, keepdims=True)
+        safe = np.where(length > 0, length, 1)
+        y = x / safe
+        return y, lambda dy: (np.where(length > 0, (dy - y * (y * dy).sum(axis=1, keepdims=True)) / safe, 0),)
+
+    assert selfcheck.judge(learn.find("normalize"), normalize).status == "passed"
+
+
 MINERS = "it must return Triplets(anchor, positive, negative), not "
 ANSWERS = {
     "nothing": ("batch-hard", lambda D, labels: None, MINERS + "None"),
@@ -62,6 +97,11 @@ ANSWERS = {
     "out of the batch": ("batch-hard", lambda D, labels: ([9], [1], [2]), "an index that the batch has not"),
     "an error": ("batch-hard", lambda D, labels: labels[100], "it raises IndexError"),
     "a changed input": ("batch-hard", lambda D, labels: D.fill(0), "it changes its input D"),
+    "a pair for a tree": (
+        "two-branches",
+        mistakes.siamese_with(lambda dW: (dW, None)),
+        "its first part is the gradient",
+    ),
     "a list": ("threshold", lambda d, same, false_accept: [1, 2], "it must return a number, not [1, 2]"),
     "NaN": ("threshold", lambda d, same, false_accept: float("nan"), "the answer is wrong"),
     "no end": ("sampler", lambda labels, rng, P, K: [], "it must go on for ever"),
@@ -103,14 +143,12 @@ def test_every_famous_mistake_is_seeded_somewhere():
         "wrong axis",
         "active for valid",
         "equal points forgotten",
-        "float64 leak",
         "input modified",
     }
 
 
 TOLD = {
     ("squared-distance", "twice"): "the value is wrong: twice too large",
-    ("relu", "float64 leak"): "x.dtype.type(number) has that of x",
     ("contrastive", "wrong sign"): "the right size, the wrong sign",
     ("contrastive", "a sum for a mean"): "a sum where the value takes a mean?",
     ("contrastive", "no hinge"): "a hinge or a mask forgotten?",

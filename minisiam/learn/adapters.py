@@ -11,6 +11,7 @@ from .. import kinks, reference
 from ..distances import squared_l2
 from ..kinks.table import row
 from ..losses import contrastive
+from ..testing.faults import numeric
 from ..typing import Array, Bool, Float
 
 if TYPE_CHECKING:
@@ -30,6 +31,29 @@ def value_only(library: Callable[..., Any]) -> Callable[..., Any]:
         return op
 
     return adapt
+
+
+def narrowed(op: Callable[..., Any]) -> Callable[..., Any]:
+    """An op whose float64 answers to float32 are float32 again: where the derivation is judged and not its dtype."""
+
+    @wraps(op)
+    def narrow(*variables: Any, **constants: Any) -> Any:
+        result = op(*variables, **constants)
+        if not _is_pair(result) or any(np.asarray(x).dtype != np.float32 for x in variables):
+            return result
+        value, pullback = result
+
+        def pull(g: Any) -> Any:
+            gradients = pullback(g)
+            return tuple(map(_single, gradients)) if isinstance(gradients, tuple) else gradients
+
+        return _single(value), pull
+
+    return narrow
+
+
+def _single(x: Any) -> Any:
+    return np.asarray(x, np.float32) if numeric(x) and np.asarray(x).dtype == np.float64 else x
 
 
 def _is_pair(result: Any) -> bool:
@@ -58,6 +82,8 @@ def as_op_of_weights(siamese: Callable[..., Any]) -> Callable[..., Any]:
 def _of_encoder(tree: Any) -> Any:
     if not isinstance(tree, dict) or tree.keys() != {"encoder", "distance", "loss"}:
         raise TypeError('the pullback must return ({"encoder": …, "distance": …, "loss": …},)')
+    if isinstance(tree["encoder"], tuple):
+        raise TypeError("pull_z(dz) gives a pair, (dtheta, None): its first part is the gradient of the weights")
     return tree["encoder"]
 
 
@@ -68,9 +94,9 @@ def two_branches(W: Any, x1: Any, x2: Any, same: Any) -> Any:
     return reference.contrastive(reference.squared_l2(z1, z2), same)
 
 
-@reference.specify(sizes={"h": (2, 4), "w": (2, 4), "k": (1, 2)})
+@reference.specify(sizes={"h": (3, 4), "w": (3, 4), "k": (2, 3)})
 def small_convolution(x: Any, W: Any, b: Any) -> Any:
-    """The definition, on images as small as can be."""
+    """The definition, on images as small as can be if windows are to overlap."""
     return reference.conv2d(x, W, b)
 
 

@@ -59,7 +59,8 @@ def _of_one(batch: Any, labels: Array, P: int, K: int) -> Broken | None:
     if rows.min() < 0 or rows.max() >= len(labels):
         return Broken("a batch has a row that the data set has not", {"yours": batch})
     if len(set(rows.tolist())) < len(rows):
-        return Broken("an image is twice in a batch", {"yours": batch}, "drawn with replacement?")
+        clue = "drawn with replacement? Or left over in one pile, and dealt again from the next?"
+        return Broken("an image is twice in a batch", {"yours": batch}, clue)
     by_class = labels[rows].reshape(P, K)
     if (by_class != by_class[:, :1]).any():
         return Broken(f"a batch must go class by class, {K} images of each", {"yours": batch, "classes": labels[rows]})

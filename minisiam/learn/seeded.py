@@ -33,7 +33,6 @@ GRADIENT = {
     "wrong sign": make.wrong_sign,
     "twice": make.twice,
     "half": make.half,
-    "float64 leak": make.float64_leak,
     "input modified": make.input_modified,
 }
 MEAN = {"a sum for a mean": make.sum_for_mean}
@@ -46,7 +45,6 @@ OF: dict[str, dict[str, Callable[[Op], Op]]] = {
         "twice": make.value_of(make.result(lambda both: (2 * both[0], None))),
         "half": make.value_of(make.result(lambda both: (both[0] / 2, None))),
         "wrong axis": make.value_of(make.wrong_axis),
-        "float64 leak": make.value_of(make.result(lambda both: (both[0].astype(np.float64), None))),
         "input modified": make.spoiled,
     },
     "squared-distance-gradient": GRADIENT | SECOND | AXIS,
@@ -59,7 +57,6 @@ OF: dict[str, dict[str, Callable[[Op], Op]]] = {
         "wrong sign": lambda _: make.siamese_with(lambda dW: -dW),
         "twice": lambda _: make.siamese_with(lambda dW: 2 * dW),
         "half": lambda _: make.siamese_with(lambda dW: dW / 2),
-        "float64 leak": lambda _: make.siamese_with(lambda dW: dW.astype(np.float64)),
         "transposed": lambda _: make.siamese_with(lambda dW: dW.T),
     },
     "dense": GRADIENT | {"transposed": make.transposed, "the bias forgotten": make.no_bias},
@@ -93,7 +90,6 @@ OF: dict[str, dict[str, Callable[[Op], Op]]] = {
         "wrong axis": lambda op: lambda x: tuple(part.T for part in op(x.T.copy())),
         "wrong sign": make.result(lambda both: (both[0], -both[1])),
         "slope not divided": make.result(lambda both: (both[0], both[1] * np.exp(both[0])[:, None])),
-        "float64 leak": make.result(lambda both: (both[0], both[1].astype(np.float64))),
     },
     "softmax-cross-entropy": GRADIENT | MEAN,
     "convolution": GRADIENT | {

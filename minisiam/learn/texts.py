@@ -124,7 +124,8 @@ daᵢ = Σⱼ dDᵢⱼ (aᵢ − bⱼ) / Dᵢⱼ and dbⱼ = −Σᵢ of the sam
 u = a[:, None] - b
 """,
     "all-pairs": """
-Each pair once, with the smaller number first, and whether the two are of one class.
+Return Pairs(rows, columns, same): each pair once, with the smaller number first, and whether the two are of one
+class. A batch may have any size.
 D is not read here; the miners of the next exercises read it.
 
 The pairs i < j are the entries above the diagonal of an n × n matrix.
@@ -134,7 +135,8 @@ np.triu_indices(n, k=1) gives the places above the diagonal; k = 0 would take th
 i, j = np.triu_indices(len(labels), k=1)
 """,
     "batch-hard": """
-One triplet an anchor. A row of D is an anchor's; the anchor itself is no positive; of equals the first counts.
+Return Triplets(anchor, positive, negative), one an anchor. A row of D is an anchor's; the anchor itself is no
+positive; of equals the first counts.
 
 Two masks from the labels: who is a positive of whom, who is a negative. Then a maximum and a minimum a row.
 
@@ -143,7 +145,8 @@ argmax of np.where(positive, D, -np.inf) is the farthest positive; argmin with n
 positive = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
 """,
     "semi-hard": """
-For every ordered positive pair (a, p) one negative at most: farther than p, but not by more than the margin.
+Return Triplets(anchor, positive, negative). For every ordered positive pair (a, p) one negative at most: farther
+than p, but not by more than the margin.
 
 Hide every negative that is not farther than the positive, take the nearest of the rest, and look at the margin.
 
@@ -163,7 +166,8 @@ log Σ e^xⱼ = t + log Σ e^(xⱼ − t) for every t. With t the largest entry 
 top = x.max(axis=1)
 """,
     "softmax-cross-entropy": """
-Every distance is a logit, −D / temperature: the nearest candidate is the most probable.
+Every distance is a logit, −D / temperature: the nearest candidate is the most probable. There is no margin here.
+Let it not overflow: a distance of 10000 is possible.
 
 The loss of a row is log Σⱼ e^xⱼ − x_target: the last exercise, minus one entry.
 
@@ -172,7 +176,7 @@ The loss of a row is log Σⱼ e^xⱼ − x_target: the last exercise, minus one
 x = D / -temperature
 """,
     "convolution": """
-Windows inside the image only, one step at a time: (n, h, w, c) gives (n, h − k + 1, w − k + 1, o).
+Windows inside the image only, one step at a time, so s = 1: (n, h, w, c) gives (n, h − k + 1, w − k + 1, o).
 
 Two loops, over the k × k places of the kernel, are enough: each place is a dense layer on a shifted image.
 
@@ -234,7 +238,7 @@ The hardest triplets of an untrained network pull all images together: nearer is
 A semi-hard negative is farther than the positive, so a collapsed batch has none, and no force that holds it
 there.
 
-return {"miner": "semi-hard", "margin": 0.2, "learning_rate": 0.03, ...}
+return {"miner": "semi-hard", "margin": 0.2, "learning_rate": 0.003, ...}  # smaller steps as well
 """,
     "find-the-bug": """
 Five gradients of this library, each with a mistake: `from minisiam.learn.bugs import WRONG`, and

@@ -163,7 +163,7 @@ def _next(words: argparse.Namespace) -> str:
     left = [exercise for exercise in EXERCISES if not states[exercise.name].passed]
     if not left:
         return "That was the last one. Every exercise is done."
-    return f"Next: {left[0]}, {left[0].title}: minisiam learn"
+    return f"Next: {left[0]}, {left[0].title} (lesson {left[0].lesson}): minisiam learn"
 
 
 def show_list(words: argparse.Namespace) -> int:
