@@ -171,7 +171,7 @@ def agreed(folder: Path, asked: dict[str, Any]) -> Settings:
     other = {name: value for name, value in asked.items() if name != "minutes" and getattr(settings, name) != value}
     if other:
         told = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in other.items())
-        has = ", ".join(f"{getattr(settings, name) or 'none'}" for name in other)
+        has = ", ".join(str(getattr(settings, name)) or "none" for name in other)
         raise ValueError(
             f"{folder} cannot go on with {told}, since it was begun with {has}: leave that out, or train a new run; "
             "--minutes alone may change"

@@ -141,7 +141,7 @@ def without_time(folder):
 
 
 def test_a_run_is_the_run_of_minisiam_train(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "examine", lambda run, data: {})
+    monkeypatch.setattr(report, "examine", lambda run, data, *_: {})
     settings = Settings(loss="cosface", steps=5, seed=3, minutes=60.0)
     trained = runs.train(settings, small, tmp_path / "run", quiet)
     method = methods.build(trained.settings)

@@ -25,7 +25,8 @@ def test_every_op_is_marked():
 
 def test_every_formula_has_its_op():
     names = {p.values[0].__name__ for p in OPS}
-    assert {n for n, f in vars(reference).items() if hasattr(f, "cases")} == names
+    parts = {"log_sum_exp"}  # of several losses: `minisiam learn` asks for it
+    assert {n for n, f in vars(reference).items() if hasattr(f, "cases")} == names | parts
 
 
 def test_definitions_are_written_in_autograd_numpy():
