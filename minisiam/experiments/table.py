@@ -212,7 +212,16 @@ EXPERIMENTS: dict[str, Experiment] = {
         "A map of fours and nines, learnt from which images are near in pixels",
         HADSELL,
         "mnist-4-9:FOLDER",
-        MAPPED | {"network": "batch", "similar": "neighbours", "batch": 256, "steps": 3000},
+        MAPPED
+        | {
+            "network": "batch",
+            "encoder": "bielski",
+            "similar": "neighbours",
+            "margin": 3.0,
+            "batch": 512,
+            "steps": 1500,
+            "minutes": 10,
+        },
         (Claim("unseen digits, by five neighbours in the map", "a figure", "found.neighbours", least=0.97),),
         drlim.digits,
         drlim.digit_figures,
