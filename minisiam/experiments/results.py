@@ -25,7 +25,8 @@ NOTES = (
     "of the background set that were left out of the training, by the official protocol: twenty letters of one",
     "alphabet, shown by one drawer and asked by another. `minisiam evaluate RUN --data omniglot-runs:all_runs.zip`",
     "asks the official questions. Runs that were stopped before their steps were made, or that differ from their",
-    "preset, are listed below and count above for nothing.",
+    "preset, are listed below and count above for nothing. *Cores* is how many were at work, on the average: where",
+    "they are fewer than the machine has, something else was running, and minutes say less than steps.",
 )
 
 
