@@ -43,6 +43,6 @@ def alphabet_errors(errors: Mapping[str, Mapping[str, float]], title: str) -> Fi
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", alpha=0.25)
     axes.invert_yaxis()
-    axes.legend(frameon=False, loc="upper right")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     plain(axes)
     return figure
