@@ -11,7 +11,7 @@ demo: .venv/demo.stamp  ## train a network on the built-in pen glyphs (about a m
 	$(BIN)/minisiam train
 
 test: .venv/test.stamp  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: .venv/test.stamp  ## style, format and types
 	$(BIN)/ruff check .

@@ -194,7 +194,14 @@ class Terminal:
         environment = os.environ | {"PYTHONPATH": str(isolation.PACKAGES)}
         command = [sys.executable, "-m", "minisiam", "learn", *arguments]
         self.process = subprocess.Popen(
-            command, stdin=other, stdout=other, stderr=other, cwd=folder, env=environment, start_new_session=True
+            command,
+            stdin=other,
+            stdout=other,
+            stderr=other,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
         )
         os.close(other)
         self.said = ""
