@@ -144,7 +144,7 @@ def _rows(name: str, runs: Sequence[Result]) -> list[tuple[str, ...]]:
         ours += _over_alphabets([look(run.report, f"{claim.found}_interval") for run in mine])
         rows.append(
             (
-                f"`{name}`" + f", {learnt}" * (len(several) > 1),
+                f"`{name}` ({EXPERIMENTS[name].paper})" + f", {learnt}" * (len(several) > 1),
                 claim.what,
                 claim.published,
                 ours,
