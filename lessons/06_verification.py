@@ -60,9 +60,8 @@ assert ms.losses.cross_entropy(sure, wrong)[0] == 40
 # %% [markdown]
 # ## Training
 #
-# Three sets of alphabets: fourteen to train on, seven to choose a threshold with, ten to be judged by. The images are
-# centred and blurred, as in lesson 01. Different pairs are drawn within one alphabet, since these are the ones that
-# are asked about.
+# Three sets of alphabets: fourteen for training, seven to choose a threshold, ten for the test. The images are centred
+# and blurred, as in lesson 01. Different pairs are drawn within one alphabet, as in the test.
 #
 # One number deserves thought. The gradient that reaches the embedding is multiplied by $w$. With 64 features on the
 # unit sphere, $|z_{1j} - z_{2j}|$ is 0.08 on average, so with $w_j = \frac12$ the sum starts near
@@ -118,24 +117,33 @@ assert equal.rate < 0.15
 # %% [markdown]
 # ## Choosing a threshold
 #
-# $d = 0$ is not the threshold you want. It is where the two kinds are equally likely *when half of all pairs are the
-# same*, as in training, and in most uses they are not. If one pair in twenty is the same, Bayes' rule adds the
-# logarithm of the odds, $\log \frac{1}{19} = -2.9$, to every logit, and the threshold for "more likely than not" moves
-# from 0 to $-2.9$. And it knows nothing of what your errors cost. Say instead how many different pairs you are ready
-# to accept, 1 % for instance, and take the largest threshold that keeps to it.
+# $d = 0$ is not the threshold you want, for three reasons.
 #
-# Take it on alphabets that are neither trained on nor judged by. A threshold chosen on the test set keeps its promise
-# by construction; one that was chosen elsewhere shows what the promise is worth. Here it lets in about twice what it
-# promised: other alphabets are other alphabets.
+# 1. It is where the two kinds are equally likely if the model is *calibrated*, that is, if of the pairs with
+#    $p(\text{same}) = q$ a share $q$ is the same. Training aims at that on the training alphabets, and nothing ensures
+#    it on others. Here the held-out pairs with $|d| < \tfrac12$ are the same letter in about 70 % of cases, and the
+#    equal error rate lies above 0.
+# 2. Even a calibrated model is calibrated for half of all pairs being the same, as in training. If one pair in twenty
+#    is the same, Bayes' rule adds the logarithm of the odds, $\log \frac{1}{19} = -2.9$, to every logit, and the
+#    threshold for "more likely than not" moves from 0 to $-2.9$.
+# 3. It does not depend on what your errors cost.
+#
+# Say instead how many different pairs you are ready to accept, 1 % for instance, and take the largest threshold that
+# keeps to it. Take it on alphabets that are used neither for training nor for the test. A threshold chosen on the test
+# set keeps its promise by construction; one that was chosen elsewhere shows what the promise is worth. Here it accepts
+# more than it promised: the test has other alphabets.
 
 # %%
+undecided = same[np.abs(d) < 0.5]
+print(f"{100 * undecided.mean():.0f} % of {len(undecided)} held-out pairs with |d| < 0.5 are the same letter, not about 50 %")
+assert undecided.mean() - 0.5 > 4 * np.sqrt(0.25 / len(undecided))  # four standard errors
+assert equal.threshold > 0.1
+
 tau = ms.evaluate.threshold_at(*distances_of(validation, seed=2), false_accept=0.01)
 false_accept, true_accept = (d[~same] <= tau).mean(), (d[same] <= tau).mean()
-print(
-    f"different pairs accepted: promised 1.0 %, got {100 * false_accept:.1f} %; same pairs: {100 * true_accept:.0f} %"
-)
+print(f"different pairs accepted: promised 1.0 %, got {false_accept:.1%}; same pairs: {true_accept:.0%}")
 assert tau < 0
-assert 0.005 < false_accept < 0.04
+assert 0.01 < false_accept < 0.04
 assert (d[~same] <= ms.evaluate.threshold_at(d, same, 0.01)).mean() <= 0.01  # on its own data it holds
 
 show(
@@ -161,17 +169,27 @@ def score(x, distance):
     return ms.evaluate.few_shot(x, test.labels, np.random.default_rng(3), distance, **questions)
 
 
-learned = score(z, lambda a, b: ms.pairwise.weighted_l1(a, b, w, bias))
-unlearned = score(soft, ms.pairwise.l2)
+learned, unlearned = score(z, lambda a, b: ms.pairwise.weighted_l1(a, b, w, bias)), score(soft, ms.pairwise.l2)
 print("20-way one-shot: verifier", learned, " the same images as pixels", unlearned)
 assert learned.accuracy > unlearned.accuracy + 0.02  # on the same questions
 
 # %% [markdown]
-# The threshold is for another question: "is it any of these?" There a small rate adds up. With nineteen wrong letters
-# on the table, each accepted once in a hundred times, a wrong one slips through with probability
-# $1 - 0.99^{19} = 17\,\%$.
+# The threshold is for another question: "is it any of these?" There a small rate adds up. Of nineteen wrong letters,
+# each accepted with probability $\alpha$, at least one is accepted with probability at most $19 \alpha$: 19 % for
+# $\alpha = 1\,\%$. That bound holds whatever the events have in common. If they were independent it would be
+# $1 - (1 - \alpha)^{19}$, 17 %; but the nineteen share one query, so one bad drawing may be accepted several times, and
+# the count below is lower than that.
 
 # %%
+drawn = ms.samplers.episode_indices(test.labels, np.random.default_rng(4), groups=test.groups, drawers=test.drawers)
+accepted = []
+for episode in islice(drawn, 200):
+    D, _ = ms.pairwise.weighted_l1(z[episode.query], z[episode.support], w, bias)  # (20, 20)
+    accepted.append((D <= tau) & (test.labels[episode.query][:, None] != test.labels[episode.support]))
+each, any_of_them = np.sum(accepted) / (4000 * 19), np.any(accepted, axis=2).mean()
+bound, independent = 19 * each, 1 - (1 - each) ** 19
+print(f"wrong letter {each:.1%}; any of 19: {any_of_them:.0%}, independent {independent:.0%}, bound {bound:.0%}")
+assert any_of_them < independent < bound
 assert round(100 * (1 - 0.99**19)) == 17
 
 # %% [markdown]

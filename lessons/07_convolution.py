@@ -19,8 +19,8 @@ from minisiam.ops.convolution import as_matrix, windows
 # %% [markdown]
 # ## What a dense layer does not know
 #
-# Permute the pixels of every image in the same way, and a dense layer learns exactly as well as before. It does not
-# know that pixels have neighbours. A convolution looks at small windows, at all of them with the same weights:
+# Permute the pixels of every image in the same way, and the rows of its weights likewise, and a dense layer computes
+# what it did before: it does not know that pixels have neighbours. A convolution looks at small windows, at all of them with the same weights:
 #
 # $$z[p] = \sum_{q} x[p + q]\, W[q] + b,$$
 #
@@ -29,6 +29,10 @@ from minisiam.ops.convolution import as_matrix, windows
 # above.) Shapes: $x$ is (images, height, width, channels), $W$ is $(k, k, \text{channels}, \text{outputs})$.
 
 # %%
+order = np.random.default_rng(0).permutation(784)
+x, W = np.random.default_rng(1).normal(size=(2, 784)), np.random.default_rng(2).normal(size=(784, 3))
+assert np.allclose(x[:, order] @ W[order], x @ W)
+
 x = np.arange(16.0).reshape(1, 4, 4, 1)
 W = np.array([[1.0, 0.0], [0.0, -1.0]]).reshape(2, 2, 1, 1)  # each pixel minus its neighbour below to the right
 z, _ = ops.conv2d(x, W, np.zeros(1))
@@ -147,9 +151,11 @@ assert np.allclose(moved[:, :, 2:-1], z[:, :, 1:-2])
 # %% [markdown]
 # ## Max pooling
 #
-# The largest number of a block is a choice of one of four, and the gradient goes where the choice fell. At a tie
-# PyTorch and this library choose the first in reading order. Only one may be chosen: if all four of a tie got the
-# whole gradient, a flat image would get it four times.
+# The largest number of a block is a choice of one of four, and the gradient goes where the choice fell. At a tie any
+# weights $w \ge 0$ with the sum 1 give a subgradient, since $\max_k (x_k + h_k) \ge \sum_k w_k (x_k + h_k)
+# = \max_k x_k + w \cdot h$. The one of least norm would be $\tfrac14$ each at a tie of four; PyTorch and this library
+# give everything to the first in reading order, which is a convention and needs no division. What is wrong is the sum
+# 4: if all four of a tie got the whole gradient, a flat image would get it four times.
 
 # %%
 block = np.array([[3.0, 1.0], [3.0, 2.0]]).reshape(1, 2, 2, 1)
@@ -157,14 +163,19 @@ y, pull_y = ops.max_pool(block)
 assert y.item() == 3
 assert np.array_equal(pull_y(np.ones_like(y))[0][0, ..., 0], [[1, 0], [0, 0]])
 
+h, w = rng.normal(size=(1000, 4)), rng.dirichlet(np.ones(4), size=1000)  # steps from a tie of four; weights with sum 1
+assert (h.max(axis=1) >= (w * h).sum(axis=1)).all()
+assert (np.linalg.norm(w, axis=1) >= np.linalg.norm(np.full(4, 0.25))).all()
+assert (h.max(axis=1) < h.sum(axis=1)).any()  # four times the gradient is no subgradient
+
 # %% [markdown]
 # ## Why the channels come last
 #
-# The matrix $X$ has to be copied together from windows. With (images, height, width, channels), the $k$ pixels of a
+# The matrix $X$ is assembled from copied windows. With (images, height, width, channels), the $k$ pixels of a
 # window's row and all of their channels lie side by side in memory: a window is $k$ runs of $k \cdot c$ numbers. With
 # (images, channels, height, width) it is $k \cdot c$ runs of only $k$ numbers. And the product $XW$ has one row a
-# place and one column an output: it *is* an image with channels last, ready for the next layer, where the other order
-# needs one more copy.
+# place and one column an output: it *is* an image with channels last, ready for the next layer. (For channels first one
+# writes windows as columns and multiplies from the left, $W^\top X^\top$, once for each image.)
 
 # %%
 last = rng.normal(size=(16, 28, 28, 64)).astype(np.float32)  # four bytes a number

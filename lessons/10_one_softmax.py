@@ -44,7 +44,6 @@ value, pull = softmax_cross_entropy(d, np.array([0]), temperature=1.0)
 (dd,) = pull(1.0)
 assert np.isclose(value, -np.log(p[0, 0]))
 assert np.allclose(dd, [[1, 0, 0]] - p)
-assert np.isclose(dd.sum(), 0)
 assert np.isclose(softmax_cross_entropy(1000 * d, np.array([1]))[0], 500)  # 1500 − 1000, the nearest
 
 # %% [markdown]
@@ -64,7 +63,7 @@ own = np.arange(4)
 asked = {}  # name: distances with inf where a candidate is left out, right columns
 
 # %% [markdown]
-# **N-pair** (Sohn 2016, eq. 7). One anchor a class in the rows, their partners in the columns: the right ones are on
+# **N-pair** (Sohn 2016). One anchor a class in the rows, their partners in the columns: the right ones are on
 # the diagonal. The paper's similarity is the dot product, so $d = -z \cdot z'$ and $\tau = 1$.
 
 # %%
@@ -75,8 +74,7 @@ asked["N-pair, InfoNCE"] = N_pair, np.eye(4, dtype=bool)
 
 # %% [markdown]
 # **InfoNCE** (van den Oord, Li & Vinyals 2018; CLIP, Radford et al. 2021). The same square on another distance; CLIP
-# asks it both ways, first views among second views and second among first, and takes the mean. No labels are needed:
-# a partner is another view of the same thing.
+# takes the mean of rows and columns. No labels are needed: a partner is another view of the same thing.
 
 # %%
 square, _ = pairwise.cosine(z[first], z[second])
@@ -99,7 +97,8 @@ asked["NT-Xent"] = others, partner[:, None] == np.arange(8)
 # **SupCon** (Khosla et al. 2020, eq. 2). With labels an image has several right columns. Ask for each of them in turn,
 # with all other images in the columns, and take the mean: $\frac{1}{|P|} \sum_{p \in P} -\log p_p$.
 #
-# **NCA** (Goldberger et al. 2005) has the same columns and adds the right probabilities *before* the logarithm:
+# **NCA** (Goldberger et al. 2005) has the same columns and adds the right probabilities first. The paper maximises
+# their sum $\sum_{p \in P} p_p$, and names as a second objective the sum of its logarithms, which is the one here:
 # $-\log \sum_{p \in P} p_p$. One near positive satisfies it, so a class may stay in several clusters; SupCon wants all
 # of them near. The logarithm is concave, so by Jensen's inequality NCA $\le$ SupCon $- \log |P|$.
 
@@ -120,7 +119,7 @@ asked["SupCon, NCA"] = others, (labels[:, None] == labels) & ~np.eye(12, dtype=b
 # %% [markdown]
 # **Proxies.** A learned point for each class in the columns: normalised softmax, proxy-NCA++, CosFace with a margin
 # added to the right distance. Proxy-NCA as printed (Movshovitz-Attias et al. 2017, eq. 4) leaves the right proxy out of
-# the denominator, so its value may be negative.
+# the denominator, so its value may be negative: a right proxy at 0 and one other at 5 give $\log e^{-5} = -5$.
 
 # %%
 W, _ = ops.normalize(rng.normal(size=(4, 6)))  # (4, 6), parameters like any other
@@ -128,42 +127,46 @@ to_proxies, _ = pairwise.cosine(z, W)  # (12, 4)
 value, _ = softmax_cross_entropy(to_proxies, labels, tau)
 printed, _ = softmax_cross_entropy(to_proxies, labels, tau, others_only=True)
 assert printed < value  # a smaller sum under the logarithm
+assert np.isclose(softmax_cross_entropy(np.array([[0.0, 5.0]]), np.array([0]), others_only=True)[0], -5)
 asked["proxies"] = to_proxies, labels[:, None] == own
 
 # %% [markdown]
 # **Prototypical networks** (Snell, Swersky & Zemel 2017, eq. 2). The means of a few support images in the columns, here
-# of two a class; the third is the query. The distance is the squared L2 one. With one support image a class this is
-# the square above again: N-pair and prototypes meet.
+# of two a class; the third is the query. The distance is the squared L2 one, which on the sphere is twice the cosine
+# distance. So with one support image a class this is the square of InfoNCE again, with $2\tau$ for $\tau$.
 
 # %%
 means = np.stack([z[[3 * c, 3 * c + 1]].mean(axis=0) for c in own])  # (4, 6)
 to_means, _ = pairwise.squared_l2(z[2::3], means)
-value, pull = softmax_cross_entropy(to_means, own)
-assert 0 < value < np.log(4)  # better than guessing
+assert softmax_cross_entropy(to_means, own)[0] < np.log(4)  # better than guessing
+one_shot, _ = pairwise.squared_l2(z[first], z[second])
+assert np.isclose(softmax_cross_entropy(one_shot, own, 2 * tau)[0], softmax_cross_entropy(square, own, tau)[0])
 asked["prototypes"] = to_means, np.eye(4, dtype=bool)
 
 # %% [markdown]
-# So there is one number to know for all of them: with $m$ candidates equally far, $\ell = \log m$. A collapsed network
-# gives $\log 4$ in the squares and $\log 11$ for SupCon here.
+# A collapsed network makes all candidates equally far, and then each value is a count. One right column among $m$:
+# $\ell = \log m$, so $\log 4$ in the squares, and $\log 11$ for SupCon, which asks for one right column at a time. NCA
+# adds up the $|P|$ right ones, $\log (m / |P|) = \log \tfrac{11}{2}$ here. Proxy-NCA as printed counts the others only:
+# $\log (m - 1) = \log 3$.
 
 # %%
 for D0, mask in asked.values():
-    equal = np.where(np.isfinite(D0), 0.7, np.inf)
-    value, _ = softmax_cross_entropy(equal, mask.argmax(axis=1), tau)
+    value, _ = softmax_cross_entropy(np.where(np.isfinite(D0), 0.7, np.inf), mask.argmax(axis=1), tau)
     assert np.isclose(value, np.log(np.isfinite(D0[0]).sum()))
+equal = np.full((12, 12), 0.7)
+assert np.isclose(losses.supcon(equal, labels, tau)[0], np.log(11))
+assert np.isclose(losses.nca(equal, labels, tau)[0], np.log(11 / 2))
+assert np.isclose(softmax_cross_entropy(equal[:, :4], labels, tau, others_only=True)[0], np.log(3))
 
 figure = Figure(figsize=(10, 2.9), layout="constrained")
-rows_of = ["anchors", "views", "images", "images", "queries"]
-columns_of = ["their partners", "the same views", "the same images", "learned points", "class means"]
-for axes, (name, (D0, mask)), rows, columns in zip(
-    figure.subplots(1, 5), asked.items(), rows_of, columns_of, strict=True
-):
+rows = ["anchors", "views", "images", "images", "queries"]
+columns = ["their partners", "the same views", "the same images", "learned points", "class means"]
+for number, (axes, (name, (D0, mask))) in enumerate(zip(figure.subplots(1, 5), asked.items(), strict=True)):
     axes.imshow(np.where(np.isfinite(D0), D0, np.nan), cmap="Greys_r", aspect="auto")
     for r, c in np.argwhere(mask):
         axes.add_patch(Rectangle((c - 0.5, r - 0.5), 1, 1, fill=False, edgecolor=plots.style.COLOURS[2], linewidth=2))
-    for r, c in np.argwhere(np.isinf(D0)):
-        axes.plot(c, r, "x", color="black", markersize=5)
-    axes.set(title=name, xlabel=columns, ylabel=rows, xticks=[], yticks=[])
+    axes.plot(*np.argwhere(np.isinf(D0)).T[::-1], "x", color="black", markersize=5)
+    axes.set(title=name, xlabel=columns[number], ylabel=rows[number], xticks=[], yticks=[])
 figure.supxlabel("dark: near    orange: the right ones    ×: left out", fontsize="medium")
 show(figure, "10_columns")
 
@@ -174,8 +177,10 @@ show(figure, "10_columns")
 #
 # $$\tau \ell = d_y + \tau \log \sum_k e^{-d_k/\tau} \;\to\; d_y - \min_k d_k = \max(0,\; d_y - \min_{k \ne y} d_k):$$
 #
-# the batch-hard triplet without a margin (lesson 08). A high temperature pushes everybody alike. Between, $\tau$ is
-# how far behind the nearest a rival may be and still be heard: at a distance $\tau$ behind it, by $e^{-1} = 0.37$.
+# the triplet of $y$ and the nearest negative, without a margin. If each anchor has one positive, as in NT-Xent, that is
+# batch-hard (lesson 08). If it has several, SupCon tends to the mean over them, and the other positives stand among the
+# rivals; batch-hard takes the farthest positive. A high temperature pushes all rivals alike. Between, $\tau$ is how far
+# behind the nearest a rival may be and still count: at a distance $\tau$ behind it, by $e^{-1} = 0.37$.
 
 # %%
 hard = miners.batch_hard(D[np.ix_(views, views)], labels[views])
@@ -184,6 +189,11 @@ for tau in (1.0, 0.1, 0.01, 0.001):
     values, _ = losses.nt_xent(D[np.ix_(views, views)], labels[views], tau, reduction="none")
     print(f"τ = {tau:<6} τ ℓ = {np.round(tau * values, 3)}")
 assert np.allclose(tau * values, np.maximum(0, near - far), atol=3 * tau)
+
+near, far = (D[entries] for entries in miners.batch_hard(D, labels).entries)  # two positives for each anchor
+limit = D[i, j].reshape(12, 2).mean(axis=1) - others.min(axis=1)
+assert np.allclose(tau * losses.supcon(D, labels, tau, reduction="none")[0], limit, atol=3 * tau)
+assert not np.allclose(limit, np.maximum(0, near - far), atol=0.01)  # not batch-hard
 
 # %% [markdown]
 # ## Your turn

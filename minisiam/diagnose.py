@@ -25,16 +25,16 @@ FAINT = 0.05  # a difference of distances that a softmax notices: the lowest tem
 FEWEST = 5  # classes in a question: of fewer, chance alone often gives most answers to one
 
 _SAME_POINT = "all images have the same embedding and the gradient there is 0, so more steps do not help"
+_OTHERS = (  # a smaller rate comes last: where a loss falls as the embedding shrinks, it only delays the collapse
+    "train again with triplets that are less hard (--miner semi-hard-facenet) or, on a batch, with --loss supcon; "
+    "a smaller --learning-rate helps only if the steps were too large"
+)
 SENTENCES = {
-    "loss-is-margin": f"the loss is the margin and all distances are equal: {_SAME_POINT}; train anew with a smaller "
-    "--learning-rate, with triplets that are less hard (--miner semi-hard-facenet), or with --loss supcon",
-    "loss-is-ln-2": f"the loss is ln 2 = 0.693 and all distances are equal: {_SAME_POINT}; train anew with a smaller "
-    "--learning-rate or, if the hardest triplets are mined, with others (--miner semi-hard-facenet)",
-    "loss-is-half": f"the loss is ½ and all distances are equal: {_SAME_POINT}; train anew with a smaller "
-    "--learning-rate or, if the hardest triplets are mined, with others (--miner semi-hard-facenet)",
+    "loss-is-margin": f"the loss is the margin and all distances are equal: {_SAME_POINT}; {_OTHERS}",
+    "loss-is-ln-2": f"the loss is ln 2 = 0.693 and all distances are equal: {_SAME_POINT}; {_OTHERS}",
+    "loss-is-half": f"the loss is ½ and all distances are equal: {_SAME_POINT}; {_OTHERS}",
     "equal-distances": "all distances are equal, so the embedding tells no image from another: "
-    "train anew with a smaller --learning-rate or another --loss such as supcon, and see whether the images "
-    "differ at all",
+    f"see whether the images differ at all; if they do, {_OTHERS}",
     "no-active-triplets": "no triplet is active, so there is no gradient, and yet unseen classes are told apart "
     "poorly: use harder triplets (--network batch --miner batch-hard), a larger --margin or --augment affine, and see "
     "that the labels fit the images",

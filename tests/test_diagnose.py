@@ -1,6 +1,7 @@
 """Each trouble is caused, with the library itself, and named; a healthy training has none from its first step on."""
 
 import json
+import re
 from dataclasses import replace
 from itertools import islice
 
@@ -57,14 +58,14 @@ def pairs_of(params, data, distance=pairwise.l2, encoder=None):
     return D[rows, columns], same
 
 
-@pytest.mark.parametrize(
-    ("loss", "kind", "margin", "name"),
-    [
-        (losses.triplet_hinge, "hinge", 1.0, "loss-is-margin"),
-        (losses.triplet_soft_margin, "soft-margin", None, "loss-is-ln-2"),
-        (losses.triplet_ratio, "ratio", None, "loss-is-half"),
-    ],
-)
+COLLAPSES = [
+    (losses.triplet_hinge, "hinge", 1.0, "loss-is-margin"),
+    (losses.triplet_soft_margin, "soft-margin", None, "loss-is-ln-2"),
+    (losses.triplet_ratio, "ratio", None, "loss-is-half"),
+]
+
+
+@pytest.mark.parametrize(("loss", "kind", "margin", "name"), COLLAPSES)
 def test_the_hardest_triplets_and_large_steps_collapse_a_network(glyphs, rng, loss, kind, margin, name):
     many = glyphs.where(glyphs.labels < 128)
     network = networks.batch(encoders.mlp(64, 16), pairwise.l2, losses.over(loss, miners.batch_hard))
@@ -73,6 +74,26 @@ def test_the_hardest_triplets_and_large_steps_collapse_a_network(glyphs, rng, lo
     assert diagnose.trouble(*pairs_of(start, many), loss=first, kind=kind, margin=margin) == []
     assert diagnose.trouble(*pairs_of(end, many), loss=last, kind=kind, margin=margin) == [name]
     assert diagnose.trouble(*pairs_of(end, many), loss=2 * last, kind=kind, margin=margin) == ["equal-distances"]
+
+
+@pytest.mark.parametrize("remedy", ["--miner semi-hard-facenet", "--loss supcon", "a smaller --learning-rate"])
+@pytest.mark.parametrize(("loss", "kind", "margin", "name"), COLLAPSES)
+def test_each_remedy_in_the_sentence_repairs_such_a_run(glyphs, rng, loss, kind, margin, name, remedy):
+    assert remedy in diagnose.SENTENCES[name]
+    many = glyphs.where(glyphs.labels < 128)
+    rate, distance, batch_loss = 0.01, pairwise.l2, losses.over(loss, miners.batch_hard)
+    if "miner" in remedy:
+        batch_loss = losses.over(loss, miners.semi_hard_facenet)
+    elif "supcon" in remedy:
+        kind, margin, distance, batch_loss = "supcon", None, pairwise.cosine, losses.supcon
+    else:
+        rate = 0.001
+    network = networks.batch(encoders.mlp(64, 16), distance, batch_loss)
+    batches = samplers.pk(many.images, many.labels, rng, classes=64, per_class=4)
+    _, (last, end) = trained(network, batches, 40, rate)
+    d, same = pairs_of(end, many, distance)
+    assert diagnose.trouble(d, same, loss=last, kind=kind, margin=margin) == []
+    assert d[same].mean() < 0.9 * d[~same].mean()
 
 
 def test_verification_of_blank_images_ends_at_ln_2(letters, rng):
@@ -172,6 +193,14 @@ def test_every_name_has_a_sentence_and_the_remedy_in_it():
         assert any(word in sentence for word in ("--", "samplers.", "same = True")), name
         assert ": " in sentence
         assert "." not in sentence[-1]
+
+
+def test_a_remedy_that_only_delays_a_collapse_is_not_the_first():
+    """Lesson 09 has a run that collapses at a tenth of its learning rate as well."""
+    for name in ("loss-is-margin", "loss-is-ln-2", "loss-is-half", "equal-distances"):
+        words = re.findall(r"--[a-z-]+", diagnose.SENTENCES[name])
+        assert words[0] == "--miner"
+        assert words[-1] == "--learning-rate"
 
 
 def test_a_collapsing_run_says_so_once_and_keeps_it(small, tmp_path):
