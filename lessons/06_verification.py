@@ -135,7 +135,7 @@ assert equal.rate < 0.15
 
 # %%
 undecided = same[np.abs(d) < 0.5]
-print(f"{100 * undecided.mean():.0f} % of {len(undecided)} held-out pairs with |d| < 0.5 are the same letter, not about 50 %")
+print(f"{undecided.mean():.0%} of {len(undecided)} held-out pairs with |d| < 0.5 are the same letter, not about 50 %")
 assert undecided.mean() - 0.5 > 4 * np.sqrt(0.25 / len(undecided))  # four standard errors
 assert equal.threshold > 0.1
 
@@ -190,7 +190,7 @@ each, any_of_them = np.sum(accepted) / (4000 * 19), np.any(accepted, axis=2).mea
 bound, independent = 19 * each, 1 - (1 - each) ** 19
 print(f"wrong letter {each:.1%}; any of 19: {any_of_them:.0%}, independent {independent:.0%}, bound {bound:.0%}")
 assert any_of_them < independent < bound
-assert round(100 * (1 - 0.99**19)) == 17
+assert np.isclose(1 - 0.99**19, 0.17, atol=0.005)
 
 # %% [markdown]
 # ## Your turn

@@ -20,7 +20,8 @@ from minisiam.ops.convolution import as_matrix, windows
 # ## What a dense layer does not know
 #
 # Permute the pixels of every image in the same way, and the rows of its weights likewise, and a dense layer computes
-# what it did before: it does not know that pixels have neighbours. A convolution looks at small windows, at all of them with the same weights:
+# what it did before: it does not know that pixels have neighbours. A convolution looks at small windows, at all of them
+# with the same weights:
 #
 # $$z[p] = \sum_{q} x[p + q]\, W[q] + b,$$
 #

@@ -8,24 +8,14 @@
 
 # %%
 from itertools import islice
+from math import comb
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from minisiam import (
-    datasets,
-    encoders,
-    evaluate,
-    losses,
-    networks,
-    optimizers,
-    pairwise,
-    plots,
-    retrieval,
-    samplers,
-    train,
-)
+from minisiam import datasets, encoders, evaluate, losses, networks, optimizers, pairwise, retrieval, samplers, train
 from minisiam.lesson import show
+from minisiam.plots import style
 
 seen, unseen = datasets.split(datasets.pen_glyphs(drawers=6, size=14))
 assert not set(seen.labels) & set(unseen.labels)
@@ -98,14 +88,24 @@ assert gain["trained letters"] > gain["unseen alphabets"] > 0.1  # not all that 
 #
 # If $n$ answers are independent and right with probability $p$, the count has the variance $n p (1-p)$, so the share
 # has the standard error $\sqrt{p(1-p)/n}$. Omniglot's official one-shot test has 400 questions. At 92 % that is 1.4
-# points, and the 95 % interval is $\pm 2.7$ points: two papers at 92.0 and 93.5 are one result.
+# points, and the 95 % interval is $\pm 2.7$ points.
+#
+# Are two papers at 92.0 and 93.5 % different, then? The intervals overlap, but both papers answered the *same* 400
+# questions, one with 32 errors and the other with 26. Only the questions on which they disagree count. If in each of
+# these either is as likely to be wrong, $b$ against $c \ge b$ errors have the two-sided probability
+# $2 \sum_{k \le b} \binom{b+c}{k} / 2^{b+c}$ (McNemar's exact test). If the 26 errors are among the 32, $b = 0$ and
+# $c = 6$: $p = 0.031$. If only 20 are common to both, 6 against 12: $p = 0.24$. Two percentages do not say which.
 #
 # The twenty questions of an episode share an alphabet and a hand and are not independent. So the episode is the unit:
-# `few_shot` returns the mean of $E$ episode scores $\pm 1.96\, s / \sqrt E$. Does that interval hold the truth in 95 of
-# 100 cases? Take 1,000 episodes for the truth, and many samples of 50.
+# `few_shot` returns the mean of $E$ episode scores $\pm 1.96\, s / \sqrt E$. Does that interval contain the true mean
+# in 95 of 100 cases? Take 1,000 episodes for the truth, and many samples of 50. All are drawn from *these* ten
+# alphabets: the interval holds for them, and other alphabets would vary more.
 
 # %%
 assert round(100 * np.sqrt(0.92 * 0.08 / 400), 1) == 1.4
+mcnemar = lambda b, c: 2 * sum(comb(b + c, k) for k in range(min(b, c) + 1)) / 2 ** (b + c)
+assert round(mcnemar(26 - 26, 32 - 26), 3) == 0.031
+assert round(mcnemar(26 - 20, 32 - 20), 2) == 0.24
 z = {"pixels": evaluate.pixels(unseen.images), "network": learnt(unseen.images)}
 drawn = samplers.episode_indices(unseen.labels, np.random.default_rng(2), 20, 1, 1, unseen.groups, unseen.drawers)
 scores = {name: [] for name in z}
@@ -115,14 +115,14 @@ for episode in islice(drawn, 1000):
 scores = {name: np.array(values) for name, values in scores.items()}  # (1000,) each
 intervals = [evaluate.mean_score(sample) for sample in rng.choice(scores["network"], size=(1000, 50))]
 covered = np.mean([score.low <= scores["network"].mean() <= score.high for score in intervals])
-print(f"an interval of 50 episodes holds the truth in {100 * covered:.0f} % of all cases")
+print(f"an interval of 50 episodes contains the mean of all 1,000 in {100 * covered:.0f} % of cases")
 assert 0.92 < covered < 0.97
 
 # %% [markdown]
-# Comparing two models, ask both *the same* questions. A hard alphabet is hard for both, so their scores rise and fall
+# Comparing two models, ask both *the same* questions. If hard questions are hard for both, their scores rise and fall
 # together, and $\operatorname{var}(x - y) = \operatorname{var} x + \operatorname{var} y - 2 \operatorname{cov}(x, y)$
-# is less than the sum. And an interval over episodes says how well *this* network is known. Another seed gives another
-# network: report several seeds (Musgrave, Belongie & Lim 2020 take ten), and choose margins and rates on validation
+# is less than the sum, as it is here. An interval over episodes says how well *this* network is known. Another seed
+# gives another network: report several seeds (Musgrave, Belongie & Lim 2020 take ten), and choose margins and rates on validation
 # classes, never on these.
 
 # %%
@@ -160,8 +160,8 @@ assert np.allclose(np.mean([of_query(q) for q in range(4)], axis=0), retrieval.s
 assert retrieval.scores(constant[::2], unseen.labels[::2]) == (0, 0, 0)
 
 # %% [markdown]
-# The same three embeddings under five rulers. The order of the two that know something does not change, but every
-# ruler has a scale of its own, so a number without its protocol means nothing. A published 96 % of *any letters* and a
+# The same three embeddings under five rulers. Here all five agree on the order, but every ruler has its own scale, so
+# a number without its protocol means nothing. A published 96 % of *any letters* and a
 # 92 % *within an alphabet* are not four points apart; they are not on one axis.
 
 # %%
@@ -182,12 +182,12 @@ for number, (name, embed) in enumerate(embeddings.items()):
     found = [s if isinstance(s, evaluate.Score) else evaluate.Score(s, s, s) for s in found]
     means[name], low, high = (100 * np.array(part) for part in zip(*found, strict=True))
     bars = means[name] - low, high - means[name]
-    style = {"color": plots.style.COLOURS[number], "marker": plots.style.MARKERS[number], "capsize": 3}
-    axes.errorbar(np.arange(5), means[name], bars, label=name, linestyle="none", **style)
+    look = {"color": style.COLOURS[number], "marker": style.MARKERS[number], "capsize": 3, "linestyle": "none"}
+    axes.errorbar(np.arange(5), means[name], bars, label=name, **look)
 axes.set(ylabel="score, %", ylim=(-3, 100), title="Three embeddings, five rulers: unseen alphabets")
 axes.set_xticks(np.arange(5), rulers)
 axes.legend(frameon=False)
-plots.style.plain(axes)
+style.plain(axes)
 show(figure, "11_rulers")
 assert (means["network"] > means["pixels"]).all()
 assert not means["a constant"].any()

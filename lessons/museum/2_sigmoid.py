@@ -57,7 +57,8 @@ same = labels[i] == labels[j]
 encoder = encoders.mlp(32, 2)
 left, right = (figure := Figure(figsize=(8, 2.8), layout="constrained")).subplots(1, 2, width_ratios=(3, 2))
 last, at_rest = {}, {}
-for name, distance, style in (("distance", distances.l2, "-"), ("sigmoid", bare, "--"), ("learned sigmoid", wrong, ":")):
+RUNS = ("distance", distances.l2, "-"), ("sigmoid", bare, "--"), ("learned sigmoid", wrong, ":")
+for name, distance, style in RUNS:
     rng = np.random.default_rng(1)
     network = networks.siamese(encoder, distance, losses.contrastive)
     batches = islice(samplers.pairs(points, labels, rng), 400)
@@ -84,7 +85,8 @@ assert at_rest["distance"] > 0.7 > 0 == at_rest["sigmoid"] == at_rest["learned s
 # ## The property that would have caught it
 #
 # *A thing is at distance 0 from itself, and there are things farther apart than the margin.* The learned sigmoid fails
-# both parts whatever its scale and bias are. It is a good model of a probability: give it the cross-entropy (lesson 06).
+# both parts, whatever its scale and bias are. It is a model of a probability: train it with the cross-entropy (lesson
+# 06).
 
 
 # %%
