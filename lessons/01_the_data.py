@@ -104,10 +104,10 @@ assert 0.60 < soft.accuracy < 0.66
 #
 # $$\|x - y\|^2 = \|x\|^2 + \|y\|^2 - 2\, x \cdot y = 2 (1 - x \cdot y).$$
 #
-# The overlap $x \cdot y$ is all that pixels can see. One letter by two drawers overlaps by 0.57 on average, two
+# The overlap $x \cdot y$ is all that this distance measures. One letter by two drawers overlaps by 0.57 on average, two
 # neighbours in an alphabet by one drawer by 0.38. Now move a drawing sideways, without changing a stroke. After three
-# pixels it overlaps with itself less than with its neighbour in the alphabet. Blurring makes lines wider, so that near
-# misses count; it is a first invariance, and was not learnt.
+# pixels it overlaps with itself, on average, less than with its neighbour in the alphabet. Blurring makes lines wider,
+# so that near misses count; it is a first invariance, and was not learnt.
 
 # %%
 x = centred / np.linalg.norm(centred, axis=(1, 2), keepdims=True)  # image 20·letter + drawer
@@ -128,9 +128,9 @@ assert blurred_shifted[3] > 0.6
 # %% [markdown]
 # ## Two rulers that look alike
 #
-# Twenty letters of *one* alphabet resemble each other. Twenty letters of any alphabets do not, and asking for those is
-# an easier examination. The same pixels then score higher without having learnt anything. So a number without its
-# protocol means nothing, and two protocols are never compared.
+# Twenty letters of *one* alphabet resemble each other more than twenty letters of any alphabets, and asking for the
+# latter is an easier test. The same pixels then score higher without any training. So a number without its protocol
+# means nothing, and numbers of two protocols must not be compared.
 
 # %%
 anywhere = evaluate.few_shot(evaluate.pixels(test.images), test.labels, np.random.default_rng(1), drawers=test.drawers)

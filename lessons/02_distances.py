@@ -97,8 +97,8 @@ show(plots.distance_fields(fields), "02_balls")
 #
 # $$d_{\text{squared}} = 2\, d_{\cos}, \qquad d_{\text{L2}} = \sqrt{2\, d_{\cos}} = 2 \sin(\theta / 2).$$
 #
-# Each is an increasing function of the others. They order the neighbours of any query in the same way, and no nearest
-# neighbour evaluation can tell them apart.
+# Each is an increasing function of the others. Up to rounding (lesson 12), they order the neighbours of any query in
+# the same way, and a nearest-neighbour evaluation gives the same result for all three.
 
 # %%
 y, _ = ops.normalize(a)
@@ -170,8 +170,9 @@ assert np.allclose(growth, 1)
 # ## Which one?
 #
 # Distances with a unit, L2 and L1, need a margin in that unit (lessons 04 and 05). On the unit sphere L2 lies between
-# 0 and 2 whatever the network, so margins carry over from one to the next. When in doubt, take L2: it is the one that
-# still pushes where points have come too near.
+# 0 and 2 whatever the network, so margins carry over from one to the next. For a loss with a margin, L2 and L1 are a
+# good first choice: their slope does not vanish where points have come near. A softmax over many candidates (lesson 10)
+# gives each its own weight, and the default of `minisiam train` is a softmax on the cosine distance.
 
 # %% [markdown]
 # ## Your turn

@@ -168,12 +168,17 @@ assert max(np.abs(leaf).max() for leaf in tree.leaves(dtheta)) > 0.01
 # ## One entry that is zero for good
 #
 # Add a constant to the bias of the last layer. Both embeddings move by it, their difference does not, and the loss
-# does not either. So the gradient of that bias is zero whatever the data: $db = \sum_i (dz_1 + dz_2)_i = 0$. The last
-# bias of a siamese network with an L1 or L2 distance is never trained, and is not missed.
+# does not either. So the gradient of that bias is zero whatever the data: $db = \sum_i (dz_1 + dz_2)_i = 0$. If an
+# encoder ends in a dense layer and its distance depends on $z_1 - z_2$ alone, as L1 and L2 do, the last bias has no
+# gradient and no effect. If the encoder normalises its output after that layer, it has both.
 
 # %%
 assert np.abs(dtheta[-1][1]).max() < 1e-15
 assert np.abs(dtheta1[-1][1]).max() > 1e-3  # each branch alone would move it
+
+sphere = networks.siamese(encoders.mlp(32, 8, normalize=True), distances.l2, losses.contrastive)
+(on_sphere,) = sphere({"encoder": [*theta, ()], "distance": (), "loss": ()}, x1, x2, same)[1](1.0)
+assert np.abs(on_sphere["encoder"][-2][1]).max() > 1e-3
 
 # %% [markdown]
 # ## Your turn

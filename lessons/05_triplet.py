@@ -20,8 +20,8 @@ from minisiam.lesson import show
 # ## One number
 #
 # A triplet is an anchor $a$, a positive $p$ of its class and a negative $n$ of another. Let $d_+ = d(a, p)$ and
-# $d_- = d(a, n)$. A triplet loss is a function of $x = d_+ - d_-$ alone. Negative $x$ is right: the positive is
-# nearer.
+# $d_- = d(a, n)$. Each of the three losses below is a function of $x = d_+ - d_-$ alone. Negative $x$ is right: the
+# positive is nearer.
 #
 # $$\text{hinge: } \max(0,\ x + m) \qquad \text{soft margin: } \log(1 + e^x) \qquad \text{ratio: } 2\,\sigma(x)^2$$
 #
@@ -48,7 +48,7 @@ assert np.allclose(ms.losses.triplet_hinge(near, far, margin=1.0, reduction="non
 # ## Order, not distance
 #
 # Add any constant to both distances and none of the three changes. The contrastive loss of lesson 04 would: it wants
-# every class to shrink to a point. A triplet loss lets a class be as long and wide as it likes, if only the others are
+# every class to shrink to a point. A triplet loss lets a class be as long and wide as it likes, if the others are
 # farther away. It compares, as people do when they are asked "which of these two is more like that one?"
 
 # %%
@@ -67,7 +67,7 @@ assert ms.losses.contrastive(near + 5, same)[0] > ms.losses.contrastive(near, sa
 #
 # $$\frac{d}{dx}\, 2\sigma^2 = 4 \sigma \cdot \sigma (1 - \sigma) = 4 \sigma^2 (1 - \sigma).$$
 #
-# It vanishes on both sides: for a triplet that is right, and for one that is hopelessly wrong. Setting the derivative
+# It vanishes on both sides: for a triplet that is right, and for one that is far from right. Setting the derivative
 # of $\sigma^2 - \sigma^3$ to zero gives $\sigma = 2/3$, $x = \log 2$: there it works hardest, at $16/27$. Outliers and
 # wrong labels are left alone.
 
@@ -102,13 +102,17 @@ show(figure, "05_forms")
 
 # %% [markdown]
 # A network that maps everything to one point has $x = 0$ for every triplet. The loss is then $m$, or $\log 2 = 0.693$,
-# or $\tfrac12$. If your training log stands still at one of these numbers, you know what happened (lesson 09).
+# or $\tfrac12$. If your training log stands still at one of these numbers, look at the distances: if all are equal, the
+# network has collapsed (lesson 09). The loss alone does not say so: half of the triplets right and half wrong give a
+# mean hinge of $m$ too.
 
 # %%
 point = np.zeros(4)
 assert ms.losses.triplet_hinge(point, point, margin=0.2)[0] == 0.2
 assert np.isclose(ms.losses.triplet_soft_margin(point, point)[0], np.log(2))
 assert ms.losses.triplet_ratio(point, point)[0] == 0.5
+half = np.array([0.1, -0.1, 0.15, -0.15])  # d₊ − d₋, two triplets right and two wrong
+assert np.isclose(ms.losses.triplet_hinge(1 + half, point + 1, margin=0.2)[0], 0.2)
 
 # %% [markdown]
 # ## Three forces
@@ -118,9 +122,9 @@ assert ms.losses.triplet_ratio(point, point)[0] == 0.5
 #
 # $$\text{on } a:\ -\hat u + \hat v, \qquad \text{on } p:\ \hat u, \qquad \text{on } n:\ -\hat v,$$
 #
-# and they add up to zero: a triplet cannot move its own centre of mass. FaceNet takes the *squared* distance. Then the
-# gradient at the anchor is $2(a - p) - 2(a - n) = 2(n - p)$, in which $a$ has dropped out, and the push on the
-# negative, of length $2 d_-$, is weakest for the negative that is nearest.
+# and they add up to zero: the forces do not move the centre of mass of the three embeddings. FaceNet takes the
+# *squared* distance. Then the gradient at the anchor is $2(a - p) - 2(a - n) = 2(n - p)$, in which $a$ has dropped out,
+# and the push on the negative, of length $2 d_-$, is weakest for the negative that is nearest.
 
 # %%
 a, p, n = np.array([[0.0, 0.0]]), np.array([[1.0, 0.0]]), np.array([[0.0, 0.1]])

@@ -184,8 +184,8 @@ assert learned.accuracy > unlearned.accuracy + 0.02  # on the same questions
 drawn = ms.samplers.episode_indices(test.labels, np.random.default_rng(4), groups=test.groups, drawers=test.drawers)
 accepted = []
 for episode in islice(drawn, 200):
-    D, _ = ms.pairwise.weighted_l1(z[episode.query], z[episode.support], w, bias)  # (20, 20)
-    accepted.append((D <= tau) & (test.labels[episode.query][:, None] != test.labels[episode.support]))
+    matrix, _ = ms.pairwise.weighted_l1(z[episode.query], z[episode.support], w, bias)  # (20, 20)
+    accepted.append((matrix <= tau) & (test.labels[episode.query][:, None] != test.labels[episode.support]))
 each, any_of_them = np.sum(accepted) / (4000 * 19), np.any(accepted, axis=2).mean()
 bound, independent = 19 * each, 1 - (1 - each) ** 19
 print(f"wrong letter {each:.1%}; any of 19: {any_of_them:.0%}, independent {independent:.0%}, bound {bound:.0%}")

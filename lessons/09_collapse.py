@@ -112,8 +112,8 @@ assert sum(pairwise.dot(point, point)[1](G)).any()
 # triplets are active, $f$ is nearly straight, and it leads down to the margin. For the soft margin read $\ln 2$.
 #
 # Semi-hard triplets have $d_{ap} < d_{an}$ by definition, so every term of $f'(1) = \operatorname{mean}\,(d_{ap} -
-# d_{an})$ is negative: a larger embedding has a smaller loss. The slope is one line, since $\partial D / \partial s = D$
-# at $s = 1$: $\;f'(1) = \sum_{ij} \frac{\partial \ell}{\partial D_{ij}} D_{ij}$.
+# d_{an})$ is negative: a larger embedding has a smaller loss. The slope is one line, since $\partial D / \partial s =
+# D$ at $s = 1$: $\;f'(1) = \sum_{ij} \frac{\partial \ell}{\partial D_{ij}} D_{ij}$.
 
 # %%
 semi_hard = losses.over(hinge, partial(miners.semi_hard_facenet, margin=MARGIN))

@@ -122,8 +122,8 @@ assert 0.92 < covered < 0.97
 # Comparing two models, ask both *the same* questions. If hard questions are hard for both, their scores rise and fall
 # together, and $\operatorname{var}(x - y) = \operatorname{var} x + \operatorname{var} y - 2 \operatorname{cov}(x, y)$
 # is less than the sum, as it is here. An interval over episodes says how well *this* network is known. Another seed
-# gives another network: report several seeds (Musgrave, Belongie & Lim 2020 take ten), and choose margins and rates on validation
-# classes, never on these.
+# gives another network: report several seeds (Musgrave, Belongie & Lim 2020 take ten), and choose margins and rates on
+# validation classes, never on these.
 
 # %%
 x, y = scores["network"], scores["pixels"]

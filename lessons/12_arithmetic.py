@@ -100,9 +100,9 @@ assert np.isfinite(pull(1.0)[0]).all()
 
 # %% [markdown]
 # The soft margin $\log(1 + e^x)$ is the sum of two, $e^0 + e^x$. In float32 it fails at both ends: at $x = 100$ it
-# overflows, and at $x = -20$ the 1 swallows $e^x = 2 \cdot 10^{-9}$ and the value is 0, with no correct digit. (The true
-# slope $\sigma(-20)$ is $2 \cdot 10^{-9}$ too, so training does not notice.)
-# `log1p(y)` computes $\log(1 + y)$ without forming $1 + y$, and $\log(1 + e^x) = \max(0, x) + \log(1 + e^{-|x|})$.
+# overflows, and at $x = -20$ the 1 swallows $e^x = 2 \cdot 10^{-9}$ and the value is 0, with no correct digit. (The
+# true slope $\sigma(-20)$ is $2 \cdot 10^{-9}$ too, so training does not notice.) `log1p(y)` computes $\log(1 + y)$
+# without forming $1 + y$, and $\log(1 + e^x) = \max(0, x) + \log(1 + e^{-|x|})$.
 
 # %%
 x = np.array([-20, 0, 100], np.float32)
@@ -116,13 +116,13 @@ assert np.isclose(1 / (1 + np.exp(20.0)), 2e-9, rtol=0.05)  # the slope
 # ## 3 · A small angle
 #
 # $1 - \cos \theta \approx \theta^2 / 2$. At $\theta = 10^{-4}$ that is $5 \cdot 10^{-9}$, less than the rounding of
-# $\cos \theta$, which is a number near 1. Near neighbours are at distance 0 or below it, and their order is lost. On the
-# unit sphere $\tfrac12 \|\hat a - \hat b\|^2 = \tfrac12 (1 - 2 \cos \theta + 1) = 1 - \cos \theta$, and this keeps them.
+# $\cos \theta$, which is a number near 1. Near neighbours are at distance 0 or below it, and their order is lost. On
+# the unit sphere $\tfrac12 \|\hat a - \hat b\|^2 = \tfrac12 (1 - 2 \cos \theta + 1) = 1 - \cos \theta$ is better.
 #
-# How many digits? The subtraction $\hat a - \hat b$ adds a relative error of at most $\varepsilon$, but the unit vectors
-# have been rounded before, each by about $\varepsilon$. So $\|\hat a - \hat b\| \approx \theta$ is known to a relative
-# $\varepsilon / \theta$. At $\theta = 10^{-4}$ in float32 that is $6 \cdot 10^{-4}$: three digits, where the first formula
-# has none. Below are a thousand pairs in random directions.
+# How many digits? The subtraction $\hat a - \hat b$ adds a relative error of at most $\varepsilon$, but the unit
+# vectors have been rounded before, each by about $\varepsilon$. So $\|\hat a - \hat b\| \approx \theta$ is known to a
+# relative $\varepsilon / \theta$. At $\theta = 10^{-4}$ in float32 that is $6 \cdot 10^{-4}$: three digits, where the
+# first formula has none. Below are a thousand pairs in random directions.
 
 # %%
 turn, theta = 2 * np.pi * rng.random((1000, 1)), 10 ** rng.uniform(-5, -2, (1000, 1))

@@ -142,9 +142,9 @@ assert raw > centred > blurred > trained
 assert trained < 0.6 * blurred
 
 # %% [markdown]
-# On the real *small1*, trained on four alphabets and tested on Greek, the four errors are 79, 55, 40 and 21 %. The first
-# is near the published 78.3, on other questions. That is a good check of a loader and of a protocol: a method without
-# training that others have measured.
+# On the real *small1*, trained on four alphabets and tested on Greek, the four errors are 79, 55, 40 and 21 %. The
+# first is near the published 78.3, on other questions. That is a good check of a loader and of a protocol: a method
+# without training that others have measured.
 #
 # The fourth cannot be compared with the 23.2 % above: that is the mean over ten other alphabets, which are harder than
 # Greek or easier, and over two training sets. For that comparison train on the small set and test on the alphabets that

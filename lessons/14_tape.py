@@ -1,11 +1,10 @@
 # %% [markdown]
 # # 14 · Let a tape do it
 #
-# - *You will see:* that automatic differentiation is a list of pullbacks read backwards, in a dozen lines; and our
-#   pullbacks, unchanged, at work inside autograd and PyTorch, with the same weights and the same numbers.
+# - *You will see:* that reverse-mode automatic differentiation is a list of pullbacks read backwards, in a dozen lines;
+#   and our pullbacks, unchanged, at work inside autograd and PyTorch, with the same weights and the same numbers.
 # - *Time:* 20 minutes.
-# - *Needs:* lesson 03 (two branches), `pip install 'minisiam[figures,check]'`; the last cells use PyTorch if it is
-# there.
+# - *Needs:* lesson 03 (two branches), `pip install 'minisiam[figures,check]'`; PyTorch for the last cells, if you like.
 
 # %%
 from importlib.util import find_spec
@@ -72,26 +71,24 @@ def backward(tape):
 
 
 (W1, b1), (W2, b2) = (layer for layer in params["encoder"] if layer)
-names = ["x1", "x2", "W1", "b1", "W2", "b2"]
-tape = [Record(leaf, name=name) for leaf, name in zip((x1, x2, W1, b1, W2, b2), names, strict=True)]
+inputs = {"x1": x1, "x2": x2, "W1": W1, "b1": b1, "W2": W2, "b2": b2}
+tape = [Record(leaf, name=name) for name, leaf in inputs.items()]
 z = []
 for x in (0, 1):  # places on the tape
     hidden = run(tape, ops.relu, run(tape, ops.dense, x, 2, 3))
     z.append(run(tape, ops.dense, hidden, 4, 5))
 run(tape, losses.contrastive, run(tape, distances.l2, *z), same=same)
 
-gradient = backward(tape)
 assert tape[-1].value == value
 for place, g in zip((2, 3, 4, 5), (dW1, db1, dW2, db2), strict=True):
-    assert np.allclose(gradient[place], g, rtol=1e-12, atol=1e-15)
+    assert np.allclose(backward(tape)[place], g, rtol=1e-12, atol=1e-15)
 
 # %% [markdown]
-# Here is the tape. Each arc leads from a value to what was made of it; two leave each weight. Forward it was written
-# from left to right. Backward it is read from right to left, and gradients go along the arcs.
+# Here is the tape. Each arc leads from a value to what was made of it; two leave each weight. It was written from left
+# to right. Backward it is read from right to left, and gradients go along the arcs.
 
 # %%
-figure = Figure(figsize=(9, 3), layout="constrained")
-axes = figure.add_subplot()
+axes = (figure := Figure(figsize=(9, 3), layout="constrained")).add_subplot()
 for place, record in enumerate(tape):
     for parent in record.parents:
         shared = 2 <= parent <= 5
@@ -134,14 +131,17 @@ b[0] = a[0]
 assert np.isfinite(grad(ours)(a, b)).all()  # our op knows what to do at distance 0 (lesson 12)
 with np.errstate(all="ignore"):
     assert np.isnan(grad(theirs)(a, b)[0]).all()
+twice = lambda op: grad(lambda a: anp.sum(grad(lambda a: anp.sum(taped(op)(a, b)))(a) ** 2))(a)
+assert np.allclose(twice(distances.squared_l2), 8 * (a - b))  # the derivative of the sum of (2u)²
 
 # %% [markdown]
-# One limit: the pullback is plain NumPy, so autograd sees no formula in it and cannot differentiate it a second time.
+# One limit: second derivatives. The pullback is plain NumPy, and autograd has to trace it: that of `squared_l2` it can,
+# but that of `l2`, which calls `np.divide(…, out=…)`, ends in a `TypeError`.
 #
 # ## PyTorch
 #
-# PyTorch's tape is the same, in C++. `torch.autograd.Function` takes the two halves: `forward` computes, and leaves in
-# `ctx` what `backward` will need. Ours is the pullback itself.
+# PyTorch records a graph of the same kind, in C++. `torch.autograd.Function` takes the two halves: `forward` computes,
+# and leaves in `ctx` what `backward` will need. Ours is the pullback itself.
 
 # %%
 if find_spec("torch"):
@@ -192,7 +192,7 @@ if find_spec("torch"):
 #
 # To know what the tape does for you, and where it cannot: at a kink it follows the formula, not the meaning (lesson
 # 12); of a sum over all triplets it keeps all triplets (lesson 08); and it tells nobody why a collapsed network rests
-# (lesson 09). Those who can write the pullback can write the one that the tape would never find.
+# (lesson 09). Those who can write a pullback can also write one that a tape does not find.
 
 # %% [markdown]
 # ## Your turn

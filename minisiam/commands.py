@@ -80,7 +80,7 @@ def _finish(run: runs.Run, data: sources.Data) -> runs.Run:
     if find_spec("matplotlib") is not None:
         for path in report.draw(run, data, experiments.figures(run, data)):
             say(f"  {path}")
-    what = "the same letters by other people" if run.settings.data == Settings.data else "the built-in letters"
+    what = "the same letters by other simulated hands" if run.settings.data == Settings.data else "the built-in letters"
     say(f"\nnext: minisiam evaluate {run.folder} --data pen-glyphs:7     {what}")
     other = "siamese" if run.settings.network == "triplet" else "triplet"
     say(f"      minisiam train --network {other}                another method; --help shows them all")
@@ -176,7 +176,7 @@ def data(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--augment {arguments.augment} is something to look at: add --show")
     loaded = sources.load(arguments.data, unseen=arguments.unseen)
     if arguments.data == Settings.data:
-        say("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 people, 28 × 28 pixels")
+        say("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 simulated hands, 28 × 28 pixels")
     for role, part in loaded._asdict().items():
         names = [part.names[g] for g in np.unique(part.groups)]
         say(f"\n{role}: {part}\n  {', '.join(names)}")

@@ -72,7 +72,7 @@ EVALUATE = """\
 Examine a run again: 20-way one-shot on unseen alphabets, beside pixels and the untrained network.
 
     minisiam evaluate runs/batch-l2-soft-margin                       the letters it was examined on
-    minisiam evaluate runs/batch-l2-soft-margin --data pen-glyphs:7   the same letters by other people
+    minisiam evaluate runs/batch-l2-soft-margin --data pen-glyphs:7   the same letters by other simulated hands
     minisiam evaluate runs/batch-l2-soft-margin --way 5 --shot 5      an easier examination
     minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip     Omniglot's own 400 questions
     minisiam evaluate runs/omniglot-minimal-0 --unseen omniglot:images_evaluation.zip
@@ -92,7 +92,7 @@ What the papers found and what the runs found, as a table: paper, ours, same? Se
     minisiam report runs/omniglot-minimal-* --out RESULTS.md      as a page with its figures
 """
 FROM = (
-    "pen-glyphs, pen-glyphs:SEED drawn by others, omniglot:PATH, mnist:FOLDER, fashion-mnist:FOLDER, folder:PATH; "
+    "pen-glyphs, pen-glyphs:SEED in other hands, omniglot:PATH, mnist:FOLDER, fashion-mnist:FOLDER, folder:PATH; "
     "for maps rendered, mnist-4-9:FOLDER, mnist-4-shifted:FOLDER"
 )
 CHECK = """\

@@ -80,7 +80,7 @@ def load(name: str, pixels: int = 28, unseen: str = "third") -> Data:
     Parameters
     ----------
     name
-        "pen-glyphs" is the built-in set, "pen-glyphs:7" the same letters by other people (another seed). Other sets are
+        "pen-glyphs" is the built-in set, "pen-glyphs:7" the same letters in other hands (another seed). Other sets are
         on your disk: "omniglot:PATH", "mnist:PATH", "fashion-mnist:PATH", "folder:PATH". For the maps of Hadsell et al.
         (2006) there are "mnist-4-9:PATH", "mnist-4-shifted:PATH", and "rendered", which is built in.
     pixels

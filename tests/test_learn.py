@@ -55,6 +55,16 @@ def test_another_way_than_the_library_s_is_right_as_well(exercise):
     assert verdict.status == "passed", verdict.message
 
 
+@pytest.mark.parametrize("exercise", [e for e in EXERCISES if e.name not in NO_GRADIENT], ids=lambda e: e.name)
+def test_a_verdict_speaks_of_autograd_only_where_a_gradient_is_asked(exercise):
+    (library,) = (row.told for row in rows_of(exercise) if row.what == "library")
+    assert ("against autograd and differences" in library) == (exercise.name != "squared-distance")
+    if exercise.value_only:
+        assert "against the definition" in library
+        for row in rows_of(exercise):
+            assert "autograd" not in row.told and "g = " not in row.told
+
+
 def contrastive_in_float64(slope):
     def contrastive(d: "Float[Array, 'n']", /, same: "Bool[Array, 'n']", margin: float = 1.0):
         slack = np.maximum(0, margin - d)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minisiam import distances
+from minisiam import distances, kinks, losses, miners, settings
+from minisiam.learn import EXERCISES
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.S)
@@ -28,3 +29,42 @@ def test_the_op_that_the_readme_prints_is_the_library_s(rng):
 def test_every_picture_is_there():
     for path in re.findall(r"!\[.*?\]\((.*?)\)", README.read_text()):
         assert (README.parent / path).is_file()
+
+
+FUNCTIONS = [name for name in losses.__all__ if getattr(getattr(losses, name), "is_op", False)]
+ROOT = README.parent
+COUNTS = {
+    r"(\w+) loss functions": len(FUNCTIONS),
+    r"\b(?:[Aa]ll|lists) (\w+) losses": len(settings.FUNCTIONS),
+    r"any of (\w+) miners": len(miners.MINERS),
+    r"sees: (\w+) rules": len(miners.MINERS),
+    r"has (\w+) exercises": len(EXERCISES),
+    r"to the number, (\w+) times": len(kinks.TABLE),
+    r"are (\w+) scripts in cells": len(list((ROOT / "lessons").glob("*.py"))),
+    r"has (\w+)\s+famous mistakes": len(list((ROOT / "lessons" / "museum").glob("*.py"))),
+}
+WORDS = {"eight": 8, "fifteen": 15, "sixteen": 16}
+
+
+@pytest.mark.parametrize("phrase", COUNTS)
+def test_a_count_in_the_prose_is_the_registry_s(phrase):
+    found = re.findall(phrase, README.read_text())
+    assert found, "the sentence has gone: change its phrase here"
+    assert {WORDS.get(word) or int(word) for word in found} == {COUNTS[phrase]}
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/teaching.md", "lessons/README.md", "CHANGELOG.md"])
+def test_no_page_counts_losses_in_words(path):
+    assert not re.search(r"\b(thirty|twenty-\w+|thirty-\w+) losses", (ROOT / path).read_text(), flags=re.I)
+
+
+PROSE = ("*.md", "docs/*.md", "lessons/**/*.md", "lessons/**/*.py", "minisiam/**/*.py")
+
+
+def test_pen_glyphs_are_said_to_be_simulated_wherever_their_hands_are_counted():
+    """Their letters are font skeletons, redrawn by a random model; Omniglot's were drawn by people."""
+    prose = [path for pattern in PROSE for path in ROOT.glob(pattern)]
+    for path in prose:
+        for sentence in re.split(r"(?<=[.])\s|\n\n", path.read_text()):
+            if re.search(r"pen.?glyphs", sentence, flags=re.I) and re.search(r"\b(twenty|20) (people|hands)", sentence):
+                assert "simulated" in sentence, (path, sentence)

@@ -2,8 +2,8 @@
 # # Exhibit 1 · Labels the wrong way round
 #
 # Hadsell, Chopra & LeCun (2006) print $(1 - Y)\,\tfrac12 D^2 + Y\,\tfrac12 \max(0, m - D)^2$ with $Y = 0$ for a
-# *similar* pair. Nearly everyone else writes 1 for "same". Found in keras-team/keras#13584, which cost its author
-# "several hours".
+# *similar* pair. The cross-entropy (lesson 06) has 1 for "same", and so have many libraries. Found in
+# keras-team/keras#13584, which cost its author "several hours".
 
 # %%
 from itertools import islice

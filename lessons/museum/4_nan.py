@@ -2,8 +2,7 @@
 # # Exhibit 4 · The root of zero
 #
 # $\partial \sqrt s = \partial s / (2 \sqrt s)$, and two equal embeddings make it $0 / 0$. One pair in one batch is
-# enough. Found in HIPS/autograd#183 after "an embarrassingly long time doing other checks", and in most deep-learning
-# libraries.
+# enough. Found in HIPS/autograd#183 after "an embarrassingly long time doing other checks".
 
 # %%
 from itertools import islice

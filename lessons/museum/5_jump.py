@@ -67,16 +67,22 @@ assert over_active[9] > 1.1 * over_active[0]
 # %% [markdown]
 # ## The property that would have caught it
 #
-# *Moving a negative farther away never raises the loss.* Here two triplets violate the margin by 0.1 and by 1; the
-# first is satisfied, and the mean over the active goes from 0.55 to 1.
+# *Moving a negative farther away never raises the loss.* Here are a thousand random batches of two triplets, of which
+# the first stays active and the negative of the second moves away. For instance, they violate the margin by 1 and by
+# 0.1; when the second is satisfied, the mean over the active goes from 0.55 to 1.
 
 
 # %%
 def is_monotone(loss):
-    near = np.array([0.5, 0.5])
-    before, _ = loss(near, np.array([1.4, 0.5]))
-    after, _ = loss(near, np.array([1.6, 0.5]))
-    return bool(after <= before)
+    rng = np.random.default_rng(0)
+    near, far, step = rng.random((3, 1000, 2))
+    near[:, 0], far[:, 1], step[:, 0] = 1, far[:, 1] + 0.5, 0
+    return all(loss(p, n + dn)[0] <= loss(p, n)[0] for p, n, dn in zip(near, far, step, strict=True))
+
+
+first, _ = wrong(np.array([0.5, 0.5]), np.array([0.5, 1.4]))
+then, _ = wrong(np.array([0.5, 0.5]), np.array([0.5, 1.6]))
+assert np.allclose([first, then], [0.55, 1])
 
 
 assert not is_monotone(wrong)

@@ -1,8 +1,9 @@
-"""Pen glyphs: an alphabet you have never seen, drawn by twenty people. Ships with the package, needs no download.
+"""Pen glyphs: an alphabet you have never seen, drawn by twenty simulated hands. Ships with the package.
 
 `penglyphs.npz` holds 1,377 letter skeletons of 31 scripts, one pixel wide, thinned from the fonts DejaVu and STIX.
-Each is drawn again once per drawer: every drawer has a hand (turn, slant, size, proportion, pen) for each alphabet,
-and every single drawing bends, shifts and trembles in its own way. The protocol is Omniglot's (Lake et al. 2015).
+Each is drawn again once per simulated drawer: every drawer has a hand (turn, slant, size, proportion, pen) for each
+alphabet, and every single drawing bends, shifts and trembles in its own way, all at random. The protocol is Omniglot's
+(Lake et al. 2015).
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def pen_glyphs(
     Parameters
     ----------
     drawers
-        How many. The first drawers are the same people however many there are.
+        How many. The first drawers are the same ones however many there are.
     size
         Pixels a side, 14 to 56; `datasets.resized` makes larger ones.
     rng

@@ -1,8 +1,9 @@
 """Where the formulas have no derivative, or no value: what each op answers there, to the number.
 
-The rule is PyTorch's, with which autograd does not always agree: at a convex corner the subgradient of least norm,
-so 0 at the corner of a hinge and where two points coincide; at a tie the first. The rows also say what a loss is where
-it is at its end: saturated, collapsed, satisfied, or without anything to count. Every number was worked out on paper,
+The rule is PyTorch's, with which autograd does not always agree: 0 at the corner of a hinge and where two points
+coincide, the subgradient of least norm; at a tie of a maximum everything to the first, a convention (least norm would
+be equal shares, and any weights that sum to 1 are subgradients). The rows also say what a loss is where it is at its
+end: saturated, collapsed, satisfied, or without anything to count. Every number was worked out on paper,
 and the tests know no tolerance here but rounding: what should be 0 is exactly 0.
 """
 

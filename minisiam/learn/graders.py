@@ -87,8 +87,12 @@ def by_check(
     definition: Callable[..., Any] | None = None,
     rows: list[kinks.Kink] | None = None,
     otherwise: str = "",
+    value_only: bool = False,
 ) -> Grader:
-    """The universal check, against the library's definition and its kinks; `otherwise` is a clue where none fits."""
+    """The universal check, against the library's definition and its kinks; `otherwise` is a clue where none fits.
+
+    `value_only` is for an exercise that asks for no gradient: what it prints speaks of the value alone.
+    """
     definition = definition or reference.of(library)
 
     def grade(function: Callable[..., Any]) -> Found:
@@ -99,10 +103,15 @@ def by_check(
         asked = [kink for kink in own if kink.constants.keys() <= known and not _underflows(kink)]
         found = examine(op, definition, EXAMPLES, POINTS, rows=asked)
         clue = found.clue or (otherwise if found.fault and found.fault.variable else "")
-        tried = _tried(found) + ("" if found.fault else _widened(given, definition))
-        return Found(found.fault, clue, tried, printed=_heard(op, found.fault))
+        tried = _tried(found, value_only) + ("" if found.fault else _widened(given, definition))
+        fault = _without_upstream(found.fault) if value_only and found.fault else found.fault
+        return Found(fault, clue, tried, printed=_heard(op, found.fault))
 
     return grade
+
+
+def _without_upstream(fault: Fault) -> Fault:
+    return fault._replace(case=fault.case._replace(upstream=None))
 
 
 def _underflows(kink: kinks.Kink) -> bool:
@@ -136,7 +145,9 @@ def _heard(function: Callable[..., Any], fault: Fault | None) -> str:
     return said.getvalue()
 
 
-def _tried(found: Examination) -> str:
+def _tried(found: Examination, value_only: bool) -> str:
+    if value_only:
+        return f"{_counted(found.points, 'input')} against the definition"
     kinks = f"; {_counted(found.kinks, 'kink')} as documented" if found.kinks else ""
     corners = "" if not found.unjudged else (
         f"; {_counted(found.unjudged, 'input')} at a kink, where autograd and differences disagree: not judged"
@@ -266,7 +277,7 @@ SOFTMAX = "the slope is the softmax: does each of its rows add up to 1?"
 margins = partial(small.batches, margins=(1.0, 2.0))
 
 SPECIAL: dict[str, Callable[[Callable[..., Any]], Grader]] = {
-    "squared-distance": lambda op: by_check(op, adapters.value_only(op)),
+    "squared-distance": lambda op: by_check(op, adapters.value_only(op), value_only=True),
     "two-branches": lambda f: by_check(f, adapters.as_op_of_weights, adapters.two_branches, [], BRANCHES),
     "convolution": lambda op: by_check(op, definition=adapters.small_convolution, rows=[], otherwise=WINDOWS),
     "log-sum-exp": lambda f: by_check(f, adapters.as_op_of_rows, None, adapters.EXTREMES, SOFTMAX),
