@@ -27,7 +27,7 @@ from minisiam.lesson import show
 # the $PK$ anchors has $K-1$ positives and $(P-1)K$ negatives. Classes are dealt like cards, and so are the images of
 # each: shuffled once, dealt until none is left, and shuffled again. So every class comes before any class comes
 # twice, and of each class every image before any of its images comes twice. Classes come equally often, whatever their
-# sizes: only if all have the same size are all images of the data set seen before one is seen again.
+# sizes: only if all have the same size, a multiple of $K$, are all images seen before one is seen again.
 
 # %%
 assert round(np.prod(1 - np.arange(100) / 10_000), 2) == 0.61  # six batches in ten would have no positive pair

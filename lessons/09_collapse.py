@@ -135,7 +135,7 @@ assert max(slope["semi-hard"], slope["batch-all"]) < 0  # grow
 # ## Four repairs, at the same rate and in as many steps
 #
 # 1. **Other triplets.** Semi-hard, whose slope is negative.
-# 2. **More triplets.** Batch-all: over all of them, positives are nearer than negatives from the start.
+# 2. **More triplets.** Batch-all: on average over all of them, positives are nearer than negatives from the start.
 # 3. **A distance that does not see the scale.** Supcon on the cosine: its forces are at right angles to $z$ (lesson
 #    02), and each anchor hears all negatives and not the worst one alone.
 # 4. **A loss with a length in it.** Contrastive, over all pairs: a pair of two classes at distance $d$ is pushed with

@@ -115,9 +115,8 @@ ours = {
 
 # %% [markdown]
 # The fourth is a network of two convolutions, trained for 120 steps of supcon (lesson 10) on batches of 32 letters,
-# four drawings each. Letters are few, and one trick makes them many: a letter turned by a quarter, or
-# mirrored, is another letter. So each letter of a batch takes one of the eight poses of a square, all its drawings
-# alike.
+# four drawings each. Letters are few, and one trick makes them many: a letter turned by a quarter, or mirrored, counts
+# as another letter. So each letter of a batch takes one of the eight poses of a square, all its drawings alike.
 
 # %%
 encoder = encoders.conv2(64)  # 14 × 14 × 1 → 64 numbers

@@ -61,8 +61,8 @@ assert abs(last["without return"] - last["afresh"]) < 0.15 * last["afresh"]
 # ## The property that would have caught it
 #
 # *Of each class, every image comes before any comes again.* That holds for classes of any sizes. If all have one size,
-# it follows that n images show the whole data set; if not, the small classes come again before the large ones are
-# through.
+# a multiple of $K$, it follows that n images show the whole data set; if not, the small classes come again before the
+# large ones are through.
 
 
 # %%
