@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 10 · One softmax
 #
-# - *You will see:* that N-pair, InfoNCE, NT-Xent, SupCon, NCA, proxy losses and prototypical networks are one function,
-#   the softmax cross-entropy, given different columns of a distance matrix.
+# - *You will see:* that N-pair, InfoNCE, NT-Xent, SupCon, proxy losses and prototypical networks are one function, the
+#   softmax cross-entropy, given different columns of a distance matrix; and how NCA differs by one sum.
 # - *Time:* 25 minutes.
 # - *Needs:* lesson 08 (the batch).
 
@@ -49,8 +49,8 @@ assert np.isclose(softmax_cross_entropy(1000 * d, np.array([1]))[0], 500)  # 150
 # %% [markdown]
 # ## The same function, again and again
 #
-# Twelve embeddings on the unit sphere, four classes of three, and $\tau = 0.2$. Everything below is
-# `softmax_cross_entropy`. What changes is which images stand in the columns, and which column is right.
+# Twelve embeddings on the unit sphere, four classes of three, and $\tau = 0.2$. Everything below but
+# NCA is `softmax_cross_entropy`. What changes is which images stand in the columns, and which column is right.
 
 # %%
 rng = np.random.default_rng(0)

@@ -161,8 +161,8 @@ assert retrieval.scores(constant[::2], unseen.labels[::2]) == (0, 0, 0)
 
 # %% [markdown]
 # The same three embeddings under five rulers. Here all five agree on the order, but every ruler has its own scale, so
-# a number without its protocol means nothing. A published 96 % of *any letters* and a
-# 92 % *within an alphabet* are not four points apart; they are not on one axis.
+# a number without its protocol means nothing. A published 96 % of *any letters* and a 92 % *within an alphabet* are not
+# four points apart; they are not on one axis.
 
 # %%
 gallery = unseen.where(unseen.drawers < 3)  # 1,368 images, three of each letter
