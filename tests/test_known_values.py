@@ -61,6 +61,45 @@ def test_cosine_at_named_angles(degrees, expected):
     assert distances.cosine(a, b)[0] == pytest.approx(expected, abs=1e-15)
 
 
+def at_an_angle(rng, angle, features=8, rows=100):
+    """Two directions at an angle and of different lengths, in no special position."""
+    plane = np.linalg.qr(rng.normal(size=(rows, features, 2)))[0]
+    a, across = plane[..., 0], plane[..., 1]
+    return a, 3 * (np.cos(angle) * a + np.sin(angle) * across)
+
+
+@pytest.mark.parametrize("angle", [1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-12])
+@pytest.mark.parametrize("rows", [distances.cosine, lambda a, b: of_diagonal(pairwise.cosine, a, b)])
+def test_cosine_keeps_the_digits_of_a_small_angle(rng, angle, rows):
+    """Right to the rounding of the unit vectors, of which the angle is a difference."""
+    a, b = at_an_angle(rng, angle)
+    d, pullback = rows(a, b)
+    da, db = pullback(np.ones_like(d))
+    allowed = 1e-14 + 1e-15 / angle
+    np.testing.assert_allclose(d, 2 * np.sin(angle / 2) ** 2, rtol=allowed)
+    np.testing.assert_allclose(np.linalg.norm(da, axis=1), np.sin(angle), rtol=allowed)
+    np.testing.assert_allclose(np.linalg.norm(db, axis=1), np.sin(angle) / 3, rtol=allowed)
+
+
+def of_diagonal(distance, a, b):
+    """A matrix distance, of row i to row i."""
+    D, pullback = distance(a, b)
+    return np.diag(D), lambda dd: pullback(np.diag(dd))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("rows", [distances.cosine, lambda a, b: of_diagonal(pairwise.cosine, a, b)])
+def test_cosine_is_0_of_a_row_and_itself_and_at_most_2(rng, rows, dtype):
+    z = rng.normal(size=(1000, 16)).astype(dtype)
+    d, pullback = rows(z, z)
+    assert not d.any()
+    assert not any(gradient.any() for gradient in pullback(np.ones_like(d)))
+    for factor in (-1, -3):
+        opposite = rows(z, factor * z)[0]
+        assert (opposite <= 2).all()
+        np.testing.assert_allclose(opposite, 2, rtol=1e-15)
+
+
 def test_contrastive_by_hand():
     value, _ = losses.contrastive(np.array([0.5, 0.25, 3.0]), np.array([True, False, False]), margin=1.0)
     assert value == pytest.approx((0.5**2 + 0.75**2 + 0) / 2 / 3)
