@@ -105,7 +105,7 @@ def affine_parts(
 
     References
     ----------
-    Koch, Zemel, Salakhutdinov 2015, Siamese neural networks for one-shot image recognition, §3.3.
+    Koch, Zemel, Salakhutdinov 2015, Siamese neural networks for one-shot image recognition, §3.2.
     """
     require.whole("n", n, 0)
     require.generator(rng)
@@ -187,7 +187,7 @@ def affine(
 
     References
     ----------
-    Koch, Zemel, Salakhutdinov 2015, §3.3, who make eight of each training pair.
+    Koch, Zemel, Salakhutdinov 2015, §3.2, who make eight of each training pair.
     """
     _check(images)
     return distorted(images, affine_parts(len(images), rng, turn, slant, scale, shift, each))

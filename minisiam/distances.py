@@ -35,7 +35,8 @@ def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Ar
     Returns
     -------
     d, pullback
-        `d` is (n,), in squared units of the embedding; `pullback(dd)` gives `(da, db)` with da = 2 dd (a − b) = −db.
+        `d` ≥ 0 is (n,), in squared units of the embedding; `pullback(dd)` gives `(da, db)` with
+        da = 2 dd (a − b) = −db.
 
     Notes
     -----
@@ -62,7 +63,7 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"
     Returns
     -------
     d, pullback
-        `d` is (n,), in units of the embedding; `pullback(dd)` gives `(da, db)` with da = dd (a − b) / d = −db.
+        `d` ≥ 0 is (n,), in units of the embedding; `pullback(dd)` gives `(da, db)` with da = dd (a − b) / d = −db.
 
     Notes
     -----
@@ -92,7 +93,7 @@ def l1(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"
     Returns
     -------
     d, pullback
-        `d` is (n,), in units of the embedding; `pullback(dd)` gives `(da, db)` with da = dd sign(a − b) = −db.
+        `d` ≥ 0 is (n,), in units of the embedding; `pullback(dd)` gives `(da, db)` with da = dd sign(a − b) = −db.
 
     Notes
     -----
@@ -176,7 +177,7 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array,
     d = np.where(directed, np.minimum((u * u).sum(axis=1, keepdims=True) / 2, 2), 1)  # 2 + 4·10⁻¹⁶ is rounding
 
     def pullback(dd):
-        g = dd[:, None] * directed
+        g = dd[:, None]
         da, db = g * (u - d * unit_a) * inverse_a, g * (-u - d * unit_b) * inverse_b
         return da.astype(a.dtype), db.astype(b.dtype)
 

@@ -34,7 +34,7 @@ def squared_l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Ar
     Returns
     -------
     D, pullback
-        `D` is (n, m); `pullback(dD)` gives `(da, db)`. No kink. For one set against itself call with (z, z) and
+        `D` ≥ 0 is (n, m); `pullback(dD)` gives `(da, db)`. No kink. For one set against itself call with (z, z) and
         add the two gradients: the diagonal of D is exactly 0.
 
     Notes
@@ -63,7 +63,7 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
     Returns
     -------
     D, pullback
-        `D` is (n, m); `pullback(dD)` gives `(da, db)`.
+        `D` ≥ 0 is (n, m); `pullback(dD)` gives `(da, db)`.
 
     Notes
     -----
@@ -92,7 +92,7 @@ def l1(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
     Returns
     -------
     D, pullback
-        `D` is (n, m); `pullback(dD)` gives `(da, db)`.
+        `D` ≥ 0 is (n, m); `pullback(dD)` gives `(da, db)`.
 
     Notes
     -----

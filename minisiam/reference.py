@@ -10,7 +10,15 @@ import autograd.numpy as np
 
 
 def specify(
-    corner=None, degree=1, sizes=None, cases=({},), scales=(-8, 8), unit=0.0, labels=(0, 0, 1), reach=1.0, domain=None,
+    corner=None,
+    degree=1,
+    sizes=None,
+    cases=({},),
+    scales=(-8, 8),
+    unit=0.0,
+    labels=(0, 0, 1),
+    reach=1.0,
+    domain=None,
     held=None,
 ):
     """Attach to a definition what the universal test needs to know of it.
@@ -476,6 +484,10 @@ def _until_rest(D, labels, margin=0.4, **_):
     return np.where(labels[:, None] == labels, D + margin, 1 + margin - D)
 
 
+def _weights(D, labels, detached=True, **rest):
+    return {"weights": np.maximum(0, _until_rest(D, labels, **rest))} if detached else {}
+
+
 @specify(
     _until_rest,
     sizes={"n": (3, 5)},
@@ -486,7 +498,7 @@ def _until_rest(D, labels, margin=0.4, **_):
         *each_way({"scale": 8.0}, {"margin": 0.25, "scale": 2.0}),
         *each_way({"scale": 8.0, "detached": False}, {"margin": 0.25, "scale": 2.0, "detached": False}),
     ),
-    held=lambda *args, detached=True, **rest: {"weights": np.maximum(0, _until_rest(*args, **rest))} if detached else {},
+    held=_weights,
 )
 def circle(D, labels, margin=0.4, scale=80.0, detached=True, reduction="mean", weights=None):  # noqa: D103
     weights = np.maximum(0, _until_rest(D, labels, margin)) if weights is None else weights

@@ -108,7 +108,7 @@ def generalised_lifted(
 
     References
     ----------
-    Hermans, Beyer & Leibe (2017), "In defense of the triplet loss for person re-identification", eq. 8.
+    Hermans, Beyer & Leibe (2017), "In defense of the triplet loss for person re-identification".
     """
     margin = require.between("margin", margin, 0)
 
@@ -152,16 +152,16 @@ def multi_similarity(
     Returns
     -------
     value, pullback
-        `value` > 0; `pullback(dl)` gives `(dD,)`: the softmax weights of the positives, and minus those of the
+        `value` ≥ 0; `pullback(dl)` gives `(dD,)`: the softmax weights of the positives, and minus those of the
         negatives, each with one extra logit 0, over n.
 
     Notes
     -----
-    No kink. The weights are those of the paper's eq. 10 without its mining, which is `miners.multi_similarity`.
+    No kink. Without the paper's mining, which is `miners.multi_similarity`.
 
     References
     ----------
-    Wang et al. (2019), "Multi-similarity loss with general pair weighting for deep metric learning", eq. 15.
+    Wang et al. (2019), "Multi-similarity loss with general pair weighting for deep metric learning".
     """
     alpha, beta = (require.between(n, v, 0, open_low=True) for n, v in (("alpha", alpha), ("beta", beta)))
     threshold = require.between("threshold", threshold, -np.inf)
