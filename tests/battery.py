@@ -707,7 +707,7 @@ def _agrees(op: Any, e: Expected) -> bool:
         return False
     if np.shape(value) != np.shape(e.value) or error(value, e.value, e.value_floor) > AUTOGRAD:
         return False
-    if not kept(".".join([*op.__module__.split(".")[1:2], op.__name__]), value, e.case.constants):
+    if not kept(".".join([*op.__module__.split(".")[1:2], op.__name__]), value, e.case.variables, e.case.constants):
         return False
     if e.exact and not np.allclose(value, e.value, rtol=1e-9, atol=0):
         return False

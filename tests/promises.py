@@ -47,11 +47,13 @@ def separated(labels: Any, seed: int, inside_out: bool = False) -> np.ndarray:
 PROMISES = {name: promised(op) for name, op in catalogue.OPS.items() if promised(op)}
 
 
-def kept(name: str, value: Any, constants: dict[str, Any]) -> bool:
+def kept(name: str, value: Any, variables: dict[str, Any], constants: dict[str, Any]) -> bool:
     """Whether every entry of a value lies in the range that is promised for this op, to the last digit."""
     low, high = PROMISES.get(name, (-inf, inf))
     if constants.get("reduction") == "sum":  # bounds are those of a term
         high = inf
     if any(constants.get(word) == choice for word, choice in EXCEPT.get(name, {}).items()):
+        return True
+    if name in DISTANCES and (variables["d"] < 0).any():
         return True
     return bool(((low <= np.asarray(value)) & (np.asarray(value) <= high)).all())

@@ -51,7 +51,7 @@ def test_a_value_is_in_its_range_whatever_the_numbers(name, dtype):
         drawn = {key: np.abs(array) if name in DISTANCES and key == "d" else array for key, array in drawn.items()}
         constants = constants | {key: array for key, array in drawn.items() if key not in names}
         value, _ = op(*[drawn[key] for key in names], **constants)
-        assert kept(name, value, constants), value
+        assert kept(name, value, drawn, constants), value
 
     holds()
 
@@ -66,7 +66,7 @@ def test_a_value_is_in_its_range_where_rounding_could_leave_it(name, dtype):
         if name in DISTANCES:
             case.variables["d"] = np.abs(case.variables["d"])
         value, _ = case.call(op, dtype)
-        assert kept(name, value, case.constants), (seed, value)
+        assert kept(name, value, case.variables, case.constants), (seed, value)
 
 
 def test_ranges_are_read_as_they_are_written():
@@ -78,9 +78,9 @@ def test_ranges_are_read_as_they_are_written():
 
 
 def test_a_range_that_is_left_is_noticed():
-    assert not kept("distances.cosine", np.array([0.5, -4e-16]), {})
-    assert not kept("distances.cosine", np.nextafter(2, 3), {})
-    assert not kept("losses.softmax_cross_entropy", -1.0, {"others_only": False})
+    assert not kept("distances.cosine", np.array([0.5, -4e-16]), {}, {})
+    assert not kept("distances.cosine", np.nextafter(2, 3), {}, {})
+    assert not kept("losses.softmax_cross_entropy", -1.0, {}, {"others_only": False})
 
 
 def test_every_comparison_in_a_returns_section_is_a_range_that_is_read():
