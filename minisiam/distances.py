@@ -159,16 +159,18 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array,
     Returns
     -------
     d, pullback
-        `d` is (n,), from 0 (one direction) to 2 (opposite), and exactly 0 where a = b; `pullback(dd)` gives `(da, db)`
-        with da = dd (â − b̂ − d â) / ‖a‖.
+        `d` is (n,), from 0 (one direction) to 2 (opposite), and exactly 0 where a = b;
+        `pullback(dd)` gives `(da, db)` with da = dd (â − b̂ − d â) / ‖a‖.
 
     Notes
     -----
     Kink where a or b is 0 (or its norm below √tiny, 10⁻¹⁵⁴ in float64 and 10⁻¹⁹ in float32), which has no direction:
     cos = 0, so d = 1, and both gradients are 0 (autograd gives NaN).
 
-    Computed in float64 as ½ ‖â − b̂‖², which is right to about 10⁻¹⁶ / θ at a small angle θ; 1 − cos would have no digit
-    left at 10⁻⁸. On the unit sphere ‖a − b‖² = 2 d: the two rank neighbours alike and pull differently.
+    Computed in float64 as half the squared difference of the unit vectors, which is right to about 10⁻¹⁶ / θ at a small
+    angle θ; 1 − cos would have no digit left at 10⁻⁸.
+
+    On the unit sphere ‖a − b‖² = 2 d: the two rank neighbours alike and pull differently.
     """
     _difference(a, b)
     (unit_a, inverse_a), (unit_b, inverse_b) = directions(a, np.float64), directions(b, np.float64)

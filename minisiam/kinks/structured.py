@@ -117,15 +117,7 @@ ROWS = [
     ),
     batch(
         "circle",
-        "D_ip = −m and D_in = 1 + m, where the weights end: slope 0; without a positive no anchor",
-        whole(-0.5, 1.5),
-        log(2),
-        Z3,
-        margin=0.5,
-    ),
-    batch(
-        "circle",
-        "the same with the weights differentiated: their slope is 0 there",
+        "D_ip = −m and D_in = 1 + m, where the weights end: slope 0, differentiated too; without a positive no anchor",
         whole(-0.5, 1.5),
         log(2),
         Z3,
@@ -133,15 +125,6 @@ ROWS = [
         detached=False,
     ),
     batch("circle", "beyond both: no weight and no slope", whole(-1, 2), log(2), Z3, margin=0.5),
-    batch(
-        "circle",
-        "the same with the weights differentiated: they have no slope",
-        whole(-1, 2),
-        log(2),
-        Z3,
-        margin=0.5,
-        detached=False,
-    ),
     batch(
         "circle",
         "on the boundary, D_ip = m and D_in = 1 − m: log 2",
