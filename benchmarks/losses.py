@@ -69,7 +69,7 @@ def ours(name: str, z: Z, labels: Z) -> Callable[[], Any]:
         "nt-xent": (pairwise.cosine, losses.nt_xent),
         "nca": (pairwise.squared_l2, losses.nca),
         "multi-similarity": (pairwise.cosine, losses.multi_similarity),
-        "circle": (pairwise.cosine, partial(losses.circle, detached=True, reduction="mean_active")),
+        "circle": (pairwise.cosine, partial(losses.circle, reduction="mean_active")),
         "lifted": (pairwise.l2, losses.lifted),
         "generalised lifted": (pairwise.l2, losses.generalised_lifted),
         "fast-ap": (pairwise.squared_l2, losses.fast_ap),

@@ -105,7 +105,7 @@ def affine_parts(
 
     References
     ----------
-    Koch, Zemel, Salakhutdinov 2015, Siamese neural networks for one-shot image recognition, §3.3.
+    Koch, Zemel, Salakhutdinov 2015, Siamese neural networks for one-shot image recognition, §3.2.
     """
     require.whole("n", n, 0)
     require.generator(rng)
@@ -148,7 +148,7 @@ def distorted(images: Float[Array, "n h w c"], parts: Parts) -> Float[Array, "n 
     """
     _check(images)
     if any(np.shape(part) != (len(images),) for part in parts):
-        raise ValueError(f"parts must have {len(images)} entries each, one for each image: affine_parts({len(images)})")
+        raise ValueError(f"parts must have {len(images)} entries each, one an image: affine_parts({len(images)}, rng)")
     height, width = images.shape[1:3]
     A = affine_matrices(parts)
     determinant = A[:, 0, 0] * A[:, 1, 1] - A[:, 0, 1] * A[:, 1, 0]
@@ -187,7 +187,7 @@ def affine(
 
     References
     ----------
-    Koch, Zemel, Salakhutdinov 2015, §3.3, who make eight of each training pair.
+    Koch, Zemel, Salakhutdinov 2015, §3.2, who make eight of each training pair.
     """
     _check(images)
     return distorted(images, affine_parts(len(images), rng, turn, slant, scale, shift, each))

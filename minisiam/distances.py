@@ -35,7 +35,8 @@ def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Ar
     Returns
     -------
     d, pullback
-        `d` is (n,), in squared units of the embedding; `pullback(dd)` gives `(da, db)` with da = 2 dd (a − b) = −db.
+        `d` ≥ 0 is (n,), in squared units of the embedding; `pullback(dd)` gives `(da, db)` with
+        da = 2 dd (a − b) = −db.
 
     Notes
     -----
@@ -62,7 +63,7 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"
     Returns
     -------
     d, pullback
-        `d` is (n,), in units of the embedding; `pullback(dd)` gives `(da, db)` with da = dd (a − b) / d = −db.
+        `d` ≥ 0 is (n,), in units of the embedding; `pullback(dd)` gives `(da, db)` with da = dd (a − b) / d = −db.
 
     Notes
     -----
@@ -92,7 +93,7 @@ def l1(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"
     Returns
     -------
     d, pullback
-        `d` is (n,), in units of the embedding; `pullback(dd)` gives `(da, db)` with da = dd sign(a − b) = −db.
+        `d` ≥ 0 is (n,), in units of the embedding; `pullback(dd)` gives `(da, db)` with da = dd sign(a − b) = −db.
 
     Notes
     -----
@@ -158,25 +159,31 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array,
     Returns
     -------
     d, pullback
-        `d` is (n,), between 0 (one direction) and 2 (opposite); `pullback(dd)` gives `(da, db)` with
-        da = −dd (b̂ − cos · â) / ‖a‖.
+        `d` is (n,), from 0 (one direction) to 2 (opposite), and exactly 0 where a = b;
+        `pullback(dd)` gives `(da, db)` with da = dd (â − b̂ − d â) / ‖a‖.
 
     Notes
     -----
     Kink where a or b is 0 (or its norm below √tiny, 10⁻¹⁵⁴ in float64 and 10⁻¹⁹ in float32), which has no direction:
-    cos = 0, so d = 1, and both gradients are 0 (autograd gives NaN). Computed in float64, since 1 − cos of a small
-    angle has few digits. On the unit sphere ‖a − b‖² = 2 d: the two rank neighbours alike and pull differently.
+    cos = 0, so d = 1, and both gradients are 0 (autograd gives NaN).
+
+    Computed in float64 as half the squared difference of the unit vectors, which is right to about 10⁻¹⁶ / θ at a small
+    angle θ; 1 − cos would have no digit left at 10⁻⁸.
+
+    On the unit sphere ‖a − b‖² = 2 d: the two rank neighbours alike and pull differently.
     """
     _difference(a, b)
     (unit_a, inverse_a), (unit_b, inverse_b) = directions(a, np.float64), directions(b, np.float64)
-    cos = (unit_a * unit_b).sum(axis=1, keepdims=True)
+    directed = (inverse_a > 0) & (inverse_b > 0)
+    u = unit_a - unit_b
+    d = np.where(directed, np.minimum((u * u).sum(axis=1, keepdims=True) / 2, 2), 1)  # 2 + 4·10⁻¹⁶ is rounding
 
     def pullback(dd):
-        g = -dd[:, None]
-        da, db = g * (unit_b - cos * unit_a) * inverse_a, g * (unit_a - cos * unit_b) * inverse_b
+        g = dd[:, None]
+        da, db = g * (u - d * unit_a) * inverse_a, g * (-u - d * unit_b) * inverse_b
         return da.astype(a.dtype), db.astype(b.dtype)
 
-    return (1 - cos[:, 0]).astype(a.dtype), pullback
+    return d[:, 0].astype(a.dtype), pullback
 
 
 @op

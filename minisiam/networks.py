@@ -227,7 +227,8 @@ def _shares(labels: Any, dtype: Any) -> Any:
     mine = np.arange(labels.max(initial=-1) + 1)[:, None] == labels
     if not mine.any(axis=1).all() or labels.min(initial=0) < 0:
         raise ValueError(
-            "support_labels must use every number from 0 up: np.unique(labels, return_inverse=True)[1] does"
+            "support_labels must use every number from 0 up, and labels the same numbers: number both together with "
+            "of = np.unique([*support_labels, *labels], return_inverse=True)[1]"
         )
     return (mine / mine.sum(axis=1, keepdims=True)).astype(dtype)
 

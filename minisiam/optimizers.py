@@ -46,7 +46,8 @@ def sgd(
     learning_rate, momentum
         η ≥ 0 and μ in [0, 1), numbers or schedules.
     nesterov
-        Look ahead along the velocity (Sutskever et al. 2013).
+        Look ahead along the velocity: the step of Sutskever et al. (2013) in PyTorch's variables, where θ is the point
+        that looks ahead. The two are identical for a constant η and μ, and differ a little where either changes.
     weight_decay
         λ ≥ 0, on weights (arrays of two or more axes) and not on biases.
     """

@@ -34,7 +34,7 @@ def squared_l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Ar
     Returns
     -------
     D, pullback
-        `D` is (n, m); `pullback(dD)` gives `(da, db)`. No kink. For one set against itself call with (z, z) and
+        `D` ≥ 0 is (n, m); `pullback(dD)` gives `(da, db)`. No kink. For one set against itself call with (z, z) and
         add the two gradients: the diagonal of D is exactly 0.
 
     Notes
@@ -63,7 +63,7 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
     Returns
     -------
     D, pullback
-        `D` is (n, m); `pullback(dD)` gives `(da, db)`.
+        `D` ≥ 0 is (n, m); `pullback(dD)` gives `(da, db)`.
 
     Notes
     -----
@@ -92,7 +92,7 @@ def l1(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
     Returns
     -------
     D, pullback
-        `D` is (n, m); `pullback(dD)` gives `(da, db)`.
+        `D` ≥ 0 is (n, m); `pullback(dD)` gives `(da, db)`.
 
     Notes
     -----
@@ -164,7 +164,7 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array,
     Returns
     -------
     D, pullback
-        `D` is (n, m), between 0 and 2; `pullback(dD)` gives `(da, db)`.
+        `D` is (n, m), from 0 to 2, and exactly 0 where aᵢ = bⱼ; `pullback(dD)` gives `(da, db)`.
 
     Notes
     -----
@@ -175,7 +175,7 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array,
     (unit_a, inverse_a), (unit_b, inverse_b) = directions(a, np.float64), directions(b, np.float64)
     rows, weigh = differences(unit_a, unit_b, a.dtype)
     D, close = whole(rows, a, b)
-    D /= 2
+    np.minimum(D / 2, 2, out=D)  # 2 + 4·10⁻¹⁶ is rounding
     directed = ((inverse_a > 0) & (inverse_b > 0).T).astype(a.dtype)
     D[directed == 0] = 1
 

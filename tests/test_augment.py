@@ -468,7 +468,7 @@ MISTAKES = {
     "a map of one axis": (lambda: warp(X, AT[:, :1]), ValueError, r"\(2, 2, p, q\)"),
     "a map without axes": (lambda: warp(X, AT[0]), ValueError, "a row and a column for each pixel"),
     "nowhere": (lambda: warp(X, AT + np.nan), ValueError, "maps holds nan"),
-    "parts of another batch": (lambda: distorted(X, parts(3)), ValueError, r"affine_parts\(2\)"),
+    "parts of another batch": (lambda: distorted(X, parts(3)), ValueError, r"affine_parts\(2, rng\)"),
     "no area": (lambda: distorted(X, parts(2, scale_x=0)), ValueError, "leaves no area"),
     "poses of a rectangle": (lambda: dihedral(X, np.array([0, 1])), ValueError, "only square images"),
     "labels with a name": (lambda: dihedral(X[:, :4], np.array(["a", "b"])), TypeError, "labels must be an array"),

@@ -1,6 +1,6 @@
 """Losses made for a batch: what they equal by a plainer road, and what holds whatever the distances are."""
 
-from functools import partial
+from functools import partial, wraps
 from math import log
 
 import autograd
@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minisiam import distances, losses, miners, pairwise, streaming
+from minisiam import distances, losses, miners, pairwise, reference, streaming, testing
 from minisiam.op import learned, parameters
+from minisiam.typing import Array, Float, Int, Op
 
 quietly = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 PAIRS = [losses.contrastive, losses.double_margin, losses.pair_hinge, losses.cosine_embedding]
@@ -218,17 +219,57 @@ def held(D, weights, labels, margin, scale):
 
 
 @labelled
-def test_a_detached_circle_holds_its_weights(labels):
+def test_the_circle_loss_holds_its_weights(labels):
     D = matrix(labels)
     margin, scale = 0.3, 4.0
     weights = np.maximum(np.where(labels[:, None] == labels, D + margin, 1 + margin - D), 0)
     assert (weights == 0).any() or len(labels) < 6
-    value, pullback = losses.circle(D, labels, margin, scale, detached=True)
+    value, pullback = losses.circle(D, labels, margin, scale)
     assert value == pytest.approx(held(D, weights, labels, margin, scale))
-    assert value == losses.circle(D, labels, margin, scale)[0]
+    assert value == losses.circle(D, labels, margin, scale, detached=False)[0]
     expected = autograd.grad(held)(D, weights, labels, margin, scale)
     np.testing.assert_allclose(pullback(1.0)[0], expected, rtol=1e-10, atol=1e-14)
-    assert not np.allclose(losses.circle(D, labels, margin, scale)[1](1.0)[0], expected)
+    assert not np.allclose(losses.circle(D, labels, margin, scale, detached=False)[1](1.0)[0], expected)
+
+
+def test_the_circle_loss_attracts_no_negative_unless_its_weights_are_differentiated():
+    """Two classes of two: positives at D = 0, and negatives beyond a right angle, where −m < s < 0."""
+    labels, margin, scale, far = np.array([0, 0, 1, 1]), 0.25, 32.0, 1.1
+    D = np.where(labels[:, None] == labels, 0, far)
+    weight, rest = 1 + margin - far, 1 - margin - far
+    exponent = log(2) + scale * (weight * rest - margin**2)  # two negatives
+    share = 1 / (1 + np.exp(-exponent)) / 2 / 4  # of each negative in the mean of four anchors
+    held, differentiated = (losses.circle(D, labels, margin, scale, which)[1](1.0)[0][0, 2] for which in (True, False))
+    assert held == pytest.approx(-share * scale * weight, rel=1e-12) == pytest.approx(-0.029, abs=5e-4)
+    assert differentiated == pytest.approx(share * scale * 2 * (far - 1), rel=1e-12) == pytest.approx(0.038, abs=5e-4)
+
+
+@quietly
+@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.25, 0.4]))
+def test_the_circle_loss_pushes_no_positive_and_pulls_no_negative(seed, margin):
+    labels = np.array([0, 0, 1, 1, 2, 0])
+    D = 2 * np.random.default_rng(seed).random((6, 6))
+    same = labels[:, None] == labels
+    (dD,) = losses.circle(D, labels, margin)[1](1.0)
+    assert (dD[same] >= 0).all()
+    assert (dD[~same] <= 0).all()
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_the_check_tells_the_two_gradients_of_the_circle_loss_apart(detached):
+    def other(
+        D: Float[Array, "n n"], /, labels: Int[Array, "n"], margin=0.4, scale=80.0, detached=detached, reduction="mean"
+    ) -> Op[Array]:
+        return losses.circle(D, labels, margin, scale, not detached, reduction)
+
+    @wraps(reference.circle)
+    def definition(*args, **constants):
+        return reference.circle(*args, **constants)
+
+    definition.cases = ({"scale": 8.0, "detached": detached},)
+    found = testing.examine(other, definition, examples=4, points=4)
+    assert found.fault is not None
+    assert found.fault.what == "the gradient of D is wrong"
 
 
 # a matrix that is never held

@@ -61,6 +61,45 @@ def test_cosine_at_named_angles(degrees, expected):
     assert distances.cosine(a, b)[0] == pytest.approx(expected, abs=1e-15)
 
 
+def at_an_angle(rng, angle, features=8, rows=100):
+    """Two directions at an angle and of different lengths, in no special position."""
+    plane = np.linalg.qr(rng.normal(size=(rows, features, 2)))[0]
+    a, across = plane[..., 0], plane[..., 1]
+    return a, 3 * (np.cos(angle) * a + np.sin(angle) * across)
+
+
+@pytest.mark.parametrize("angle", [1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-12])
+@pytest.mark.parametrize("rows", [distances.cosine, lambda a, b: of_diagonal(pairwise.cosine, a, b)])
+def test_cosine_keeps_the_digits_of_a_small_angle(rng, angle, rows):
+    """Right to the rounding of the unit vectors, of which the angle is a difference."""
+    a, b = at_an_angle(rng, angle)
+    d, pullback = rows(a, b)
+    da, db = pullback(np.ones_like(d))
+    allowed = 1e-14 + 1e-15 / angle
+    np.testing.assert_allclose(d, 2 * np.sin(angle / 2) ** 2, rtol=allowed)
+    np.testing.assert_allclose(np.linalg.norm(da, axis=1), np.sin(angle), rtol=allowed)
+    np.testing.assert_allclose(np.linalg.norm(db, axis=1), np.sin(angle) / 3, rtol=allowed)
+
+
+def of_diagonal(distance, a, b):
+    """A matrix distance, of row i to row i."""
+    D, pullback = distance(a, b)
+    return np.diag(D), lambda dd: pullback(np.diag(dd))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("rows", [distances.cosine, lambda a, b: of_diagonal(pairwise.cosine, a, b)])
+def test_cosine_is_0_of_a_row_and_itself_and_at_most_2(rng, rows, dtype):
+    z = rng.normal(size=(1000, 16)).astype(dtype)
+    d, pullback = rows(z, z)
+    assert not d.any()
+    assert not any(gradient.any() for gradient in pullback(np.ones_like(d)))
+    for factor in (-1, -3):
+        opposite = rows(z, factor * z)[0]
+        assert (opposite <= 2).all()
+        np.testing.assert_allclose(opposite, 2, rtol=1e-15)
+
+
 def test_contrastive_by_hand():
     value, _ = losses.contrastive(np.array([0.5, 0.25, 3.0]), np.array([True, False, False]), margin=1.0)
     assert value == pytest.approx((0.5**2 + 0.75**2 + 0) / 2 / 3)
@@ -317,6 +356,61 @@ def test_pairwise_cosine_float32_is_right_for_collapsed_embeddings(rng):
     wide = z.astype(float) / np.linalg.norm(z.astype(float), axis=1, keepdims=True)
     exact = ((wide[:, None] - wide[None]) ** 2).sum(axis=2) / 2
     np.testing.assert_allclose(pairwise.cosine(z, z)[0], exact, rtol=1e-6)
+
+
+def test_a_relu_halves_the_mean_square_and_takes_more_of_the_variance(rng):
+    """So that He's weights, which double it again, keep the mean square of a layer of ReLUs."""
+    x = rng.normal(size=(400, 1000))
+    y, _ = ops.relu(x)
+    assert (y**2).mean() == pytest.approx(1 / 2, rel=0.01)
+    assert y.var() == pytest.approx(1 / 2 - 1 / (2 * np.pi), rel=0.01) == pytest.approx(0.34, abs=0.005)
+    for _ in range(5):
+        z, _ = ops.dense(x, initializers.he(rng, (1000, 1000)).astype(float), np.zeros(1000))
+        x, _ = ops.relu(z)
+        assert (z**2).mean() == pytest.approx(2, rel=0.15)
+        assert (x**2).mean() == pytest.approx(1, rel=0.15)
+
+
+def test_vicreg_with_other_weights_is_equation_6_of_the_paper(rng):
+    n, d = 8, 5
+    z1, z2 = rng.normal(size=(2, n, d))
+    lamda, mu, nu = 25.0, 25.0, 1.0
+
+    def v(z):
+        return np.maximum(0, 1 - np.sqrt(z.var(axis=0, ddof=1) + 1e-4)).mean()
+
+    def c(z):
+        C = np.cov(z.T)
+        return (C**2).sum() / d - (np.diag(C) ** 2).sum() / d
+
+    printed = lamda * ((z1 - z2) ** 2).sum(axis=1).mean() + mu * (v(z1) + v(z2)) + nu * (c(z1) + c(z2))
+    assert losses.vicreg(z1, z2, d * lamda, 2 * mu, nu)[0] == pytest.approx(printed, rel=1e-12)
+    assert losses.vicreg(z1, z2, lamda, mu, nu)[0] < printed
+
+
+def test_the_sign_that_koch_prints_moves_every_weight_upwards():
+    W = np.array([[-2.0, 3.0]])
+    (dW,) = losses.l2_penalty(W, strength=0.1)[1](1.0)
+    np.testing.assert_allclose(np.abs(W - dW), 0.8 * np.abs(W))  # the step of this one shrinks both
+    printed = W + 2 * 0.1 * np.abs(W)
+    assert (printed > W).all()
+    assert (np.abs(printed) > np.abs(W)).tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize("rising", [False, True])
+def test_nesterov_is_sutskever_s_step_where_rate_and_momentum_are_constant(rng, rising):
+    curvature, eta = np.array([[1.0, 30.0]]), 0.02
+    mu = optimizers.linear(0.5, 0.9, 10) if rising else (lambda step: 0.9)
+    optimizer = optimizers.sgd(eta, momentum=mu, nesterov=True)
+    theta = np.array([[1.0, -1.0]])
+    ahead = {"W": theta}  # θ + μ v, which is what PyTorch calls θ
+    velocity, state = np.zeros((1, 2)), optimizer.init(ahead)
+    for step in range(20):
+        velocity = mu(step) * velocity - eta * curvature * (theta + mu(step) * velocity)
+        theta = theta + velocity
+        ahead, state = optimizer.update({"W": curvature * ahead["W"]}, state, ahead)
+    looked = theta + mu(20) * velocity
+    assert np.allclose(ahead["W"], looked, rtol=1e-10, atol=0) != rising
 
 
 def test_sgd_by_hand():

@@ -131,7 +131,7 @@ def test_views_from_end_to_end(rng, batch):
 def test_support_labels_that_skip_a_class_are_refused(rng, batch):
     network = networks.prototypical(encoders.mlp(7, 3), pairwise.l2, losses.softmax_cross_entropy)
     x, labels = batch[0][0], np.array([0, 0, 2, 2, 3, 3])
-    with pytest.raises(ValueError, match=r"every number from 0 up: np\.unique"):
+    with pytest.raises(ValueError, match=r"every number from 0 up, .*np\.unique"):
         network(started(network, rng), x, labels, x, labels)
 
 

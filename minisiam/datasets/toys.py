@@ -53,7 +53,10 @@ def posed_glyphs(letters: str = "RGK", turns: int = 12, shifts: tuple[int, ...] 
     known = skeletons()
     missing = [letter for letter in letters if ord(letter) not in known.codes]
     if missing or not letters:
-        raise ValueError(f"no skeleton for {''.join(missing) or 'an empty string'}: see datasets.skeletons().codes")
+        raise ValueError(
+            f"no skeleton for {''.join(missing) or 'an empty string'}: take some of "
+            "''.join(map(chr, datasets.skeletons().codes))"
+        )
     which, angle, move = (
         axis.ravel() for axis in np.meshgrid(np.arange(len(letters)), np.arange(turns), np.array(shifts), indexing="ij")
     )

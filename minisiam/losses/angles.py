@@ -52,7 +52,7 @@ def tuplet_margin(
 
     References
     ----------
-    Yu & Tao (2019), "Deep metric learning with tuplet margin loss", eq. 4.
+    Yu & Tao (2019), "Deep metric learning with tuplet margin loss".
     """
     turn = np.deg2rad(require.between("margin", margin, 0, 90)).item()
     scale = require.between("scale", scale, 0, open_low=True)
@@ -108,8 +108,8 @@ def arcface(
     Notes
     -----
     Beyond θ = π − m, where cos(θ + m) would rise again, the target's logit is cos θ − m sin m: the value jumps there.
-    Kink at θ = 0 and π: the slope of the second term, which is infinite, is taken for 0. Distances outside [0, 2] are
-    taken for the nearest end, with its slope.
+    This is the authors' code; the paper does not say what happens there. Kink at θ = 0 and π: the slope of the second
+    term, which is infinite, is taken for 0. Distances outside [0, 2] are taken for the nearest end, with its slope.
 
     References
     ----------
@@ -165,7 +165,7 @@ def angular(
 
     References
     ----------
-    Wang et al. (2017), "Deep metric learning with angular loss", eq. 8.
+    Wang et al. (2017), "Deep metric learning with angular loss".
     """
     require.floating(D=D)
     positives = checked(D, labels)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @op
 def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 100) -> Op[Float[Array, ""]]:
-    """ℓ = Σ_q h⁻_q Σ_{r ≥ q} h⁺_r: the probability that a random negative is nearer than a random positive.
+    """ℓ = Σ_q h⁻_q Σ_{r ≥ q} h⁺_r: the probability that a negative is nearer than a positive, or in the same bin.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
     Returns
     -------
     value, pullback
-        `value` in [0, 1]; `pullback(dl)` gives `(dD,)`.
+        `value` in [0, 1], and 1 for a collapsed network, whose pairs are all in one bin; `pullback(dl)` gives `(dD,)`.
 
     Notes
     -----
@@ -44,7 +44,7 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
 
     References
     ----------
-    Ustinova & Lempitsky (2016), "Learning deep embeddings with histogram loss", eq. 4 to 7.
+    Ustinova & Lempitsky (2016), "Learning deep embeddings with histogram loss".
     """
     require.floating(D=D)
     require.whole("bins", bins, 1)
@@ -69,7 +69,7 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
         dD[at_negative] = down * on_negative * (below[low_negative] - below[low_negative + 1])
         return (dD,)
 
-    return (h_negative * below).sum(), pullback
+    return np.minimum((h_negative * below).sum(), D.dtype.type(1)), pullback  # more than 1 is rounding
 
 
 def _histogram(d: Array, bins: int) -> tuple[Array, Array, Array]:
@@ -103,7 +103,8 @@ def fast_ap(
     Returns
     -------
     value, pullback
-        `value` in [0, 1]: one minus the average precision, up to the width of a bin; `pullback(dl)` gives `(dD,)`.
+        `value` in [0, 1] (each term of a sum), one minus the average precision if a negative in the same bin as a
+        positive counts as nearer: 1 − |P| / (n − 1) for a collapsed network; `pullback(dl)` gives `(dD,)`.
 
     Notes
     -----
@@ -112,7 +113,7 @@ def fast_ap(
 
     References
     ----------
-    Cakir, He, Xia, Kulis & Sclaroff (2019), "Deep metric learning to rank", eq. 8 to 10.
+    Cakir, He, Xia, Kulis & Sclaroff (2019), "Deep metric learning to rank".
     """
     require.whole("bins", bins, 1)
     largest = require.between("largest", largest, 0, open_low=True)
@@ -129,7 +130,7 @@ def fast_ap(
         counts = block.positives > 0
         part = np.divide(hp, H, out=np.zeros_like(hp), where=H > 0)  # h⁺ / H
         ratio = np.divide(Hp, H, out=np.zeros_like(hp), where=H > 0)  # H⁺ / H
-        values = (1 - (part * Hp).sum(axis=1) / count) * counts
+        values = np.maximum(1 - (part * Hp).sum(axis=1) / count, 0) * counts  # less than 0 is rounding
         later = lambda a: np.cumsum(a[:, ::-1], axis=1)[:, ::-1]  # Σ over this bin and all after it
         scale = (counts * (bins / largest) / count).astype(D.dtype)[:, None]
         to_all = later(part * ratio) * scale  # −∂AP / ∂h_b: every distance is in H

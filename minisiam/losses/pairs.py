@@ -167,7 +167,7 @@ def margin_loss(
 
     References
     ----------
-    Wu, Manmatha, Smola & Krähenbühl (2017), "Sampling matters in deep embedding learning", eq. 3.
+    Wu, Manmatha, Smola & Krähenbühl (2017), "Sampling matters in deep embedding learning".
     """
     _check(d, same)
     require.dimensions(0, "(), a single number", beta=beta)
@@ -203,7 +203,7 @@ def cosine_embedding(
     Returns
     -------
     value, pullback
-        `value` ≥ 0; `pullback(dl)` gives `(dd,)`.
+        `value` ≥ 0 if d is; `pullback(dl)` gives `(dd,)`.
 
     Notes
     -----

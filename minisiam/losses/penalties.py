@@ -31,8 +31,8 @@ def l2_penalty(W: Float[Array, "..."], /, strength: float = 1e-4) -> Op[Float[Ar
 
     Notes
     -----
-    No kink. The gradient points away from 0, so a step against it shrinks the weights; the paper prints the update
-    with + 2 λ |w|, which would grow them.
+    No kink. The gradient points away from 0, so a step against it shrinks the weights. The paper prints the update
+    with + 2 λ |w|, which moves every weight upwards: positive ones grow and negative ones shrink.
 
     References
     ----------
@@ -76,11 +76,17 @@ def vicreg(
     Notes
     -----
     What keeps an embedding without negatives from collapsing: every feature has a standard deviation of 1 over the
-    batch, and no two say the same. Variances and covariances are over n − 1. Kink where a deviation is 1: slope 0.
+    batch, and no two features are correlated. Variances and covariances are over n − 1. Kink where a deviation is 1:
+    slope 0.
+
+    This is the authors' code, github.com/facebookresearch/vicreg. The paper's eq. 6 sums the squares of the invariance
+    term over the features and has no ½ on the variance: its λ, μ, ν are `invariance` = λ d, `variance` = 2 μ and
+    `covariance` = ν here. Both apply it not to the embedding but to the output of an expander, a network of three
+    dense layers of 8,192 that is dropped after training.
 
     References
     ----------
-    Bardes, Ponce & LeCun (2022), "VICReg", eq. 1 to 6.
+    Bardes, Ponce & LeCun (2022), "VICReg: variance-invariance-covariance regularization for self-supervised learning".
     """
     require.dimensions(2, "(n, d), one embedding a row", z1=z1, z2=z2)
     require.same_shape(z1=z1, z2=z2)

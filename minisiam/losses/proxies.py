@@ -43,7 +43,7 @@ def proxy_anchor(
     Returns
     -------
     value, pullback
-        `value` > 0; `pullback(dl)` gives `(dD,)`: the softmax over the batch, with one extra logit 0, of each proxy.
+        `value` ≥ 0; `pullback(dl)` gives `(dD,)`: the softmax over the batch, with one extra logit 0, of each proxy.
 
     Notes
     -----
@@ -89,15 +89,17 @@ def soft_classes(D: Float[Array, "n m"], /, centres: int = 10, gamma: float = 0.
     Returns
     -------
     d, pullback
-        `d` is (n, classes); `pullback(dd)` gives `(dD,)`.
+        `d` is (n, classes), from the least to the greatest distance to a class's centres; `pullback(dd)` gives `(dD,)`.
 
     Notes
     -----
-    No kink. SoftTriple is `softmax_cross_entropy(d, targets, temperature=1 / 20, margin=0.01)` of this.
+    No kink. SoftTriple is `softmax_cross_entropy(d, targets, temperature=1 / 20, margin=0.01)` of this, without the
+    paper's regulariser, which adds a multiple of the mean distance √(2 − 2 w·w′) between the centres of a class and so
+    merges those that the class does not need. `networks.regularized` is the place for such a term.
 
     References
     ----------
-    Qian et al. (2019), "SoftTriple loss: deep metric learning without triplet sampling", eq. 6.
+    Qian et al. (2019), "SoftTriple loss: deep metric learning without triplet sampling".
     """
     require.dimensions(2, "(n, classes · centres)", D=D)
     require.rows(D=D)

@@ -48,14 +48,15 @@ def softmax_cross_entropy(
     margin
         ≥ 0, added to the target's distance. On a cosine distance that is CosFace's cos θ − m.
     others_only
-        Leave the target out of the denominator, as proxy-NCA prints it. The value may then be negative.
+        Leave the target out of the denominator, as proxy-NCA prints it.
     reduction
         mean, mean_active, sum or none: `losses.reductions`.
 
     Returns
     -------
     value, pullback
-        `value` is in nats, log m for a collapsed network; `pullback(dl)` gives `(dD,)` = (target − softmax) / (τ n).
+        `value` ≥ 0 is in nats, log m for a collapsed network without a margin; `pullback(dl)` gives `(dD,)` =
+        (target − softmax) / (τ n). With `others_only` it may have either sign, and log(m − 1) is the collapsed one.
 
     Notes
     -----
@@ -64,7 +65,8 @@ def softmax_cross_entropy(
 
     References
     ----------
-    Goldberger et al. (2005); Sohn (2016), eq. 7; Movshovitz-Attias et al. (2017), eq. 4 (`others_only`);
+    Goldberger et al. (2005); Sohn (2016); Movshovitz-Attias et al. (2017), "No fuss distance metric learning using
+    proxies" (`others_only`);
     Snell, Swersky & Zemel (2017), eq. 2; Wang et al. (2018), "CosFace", eq. 4.
     """
     require.dimensions(2, "(n, m), every image against every candidate", D=D)
@@ -102,8 +104,8 @@ def info_nce(D: Float[Array, "n n"], /, temperature: float = 0.07) -> Op[Float[A
     Returns
     -------
     value, pullback
-        `value` is in nats, log n for a collapsed network; `pullback(dl)` gives `(dD,)` = (2 I − P − Q) / (2 n τ), with
-        P the softmax of the rows and Q that of the columns.
+        `value` ≥ 0 is in nats, log n for a collapsed network; `pullback(dl)` gives `(dD,)` = (2 I − P − Q) / (2 n τ),
+        with P the softmax of the rows and Q that of the columns.
 
     Notes
     -----
@@ -143,16 +145,17 @@ def n_pair(D: Float[Array, "n n"], /, labels: Int[Array, "n"], reduction: str = 
     Returns
     -------
     value, pullback
-        `value` is in nats; `pullback(dl)` gives `(dD,)`, 0 where no chosen pair is.
+        `value` ≥ 0 is in nats, the logarithm of the number of pairs for a collapsed network; `pullback(dl)` gives
+        `(dD,)`, 0 where no chosen pair is.
 
     Notes
     -----
-    No kink. `softmax_cross_entropy` on a chosen part of D. The paper adds 0.002 ‖z‖² for the length of the embeddings:
-    `networks.regularized` is the place for such a term.
+    No kink. `softmax_cross_entropy` on a chosen part of D. The paper also penalises the length of the embeddings (0.002
+    is the default of TensorFlow's `npairs_loss` for it): `networks.regularized` is the place for such a term.
 
     References
     ----------
-    Sohn (2016), "Improved deep metric learning with multi-class N-pair loss objective", eq. 7.
+    Sohn (2016), "Improved deep metric learning with multi-class N-pair loss objective".
     """
     require.floating(D=D)
     require.square(D=D)
@@ -242,7 +245,7 @@ def nt_xent(
     Returns
     -------
     value, pullback
-        `value` is in nats; `pullback(dl)` gives `(dD,)`.
+        `value` ≥ 0 is in nats, log(1 + the number of negatives) for a collapsed network; `pullback(dl)` gives `(dD,)`.
 
     Notes
     -----
@@ -301,12 +304,12 @@ def nca(
 
     Notes
     -----
-    No kink. The log form, which lets no anchor go; the paper also maximises Σ p itself. One near positive is enough, so
-    a class may fall into several clusters. Anchors without a positive are left out.
+    No kink. The log form, which lets no anchor go; the paper's first objective is Σ p itself. One near positive is
+    enough, so a class may fall into several clusters. Anchors without a positive are left out.
 
     References
     ----------
-    Goldberger, Roweis, Hinton & Salakhutdinov (2005), "Neighbourhood components analysis", eq. 8.
+    Goldberger, Roweis, Hinton & Salakhutdinov (2005), "Neighbourhood components analysis".
     """
     temperature = require.between("temperature", temperature, 0, open_low=True)
 
@@ -353,7 +356,7 @@ def matching(
 
     References
     ----------
-    Vinyals et al. (2016), "Matching networks for one shot learning", eq. 1 and 2.
+    Vinyals et al. (2016), "Matching networks for one shot learning".
     """
     require.dimensions(2, "(n, m), every query against every support image", D=D)
     require.rows(D=D)

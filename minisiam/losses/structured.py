@@ -108,7 +108,7 @@ def generalised_lifted(
 
     References
     ----------
-    Hermans, Beyer & Leibe (2017), "In defense of the triplet loss for person re-identification", eq. 8.
+    Hermans, Beyer & Leibe (2017), "In defense of the triplet loss for person re-identification".
     """
     margin = require.between("margin", margin, 0)
 
@@ -152,16 +152,16 @@ def multi_similarity(
     Returns
     -------
     value, pullback
-        `value` > 0; `pullback(dl)` gives `(dD,)`: the softmax weights of the positives, and minus those of the
+        `value` ≥ 0; `pullback(dl)` gives `(dD,)`: the softmax weights of the positives, and minus those of the
         negatives, each with one extra logit 0, over n.
 
     Notes
     -----
-    No kink. The weights are those of the paper's eq. 10 without its mining, which is `miners.multi_similarity`.
+    No kink. Without the paper's mining, which is `miners.multi_similarity`.
 
     References
     ----------
-    Wang et al. (2019), "Multi-similarity loss with general pair weighting for deep metric learning", eq. 15.
+    Wang et al. (2019), "Multi-similarity loss with general pair weighting for deep metric learning".
     """
     alpha, beta = (require.between(n, v, 0, open_low=True) for n, v in (("alpha", alpha), ("beta", beta)))
     threshold = require.between("threshold", threshold, -np.inf)
@@ -185,7 +185,7 @@ def circle(
     labels: Int[Array, "n"],
     margin: float = 0.4,
     scale: float = 80.0,
-    detached: bool = False,
+    detached: bool = True,
     reduction: str = "mean",
 ) -> Op[Float[Array, ""]]:
     """ℓ = mean log(1 + Σₚ e^(γ [D_ip + m]₊ (D_ip − m)) · Σₙ e^(γ [1 + m − D_in]₊ (1 − m − D_in))).
@@ -202,20 +202,28 @@ def circle(
     scale
         γ > 0.
     detached
-        Take the weights [·]₊ as constants of the gradient. The paper's gradient and the reference implementation do.
-        The loss is then not the integral of its gradient, and differences disagree with it.
+        Whether the gradient takes the weights [·]₊ as constants, as the paper's does.
     reduction
         mean, mean_active, sum or none (one value an anchor).
 
     Returns
     -------
     value, pullback
-        `value` > 0; `pullback(dl)` gives `(dD,)`.
+        `value` ≥ 0; `pullback(dl)` gives `(dD,)`: in each anchor's row a softmax over the positives times
+        γ [D_ip + m]₊, and minus a softmax over the negatives times γ [1 + m − D_in]₊, so that no positive is pushed
+        away and no negative attracted.
 
     Notes
     -----
-    Kink where a weight is 0, at D_ip = −m and D_in = 1 + m: the weight's slope is 0 there. Anchors without a positive
-    or without a negative are left out.
+    No kink. With its weights held constant, the gradient is not the derivative of the value: finite differences of the
+    value disagree with it, and agree where the weights stay as they are.
+
+    `detached=False` gives the derivative. As [1 + m − D]₊ (1 − m − D) = (1 − D)² − m² and [D + m]₊ (D − m) = D² − m²
+    where the weights are positive, each pair is then drawn to D = 0 or D = 1 from both sides: a negative with
+    1 < D < 1 + m is attracted, which the paper's gradient pushes. Kink then where a weight is 0, at D_ip = −m and
+    D_in = 1 + m: the weight's slope is 0 there.
+
+    Anchors without a positive or without a negative are left out.
 
     References
     ----------

@@ -51,7 +51,7 @@ def triplet_hinge(
 
     References
     ----------
-    Weinberger & Saul (2009), "Distance metric learning for large margin nearest neighbor classification", eq. 12;
+    Weinberger & Saul (2009), "Distance metric learning for large margin nearest neighbor classification";
     Schroff, Kalenichenko & Philbin (2015), "FaceNet", eq. 3 (squared L2 on the unit sphere, margin 0.2).
     """
     return _triplet_loss(positive, negative, hinge_shape(margin), reduction)
@@ -75,7 +75,7 @@ def triplet_soft_margin(
     Returns
     -------
     value, pullback
-        `value` is a number > 0, and log 2 = 0.693 for a collapsed network without a margin; `pullback(dl)` gives
+        `value` is a number ≥ 0, and log 2 = 0.693 for a collapsed network without a margin; `pullback(dl)` gives
         `(dpositive, dnegative)` = ±σ(d₊ − d₋ + margin) / n.
 
     Notes
@@ -105,12 +105,12 @@ def triplet_ratio(
     Returns
     -------
     value, pullback
-        `value` is a number in [0, 2], and ½ for a collapsed network; `pullback(dl)` gives
+        `value` is a number in [0, 2] (each term of a sum), and ½ for a collapsed network; `pullback(dl)` gives
         `(dpositive, dnegative)` = ±4 s₊² (1 − s₊) / n.
 
     Notes
     -----
-    No kink. The gradient vanishes at both ends: for a triplet that is right, and for one that is hopelessly wrong.
+    No kink. The gradient vanishes at both ends: for a triplet that is right, and for one that is very wrong.
 
     References
     ----------

@@ -111,6 +111,10 @@ def semi_hard_facenet(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: f
     Triplets
         Sorted by anchor and positive. A pair without a semi-hard negative is left out, so there may be none.
 
+    Notes
+    -----
+    The paper states only the inequality. Of the negatives that satisfy it, the nearest is TensorFlow's choice.
+
     References
     ----------
     Schroff, Kalenichenko & Philbin (2015), "FaceNet", section 3.2 and eq. 4.

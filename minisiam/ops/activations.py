@@ -26,7 +26,7 @@ def relu(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
     Returns
     -------
     y, pullback
-        `y` has the shape of `x`; `pullback(dy)` gives `(dx,)`.
+        `y` ≥ 0 has the shape of `x`; `pullback(dy)` gives `(dx,)`.
 
     Notes
     -----
@@ -125,7 +125,7 @@ def tanh(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
     Returns
     -------
     y, pullback
-        `y` has the shape of `x`; `pullback(dy)` gives `(dx,)` with dx = (1 − y²) dy. No kink.
+        `y` in [−1, 1] has the shape of `x`; `pullback(dy)` gives `(dx,)` with dx = (1 − y²) dy. No kink.
     """
     require.floating(x=x)
     y = np.tanh(x)
@@ -148,7 +148,7 @@ def sigmoid(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
     Returns
     -------
     y, pullback
-        `y` has the shape of `x`; `pullback(dy)` gives `(dx,)` with dx = y (1 − y) dy. No kink; far from 0
+        `y` in [0, 1] has the shape of `x`; `pullback(dy)` gives `(dx,)` with dx = y (1 − y) dy. No kink; far from 0
         the function saturates and the gradient rounds to 0.
     """
     require.floating(x=x)

@@ -122,7 +122,8 @@ def normalize(x: Float[Array, "n d"], /) -> Op[Float[Array, "n d"]]:
     Returns
     -------
     y, pullback
-        `y` is (n, d); `pullback(dy)` gives `(dx,)` with dx = (dy − y (y·dy)) / ‖x‖: the radial part is removed.
+        `y` is (n, d), every row of length 1 or 0; `pullback(dy)` gives `(dx,)` with dx = (dy − y (y·dy)) / ‖x‖: the
+        radial part is removed.
 
     Notes
     -----

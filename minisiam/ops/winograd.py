@@ -56,8 +56,8 @@ def conv2d_winograd(
 
     References
     ----------
-    Lavin & Gray (2016), "Fast algorithms for convolutional neural networks", eq. 5 to 8; Winograd (1980). The last
-    row of Bᵀ and column of Aᵀ have the other sign here, so that Bᵀ needs no negation.
+    Lavin & Gray (2016), "Fast algorithms for convolutional neural networks"; Winograd (1980). The last row of Bᵀ and
+    column of Aᵀ have the other sign here, so that Bᵀ needs no negation.
     """
     before, p, q = geometry(x, W, b, padding, 1)
     x, W, b = of_one_dtype(x, W, b)

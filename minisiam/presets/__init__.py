@@ -12,7 +12,6 @@ With pytorch-metric-learning 2.9.0 values and gradients agree to 10⁻⁹ (`test
 here: first what is there, then what is here.
 
 Reproduced by a preset, otherwise here than in `losses`
-    circle loss                  its weights [·]₊ are held fixed in the gradient (`losses.circle(detached=True)`)
     angular loss                 negatives are not normalised: AngularLoss(3 z) ≠ AngularLoss(z); the paper's are
     supcon, circle, MeanReducer  over all anchors, those without a positive with the value 0; `losses` leaves these out
     proxy-NCA                    a label without a proxy is left out; `losses.softmax_cross_entropy` refuses it

@@ -101,9 +101,9 @@ def _of_sums(q: Asked, loss: Operation) -> Operation:
 
 
 def circle(q: Asked) -> Operation:
-    """circle with its weights held fixed; its mean is over all anchors."""
+    """circle; its mean is over all anchors."""
     _cosine_only(q)
-    return _plain(q, over_all(losses.circle), margin=q.a["m"], scale=q.a["gamma"], detached=True)
+    return _plain(q, over_all(losses.circle), margin=q.a["m"], scale=q.a["gamma"])
 
 
 def _both_margins(q: Asked, loss: Operation) -> Operation:

@@ -129,8 +129,8 @@ TRIPLET: dict[str, Convention] = {
         0.2,
         "mean",
         "pairs with a semi-hard negative",
-        "Schroff, Kalenichenko & Philbin (2015), eq. 2 to 4",
-        "the paper prints a sum",
+        "Schroff, Kalenichenko & Philbin (2015), eq. 3 and 4",
+        "the paper prints a sum, and does not say which semi-hard negative: here the nearest",
     ),
     "hermans": Convention(
         "batch-hard triplet loss, soft margin",

@@ -67,7 +67,7 @@ def epochs_of_pairs(
 ) -> Iterator[tuple[Array, Array, Array]]:
     """`pair_indices`, but of `count` pairs that are drawn once: each comes once an epoch, in an order of chance.
 
-    Koch et al. (2015), §3.1, train on 30,000, 90,000 and 150,000 pairs. Parameters and yield as in `pair_indices`.
+    Koch et al. (2015), §4.2, train on 30,000, 90,000 and 150,000 pairs. Parameters and yield as in `pair_indices`.
     """
     require.whole("count", count, size)
     drawn = islice(pair_indices(labels, rng, size, same, groups), -(-count // size))

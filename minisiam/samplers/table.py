@@ -61,7 +61,7 @@ def class_table(labels: Array, rng: Generator, groups: Array | None) -> Table:
         lonely = names[count < 2]
         raise ValueError(
             f"class {lonely[0]} has one image, so it has no positive ({len(lonely)} such classes): leave them out with "
-            "keep = np.bincount(labels)[labels] > 1"
+            "_, of, count = np.unique(labels, return_inverse=True, return_counts=True); keep = count[of] > 1"
         )
     rank = np.empty(len(labels), int)
     rank[order] = np.arange(len(labels))

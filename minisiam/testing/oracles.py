@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +22,26 @@ SINGLE = 1e-5  # of a float32 result to the float64 one
 EPSILON = float(np.finfo(float).eps)
 
 
+def held(definition: Callable[..., Any], case: Case) -> Callable[..., Any]:
+    """The function whose derivative the gradient is: the definition, with what it holds constant as it is at this case.
+
+    Mostly the definition itself. A loss with detached weights has a gradient that is not the derivative of its value,
+    but of the value with the weights of this one point.
+    """
+    if getattr(definition, "held", None) is None:
+        return definition
+    constants = definition.held(*case.variables.values(), **case.constants)  # type: ignore[attr-defined]
+
+    @wraps(definition)
+    def around_the_case(*variables: Any, **rest: Any) -> Any:
+        return definition(*variables, **rest, **constants)
+
+    return around_the_case
+
+
 def by_autograd(definition: Callable[..., Any], case: Case) -> tuple[Any, tuple[Any, ...]]:
     """Value and gradients of the definition."""
+    definition = held(definition, case)
     x = tuple(np.array(v) for v in case.variables.values())
 
     def of(x):
@@ -40,6 +59,7 @@ def by_autograd(definition: Callable[..., Any], case: Case) -> tuple[Any, tuple[
 
 def by_differences(definition: Callable[..., Any], case: Case, name: str, h: float) -> Array:
     """Central differences in each entry of a variable, (f(x + h) − f(x − h)) / 2h, weighted with the upstream one."""
+    definition = held(definition, case)
     x = np.asarray(case.variables[name], float)
     gradient = np.zeros_like(x)
     for place in np.ndindex(x.shape):
@@ -57,6 +77,7 @@ def has_corner(definition: Callable[..., Any], case: Case, name: str, h: float) 
 
     At such a point neither autograd nor central differences may judge: of a hinge both say ½, and 0 is as good.
     """
+    definition = held(definition, case)
 
     def value(x: Array) -> Any:
         return np.sum(case.upstream * np.asarray(definition(*(case.variables | {name: x}).values(), **case.constants)))
@@ -76,6 +97,7 @@ def slope(
     definition: Callable[..., Any], case: Case, rng: np.random.Generator
 ) -> tuple[tuple[Array, ...], float, float]:
     """A random direction, the slope of ⟨g, definition⟩ along it by differences, and how far rounding may move that."""
+    definition = held(definition, case)
     h = 1e-6 * scale_of(case)
     directions = tuple(rng.normal(size=np.shape(v)) for v in case.variables.values())
     moved = [
