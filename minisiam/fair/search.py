@@ -88,7 +88,7 @@ SPACES = {
     "ratio": Space({}, {"miner": "random-triplets"}, "Hoffer, Ailon 2015; it has no constant", READ),
     "supcon": Space({"temperature": TEMPERATURE}, {"temperature": 0.1}, "Khosla et al. 2020", REFERENCE),
     "nt-xent": Space(
-        {"temperature": TEMPERATURE}, {"temperature": 0.1}, "Chen et al. 2020, for ImageNet; 0.5 for CIFAR-10", MEMORY
+        {"temperature": TEMPERATURE}, {"temperature": 0.1}, "Chen et al. 2020, in the authors' code", READ
     ),
     "nca": Space(
         {"temperature": TEMPERATURE},
@@ -103,8 +103,8 @@ SPACES = {
     "multi-similarity": Space(
         {"alpha": (0.5, 10.0), "beta": (5.0, 100.0), "threshold": (0.1, 0.9)},
         {"alpha": 2.0, "beta": 50.0, "threshold": 0.0, "mining": 0.1},
-        "Wang et al. 2019; λ = 1, so threshold 0 (the authors' code: λ = 0.5, β = 40), mining with ε = 0.1",
-        REFERENCE + "; λ = 1 from its documentation",
+        "Wang et al. 2019; λ = 1, so threshold 0 (in the authors' code λ = 0.5 and β = 40)",
+        "α and ε in the authors' code, β as " + REFERENCE + ", λ from its documentation",
     ),
     "circle": Space(
         {"margin": (0.1, 0.6), "scale": (8.0, 256.0)},
@@ -126,13 +126,13 @@ SPACES = {
         {"temperature": TEMPERATURE},
         {"temperature": 1 / 18},
         "Teh et al. 2020; 1/9 on the squared L2 of unit vectors",
-        MEMORY,
+        READ,
     ),
     "proxy-anchor": Space(
         {"margin": (0.025, 0.4), "scale": (8.0, 128.0)},
         {},
         "Kim et al. 2020; margin 0.1 and scale 32, as here",
-        REFERENCE,
+        READ,
     ),
     "normalised-softmax": Space({"temperature": TEMPERATURE}, {}, "Zhai, Wu 2019; 0.05, as here", REFERENCE),
     "cosface": Space(
