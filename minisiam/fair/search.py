@@ -240,7 +240,13 @@ def package_constants(loss: str) -> dict[str, Any]:
 
 @op
 def mined_multi_similarity(
-    D: Float[Array, "n n"], /, labels: Int[Array, "n"], mining: float = 0.1, **constants: float
+    D: Float[Array, "n n"],
+    /,
+    labels: Int[Array, "n"],
+    mining: float = 0.1,
+    alpha: float = 2.0,
+    beta: float = 50.0,
+    threshold: float = 0.5,
 ) -> Op[Float[Array, ""]]:
     """`losses.multi_similarity` over the pairs that `miners.multi_similarity` keeps, as the paper trains it.
 
@@ -250,8 +256,8 @@ def mined_multi_similarity(
         (n, n) cosine distances of a batch to itself, and (n,) classes.
     mining
         ε ≥ 0 of the miner.
-    constants
-        Those of `losses.multi_similarity`.
+    alpha, beta, threshold
+        As for `losses.multi_similarity`.
 
     Returns
     -------
@@ -263,7 +269,7 @@ def mined_multi_similarity(
     left_out = np.ones(D.shape, bool)
     left_out[kept.rows, kept.columns] = False
     satisfied = np.where(labels[:, None] == labels, D.dtype.type(-1e4), D.dtype.type(1e4))  # e^(α (d - t)) is 0 there
-    value, pull = losses.multi_similarity(np.where(left_out, satisfied, D), labels, **constants)
+    value, pull = losses.multi_similarity(np.where(left_out, satisfied, D), labels, alpha, beta, threshold)
 
     def pullback(dl):
         (dD,) = pull(dl)
