@@ -126,8 +126,8 @@ def caption(protocol: Protocol, records: Records) -> str:
     )
 
 
-def table(protocol: Protocol, records: Records) -> str:
-    """The comparison in Markdown: its extent, the losses, how they were compared, the constants, and the limits."""
+def table(protocol: Protocol, records: Records, figure: str | None = None) -> str:
+    """The comparison in Markdown: its extent, the losses, how they were compared, the limits, and the constants."""
     tasks, found = protocol.tasks(), rows(protocol, records)
     count = {
         what: (sum(task in records for task in tasks if task.what == what), sum(task.what == what for task in tasks))
@@ -147,6 +147,7 @@ def table(protocol: Protocol, records: Records) -> str:
         "\n".join(lines) if found else "No run is finished yet.",
         caption(protocol, records) + " In %. **Bold**: the reference, and the losses not distinguishable from it.",
         *_failures(found),
+        *([f"![MAP@R and one-shot error of {len(found)} losses, with intervals]({figure})"] if figure else []),
         f"## Protocol\n\n{_how(protocol, found)}",
         f"## What p means\n\n{WHAT_P_MEANS}",
         f"## Limits\n\n{_limits(protocol)}",
@@ -234,23 +235,25 @@ not distinguish them."""
 
 
 def _limits(protocol: Protocol) -> str:
-    return "\n".join(
-        f"- {limit}"
-        for limit in (
-            f"{protocol.steps:,} steps are a short run. Losses that learn slowly at first, such as those with proxies, "
-            "may overtake others later.",
-            "One encoder (conv2, 128 outputs, 14 × 14 pixels) and one data set (letters drawn by a program).",
-            f"{_trials(protocol)} of each loss, with one seed, are a small search. A loss "
-            "with three constants is searched more thinly than one with none, and a lucky draw helps a loss.",
-            "The package's constants were found by earlier searches on alphabets of this data set, with other budgets.",
-            "Fixed for all: Adam, its schedule and weight decay, the batches, the number of outputs. Fixed for each: "
-            "every constant that is not in the table below, such as the margin inside a miner.",
-            "The learning rates of the papers belong to other networks: the paper's trial takes the package's.",
-            "Losses with proxies see each letter upright. The others see it in eight poses, each a class of its own.",
-            "Seeds are the only source of the intervals: all runs share the training and the test alphabets.",
-            "The weights of circle are detached, in every trial, as in the paper.",
-        )
-    )
+    pairs = search.BATCH * (search.BATCH - 1) // 2
+    limits = [
+        f"{protocol.steps:,} steps are a short run. Losses that learn slowly at first, such as those with proxies, may "
+        "overtake others later.",
+        "One encoder (conv2, 128 outputs, 14 × 14 pixels) and one data set (letters drawn by a program).",
+        f"{_trials(protocol)} of each loss, with one seed, are a small search. A loss with three constants is searched "
+        "more thinly than one with none, and a lucky draw helps a loss.",
+        "The package's constants were found by earlier searches on alphabets of this data set, with other budgets.",
+        "Fixed for all: Adam, its schedule and weight decay, the batches, the number of outputs. Fixed for each: every "
+        "constant that is not in the table below, such as the margin inside a miner.",
+        "The learning rates of the papers belong to other networks: the paper's trial takes the package's.",
+        f"The same images are not the same comparisons: verification reads {search.BATCH // 2} pairs of a step, a loss "
+        f"on a whole batch all {pairs:,}.",
+        "Losses with proxies see each letter upright. The others see it in eight poses, each a class of its own.",
+        "Seeds are the only source of the intervals: all runs share the training and the test alphabets.",
+    ]
+    if "circle" in protocol.losses:
+        limits.append("The weights of circle are detached, in every trial, as in the paper.")
+    return "\n".join(f"- {limit}" for limit in limits)
 
 
 def _constants(protocol: Protocol) -> str:
@@ -279,12 +282,12 @@ def draw(folder: Path) -> list[Path]:
     protocol, records = ledger.load(folder)
     paths = [folder / "COMPARISON.md"]
     found = rows(protocol, records)
-    page = table(protocol, records)
+    figure = None
     if found and find_spec("matplotlib") is not None:
         from ..plots import losses_compared
 
         paths.append(folder / "comparison.png")
         losses_compared(found, caption(protocol, records)).savefig(paths[1], dpi=130)
-        page += f"\n![MAP@R and one-shot error of {len(found)} losses, with intervals](comparison.png)\n"
-    paths[0].write_text(page, encoding="utf-8")
+        figure = paths[1].name
+    paths[0].write_text(table(protocol, records, figure), encoding="utf-8")
     return paths
