@@ -243,13 +243,10 @@ def parser() -> argparse.ArgumentParser:
     )
     agreed = Protocol()
     verb.add_argument("--losses", metavar="A,B,C", help=f"some of {', '.join(words.FUNCTIONS)} (default: all)")
-    verb.add_argument("--seconds", type=float, metavar="S", help=f"budget of a run (default: {agreed.seconds:g})")
-    verb.add_argument(
-        "--steps", type=int, metavar="N", help="the same number of steps for all, in the place of seconds"
-    )
+    verb.add_argument("--steps", type=int, metavar="N", help=f"of every run, 256 images each (default: {agreed.steps})")
     verb.add_argument("--seeds", type=int, metavar="N", help=f"runs of each loss (default: {agreed.seeds})")
     verb.add_argument("--search", type=int, metavar="N", help=f"trials of each loss (default: {agreed.search})")
-    verb.add_argument("--draw", action="store_true", help="run nothing: the figure and the table of what there is")
+    verb.add_argument("--draw", action="store_true", help="run nothing: draw the figure and the page of what there is")
     verb.add_argument(
         "--out", type=Path, default=Path("comparison"), metavar="FOLDER", help="where it is kept (default: %(default)s)"
     )

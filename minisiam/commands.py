@@ -303,7 +303,8 @@ def compare_losses(arguments: argparse.Namespace) -> int:
 
 def compare_methods(arguments: argparse.Namespace) -> int:
     """`minisiam compare-methods`: 0 if all is done, 130 if it was stopped by hand."""
-    asked = {name: getattr(arguments, name) for name in ("seconds", "steps", "seeds", "search")}
+    fair.student()  # an error now rather than after the last run
+    asked = {name: getattr(arguments, name) for name in ("steps", "seeds", "search")}
     if arguments.losses is not None:
         asked["losses"] = tuple(loss.strip() for loss in arguments.losses.split(",") if loss.strip())
     asked = {name: value for name, value in asked.items() if value is not None}

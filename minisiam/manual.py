@@ -49,16 +49,17 @@ One name, many functions: "the triplet loss" and "the contrastive loss" of well-
     minisiam compare-losses --data batch.npz          your own: arrays z (n, d) and labels (n,)
 """
 METHODS = """\
-Every loss on one protocol: the same encoder, batches, budget and search, several seeds, and which differences are none.
+Every loss on one protocol: the same encoder, images and steps, a search for each loss, several seeds, paired tests.
 
-    minisiam compare-methods                          all losses, 60 s a run: about four hours
-    minisiam compare-methods --losses supcon,hinge,cosface --seconds 20 --out mine
-    minisiam compare-methods --out mine               goes on where it was stopped or killed; nothing is run twice
+    minisiam compare-methods                          all losses, 400 steps a run
+    minisiam compare-methods --losses supcon,hinge,cosface --steps 2500 --out mine
+    minisiam compare-methods --out mine               continues where it was stopped or killed; nothing is run twice
     minisiam compare-methods --out mine --seeds 10    more seeds of the same losses
-    minisiam compare-methods --out mine --draw        the figure and the table of what there is so far
+    minisiam compare-methods --out mine --draw        the figure and the page of what there is so far
 
-A budget in seconds is turned into steps by timing a step of each loss at the beginning. The learning rate, and the
-margin of contrastive and hinge, are searched for on training alphabets; other constants are those of `minisiam train`.
+Every loss takes 256 images a step. Its learning rate and its own constants are searched on validation alphabets, which
+also name the reference; runs with other seeds are then tested against it on test alphabets. Needs the extra
+"benchmark" (SciPy).
 """
 EXPLORE = """\
 Drag five points in the plane, and see what a loss makes of them: distances, rings, and the way down for each.

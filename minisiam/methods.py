@@ -70,15 +70,16 @@ class Method(NamedTuple):
         return lambda a, b: self.pairwise(a, b, *params["distance"])
 
 
-def build(settings: Settings) -> Method:
-    """The method that the settings name."""
+def build(settings: Settings, function: Callable[..., Any] | None = None) -> Method:
+    """The method that the settings name; `function` is their loss with other constants than it has there."""
     encoder = build_encoder(settings)
     distance, loss = str(settings.distance), str(settings.loss)
     rows, matrix = (getattr(room, distance.replace("-", "_")) for room in (distances, pairwise))
     if settings.network == "verification":
         rows, matrix = (_with_threshold(f, *THRESHOLDS[distance]) for f in (rows, matrix))
     chosen = {"margin": settings.margin, "temperature": settings.temperature}
-    function = partial(FUNCTIONS[loss], **{name: value for name, value in chosen.items() if value is not None})
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    function = partial(FUNCTIONS[loss] if function is None else function, **chosen)
     kind = kind_of(loss)
     chance = _chance(settings) if settings.miner in OF_CHANCE else None
     trained, matrix_loss = _matrix_loss(settings, kind, function, chance), _looked_at(settings, kind, function)

@@ -40,8 +40,8 @@ ARROWS = {
     "regression": {"require"},
     "students": {"require"},
     "fair": {
-        *("require", "settings", "sources", "methods", "runs", "report", "train", "threads", "students"),
-        *("datasets", "retrieval", "plots"),
+        *("require", "settings", "sources", "methods", "runs", "report", "train", "threads", "op"),
+        *("datasets", "retrieval", "plots", "losses", "miners"),
     },
     "diagnose": {"require"},  # it receives numbers and arrays
     "datasets": {"require"},
@@ -64,6 +64,7 @@ OUTSIDE = {
     "plots": {"matplotlib"},
     "lesson": {"matplotlib"},
     "threads": {"threadpoolctl"},
+    "fair": {"scipy"},  # where a mean has an interval
     "datasets": {"matplotlib", "pooch"},  # to read PNG, and to download: each where it is asked for
     "reference": {"autograd"},
     "testing": {"autograd", "hypothesis", "jaxtyping"},

@@ -3,12 +3,13 @@
     fair.compare(folder, fair.Protocol(("supcon", "hinge")), data)     run what is missing; stop it when you like
     print(fair.table(*fair.load(folder)))                              what there is so far
 
-Most gains of new losses over old ones go away when all have the same network, the same budget and the same search.
+Most gains of new losses over old ones disappear when all have the same network, budget and search.
 """
 
 from .ledger import begun, load
 from .protocol import Protocol, Task
 from .running import compare
+from .statistics import student
 from .summary import Row, draw, rows, table
 
-__all__ = ["Protocol", "Row", "Task", "begun", "compare", "draw", "load", "rows", "table"]
+__all__ = ["Protocol", "Row", "Task", "begun", "compare", "draw", "load", "rows", "student", "table"]

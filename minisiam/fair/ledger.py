@@ -1,6 +1,6 @@
 """The folder of a comparison: what was agreed, and one line for each thing that is done.
 
-FOLDER/protocol.json     losses, seeds, budget, the pace of each loss, the machine
+FOLDER/protocol.json     losses, seeds, trials, steps, the machine
 FOLDER/results.jsonl     one record a line, in the order of `Protocol.tasks`, on the disk before the next begins
 """
 
@@ -11,12 +11,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from .. import report, runs
-from .protocol import Protocol, Task
+from .protocol import Protocol, Records, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    Records = dict[Task, dict[str, Any]]
 
 PROTOCOL, RESULTS = "protocol.json", "results.jsonl"
 

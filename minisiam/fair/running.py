@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import datasets, methods, report, retrieval, runs
+from .. import methods, report, retrieval, runs
 from ..threads import one_blas_thread
 from ..train import fit
-from . import ledger
-from .protocol import Protocol, Task, settings_of
+from . import ledger, search
+from .protocol import Protocol, Records, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], Any]
 
-HELD_OUT = 4  # of the training alphabets every fourth judges the trials
-ROUNDS = 12  # of timing, a step each: the quickest counts, and the first not at all
-
 
 def compare(folder: Path, protocol: Protocol, data: Data, say: Say = print) -> bool:
     """Do what is missing of a comparison, one task after the other.
@@ -42,122 +39,100 @@ def compare(folder: Path, protocol: Protocol, data: Data, say: Say = print) -> b
     protocol
         What to run. Where the folder was begun before, `Protocol.extended` says what may change.
     data
-        Training alphabets, and test alphabets that nothing but the runs is judged on.
+        Training alphabets; validation alphabets, which judge the trials; and test alphabets, which judge the runs.
     say
         Where a line of progress goes.
 
     Returns
     -------
     bool
-        Whether all is done; False if it was stopped by Ctrl-C, after which calling again goes on.
+        Whether all is done; False if it was stopped by Ctrl-C, after which calling again continues it.
     """
     before = ledger.begun(folder)
     if before is not None:
-        asked = ("losses", "seeds", "search", "seconds", "steps")
+        asked = ("losses", "seeds", "search", "steps")
         protocol = before.extended(**{name: getattr(protocol, name) for name in asked})
+    protocol = replace(protocol, machine=protocol.machine or runs.machine())
     ledger.agree(folder, protocol)
     records = ledger.mended(folder)
     try:
-        ready = _ready(data)
-        protocol = _timed(folder, protocol, ready["run"][0], say)
-        _work(folder, protocol, records, ready, say)
+        _work(folder, protocol, records, _ready(data), say)
     except KeyboardInterrupt:
         left = [task for task in protocol.tasks() if task not in records]
-        say(f"\nstopped by hand, {len(left)} to go: what is finished is kept, and the same command goes on from here")
+        say(f"\nstopped by hand, {len(left)} to go: finished tasks are kept, and the same command does the others")
         return False
     return True
 
 
 def _ready(data: Data) -> dict[str, tuple[Dataset, Dataset]]:
-    """What trains and what judges, for each kind of task, as the encoder wants it."""
-    method = methods.build(settings_of("supcon"))
-    learnt, judged = method.prepared(data.train), method.prepared(data.test)
-    return {"trial": datasets.split(learnt, every=HELD_OUT), "run": (learnt, judged)}
+    """What each kind of task trains on and is judged on, as the encoder reads it."""
+    method = methods.build(search.settings_of("supcon", {}))
+    train, validation, test = (method.prepared(part) for part in data)
+    return {"trial": (train, validation), "run": (train, test)}
 
 
-def _work(folder: Path, protocol: Protocol, records: ledger.Records, ready: dict[str, Any], say: Say) -> None:
+def _work(folder: Path, protocol: Protocol, records: Records, ready: dict[str, Any], say: Say) -> None:
     """All tasks that have no record yet."""
     tasks = protocol.tasks()
     missing = [task for task in tasks if task not in records]
     say(f"{len(tasks) - len(missing)} of {len(tasks)} are done" + ("" if missing else ": there is nothing to do"))
-    cost = {task: protocol.steps_of(task) * protocol.pace[task.loss] for task in missing}
-    began, timed, trained = time.perf_counter(), 0.0, 0.0
+    began = time.perf_counter()
     for number, task in enumerate(missing, start=1):
-        records[task] = perform(task, protocol.settings(task, records), *ready[task.what])
+        constants = protocol.constants(task, records)
+        records[task] = perform(task, constants, protocol.steps, protocol.seed_of(task), *ready[task.what])
         ledger.append(folder, records[task])
-        timed, trained = timed + cost.pop(task), trained + records[task]["seconds"]
-        judging = (time.perf_counter() - began - trained) / number
-        left = trained / timed * sum(cost.values()) + judging * len(cost)
-        say(f"{len(tasks) - len(cost):5}/{len(tasks)}  {_line(records[task])}   {_span(left)} left")
+        left = (time.perf_counter() - began) / number * (len(missing) - number)
+        say(f"{len(tasks) - len(missing) + number:5}/{len(tasks)}  {_line(records[task])}   {_span(left)} left")
 
 
 def _line(record: dict[str, Any]) -> str:
     which = f"{record['what']} {record['number']}"
-    told = f"MAP@R {100 * record['map_at_r']:5.1f} %   {record['steps']:,} steps in {record['seconds']:.1f} s"
-    return f"{record['loss']:20}{which:9}{record.get('failed') or told}"
+    result = f"MAP@R {100 * record['map_at_r']:5.1f} %   {record['steps']:,} steps in {record['seconds']:.1f} s"
+    return f"{record['loss']:20}{which:9}{record.get('failed') or result}"
 
 
 def _span(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def perform(task: Task, settings: Settings, learnt: Dataset, judged: Dataset) -> dict[str, Any]:
-    """Train, judge, and say how it went. Training that runs away scores 0: that is an answer, too."""
-    settings = replace(settings, classes=len(np.unique(learnt.labels)))
-    method = methods.build(settings)
-    began = time.perf_counter()
+def perform(
+    task: Task, constants: dict[str, Any], steps: int, seed: int, train: Dataset, judged: Dataset
+) -> dict[str, Any]:
+    """Train, judge, and record the result. Training that diverges scores 0: that is a result, too."""
+    classes = len(np.unique(train.labels))
+    settings = search.settings_of(task.loss, constants, steps=steps, seed=seed, classes=classes)
+    method = methods.build(settings, search.function_of(task.loss, constants))
+    seen: list[int] = []
     found: dict[str, Any] = {"failed": None, **dict.fromkeys(retrieval.Scores._fields, 0.0), "one_shot_error": 1.0}
-    with one_blas_thread:  # the encoder shares out its work, as in `runs`
+    began = time.perf_counter()
+    with one_blas_thread:  # the encoder divides its work among threads, as in `runs`
         try:
-            *_, params = deque(_steps(settings, method, learnt), maxlen=1).pop()
+            *_, params = deque(_steps(settings, method, train, seen), maxlen=1).pop()
             seconds = time.perf_counter() - began
             found |= judge(method, params, judged)
         except FloatingPointError as error:
             seconds = time.perf_counter() - began
             found["failed"] = str(error)
-    chosen = {"learning_rate": settings.learning_rate, "margin": settings.margin, "steps": settings.steps}
-    return task._asdict() | chosen | {"seconds": round(seconds, 3)} | found
+    own = {"constants": constants, "learning_rate": settings.learning_rate, "steps": steps, "images": sum(seen)}
+    return task._asdict() | own | {"seconds": round(seconds, 3)} | found
 
 
-def _steps(settings: Settings, method: Method, learnt: Dataset) -> Iterator[tuple[int, float, Params]]:
-    """The steps of `minisiam train` with these settings."""
+def _steps(settings: Settings, method: Method, train: Dataset, seen: list[int]) -> Iterator[tuple[int, float, Params]]:
+    """The steps of `minisiam train` with these settings; `seen` gets the number of images of each."""
     params, rng = runs.beginning(settings, method)
-    batches = islice(method.batches(learnt, rng), settings.steps)
-    return fit(method.network, params, method.optimizer, batches)
+
+    def counted() -> Iterator[tuple[Any, ...]]:
+        for batch in islice(method.batches(train, rng), settings.steps):
+            seen.append(sum(len(part) for part in batch if part.ndim == train.images.ndim))
+            yield batch
+
+    return fit(method.network, params, method.optimizer, counted())
 
 
 def judge(method: Method, params: Params, judged: Dataset) -> dict[str, float]:
-    """P@1, R-precision, MAP@R of every image among all, and the error of 400 one-shot episodes."""
+    """P@1, R-precision and MAP@R of every image among all, and the error in 400 one-shot episodes."""
     z, distance = method.embed(params, judged.images), method.matrix(params)
     if not np.isfinite(z).all():
         raise FloatingPointError("the embedding is not finite after the last step")
     found = retrieval.scores(z, judged.labels, distance)._asdict()
     return found | {"one_shot_error": 1 - report.few_shot(z, judged, report.EPISODES, distance).accuracy}
-
-
-def _timed(folder: Path, protocol: Protocol, learnt: Dataset, say: Say) -> Protocol:
-    """With the pace of each loss, of those that have none yet: in rounds, so that a busy moment hits all alike."""
-    new = [loss for loss in protocol.losses if loss not in protocol.pace]
-    if not new:
-        return protocol
-    say(f"timing a step of {len(new)} losses")
-    classes = len(np.unique(learnt.labels))
-    training = {}
-    for loss in new:
-        settings = settings_of(loss, classes=classes, steps=1 + ROUNDS)
-        training[loss] = _steps(settings, methods.build(settings), learnt)
-    with one_blas_thread:
-        for steps in training.values():
-            next(steps)
-        times = [{loss: _seconds(steps) for loss, steps in training.items()} for _ in range(ROUNDS)]
-    pace = {loss: min(one[loss] for one in times) for loss in new}
-    protocol = replace(protocol, pace=protocol.pace | pace, machine=protocol.machine or runs.machine())
-    ledger.agree(folder, protocol)
-    return protocol
-
-
-def _seconds(steps: Iterator[Any]) -> float:
-    """What the next step takes."""
-    began = time.perf_counter()
-    next(steps)
-    return time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Losses side by side: the mean of each over seeds, its interval, and which of them cannot be told apart."""
+"""Losses side by side: the mean of each over seeds, its interval, and its test against the reference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-BAND = "0.90"  # behind the losses that are alike
+BAND = "0.90"  # behind the reference and the losses not distinguishable from it
 
 
 def losses_compared(rows: Sequence[Any], caption: str = "", title: str = "Losses on one protocol") -> Figure:
@@ -25,12 +25,12 @@ def losses_compared(rows: Sequence[Any], caption: str = "", title: str = "Losses
     Parameters
     ----------
     rows
-        As `fair.rows` gives them, the best first. Those that are `alike`, not told apart from the best, stand on a grey
-        band with filled marks; the marks of the others are hollow.
+        As `fair.rows` gives them, the best first. Those that are `alike`, the reference and those not distinguishable
+        from it, have a grey band and filled markers; the markers of the others are hollow.
     caption
-        What stands below; it should say how the test was made.
+        The text below; it should say how the test was made.
     title
-        What stands above.
+        The text above.
     """
     if not rows:
         raise ValueError("rows is empty: there is no run to draw")
@@ -46,7 +46,7 @@ def losses_compared(rows: Sequence[Any], caption: str = "", title: str = "Losses
         left.plot(seeds, [place] * len(seeds), "|", color="0.35", markersize=9, markeredgewidth=0.9, zorder=2)
         _point(left, place, row.means["map_at_r"], *looks[row.family], row.alike)
         _point(right, place, row.means["one_shot_error"], *looks[row.family], row.alike)
-    left.set_yticks(range(len(rows)), [row.loss for row in rows])
+    left.set_yticks(range(len(rows)), [f"{row.loss} (reference)" if row.reference else row.loss for row in rows])
     left.set_ylim(len(rows) - 0.5, -0.5)
     left.set_xlabel("MAP@R (%), more is better; a tick is a run")
     right.set_xlabel("one-shot error (%), less is better")
@@ -75,7 +75,5 @@ def _legend(looks: dict[str, tuple[str, str]]) -> list[Any]:
         Line2D([], [], color=colour, marker=marker, markersize=7, linewidth=2, label=family)
         for family, (colour, marker) in looks.items()
     ]
-    hollow = Line2D(
-        [], [], color="0.2", marker="o", markerfacecolor="white", linewidth=2, label="hollow:\ndifferent from it"
-    )
-    return [*families, Patch(color=BAND, label="on grey, filled:\nnot told apart\nfrom the best"), hollow]
+    hollow = Line2D([], [], color="0.2", marker="o", markerfacecolor="white", linewidth=2, label="hollow: p < 0.05")
+    return [*families, Patch(color=BAND, label="grey, filled:\nreference, or not\ndistinguishable\nfrom it"), hollow]
