@@ -109,6 +109,12 @@ def parser() -> argparse.ArgumentParser:
         help="train siamese or verification on N pairs, drawn once (default: always new)",
     )
     verb.add_argument(
+        "--copies",
+        type=int,
+        metavar="N",
+        help="with --pairs and --augment affine or wide: add N distorted copies of each pair, drawn once (default: 0)",
+    )
+    verb.add_argument(
         "--similar", help=_choice("what is the same, in pairs of siamese or of batch", words.SIMILAR, "class")
     )
     verb.add_argument(
