@@ -98,7 +98,9 @@ def _copied(
 
 def _numbered(parts: augment.Parts, copy: Array) -> Float[Array, "n 7"]:
     """The distortions with these numbers; a negative number is an original, so the identity."""
-    return np.stack([np.where(copy < 0, same, part[copy]) for same, part in zip(augment.IDENTITY, parts, strict=True)], 1)
+    return np.stack(
+        [np.where(copy < 0, same, part[copy]) for same, part in zip(augment.IDENTITY, parts, strict=True)], 1
+    )
 
 
 def _show_copied(images: Array, first: Array, second: Array, same: Array, poses: Array, *parts: Array) -> Any:

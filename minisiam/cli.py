@@ -187,6 +187,15 @@ def parser() -> argparse.ArgumentParser:
         "--shot", type=int, default=report.SHOT, metavar="M", help="images shown of each (default: %(default)s)"
     )
     verb.add_argument("--unseen", metavar="WHAT", help="as in train, which it may differ from (default: the run's)")
+    verb.add_argument(
+        "--against",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="with omniglot-runs: other runs that answer the same questions, compared by McNemar's exact test",
+    )
+    verb.add_argument("--save", action="store_true", help="replace RUN/report.json, for `minisiam report`")
     verb.add_argument("--json", action="store_true", help="print the report as JSON")
     verb.set_defaults(command=evaluate)
 

@@ -226,7 +226,7 @@ class Settings:
         require.whole("copies", self.copies, 0)
         if self.copies and not (self.pairs and self.augment in AFFINE):
             raise ValueError(
-                f"--copies {self.copies} adds affine distortions of --pairs N that are drawn once: use it with --pairs N "
+                f"--copies {self.copies} adds distorted copies of pairs that are drawn once: use it with --pairs N "
                 f"--augment {' or '.join(AFFINE)}"
             )
         require.one_of("similar", self.similar, SIMILAR)

@@ -65,7 +65,7 @@ def test_all_correct_is_no_certainty():
 
 
 def test_an_interval_over_runs_covers_runs_that_differ(rng):
-    """Runs whose probability varies, 20 of 20 questions: intervals over questions are too narrow, over runs they hold."""
+    """20 runs of 20 questions, easy and hard runs: an interval over questions is too narrow."""
     truth, inside = 0.8, {"runs": 0, "questions": 0}
     for _ in range(1000):
         right = rng.random((20, 20)) < rng.beta(8, 2, (20, 1))
