@@ -310,6 +310,8 @@ class Settings:
         miner = f" over {self.miner}" if self.miner else ""
         sphere = " on the unit sphere" if self.normalize else ""
         distorted = "" if self.augment == "none" else f", {self.augment} distortions"
+        if self.copies:
+            distorted = f", {self.copies} {self.augment} copies of each pair"
         similar = "" if self.similar == "class" else f", similar by {self.similar}"
         method = f"{self.encoder}{sphere} × {self.distance} × {self.loss}{margin}{miner}"
         return f"{self.network}: {method}{similar}{distorted}"
