@@ -76,6 +76,9 @@ class Parts(NamedTuple):
     shift_y: Array
 
 
+IDENTITY = Parts(*map(np.asarray, (0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)))
+
+
 def affine_parts(
     n: int,
     rng: Generator,

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import graphs, samplers
+from . import augment, graphs, samplers
 from .datasets import turned
-from .settings import AUGMENTS, Settings, kind_of
+from .settings import AFFINE, AUGMENTS, Settings, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .datasets import Dataset
-    from .typing import Array, Generator
+    from .typing import Array, Float, Generator
 
 
 class Batches(NamedTuple):
@@ -56,6 +56,9 @@ def build(settings: Settings) -> Batches:
         batches = Batches(partial(_within, size=size, poses=poses, similar=settings.similar), _show_within)
     elif settings.similar != "class":
         batches = Batches(partial(_neighbours, size=size // 2, poses=poses, similar=settings.similar), _show_pairs)
+    elif settings.copies:
+        drawn = {"count": settings.pairs, "copies": settings.copies, "ranges": AFFINE[settings.augment]}
+        return Batches(partial(_copied, size=size // 2, poses=poses, **drawn), _show_copied)
     elif kind in ("siamese", "verification"):
         batches = Batches(partial(_pairs, size=size // 2, poses=poses, count=settings.pairs), _show_pairs)
     elif kind == "triplet":
@@ -78,6 +81,31 @@ def _pairs(data: Dataset, rng: Generator, size: int, poses: int, count: int) -> 
         drawn = samplers.pair_indices(data.labels, rng, size, groups=data.groups)
     for first, second, same in drawn:
         yield first, second, same, rng.integers(0, poses, len(same))
+
+
+def _copied(
+    data: Dataset, rng: Generator, size: int, poses: int, count: int, copies: int, ranges: dict[str, float]
+) -> Iterator[tuple[Array, ...]]:
+    """`count` pairs and `copies` distorted copies of each, drawn once: one epoch visits each of them once.
+
+    Koch et al. (2015), §3.2, add eight such copies to every training pair. Each of the two images of a copy has its own
+    distortion.
+    """
+    distortions = [augment.affine_parts(count * copies, rng, **ranges) for _ in range(2)]
+    for first, second, same, copy in samplers.copied_pairs(data.labels, rng, count, copies, size, groups=data.groups):
+        yield first, second, same, rng.integers(0, poses, size), *(_numbered(parts, copy) for parts in distortions)
+
+
+def _numbered(parts: augment.Parts, copy: Array) -> Float[Array, "n 7"]:
+    """The distortions with these numbers; a negative number is an original, so the identity."""
+    return np.stack(
+        [np.where(copy < 0, same, part[copy]) for same, part in zip(augment.IDENTITY, parts, strict=True)], 1
+    )
+
+
+def _show_copied(images: Array, first: Array, second: Array, same: Array, poses: Array, *parts: Array) -> Any:
+    shown = _show_pairs(images, first, second, same, poses)[:2]
+    return *(augment.distorted(x, augment.Parts(*some.T)) for x, some in zip(shown, parts, strict=True)), same
 
 
 def _neighbours(data: Dataset, rng: Generator, size: int, poses: int, similar: str) -> Iterator[tuple[Array, ...]]:

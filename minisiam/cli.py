@@ -109,6 +109,12 @@ def parser() -> argparse.ArgumentParser:
         help="train siamese or verification on N pairs, drawn once (default: always new)",
     )
     verb.add_argument(
+        "--copies",
+        type=int,
+        metavar="N",
+        help="with --pairs and --augment affine or wide: add N distorted copies of each pair, drawn once (default: 0)",
+    )
+    verb.add_argument(
         "--similar", help=_choice("what is the same, in pairs of siamese or of batch", words.SIMILAR, "class")
     )
     verb.add_argument(
@@ -181,6 +187,15 @@ def parser() -> argparse.ArgumentParser:
         "--shot", type=int, default=report.SHOT, metavar="M", help="images shown of each (default: %(default)s)"
     )
     verb.add_argument("--unseen", metavar="WHAT", help="as in train, which it may differ from (default: the run's)")
+    verb.add_argument(
+        "--against",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="with omniglot-runs: other runs that answer the same questions, compared by McNemar's exact test",
+    )
+    verb.add_argument("--save", action="store_true", help="replace RUN/report.json, for `minisiam report`")
     verb.add_argument("--json", action="store_true", help="print the report as JSON")
     verb.set_defaults(command=evaluate)
 

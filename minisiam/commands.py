@@ -101,15 +101,28 @@ def evaluate(arguments: argparse.Namespace) -> int:
     name = arguments.data or run.settings.data
     if name.startswith(OFFICIAL):
         return _official(run, name.removeprefix(OFFICIAL), arguments)
+    if arguments.against:
+        raise ValueError(f"--against compares the answers to the official questions: add --data {OFFICIAL}PATH")
     if arguments.way is not None:
         require.whole("way", arguments.way, 2)
     examined, theirs = _not_learnt(run, name, arguments.unseen)
     examine = experiments.examine if theirs else report.examine
     results = examine(run, examined, arguments.way, arguments.shot)
-    results |= {"train_seconds": run.report.get("train_seconds"), "steps": run.report.get("steps")}
     results |= {"data": name, "settings": run.settings.as_dict()}
+    results |= {key: run.report[key] for key in runs.OF_TRAINING if key in run.report}
+    if arguments.save:
+        _save(run, results, arguments)
     say(json.dumps(results, indent=2, allow_nan=False) if arguments.json else report.table(results))
     return 0
+
+
+def _save(run: runs.Run, results: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Replace the run's report.json, if it is the usual evaluation."""
+    usual = {"data": None, "unseen": None, "way": None, "shot": report.SHOT}
+    for word, value in usual.items():
+        if getattr(arguments, word) != value:
+            raise ValueError(f"--save replaces {run.folder}/report.json by the usual evaluation: leave --{word} out")
+    report.write(run.folder / "report.json", results)
 
 
 def _not_learnt(run: runs.Run, name: str, unseen: str | None) -> tuple[sources.Data, bool]:
@@ -132,15 +145,29 @@ def _official(run: runs.Run, path: str, arguments: argparse.Namespace) -> int:
     for word, given in (("unseen", arguments.unseen), ("way", arguments.way), ("shot", shot)):
         if given is not None:
             raise ValueError(f"{OFFICIAL}{path} asks its own questions, 20-way one-shot: leave --{word} out")
-    found = report.official(run, datasets.omniglot_runs(path, run.method.pixels))
+    asked = datasets.omniglot_runs(path, run.method.pixels)
+    found = report.official(run, asked, [_like(run, other) for other in arguments.against])
     if arguments.json:
-        told = {name: score._asdict() | {"error": 1 - score.accuracy} for name, score in found.items()}
+        told = {
+            name: row.score._asdict()
+            | {"error": 1 - row.score.accuracy, "mcnemar": row.questions._asdict(), "p_by_runs": row.runs}
+            for name, row in found.items()
+        }
         say(json.dumps(told, indent=2, allow_nan=False))
     else:
-        say("Omniglot's official one-shot classification, 20-way, 400 questions")
-        for name, score in found.items():
-            say(f"  {name:40}{score}")
+        say(report.official_table(found))
     return 0
+
+
+def _like(run: runs.Run, folder: Path) -> runs.Run:
+    """Another run that reads images of the same size, so that both can be asked the same questions."""
+    other = runs.open_run(folder)
+    if other.method.pixels != run.method.pixels:
+        raise ValueError(
+            f"--against {folder} reads {other.method.pixels} pixels, and {run.folder} {run.method.pixels}: "
+            "name a run of the same image size"
+        )
+    return other
 
 
 def plot(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import pairwise, require
+from . import pairwise, require, students
 from .layers import Layer, at_test
 from .ops import normalize
 from .samplers import Episode, episode_indices
@@ -96,7 +96,7 @@ def few_shot(
     Returns
     -------
     Score
-        The interval is over episodes: it says how well these classes are measured, not how others would do.
+        The interval is over episodes: it holds for these classes, and says nothing about others.
     """
     given, right = few_shot_answers(z, labels, rng, distance, way, shot, episodes, groups, drawers)
     return mean_score((given == right).mean(axis=1))
@@ -139,8 +139,17 @@ def official_runs(
     Returns
     -------
     Score
-        The interval is over questions; Omniglot has 400, so one standard error is about two points at 80 %.
+        The interval is over runs, by `clustered`: it estimates what more runs on these alphabets would give. To
+        compare two models, use `official_answers` and `students.mcnemar`: they answer the same questions, so whether
+        their intervals overlap does not decide whether they differ.
     """
+    return clustered(official_answers(embed, runs, distance))
+
+
+def official_answers(
+    embed: Callable[[Array], Array], runs: Iterable[Any], distance: Callable[..., Any] = pairwise.l2
+) -> Bool[Array, "runs questions"]:
+    """Which questions of `official_runs` are answered correctly, one row per run. Parameters as there."""
     right = []
     for run in runs:
         z = embed(np.concatenate([run.training, run.test]))
@@ -149,7 +158,83 @@ def official_runs(
         right.append(answer(z, Episode(shown, shown, asked, run.answers), distance) == run.answers)
     if not right:
         raise ValueError("runs is empty: there is no question to ask")
-    return mean_score(np.concatenate(right).astype(float))
+    return np.stack(right)
+
+
+def wilson(share: float, count: float, z: float = 1.96) -> Score:
+    """Wilson's interval of a proportion p̂ of n independent trials: all p with (p̂ − p)² ≤ z² p (1 − p) / n.
+
+        (p̂ + z²/2n ± z √(p̂ (1 − p̂)/n + z²/4n²)) / (1 + z²/n)
+
+    It has a width even where p̂ is 0 or 1: all of 400 correct is 99.0 to 100.0 %.
+
+    Parameters
+    ----------
+    share
+        p̂ in [0, 1].
+    count
+        n ≥ 1, which need not be whole: an effective sample size.
+    z
+        Half the width in standard errors: 1.96 for 95 %.
+
+    References
+    ----------
+    Wilson 1927, Probable inference, the law of succession, and statistical inference, JASA 22, 209–212.
+    """
+    share = require.between("share", share, 0, 1)
+    count = require.between("count", count, 1)
+    z = require.between("z", z, 0, open_low=True)
+    middle = share + z * z / (2 * count)
+    half = z * float(np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2))
+    low, high = ((middle + side * half) / (1 + z * z / count) for side in (-1, 1))
+    return Score(share, max(0.0, min(low, share)), min(1.0, max(high, share)))  # p̂ lies within, whatever the rounding
+
+
+def clustered(right: Bool[Array, "units questions"]) -> Score:
+    """Accuracy on questions that come in units, with the 95 % interval over units.
+
+    The questions of one unit (a run, an episode, an alphabet) share their classes and are not independent. The design
+    effect, the variance of the units' accuracies over what independent questions would have, k s² / (p̂ (1 − p̂)) for k
+    questions a unit, divides the number of questions, and `wilson` is used with that effective size and Student's t of
+    units − 1 degrees of freedom. The effect counts as 1 at least, so the interval is never narrower than that of
+    independent questions.
+
+    Parameters
+    ----------
+    right
+        (units, questions) booleans, two units or more: which answers are correct.
+
+    References
+    ----------
+    Kish 1965, Survey Sampling, §8.2 (design effect); Korn & Graubard 1998, Confidence intervals for proportions with
+    small expected number of positive counts estimated from survey data, Survey Methodology 24 (effective size).
+    """
+    if right.ndim != 2 or right.dtype != bool:
+        raise ValueError(f"right must be (units, questions) booleans, not {right.dtype} {right.shape}: given == wanted")
+    units, questions = right.shape
+    require.whole("units", units, 2)
+    share = float(right.mean())
+    independent = share * (1 - share) / questions
+    effect = max(1.0, float(right.mean(axis=1).var(ddof=1)) / independent) if independent else 1.0
+    return wilson(share, max(1.0, right.size / effect), students.t_quantile(0.95, units - 1))
+
+
+def difference(a: Score, b: Score) -> tuple[float, float]:
+    """The 95 % interval of b − a, for two accuracies with Wilson intervals on independent questions.
+
+        d − √((b − b_low)² + (a_high − a)²)   to   d + √((b_high − b)² + (a − a_low)²),   d = b − a
+
+    On the same questions two good models err on the same ones, and it is wider than it need be.
+
+    References
+    ----------
+    Newcombe 1998, Interval estimation for the difference between independent proportions, Statistics in Medicine 17,
+    method 10.
+    """
+    d = b.accuracy - a.accuracy
+    down = float(np.hypot(b.accuracy - b.low, a.high - a.accuracy))
+    up = float(np.hypot(b.high - b.accuracy, a.accuracy - a.low))
+    return d - down, d + up
 
 
 def answer(z: Array, episode: Episode, distance: Callable[..., Any] = pairwise.l2) -> Array:
@@ -163,8 +248,14 @@ def answer(z: Array, episode: Episode, distance: Callable[..., Any] = pairwise.l
 
 
 def mean_score(values: Array) -> Score:
-    """Mean of independent values in [0, 1] and its normal 95 % interval."""
+    """Mean of independent values in [0, 1] and its normal 95 % interval.
+
+    Where all values are 0, or all are 1, they have no variance, and the interval is `wilson`'s with as many trials as
+    there are values.
+    """
     mean = float(values.mean())
+    if not values.any() or (values == 1).all():
+        return wilson(mean, len(values))
     half = 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values))
     return Score(mean, max(0.0, mean - half), min(1.0, mean + half))
 

@@ -76,7 +76,13 @@ Examine a run again: 20-way one-shot on unseen alphabets, beside pixels and the 
     minisiam evaluate runs/batch-l2-soft-margin --data pen-glyphs:7   the same letters by other simulated hands
     minisiam evaluate runs/batch-l2-soft-margin --way 5 --shot 5      an easier examination
     minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip     Omniglot's own 400 questions
+    minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip --against runs/omniglot-30-0
     minisiam evaluate runs/omniglot-minimal-0 --unseen omniglot:images_evaluation.zip
+    minisiam evaluate runs/omniglot-minimal-0 --save                  replace its report.json
+
+The intervals are over episodes, or over the runs of the official questions: they say how precisely these alphabets are
+measured, and hold for no others. Two networks that answer the same questions are compared by McNemar's exact test, on
+the questions that only one of them answers correctly; their intervals may overlap where the test finds a difference.
 """
 DATA = """\
 List the classes of a data set, how they are divided, and show them; or download a published set.
@@ -86,7 +92,8 @@ List the classes of a data set, how they are divided, and show them; or download
     minisiam data fetch omniglot                      into data/omniglot; also omniglot-small1, mnist, fashion-mnist
 """
 REPORT = """\
-What the papers found and what the runs found, as a table: paper, ours, same? Several seeds of a preset make one row.
+The papers' numbers beside those of runs, with intervals, this project's targets, and verdicts (met, not met, cannot
+tell) that follow from the intervals. Several seeds of a preset make one row.
 
     minisiam train --preset omniglot-minimal --data omniglot:small1.zip --unseen omniglot:images_background.zip
     minisiam report runs/omniglot-minimal-*                       on the screen

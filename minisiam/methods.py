@@ -103,7 +103,7 @@ def build_optimizer(settings: Settings) -> Optimizer:
     if settings.optimizer == "adam":
         schedule = optimizers.cosine_decay(rate, steps, warmup=min(100, steps // 10))
         return optimizers.adam(schedule, weight_decay=settings.weight_decay)
-    epoch = max(1, 2 * settings.pairs // settings.batch) if settings.pairs else 500
+    epoch = max(1, 2 * settings.pairs * (1 + settings.copies) // settings.batch) if settings.pairs else 500
     falling, rising = optimizers.exponential(rate, 0.99, every=epoch), optimizers.linear(0.5, 0.9, steps // 2 + 1)
     return optimizers.sgd(falling, momentum=rising, weight_decay=settings.weight_decay)
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import datasets, diagnose, evaluate, miners, pairwise, samplers, tree, xray
+from . import datasets, diagnose, evaluate, miners, pairwise, samplers, students, tree, xray
 from .evaluate import Score
 from .op import parameters
 from .settings import AUGMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .datasets import Dataset, OneShotRun
     from .methods import Method
@@ -31,6 +32,12 @@ NEW = {  # what it is examined on, by what of it is new (`Data.new`): to be said
     "classes": ("classes it has never seen", "classes never seen in training"),
     "images": ("new images of what it knows", "classes, other images of which it has seen"),
     "nothing": ("what it has learnt from", "classes: it has learnt from all of them"),
+}
+HELD = {
+    "alphabets": "these alphabets",
+    "classes": "these classes",
+    "images": "these classes",
+    "nothing": "these classes",
 }
 CONTROLS = {  # in the report, in the table
     "untrained": "the same network, untrained",
@@ -107,28 +114,79 @@ def averaged(run: Run, images: Array) -> Array:
     return evaluate.averaged(embed, images, np.random.default_rng(0), settings.views, distort)
 
 
-def official(run: Run, asked: list[OneShotRun]) -> dict[str, Score]:
-    """Omniglot's official questions, to the network and to the controls: a name and its score."""
-    method = run.method
+class Official(NamedTuple):
+    """Official questions: a score, and how it compares with this network, which answers the same questions.
 
-    def embedding(params: Params) -> Callable[[Array], Array]:
-        return lambda images: method.embed(params, method.prepared(_bare(images)).images)
+    questions : McNemar's test, question by question;   runs : the p-value of a paired t-test of the runs' accuracies
+    """
 
-    def plain(images: Array) -> Array:
-        return evaluate.pixels(datasets.blurred(datasets.centred(images)))
+    score: Score
+    questions: students.McNemar
+    runs: float
 
-    def of_views(images: Array) -> Array:
+
+def official(run: Run, asked: list[OneShotRun], against: Sequence[Run] = ()) -> dict[str, Official]:
+    """Omniglot's official questions, to the network, to the controls and to other runs: a name and what it scores."""
+    right = _official_answers(run, asked)
+    untrained = run._replace(params=run.untrained, settings=replace(run.settings, views=0))
+    right[CONTROLS["untrained"]] = _official_answers(untrained, asked)["this network"]
+    right[CONTROLS["centred_blurred_pixels"]] = evaluate.official_answers(_plain, asked)
+    right[CONTROLS["pixels"]] = evaluate.official_answers(evaluate.pixels, asked)
+    for other in against:
+        answers = _official_answers(other, asked)
+        right[str(other.folder)] = answers.pop("this network")
+        right |= {f"{other.folder}, {name}": more for name, more in answers.items()}
+    mine = right["this network"]
+    return {
+        name: Official(
+            evaluate.clustered(theirs),
+            students.mcnemar(mine, theirs),
+            students.paired_p(mine.mean(axis=1), theirs.mean(axis=1)),
+        )
+        for name, theirs in right.items()
+    }
+
+
+def _official_answers(run: Run, asked: list[OneShotRun]) -> dict[str, Array]:
+    """Which questions a run answers correctly, from one view, and from several if it has them."""
+    method, views = run.method, run.settings.views
+    distance = method.matrix(run.params)
+
+    def one(images: Array) -> Array:
+        return method.embed(run.params, method.prepared(_bare(images)).images)
+
+    def several(images: Array) -> Array:
         return averaged(run, method.prepared(_bare(images)).images)
 
-    views, distance = run.settings.views, method.matrix(run.params)
-    means = {f"the mean of {views + 1} views": evaluate.official_runs(of_views, asked, distance)} if views else {}
-    return {
-        "this network": evaluate.official_runs(embedding(run.params), asked, distance),
-        **means,
-        CONTROLS["untrained"]: evaluate.official_runs(embedding(run.untrained), asked, method.matrix(run.untrained)),
-        CONTROLS["centred_blurred_pixels"]: evaluate.official_runs(plain, asked),
-        CONTROLS["pixels"]: evaluate.official_runs(evaluate.pixels, asked),
-    }
+    found = {"this network": evaluate.official_answers(one, asked, distance)}
+    if views:
+        found[f"the mean of {views + 1} views"] = evaluate.official_answers(several, asked, distance)
+    return found
+
+
+def official_table(found: dict[str, Official]) -> str:
+    """The official questions for a person."""
+    lines = [
+        "Omniglot's official one-shot classification, 20-way: 20 runs of 20 questions",
+        f"  {'':40}{'accuracy, 95 % interval':28}{'correct alone':>14}{'this alone':>12}   p by question, by run",
+    ]
+    for name, (score, questions, runs) in found.items():
+        line = f"  {name:40}{score!s:28}"
+        if name != "this network":
+            line += f"{questions.second:14}{questions.first:12}   {questions.p:.2g}, {runs:.2g}"
+        lines.append(line.rstrip())
+    return "\n".join(
+        [
+            *lines,
+            "The intervals are over runs, and hold for these alphabets. All rows answer the same questions, and they",
+            "are compared by p: McNemar's exact test against this network, from the questions that only one of the two",
+            "answers correctly, and a paired t-test of the accuracies of the runs.",
+        ]
+    )
+
+
+def _plain(images: Array) -> Array:
+    return evaluate.pixels(datasets.blurred(datasets.centred(images)))
 
 
 def _bare(images: Array) -> Dataset:
@@ -173,6 +231,7 @@ def table(results: dict[str, Any]) -> str:
     for name, score in scores(results).items():
         lines.append(f"  {name:47}{100 * score.accuracy:6.1f} %    {100 * score.low:.1f} to {100 * score.high:.1f}")
     lines.append(f"  {'chance':47}{100 * found['chance']:6.1f} %")
+    lines.append(f"  (intervals over {found['episodes']} episodes: they hold for {HELD[new]}, not for others)")
     lines.append(
         f"same letter or not: {100 * verified['accuracy']:.1f} % right at the threshold {verified['threshold']:.3g}, "
         f"which was chosen on the validation {watched} (equal error {100 * verified['equal_error']:.1f} %)"

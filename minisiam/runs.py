@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 PROBED = 64  # images of the probe that are X-rayed
 MORE = "--resume with more --minutes goes on"
+OF_TRAINING = ("train_seconds", "steps", "busy", "machine", "trouble")  # in report.json, and not measured again
 PROGRESS = {"step": int, "seconds": float, "chance": dict, "losses": list, "data": int}  # as JSON has them
 SECONDS_BETWEEN_RECORDS = 2.0  # or ten times as long as a record takes, where the encoder is slow
 

@@ -88,11 +88,11 @@ ENCODERS = ("conv2", "mlp", "bielski", "conv3", "conv4", "hoffer", "koch28", "ko
 FEATURES = ("conv3", "conv4", "hoffer")  # these can end without a dense layer, --embedding-size 0
 SIMILAR = ("class", *graphs.BUILDERS)  # who is the same in a pair
 OPTIMIZERS = ("adam", "sgd")
-# what happens to every image of a training batch: (images, rng) → images
+# the ranges of the affine distortions, and what happens to every image of a training batch: (images, rng) → images
+AFFINE: dict[str, dict[str, float]] = {"affine": {}, "wide": {"turn": 15.0, "shift": 0.04, "each": 0.7}}
 AUGMENTS: dict[str, Callable[..., Any]] = {
     "none": lambda images, rng: images,
-    "affine": augment.affine,
-    "wide": partial(augment.affine, turn=15.0, shift=0.04, each=0.7),
+    **{name: partial(augment.affine, **ranges) for name, ranges in AFFINE.items()},
     "elastic": augment.elastic,
 }
 # the margin of a loss that has one, in the units of each distance: found by search on training alphabets
@@ -123,7 +123,9 @@ class Settings:
     in. `log_every` is how many steps there are from record to record in the log; 0 leaves it to the clock. `data` and
     `unseen` are words of `sources.load`. `poses` is in how many of the eight poses of a square a class is met, each of
     them a class of its own. `batch` counts images, `per_class` of them of one class where a whole batch is compared.
-    `pairs` is how many pairs there are in all, drawn once and met again in every epoch; 0 draws new ones for ever.
+    `pairs` is the size of the training set of pairs, drawn once and used again in every epoch; 0 draws new pairs for
+    ever. `copies` adds that many distorted copies of each of those pairs, drawn once too, so that an epoch is
+    1 + `copies` times as long; without it `augment` distorts every image anew, in place of the original.
     `similar` is who is the same in a pair: images of a class, or neighbours in a graph of `graphs.BUILDERS`, and then
     classes have no say. `centre` is whether images are shifted so that their ink is in the middle.
     `views` is how many distortions of an image are averaged at test time, beside the plain examination. `preset` is the
@@ -145,6 +147,7 @@ class Settings:
     batch: int = None  # type: ignore[assignment]
     per_class: int = 4
     pairs: int = 0
+    copies: int = 0
     similar: str = "class"
     centre: bool = True
     views: int = 0
@@ -220,6 +223,12 @@ class Settings:
             raise ValueError(f"--pairs {self.pairs} are fewer than the {self.batch // 2} of a batch: use more of them")
         if self.pairs and self.network not in ("siamese", "verification"):
             raise ValueError("--pairs counts the pairs of --network siamese or verification: leave it out here")
+        require.whole("copies", self.copies, 0)
+        if self.copies and not (self.pairs and self.augment in AFFINE):
+            raise ValueError(
+                f"--copies {self.copies} adds distorted copies of pairs that are drawn once: use it with --pairs N "
+                f"--augment {' or '.join(AFFINE)}"
+            )
         require.one_of("similar", self.similar, SIMILAR)
         of_pairs = self.network == "siamese" or (kind == "pairs" and self.miner == "all-pairs")
         if self.similar != "class" and (not of_pairs or self.pairs):
@@ -301,6 +310,8 @@ class Settings:
         miner = f" over {self.miner}" if self.miner else ""
         sphere = " on the unit sphere" if self.normalize else ""
         distorted = "" if self.augment == "none" else f", {self.augment} distortions"
+        if self.copies:
+            distorted = f", {self.copies} {self.augment} copies of each pair"
         similar = "" if self.similar == "class" else f", similar by {self.similar}"
         method = f"{self.encoder}{sphere} × {self.distance} × {self.loss}{margin}{miner}"
         return f"{self.network}: {method}{similar}{distorted}"

@@ -1,8 +1,8 @@
-"""Means of a few runs, and which of them differ: Student's t, computed exactly, and Holm's correction."""
+"""Means of a few runs, and which of them differ: Student's t, McNemar's test, both exact, and Holm's correction."""
 
 from __future__ import annotations
 
-from math import atan, cos, inf, nan, pi, sin, sqrt
+from math import atan, comb, cos, inf, nan, pi, sin, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,6 +11,8 @@ from . import require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from .typing import Array, Bool
 
 
 def t_within(t: float, freedom: int) -> float:
@@ -93,6 +95,43 @@ def paired_p(a: Sequence[float], b: Sequence[float]) -> float:
         return 1.0
     error = float(d.std(ddof=1)) / sqrt(len(d))
     return 1 - t_within(abs(float(d.mean())) / error if error else inf, len(d) - 1)
+
+
+class McNemar(NamedTuple):
+    """Questions that only the first model answers correctly, only the second, and the two-sided p-value."""
+
+    first: int
+    second: int
+    p: float
+
+
+def mcnemar(first: Bool[Array, "..."], second: Bool[Array, "..."]) -> McNemar:
+    """Do two models that answer the same questions differ? McNemar's test, exact.
+
+    Questions that both or neither answer correctly do not matter. If the models are equally good, each of the n others
+    is decided by a fair coin, and the p-value is the probability that the coins fall as unequally as they did, or more:
+    min(1, 2 Σ_{i ≤ k} C(n, i) / 2ⁿ), k being the smaller of the two counts.
+
+    Parameters
+    ----------
+    first, second
+        Booleans of one shape: which questions each model answers correctly. The questions count as independent; where
+        they come in units, compare the units' accuracies by `paired_p` as well.
+
+    References
+    ----------
+    McNemar 1947, Note on the sampling error of the difference between correlated proportions or percentages.
+    """
+    one, other = np.asarray(first), np.asarray(second)
+    if one.shape != other.shape or one.dtype != bool or other.dtype != bool:
+        raise ValueError(
+            f"first and second must be booleans of one shape, not {one.dtype} {one.shape} and {other.dtype} "
+            f"{other.shape}: first == right"
+        )
+    only = int((one & ~other).sum()), int((~one & other).sum())
+    n = sum(only)
+    p = min(1.0, 2 * sum(comb(n, i) for i in range(min(only) + 1)) / 2**n)
+    return McNemar(*only, p)
 
 
 def holm(p: Sequence[float]) -> list[float]:

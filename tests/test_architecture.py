@@ -35,7 +35,7 @@ ARROWS = {
     "optimizers": {"require", "tree"},
     "train": set(),
     "xray": {"require", "numerics", "pairwise", "miners"},
-    "evaluate": {"require", "layers", "ops", "pairwise", "samplers"},
+    "evaluate": {"require", "layers", "ops", "pairwise", "samplers", "students"},
     "retrieval": {"require", "pairwise"},
     "regression": {"require"},
     "students": {"require"},

@@ -482,3 +482,37 @@ def test_mistakes_say_what_to_do(mistake):
     call, kind, message = MISTAKES[mistake]
     with pytest.raises(kind, match=message):
         call()
+
+
+def test_copies_are_added_to_the_pairs_and_distorted_once(small):
+    chosen = settings.Settings(network="verification", pairs=40, copies=3, augment="affine", poses=1, batch=16)
+    batches = batching.build(chosen)
+    plans, shown = (
+        [*islice(stream, 2 * 40 * 4 // 8)]
+        for stream in (
+            batches.plan(small.train, np.random.default_rng(1)),
+            batches(small.train, np.random.default_rng(1)),
+        )
+    )
+    pictures, originals = {}, 0
+    for (first, second, same, _, *parts), (x1, x2, told) in zip(plans, shown, strict=True):
+        np.testing.assert_array_equal(same, told)
+        for i in range(len(same)):
+            of_pair = (first[i], second[i], *parts[0][i], *parts[1][i])
+            picture = np.stack([x1[i], x2[i]])
+            if of_pair in pictures:  # the second epoch shows what the first did
+                np.testing.assert_array_equal(picture, pictures[of_pair])
+            pictures[of_pair] = picture
+            if (parts[0][i] == augment.IDENTITY).all() and (parts[1][i] == augment.IDENTITY).all():
+                originals += 1
+                np.testing.assert_allclose(picture, small.train.images[[first[i], second[i]]], atol=1e-6)
+    assert len(pictures) == 40 * 4
+    assert 2 * 40 <= originals <= 2 * 44  # a copy is left undistorted with probability ½¹⁴
+
+
+@pytest.mark.parametrize(
+    "more", [{"pairs": 0, "augment": "affine"}, {"pairs": 100}, {"pairs": 100, "augment": "elastic"}, {"copies": -1}]
+)
+def test_copies_need_pairs_and_an_affine_distortion(more):
+    with pytest.raises(ValueError, match="copies"):
+        settings.Settings(**({"network": "verification", "copies": 8} | more))

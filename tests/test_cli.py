@@ -32,6 +32,7 @@ def test_train(run):
         "pixels",
         "chance",
         "95 % interval",
+        "intervals over 400 episodes: they hold for these alphabets, not for others",
         "next: minisiam evaluate",
     ):
         assert words in done.stdout
@@ -46,6 +47,17 @@ def test_evaluate_repeats_the_report(run, capsys):
     again = json.loads(capsys.readouterr().out)
     assert again["one_shot"] == json.loads((folder / "report.json").read_text())["one_shot"]
     assert again["data"] == "pen-glyphs"
+
+
+def test_evaluate_can_replace_the_report(run, capsys):
+    path = run[0] / "report.json"
+    before = json.loads(path.read_text())
+    path.write_text(json.dumps(before | {"one_shot": {}, "verification": {}}))
+    assert cli.main(["evaluate", str(run[0]), "--save", "--way", "5"]) == 1
+    assert "leave --way out" in capsys.readouterr().err
+    assert cli.main(["evaluate", str(run[0]), "--save"]) == 0
+    assert json.loads(path.read_text()) == before | {"data": "pen-glyphs"}
+    path.write_text(json.dumps(before))
 
 
 def test_evaluate_other_people_and_an_easier_task(run, capsys):

@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from minisiam import datasets, encoders, evaluate, pairwise
+from minisiam import datasets, encoders, evaluate, pairwise, students
 from minisiam.samplers import Episode
 
 LABELS = np.repeat(np.arange(30), 4)
 
 
 def test_a_constant_embedding_scores_nothing_rather_than_everything(rng):
-    assert evaluate.few_shot(np.ones((120, 3)), LABELS, rng, episodes=20) == evaluate.Score(0, 0, 0)
+    assert evaluate.few_shot(np.ones((120, 3)), LABELS, rng, episodes=20).accuracy == 0
 
 
 def test_noise_scores_chance(rng):
@@ -43,6 +45,71 @@ def test_the_interval_covers_the_truth(rng):
         for s in (evaluate.mean_score((rng.random((40, 20)) < 0.5).mean(axis=1)) for _ in range(300))
     ]
     assert 0.9 < np.mean(inside) < 0.99
+
+
+@given(st.integers(1, 500), st.floats(0, 1), st.floats(0.1, 4))
+def test_wilson_is_the_set_of_proportions_that_the_score_test_accepts(n, share, z):
+    found = evaluate.wilson(share, n, z)
+    assert 0 <= found.low <= share <= found.high <= 1 and found.low < found.high
+    for end, side in ((found.low, -1), (found.high, 1)):
+        if 0 < end < 1:
+            assert (share - end) ** 2 == pytest.approx(z * z * end * (1 - end) / n, rel=1e-6, abs=1e-12)
+            assert side * (end - share) >= 0
+
+
+def test_all_correct_is_no_certainty():
+    assert str(evaluate.wilson(1.0, 400)) == "100.0 % (99.0 to 100.0)"
+    assert str(evaluate.clustered(np.ones((20, 20), bool))) == "100.0 % (98.9 to 100.0)"
+    assert str(evaluate.mean_score(np.ones(400))) == "100.0 % (99.0 to 100.0)"
+    assert evaluate.mean_score(np.zeros(50)).high > 0.05
+
+
+def test_an_interval_over_runs_covers_runs_that_differ(rng):
+    """20 runs of 20 questions, easy and hard runs: an interval over questions is too narrow."""
+    truth, inside = 0.8, {"runs": 0, "questions": 0}
+    for _ in range(1000):
+        right = rng.random((20, 20)) < rng.beta(8, 2, (20, 1))
+        for name, score in (("runs", evaluate.clustered(right)), ("questions", evaluate.wilson(right.mean(), 400))):
+            inside[name] += score.low <= truth <= score.high
+    assert 930 <= inside["runs"] <= 980 and inside["questions"] < 850
+
+
+def test_an_interval_over_units_is_never_narrower_than_that_of_independent_questions(rng):
+    right = np.tile([True, True, True, False], (10, 5))  # no run differs from another at all
+    score, independent = evaluate.clustered(right), evaluate.wilson(0.75, 200)
+    assert score.low < independent.low and score.high > independent.high
+
+
+def test_the_interval_of_a_difference_by_hand():
+    """Newcombe (1998), table II, method 10: 56 of 70 and 48 of 80."""
+    low, high = evaluate.difference(evaluate.wilson(48 / 80, 80), evaluate.wilson(56 / 70, 70))
+    assert (low, high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+def test_the_interval_of_a_difference_covers_it(rng):
+    p, n, inside = (0.9, 0.94), 300, 0
+    for _ in range(1000):
+        a, b = (evaluate.wilson(rng.binomial(n, share) / n, n) for share in p)
+        low, high = evaluate.difference(a, b)
+        inside += low <= p[1] - p[0] <= high
+    assert 930 <= inside <= 975
+
+
+def test_26_errors_contained_in_32_of_the_same_questions_differ():
+    wrong = np.arange(400)
+    found = students.mcnemar(wrong >= 26, wrong >= 32)
+    assert found == (6, 0, 2 / 2**6)
+    assert students.mcnemar(wrong >= 32, wrong >= 26) == (0, 6, 0.03125)
+    apart = students.mcnemar(wrong >= 26, wrong < 368)  # as many errors, none in common: 26 against 32 of 58
+    assert apart == (32, 26, pytest.approx(0.5118, abs=1e-4))
+
+
+def test_mcnemar_raises_false_alarms_as_rarely_as_it_says(rng):
+    alarms = sum(students.mcnemar(*(rng.random((2, 60)) < 0.7)).p <= 0.05 for _ in range(2000))
+    assert alarms <= 0.05 * 2000
+    assert students.mcnemar(np.ones(5, bool), np.ones(5, bool)).p == 1
+    with pytest.raises(ValueError, match="booleans of one shape"):
+        students.mcnemar(np.ones(5), np.ones(5))
 
 
 def test_pixels_score_what_is_known_of_them():

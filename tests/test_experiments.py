@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fixtures import mnist
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minisiam import cli, commands, datasets, evaluate, experiments, regression, runs, sources
-from minisiam.experiments import EXPERIMENTS, ORDERS, judges, results
+from minisiam.experiments import EXPERIMENTS, ORDERS, Claim, Paper, judges, results
 from minisiam.settings import Settings
 
 
@@ -18,11 +20,20 @@ def test_every_entry_is_a_set_of_settings_and_says_what_it_claims(name):
     made = Settings(preset=name, **entry.settings)
     assert Settings.of(json.loads(json.dumps(made.as_dict()))) == made
     assert entry.about and entry.paper and entry.claims
-    assert all(claim.least <= claim.most for claim in entry.claims)
 
 
 def test_orders_name_entries():
-    assert {name for order in ORDERS for name in order.names} <= set(EXPERIMENTS)
+    assert {name for order in ORDERS for name in (order.worse, order.better)} <= set(EXPERIMENTS)
+
+
+def test_distorted_copies_are_compared_at_equal_epochs_and_at_equal_steps():
+    chosen = {name: EXPERIMENTS[f"koch-{name}"].settings for name in ("30k", "30k-affine", "30k-long")}
+    epochs = {name: s["steps"] * s["batch"] // 2 / (s["pairs"] * (1 + s["copies"])) for name, s in chosen.items()}
+    assert epochs["30k"] == pytest.approx(epochs["30k-affine"], rel=2e-3)
+    assert chosen["30k-affine"]["copies"] == 8 and chosen["30k"]["copies"] == 0
+    assert chosen["30k-long"] == chosen["30k"] | {"steps": chosen["30k-affine"]["steps"]}
+    different = {name for name in chosen["30k"] if chosen["30k"][name] != chosen["30k-affine"][name]}
+    assert different == {"copies", "augment", "steps"}
 
 
 def test_an_unknown_preset_is_told_the_nearest():
@@ -58,7 +69,10 @@ def test_unstructured_episodes_know_four_turns_of_each_letter(rng):
     data = letters(rng, alphabets=1, count=5)[1]
     data = data._replace(images=rng.random((5, 1, 6, 6, 1)).repeat(4, axis=1).reshape(20, 6, 6, 1))
     found = judges.unstructured(evaluate.pixels, data, evaluate.pairwise.l2)
-    assert found == {"unstructured_5_way_error": 0, "unstructured_20_way_error": 0}  # 5 letters × 4 turns make 20
+    for way in (5, 20):  # 5 letters × 4 turns make 20
+        assert found[f"unstructured_{way}_way_error"] == 0
+        low, high = found[f"unstructured_{way}_way_error_interval"]
+        assert low == 0 and 0 < high < 0.01  # no error in 1,000 episodes is no certainty
 
 
 def test_the_mean_of_views_is_a_mean_of_directions(rng):
@@ -157,17 +171,64 @@ def written(folder, *reports):
     return folders
 
 
-def test_the_page_says_what_agrees_and_what_does_not(tmp_path):
+ENDS = st.floats(-2, 2)
+
+
+@given(ENDS, ENDS, ENDS, st.booleans())
+def test_a_verdict_follows_from_the_interval(one, other, bound, higher):
+    low, high = sorted((one, other))
+    said = results.verdict(results.Interval(low, high, "seeds"), bound, higher)
+    inside = np.linspace(low, high, 101)
+    right = inside >= bound if higher else inside <= bound
+    assert (said == "met") == bool(right.all())
+    assert (said == "not met") == (not right[[0, -1]].any())
+    assert said in ("met", "not met", "cannot tell")
+    mirrored = results.verdict(results.Interval(-high, -low, "seeds"), -bound, not higher)
+    assert mirrored == said
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=1), ENDS, st.booleans())
+def test_one_number_without_an_interval_tells_nothing(values, bound, higher):
+    claim = Claim("", "found.error", (Paper(bound),), target=bound, higher=higher)
+    row = results.row("", claim, [{"found": {"error": values[0]}}])
+    assert row.reached == row.met == "cannot tell" and "no interval" in row.ours
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_row_without_a_number_in_the_paper_has_no_verdict_on_the_paper(name):
+    for claim in EXPERIMENTS[name].claims:
+        key = claim.found.removeprefix("found.")
+        row = results.row(name, claim, [{"found": {key: 0.5, f"{key}_by_alphabet": {"a": 0.4, "b": 0.6}}}])
+        assert (row.paper == "–") == (row.reached == "–") == (not claim.papers)
+        assert (row.target == "–") == (row.met == "–") == (claim.target is None)
+
+
+def test_maps_without_numbers_in_the_paper_are_not_among_the_papers_claims():
+    claims = [claim for entry in EXPERIMENTS.values() if "Hadsell" in entry.paper for claim in entry.claims]
+    assert claims and not any(claim.papers for claim in claims)
+
+
+def test_the_page_has_intervals_and_verdicts(tmp_path):
     found = [
         {"found": {"error": e, "averaged_error": 0.2, "unstructured_20_way_error": 0.1}} for e in (0.13, 0.14, 0.15)
     ]
-    found[0]["found"]["error_interval"] = [0.1, 0.2]
+    found[0]["found"]["error_by_alphabet"] = {"a": 0.10, "b": 0.14, "c": 0.18}
     folders = written(tmp_path, *(report_of("omniglot-minimal", i, f) for i, f in enumerate(found)))
     page = results.page(results.gather(folders[::-1]))
-    assert "| 14.00 % (11.52 % to 16.48 %; 3 seeds); other alphabets: 10.0 to 20.0 % | yes |" in page
-    assert "| 20.00 % (20.00 % to 20.00 %; 3 seeds) | **no**: at most 15.00 % |" in page
-    assert "| 10.00 % (10.00 % to 10.00 %; 3 seeds) | – |" in page  # nothing is claimed
+    ours = "14.00 % (11.52 to 16.48 % over 3 seeds; 4.06 to 23.94 % over 3 alphabets)"
+    reached = "cannot tell (ConvNet), met (prototypes)"  # by the wider interval, that of alphabets
+    assert f"| 23.2 % (ConvNet), 30.1 % (prototypes) | {ours} | {reached} | ≤ 15 % | cannot tell |" in page
+    first, own = page.split("Without a number in the paper:")
+    assert "averaged" not in first and "| 20.00 % (20.00 to 20.00 % over 3 seeds) | ≤ 15 % | not met |" in own
+    assert "| 10.00 % (10.00 to 10.00 % over 3 seeds) | – | – |" in own  # neither the paper nor this project says more
     assert "some/" not in page and "where.zip" in page
+
+
+def test_the_gap_of_two_standard_errors_is_a_verdict_and_that_of_a_third_is_none(tmp_path):
+    found = {"found": {"nearest": 0.9932, "linear": 0.9917, "nearest_of": 10000, "linear_of": 10000}}
+    page = results.page(results.gather(written(tmp_path, report_of("hoffer-triplet", 0, found))))
+    assert "| 99.54 % | 99.32 % (99.14 to 99.46 % over 10,000 test images) | not met | ≥ 99.2 % | cannot tell |" in page
+    assert "| 99.54 % | 99.17 % (98.97 to 99.33 % over 10,000 test images) | not met | ≥ 99.2 % | cannot tell |" in page
 
 
 def test_the_page_says_where_a_run_is_not_its_preset(tmp_path):
@@ -175,11 +236,14 @@ def test_the_page_says_where_a_run_is_not_its_preset(tmp_path):
     (run,) = results.gather([folder])
     assert run.otherwise == "--steps 7"
     page = results.page([run])
-    assert "| 0 | 1,200 | 1.5 | 1.90 | --steps 7 |" in page and "same letter or not" not in page  # listed, not counted
+    steps = f"{EXPERIMENTS['koch-30k'].settings['steps']:,}"
+    assert (
+        f"| 0 | {steps} | 1.5 | 1.90 | --steps 7 |" in page and "same letter or not" not in page
+    )  # listed, not counted
 
 
 def test_only_whole_runs_on_what_was_left_out_count(tmp_path):
-    found = {"verification": {"accuracy": 0.9}}
+    found = {"found": {"verification": 0.9}}
     folders = written(
         tmp_path,
         report_of("koch-30k", 0, found, settings={"unseen": "none"}),
@@ -192,12 +256,41 @@ def test_only_whole_runs_on_what_was_left_out_count(tmp_path):
         results.gather(twice)
 
 
-def test_orders_hold_or_do_not(tmp_path):
-    values = {"koch-30k": 0.9, "koch-90k": 0.92, "koch-150k": 0.91}
-    folders = written(tmp_path, *(report_of(name, 0, {"verification": {"accuracy": v}}) for name, v in values.items()))
-    page = results.page(results.gather(folders))
-    assert "| more pairs verify better | 90.61 < 91.54 < 91.63 % | 90.00 % → 92.00 % → 91.00 % | **no** |" in page
-    assert "distortions help" not in page  # nobody ran them
+def accuracies(*values):
+    """What a report holds of alphabets with these accuracies."""
+    by = {f"alphabet {i}": value for i, value in enumerate(values)}
+    return {"found": {"verification": float(np.mean(values)), "verification_by_alphabet": by}}
+
+
+def test_a_difference_is_compared_alphabet_by_alphabet(tmp_path):
+    values = {
+        "koch-30k": accuracies(0.80, 0.90, 0.95),
+        "koch-90k": accuracies(0.82, 0.921, 0.969),  # better on each, by about as much
+        "koch-150k": accuracies(0.79, 0.93, 0.96),
+    }
+    page = results.page(results.gather(written(tmp_path, *(report_of(n, 0, v) for n, v in values.items()))))
+    told = "88.33 % → 90.33 %: +2.00 points (+1.75 to +2.25 over 3 alphabets)"
+    assert f"| 90,000 pairs instead of 30,000: verification | 90.61 % → 91.54 % | {told} | met | – | – |" in page
+    assert "150,000 pairs instead of 90,000: verification | 91.54 % → 91.63 % | 90.33 % → 89.33 %" in page
+    assert "over 3 alphabets) | cannot tell | – | – |" in page
+    assert "copies added" not in page  # nobody ran them
+
+
+def test_a_difference_over_test_images_and_one_over_seeds(tmp_path):
+    pairs = {"found": {"nearest": 0.9943, "nearest_of": 10000}}
+    triplets = {"found": {"nearest": 0.9932, "nearest_of": 10000}}
+    both = written(tmp_path, report_of("hoffer-siamese", 0, pairs), report_of("hoffer-triplet", 0, triplets))
+    told = "99.43 % → 99.32 %: -0.11 points (-0.33 to +0.11 over 10,000 test images) | cannot tell"
+    assert told in results.page(results.gather(both))
+    seeds = [{"settings": {"seed": i}, "found": {"nearest": 0.9 + 0.01 * i}} for i in range(3)]
+    more = [report | {"found": {"nearest": report["found"]["nearest"] + 0.02}} for report in seeds]
+    (interval,) = results.differences("found.nearest", seeds, more)
+    assert interval[:2] == pytest.approx((0.02, 0.02)) and interval.over == "3 seeds"
+
+
+def test_equal_experiments_are_no_order():
+    zero = results.Interval(0.0, 0.0, "seeds")
+    assert results.verdict(zero, results.POSITIVE, higher=True) == "not met"
 
 
 @pytest.mark.parametrize("report", [None, {"settings": {"preset": ""}}, {"settings": {"preset": "none such"}}])

@@ -375,7 +375,14 @@ def test_train_evaluate_and_show_your_own_pictures(pictures, tmp_path, capsys):
     answered = json.loads(capsys.readouterr().out)
     assert answered["pixels"]["accuracy"] == answered["this network"]["accuracy"] == 1
     assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}"]) == 0
-    assert "400 questions" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "20 runs of 20 questions" in said and "hold for these alphabets" in said
+    assert "100.0 % (98.9 to 100.0)" in said and "(100.0 to" not in said
+    assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}", "--against", out, "--json"]) == 0
+    itself = json.loads(capsys.readouterr().out)[out]
+    assert itself["mcnemar"] == {"first": 0, "second": 0, "p": 1} and itself["p_by_runs"] == 1
+    assert cli.main(["evaluate", out, "--against", out]) == 1
+    assert "add --data omniglot-runs:PATH" in capsys.readouterr().err
     assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}", "--way", "5"]) == 1
     assert "leave --way out" in capsys.readouterr().err
     assert cli.main(["plot", out]) == 0

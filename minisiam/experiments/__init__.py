@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from .. import report, require
 from ..settings import Settings
-from .table import EXPERIMENTS, ORDERS, Claim, Experiment, Order
+from .table import EXPERIMENTS, ORDERS, Claim, Experiment, Order, Paper
 
 if TYPE_CHECKING:
     from ..runs import Run
     from ..sources import Data
 
-__all__ = ["EXPERIMENTS", "ORDERS", "Claim", "Experiment", "Order", "asked", "examine", "figures", "find"]
+__all__ = ["EXPERIMENTS", "ORDERS", "Claim", "Experiment", "Order", "Paper", "asked", "examine", "figures", "find"]
 
 
 def find(name: str) -> Experiment:

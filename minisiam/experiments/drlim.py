@@ -26,7 +26,8 @@ def digits(run: Run, data: Data) -> dict[str, float]:
     """Unseen digits: the share whose five nearest training images in the map vote for their class."""
     z, asked = (_embedded(run, part) for part in (data.train, data.test))
     labels = data.train.labels, data.test.labels
-    return {"neighbours": evaluate.knn_accuracy(z, labels[0], asked, labels[1], NEIGHBOURS, pairwise.squared_l2, 256)}
+    right = evaluate.knn_accuracy(z, labels[0], asked, labels[1], NEIGHBOURS, pairwise.squared_l2, 256)
+    return {"neighbours": right, "neighbours_of": len(asked)}
 
 
 def shifts(run: Run, data: Data) -> dict[str, float]:

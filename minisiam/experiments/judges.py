@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import evaluate, pairwise, regression, report, students
+from .. import evaluate, pairwise, regression, report, samplers
 from ..datasets import turned
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..typing import Array
 
 WAY = 20
+EPISODES = 1000  # of Snell's protocol
+PAIRS = 400  # of each alphabet, half of them of the same letter
 QUESTIONS = 40  # episodes of each alphabet, with 20 questions each
 
 
@@ -26,7 +28,6 @@ def omniglot(run: Run, data: Data) -> dict[str, Any]:
     """One-shot errors within alphabets, each alphabet counting alike, plain and averaged; and Snell's protocol.
 
     The protocol is that of the official runs: 20 letters of one alphabet, shown by one drawer, asked by another.
-    Intervals are over alphabets, by Student's t: they say what other alphabets would give.
     """
     test = run.method.prepared(data.test)
     distance = run.method.matrix(run.params)
@@ -35,18 +36,34 @@ def omniglot(run: Run, data: Data) -> dict[str, Any]:
         ways["averaged_error"] = report.averaged(run, test.images)
     found: dict[str, Any] = {}
     for name, z in ways.items():
-        errors = by_alphabet(z, test, distance)
-        found[name] = float(np.mean(list(errors.values())))
-        found[f"{name}_interval"] = _interval(list(errors.values()))
-        found[f"{name}_by_alphabet"] = errors
+        found |= _over_alphabets(name, by_alphabet(z, test, distance))
     found |= unstructured(partial(run.method.embed, run.params), test, distance)
     return found
 
 
-def _interval(values: list[float]) -> tuple[float, float] | None:
-    """The 95 % interval of the mean; None of a single value."""
-    found = students.mean(values)
-    return (found.value - found.half, found.value + found.half) if len(values) > 1 else None
+def _over_alphabets(name: str, values: dict[str, float]) -> dict[str, Any]:
+    """The mean in which each alphabet counts alike, and what it is the mean of."""
+    return {name: float(np.mean(list(values.values()))), f"{name}_by_alphabet": values}
+
+
+def letters(run: Run, data: Data) -> dict[str, Any]:
+    """Koch's two measurements on test alphabets, each alphabet counting alike: verification, and one-shot accuracy.
+
+    The threshold of verification is chosen on the validation alphabets, as in `report.verification`.
+    """
+    method = run.method
+    threshold = report.verification(method, run.params, data.validation, data.test)["threshold"]
+    test = method.prepared(data.test)
+    z = method.embed(run.params, test.images)
+    verified = {}
+    for group in np.unique(test.groups):
+        mine, labels = z[test.groups == group], test.labels[test.groups == group]
+        first, second, same = next(samplers.pair_indices(labels, np.random.default_rng(0), PAIRS))
+        d, _ = method.distance(mine[first], mine[second], *run.params["distance"])
+        verified[test.names[group]] = float(((d <= threshold) == same).mean())
+    errors = by_alphabet(z, test, method.matrix(run.params))
+    one_shot = {name: 1 - error for name, error in errors.items()}
+    return _over_alphabets("verification", verified) | _over_alphabets("one_shot", one_shot)
 
 
 def omniglot_figures(run: Run, data: Data) -> dict[str, Any]:
@@ -86,20 +103,23 @@ def by_alphabet(z: Array, data: Dataset, distance: Callable[..., Any]) -> dict[s
     return errors
 
 
-def unstructured(embed: Callable[[Array], Array], data: Dataset, distance: Callable[..., Any]) -> dict[str, float]:
+def unstructured(embed: Callable[[Array], Array], data: Dataset, distance: Callable[..., Any]) -> dict[str, Any]:
     """Snell's protocol: letters of any alphabet, by anyone, and their quarter turns as more letters. Much easier.
 
-    Never to be compared with letters of one alphabet. (Vinyals et al. 2016; Snell, Swersky & Zemel 2017.)
+    Never to be compared with letters of one alphabet. The intervals are over episodes: they hold for these letters.
+    (Vinyals et al. 2016; Snell, Swersky & Zemel 2017.)
     """
     quarter = np.arange(4).repeat(len(data.images))
     images = turned(np.tile(data.images, (4, 1, 1, 1)), quarter)
     labels = 4 * np.tile(data.labels, 4) + quarter
     z = embed(images)
-    return {
-        f"unstructured_{way}_way_error": 1
-        - evaluate.few_shot(z, labels, np.random.default_rng(0), distance, way, 1, 1000).accuracy
-        for way in (5, 20)
-    }
+    found: dict[str, Any] = {}
+    for way in (5, 20):
+        score = evaluate.few_shot(z, labels, np.random.default_rng(0), distance, way, 1, EPISODES)
+        name = f"unstructured_{way}_way_error"
+        found |= {name: 1 - score.accuracy, f"{name}_interval": [1 - score.high, 1 - score.low]}
+        found[f"{name}_over"] = f"{EPISODES:,} episodes of these letters"
+    return found
 
 
 def digits(run: Run, data: Data) -> dict[str, float]:
@@ -113,4 +133,6 @@ def digits(run: Run, data: Data) -> dict[str, float]:
     return {
         "nearest": evaluate.knn_accuracy(z, train.labels, asked, test.labels, 1, matrix, chunk=256),
         "linear": regression.linear_accuracy(z, train.labels, asked, test.labels),
+        "nearest_of": len(asked),
+        "linear_of": len(asked),
     }

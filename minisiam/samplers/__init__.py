@@ -13,6 +13,7 @@ All but the episodes go through every image, or every class, in a new order befo
 
 from .batches import (
     PkPopulation,
+    copied_pairs,
     epochs_of_pairs,
     pair_indices,
     pairs,
@@ -30,6 +31,7 @@ __all__ = [
     "Graph",
     "PairsWithin",
     "PkPopulation",
+    "copied_pairs",
     "episode_indices",
     "episodes",
     "epochs_of_pairs",
