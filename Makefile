@@ -19,13 +19,13 @@ lint: .venv/test.stamp  ## style, format and types
 	$(BIN)/mypy
 
 mutants: .venv/test.stamp  ## change every op's source in every way and see whether the tests notice
-	$(BIN)/python tests/mutants.py
+	$(BIN)/python tools/mutants.py
 
 soak: .venv/test.stamp  ## a million wild inputs: no NaN, no infinity, no warning; goes on where it was stopped
-	$(BIN)/python tests/soak.py
+	$(BIN)/python tools/soak.py
 
 fuzz: .venv/test.stamp  ## a hundred thousand damaged and hostile data files: an error that says so, or the data
-	$(BIN)/python tests/fuzz.py
+	$(BIN)/python tools/fuzz.py
 
 format: .venv/test.stamp  ## let ruff format the code
 	$(BIN)/ruff format .

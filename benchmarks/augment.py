@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minisiam import augment
+from minisiam.datasets import augment
 
 try:
     import torch

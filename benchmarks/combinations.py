@@ -16,8 +16,8 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
-from minisiam import settings, sources
-from minisiam.settings import Settings
+from minisiam.app import config, data_spec
+from minisiam.app.config import Settings
 
 SHOWN = [
     ("batch", "supcon", None),
@@ -34,7 +34,7 @@ SHOWN = [
 ]
 PAIRED = [("siamese", "contrastive"), ("triplet", "hinge"), ("triplet", "ratio"), ("verification", "cross-entropy")]
 EVERY = [
-    *(("batch", loss, None) for loss in settings.LOSSES["batch"]),
+    *(("batch", loss, None) for loss in config.LOSSES["batch"]),
     *(
         (network, loss, distance)
         for (network, loss), distance in product(PAIRED, ("l2", "l1", "weighted-l1", "cosine"))
@@ -51,7 +51,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print("| network | loss | distance | margin | 20-way one-shot, unseen alphabets | pairs | steps | seconds |")
     print("|---|---|---|---|---|---|---|---|")
-    data = sources.load("pen-glyphs")
+    data = data_spec.load("pen-glyphs")
     for network, loss, distance in EVERY if arguments.all else SHOWN:
         chosen = Settings(network=network, distance=distance, loss=loss, steps=arguments.steps)
         if arguments.only not in (None, network, loss, chosen.distance):

@@ -54,13 +54,14 @@ def batch(B: int, name: str = "") -> tuple[Any, Any]:
 
 def ours(name: str, z: Z, labels: Z) -> Callable[[], Any]:
     """A call of minisiam that gives value and gradient."""
-    from minisiam import losses, miners, ops, pairwise, streaming
+    from minisiam import losses, miners, ops, pairwise
+    from minisiam.fast import blockwise
 
     hinge = {"margin": 0.2, "reduction": "mean_active"}
     matrix: dict[str, tuple[Any, Any]] = {
         "batch-all": (pairwise.l2, partial(losses.all_triplets(losses.triplet_hinge), **hinge)),
         "batch-all soft": (pairwise.l2, losses.all_triplets(losses.triplet_soft_margin)),
-        "batch-hard": (pairwise.l2, partial(losses.over(losses.triplet_hinge, miners.batch_hard), **hinge)),
+        "batch-hard": (pairwise.l2, partial(losses.with_miner(losses.triplet_hinge, miners.batch_hard), **hinge)),
         "contrastive": (
             pairwise.l2,
             partial(losses.all_pairs(losses.pair_hinge, separately=True), reduction="mean_active"),
@@ -100,10 +101,10 @@ def ours(name: str, z: Z, labels: Z) -> Callable[[], Any]:
         distance, loss = matrix.get(name) or proxies[name]
         unit, pull_unit = (z, None) if distance is pairwise.cosine else ops.normalize(z)
         if by_rows and len(z) >= STREAM:
-            distance = streaming.streamed(distance)
+            distance = blockwise.blockwise(distance)
         matrix_D, pull_D = distance(unit, W if name in proxies else unit)
         if name == "soft-triple":
-            matrix_D, pull_classes = losses.soft_classes(matrix_D, centres=10)
+            matrix_D, pull_classes = losses.soft_triple_distance(matrix_D, centres=10)
         value, pull = loss(matrix_D, labels % CLASSES if name in proxies else labels)
         (dD,) = pull(1.0)
         if name == "soft-triple":

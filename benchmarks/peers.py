@@ -136,10 +136,10 @@ def _minisiam(network: str, params: Any, x: Array, cot: Array, plain: bool = Fal
 
     encoder = ours(network, plain)
     if not plain:
-        from minisiam.sharding import sharded
+        from minisiam.fast.microbatch import microbatch
 
         threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
-        encoder = sharded(encoder, threads=threads if 0 < threads < (os.cpu_count() or 1) else None)
+        encoder = microbatch(encoder, threads=threads if 0 < threads < (os.cpu_count() or 1) else None)
     state = optimizers.sgd(RATE).init(params)
 
     def step(rate: float) -> float:

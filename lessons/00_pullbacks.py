@@ -12,10 +12,11 @@ import inspect
 import numpy as np
 from matplotlib.figure import Figure
 
-from minisiam import distances, losses, ops, reference
-from minisiam.lesson import show
-from minisiam.testing.inputs import Case
-from minisiam.testing.oracles import by_autograd, by_differences
+from minisiam import distances, losses, ops
+from minisiam.course.lesson import show
+from minisiam.gradcheck import reference
+from minisiam.gradcheck.inputs import Case
+from minisiam.gradcheck.oracles import by_autograd, by_differences
 
 # %% [markdown]
 # ## A value, and a way back

@@ -10,7 +10,7 @@
 import numpy as np
 
 from minisiam import datasets, evaluate, pairwise, plots, samplers
-from minisiam.lesson import show
+from minisiam.course.lesson import show
 
 data = datasets.pen_glyphs()
 print(data)  # 27,540 images of 1,377 classes in 31 alphabets

@@ -11,10 +11,11 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from minisiam import distances, ops, pairwise, plots, reference
-from minisiam.lesson import show
-from minisiam.testing.inputs import Case
-from minisiam.testing.oracles import by_autograd
+from minisiam import distances, ops, pairwise, plots
+from minisiam.course.lesson import show
+from minisiam.gradcheck import reference
+from minisiam.gradcheck.inputs import Case
+from minisiam.gradcheck.oracles import by_autograd
 
 rng = np.random.default_rng(0)
 a, b = rng.normal(size=(2, 1000, 8))  # a thousand pairs of points in eight dimensions

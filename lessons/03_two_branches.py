@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from minisiam import datasets, distances, encoders, losses, networks, samplers, tree
-from minisiam.lesson import show
+from minisiam.course.lesson import show
 
 # %% [markdown]
 # ## The network

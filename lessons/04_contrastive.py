@@ -14,7 +14,7 @@ import numpy as np
 
 import minisiam as ms
 from minisiam import plots
-from minisiam.lesson import show
+from minisiam.course.lesson import show
 
 # %% [markdown]
 # ## Two springs

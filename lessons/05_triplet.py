@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 import minisiam as ms
 from minisiam import plots
-from minisiam.lesson import show
+from minisiam.course.lesson import show
 
 # %% [markdown]
 # ## One number

@@ -13,7 +13,7 @@ import numpy as np
 
 import minisiam as ms
 from minisiam import plots
-from minisiam.lesson import show
+from minisiam.course.lesson import show
 
 # %% [markdown]
 # ## A distance that is an answer
@@ -41,11 +41,13 @@ from minisiam.lesson import show
 
 # %%
 logits, same = np.array([2.0, -1.0, 0.5, 0.0]), np.array([True, True, False, False])
-value, pullback = ms.losses.cross_entropy(logits, same)
+value, pullback = ms.losses.binary_cross_entropy(logits, same)
 p = 1 / (1 + np.exp(-logits))
 assert np.isclose(value, -np.log(np.where(same, p, 1 - p)).mean())
 assert np.allclose(pullback(1.0)[0], (p - same) / 4)
-assert np.isclose(ms.losses.cross_entropy(np.zeros(4), same)[0], np.log(2))  # knowing nothing costs log 2 = 0.693
+assert np.isclose(
+    ms.losses.binary_cross_entropy(np.zeros(4), same)[0], np.log(2)
+)  # knowing nothing costs log 2 = 0.693
 
 # %% [markdown]
 # Why hand over the logit and not $p$? Because a network that is sure and wrong has $l = 40$ for a different pair. Then
@@ -55,7 +57,7 @@ assert np.isclose(ms.losses.cross_entropy(np.zeros(4), same)[0], np.log(2))  # k
 # %%
 sure, wrong = np.array([40.0]), np.array([False])
 assert 1 - 1 / (1 + np.exp(-sure)) == 0
-assert ms.losses.cross_entropy(sure, wrong)[0] == 40
+assert ms.losses.binary_cross_entropy(sure, wrong)[0] == 40
 
 # %% [markdown]
 # ## Training
@@ -76,7 +78,7 @@ known, validation = ms.datasets.split(rest)
 
 rng = np.random.default_rng(0)
 encoder = ms.encoders.mlp(128, 64, normalize=True)
-objective = ms.networks.verification(encoder, ms.distances.weighted_l1, ms.losses.cross_entropy)
+objective = ms.networks.verification(encoder, ms.distances.weighted_l1, ms.losses.binary_cross_entropy)
 start = objective.init(rng, (28, 28, 1))
 start["distance"] = np.full(64, 0.5, np.float32), np.asarray(-2.5, np.float32)  # parameters are a plain tree
 pairs = islice(ms.samplers.pairs(known.images, known.labels, rng, size=64, groups=known.groups), 700)

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from minisiam import datasets, ops
-from minisiam.lesson import show
+from minisiam.course.lesson import show
 from minisiam.ops.convolution import as_matrix, windows
 
 # %% [markdown]

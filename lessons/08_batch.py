@@ -12,8 +12,9 @@ import time
 import numpy as np
 from matplotlib.figure import Figure
 
-from minisiam import losses, miners, pairwise, plots, samplers, xray
-from minisiam.lesson import show
+from minisiam import losses, miners, pairwise, plots, samplers
+from minisiam.analysis import forces
+from minisiam.course.lesson import show
 
 # %% [markdown]
 # ## Encoding is dear, comparing is cheap
@@ -56,7 +57,7 @@ for sizes, batches, most in (((8, 8, 8, 8), 4, 1), ((4, 40, 40), 15, 10)):  # un
 
 # %%
 rng = np.random.default_rng(0)
-z, labels = xray.example(rng, classes=8, per_class=4)  # (32, 2), (32,)
+z, labels = forces.example(rng, classes=8, per_class=4)  # (32, 2), (32,)
 D, pull_D = pairwise.l2(z, z)  # (32, 32)
 
 G = rng.normal(size=D.shape)
@@ -66,14 +67,14 @@ assert np.allclose(dz_rows + dz_columns, F.sum(axis=1)[:, None] * z - F @ z)
 
 # %% [markdown]
 # So from here on a loss is a function of $D$ and the labels, and its gradient an $n \times n$ matrix. Which entries a
-# loss reads is a question of indices; who chooses them is called a *miner*, and `losses.over(loss, miner)` is the loss
+# loss reads is a question of indices; who chooses them is called a *miner*, and `losses.with_miner(loss, miner)` is the loss
 # of what was chosen. All pairs, for instance:
 
 # %%
 same = labels[:, None] == labels  # (32, 32)
 i, j = np.triu_indices(32, k=1)
 value, pull = losses.contrastive(D[i, j], same[i, j], margin=1.0)
-assert np.isclose(value, losses.over(losses.contrastive, miners.all_pairs)(D, labels, margin=1.0)[0])
+assert np.isclose(value, losses.with_miner(losses.contrastive, miners.all_pairs)(D, labels, margin=1.0)[0])
 
 # %% [markdown]
 # ## Three kinds of triplet
@@ -122,7 +123,7 @@ choices = {
 figure = Figure(figsize=(9.6, 3.5), layout="constrained")
 panels = figure.subplots(1, 3)
 for axes, (name, miner) in zip(panels, choices.items(), strict=True):
-    value, pull = losses.over(losses.triplet_hinge, miner)(D, labels, margin=margin)
+    value, pull = losses.with_miner(losses.triplet_hinge, miner)(D, labels, margin=margin)
     (dD,) = pull(1.0)
     assert dD[positive].min() >= 0 >= dD[negative].max()
     assert name != "batch-hard" or (dD != 0).sum(axis=1).max() <= 2
@@ -167,11 +168,11 @@ assert np.array_equal(C, (one_by_one > 0).sum(axis=0))
 # same gradient. (Few positives a row it counts by comparing, many by sorting; `many=1` makes it sort.)
 
 # %%
-z, labels = xray.example(rng, classes=128, per_class=4, dimensions=16)
+z, labels = forces.example(rng, classes=128, per_class=4, dimensions=16)
 D, _ = pairwise.l2(z, z)
 answers = {}
 for name, loss in (
-    ("listed", losses.over(losses.triplet_hinge, miners.all_triplets)),
+    ("listed", losses.with_miner(losses.triplet_hinge, miners.all_triplets)),
     ("compared", losses.all_triplets(losses.triplet_hinge)),
     ("sorted", losses.all_triplets(losses.triplet_hinge, many=1)),
 ):

@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 
 from minisiam import (
     datasets,
-    diagnose,
     encoders,
     evaluate,
     losses,
@@ -27,11 +26,12 @@ from minisiam import (
     samplers,
     train,
 )
-from minisiam.lesson import show
+from minisiam.analysis import diagnosis
+from minisiam.course.lesson import show
 
 MARGIN = 1.0
 hinge = partial(losses.triplet_hinge, margin=MARGIN)
-batch_hard = losses.over(hinge, miners.batch_hard)
+batch_hard = losses.with_miner(hinge, miners.batch_hard)
 
 # %% [markdown]
 # ## The symptom
@@ -88,8 +88,8 @@ labels = np.repeat(np.arange(24), 4)
 point = np.full((96, 32), 0.3)
 for name, loss, at_rest in (
     ("hinge", batch_hard, MARGIN),
-    ("soft margin", losses.over(losses.triplet_soft_margin, miners.batch_hard), np.log(2)),
-    ("ratio", losses.over(losses.triplet_ratio, miners.batch_hard), 1 / 2),
+    ("soft margin", losses.with_miner(losses.triplet_soft_margin, miners.batch_hard), np.log(2)),
+    ("ratio", losses.with_miner(losses.triplet_ratio, miners.batch_hard), 1 / 2),
     ("supcon", losses.supcon, np.log(95)),
 ):
     assert np.isclose(loss(pairwise.l2(point, point)[0], labels)[0], at_rest), name
@@ -116,7 +116,7 @@ assert sum(pairwise.dot(point, point)[1](G)).any()
 # D$ at $s = 1$: $\;f'(1) = \sum_{ij} \frac{\partial \ell}{\partial D_{ij}} D_{ij}$.
 
 # %%
-semi_hard = losses.over(hinge, partial(miners.semi_hard_facenet, margin=MARGIN))
+semi_hard = losses.with_miner(hinge, partial(miners.semi_hard_facenet, margin=MARGIN))
 batch_all = losses.all_triplets(hinge)
 theta, _ = mlp.init(np.random.default_rng(0), (14, 14, 1))
 x, y = next(samplers.pk(seen.images, seen.labels, np.random.default_rng(1), classes=24, per_class=4))
@@ -186,10 +186,10 @@ show(figure, "09_collapse")
 # %%
 D, _ = pairwise.l2(z[:240], z[:240])
 i, j, same = miners.all_pairs(D, unseen.labels[:240])
-found = diagnose.trouble(D[i, j], same, loss=results["batch-hard"][0][-1], kind="hinge", margin=MARGIN)
-print("\n".join(diagnose.SENTENCES[name] for name in found))
+found = diagnosis.trouble(D[i, j], same, loss=results["batch-hard"][0][-1], kind="hinge", margin=MARGIN)
+print("\n".join(diagnosis.SENTENCES[name] for name in found))
 assert found == ["loss-is-margin"]
-sentence = diagnose.SENTENCES["loss-is-margin"]
+sentence = diagnosis.SENTENCES["loss-is-margin"]
 assert sentence.index("semi-hard-facenet") < sentence.index("supcon") < sentence.index("smaller --learning-rate")
 
 # %% [markdown]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from minisiam import losses, miners, ops, pairwise, plots
-from minisiam.lesson import show
+from minisiam.course.lesson import show
 from minisiam.losses import softmax_cross_entropy
 
 # %% [markdown]

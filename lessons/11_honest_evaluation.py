@@ -13,8 +13,9 @@ from math import comb
 import numpy as np
 from matplotlib.figure import Figure
 
-from minisiam import datasets, encoders, evaluate, losses, networks, optimizers, pairwise, retrieval, samplers, train
-from minisiam.lesson import show
+from minisiam import datasets, encoders, evaluate, losses, networks, optimizers, pairwise, samplers, train
+from minisiam.course.lesson import show
+from minisiam.evaluate import retrieval
 from minisiam.plots import style
 
 seen, unseen = datasets.split(datasets.pen_glyphs(drawers=6, size=14))

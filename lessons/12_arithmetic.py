@@ -15,8 +15,8 @@ from autograd import grad
 from matplotlib.figure import Figure
 
 from minisiam import distances, losses, ops, pairwise, plots
-from minisiam.lesson import show
-from minisiam.numerics import softplus
+from minisiam._numerics import softplus
+from minisiam.course.lesson import show
 
 rng = np.random.default_rng(0)
 quietly = partial(np.errstate, all="ignore")  # NumPy warns of every failure below; here we want to see them

@@ -21,26 +21,15 @@ from itertools import islice
 import numpy as np
 from matplotlib.figure import Figure
 
-from minisiam import (
-    datasets,
-    encoders,
-    evaluate,
-    losses,
-    networks,
-    optimizers,
-    pairwise,
-    plots,
-    samplers,
-    sources,
-    train,
-)
-from minisiam.lesson import show
+from minisiam import datasets, encoders, evaluate, losses, networks, optimizers, pairwise, plots, samplers, train
+from minisiam.app import data_spec
+from minisiam.course.lesson import show
 
 words = argparse.ArgumentParser(allow_abbrev=False)
 words.add_argument("--data", default="pen-glyphs", help="pen-glyphs, or omniglot:PATH")
 asked, sys.argv[1:] = words.parse_known_args()
 real = asked.data.startswith("omniglot:")
-data = sources.whole(asked.data) if real else datasets.pen_glyphs(drawers=10)
+data = data_spec.whole(asked.data) if real else datasets.pen_glyphs(drawers=10)
 print(data)
 
 # %% [markdown]

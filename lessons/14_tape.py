@@ -17,8 +17,9 @@ from autograd.extend import defvjp_argnums, primitive
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc
 
-from minisiam import distances, encoders, export, losses, networks, ops, plots, tree
-from minisiam.lesson import show
+from minisiam import distances, encoders, losses, networks, ops, plots, tree
+from minisiam.course.lesson import show
+from minisiam.interop import safetensors
 
 # %% [markdown]
 # ## What we have been doing by hand
@@ -176,7 +177,7 @@ else:
 
 # %%
 if find_spec("torch"):
-    state = {name.removeprefix("encoder."): torch.tensor(array) for name, array in export.named(params).items()}
+    state = {name.removeprefix("encoder."): torch.tensor(array) for name, array in safetensors.named(params).items()}
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(5, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4))
     network.double().load_state_dict(state)
     there1, there2 = network(torch.tensor(x1)), network(torch.tensor(x2))

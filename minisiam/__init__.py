@@ -1,7 +1,6 @@
 """minisiam: siamese and triplet networks from first principles.   method = encoder × distance × loss."""
 
 from . import (
-    augment,
     checkpoint,
     datasets,
     distances,
@@ -15,15 +14,16 @@ from . import (
     ops,
     optimizers,
     pairwise,
-    presets,
-    retrieval,
     samplers,
     train,
     tree,
-    xray,
 )
-from .streaming import streamed
-from .version import VERSION
+from ._version import VERSION
+from .analysis import forces
+from .app import conventions
+from .datasets import augment
+from .evaluate import retrieval
+from .fast.blockwise import blockwise
 
 __version__ = VERSION
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from . import tree
-from .version import VERSION
+from ._version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import require
-from .numerics import directions
-from .op import learned, op, parameters
+from ._numerics import unit_rows
+from .op import op, parameters, with_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +108,7 @@ def l1(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"
     return np.abs(u).sum(axis=1), pullback
 
 
-@learned(lambda rng, size: (np.full(size, 1 / size, np.float32), np.zeros((), np.float32)))
+@with_parameters(lambda rng, size: (np.full(size, 1 / size, np.float32), np.zeros((), np.float32)))
 @op
 def weighted_l1(
     a: Float[Array, "n d"], b: Float[Array, "n d"], w: Float[Array, "d"], bias: Float[Array, ""], /
@@ -173,7 +173,7 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array,
     On the unit sphere ‖a − b‖² = 2 d: the two rank neighbours alike and pull differently.
     """
     _difference(a, b)
-    (unit_a, inverse_a), (unit_b, inverse_b) = directions(a, np.float64), directions(b, np.float64)
+    (unit_a, inverse_a), (unit_b, inverse_b) = unit_rows(a, np.float64), unit_rows(b, np.float64)
     directed = (inverse_a > 0) & (inverse_b > 0)
     u = unit_a - unit_b
     d = np.where(directed, np.minimum((u * u).sum(axis=1, keepdims=True) / 2, 2), 1)  # 2 + 4·10⁻¹⁶ is rounding
@@ -226,7 +226,7 @@ def calibrated(distance: Callable[..., Any], scale: float = 1.0, threshold: floa
     if parameters(distance, np.random.default_rng(0), 1):
         raise ValueError(f"{distance.__name__} already learns its scale and bias")
 
-    @learned(lambda rng, size: (np.full((), scale, np.float32), np.full((), -scale * threshold, np.float32)))
+    @with_parameters(lambda rng, size: (np.full((), scale, np.float32), np.full((), -scale * threshold, np.float32)))
     @op
     def with_threshold(a, b, scale, bias, /):
         d, pull = distance(a, b)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import initializers, require, tree
-from .fast import fast
+from .fast.convert import convert
 from .layers import (
     BatchNorm,
     Conv,
@@ -96,7 +96,7 @@ def convnet(
         parts += [*NORMS[norm], Relu if activation is None else activation]
         parts += [MaxPool(block.pool)] if block.pool > 1 else []
     encoder = serial(*parts, Flatten, *head, name=name)
-    return encoder if plain else fast(encoder)
+    return encoder if plain else convert(encoder)
 
 
 NORMS: dict[str, tuple[Layer, ...]] = {

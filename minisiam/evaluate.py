@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import pairwise, require, students
+from . import pairwise, require
+from .app import statistics
 from .layers import Layer, at_test
 from .ops import normalize
 from .samplers import Episode, episode_indices
@@ -216,7 +217,7 @@ def clustered(right: Bool[Array, "units questions"]) -> Score:
     share = float(right.mean())
     independent = share * (1 - share) / questions
     effect = max(1.0, float(right.mean(axis=1).var(ddof=1)) / independent) if independent else 1.0
-    return wilson(share, max(1.0, right.size / effect), students.t_quantile(0.95, units - 1))
+    return wilson(share, max(1.0, right.size / effect), statistics.t_quantile(0.95, units - 1))
 
 
 def difference(a: Score, b: Score) -> tuple[float, float]:

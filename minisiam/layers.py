@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import initializers, ops, require, tree
+from .fast.batch_norm import collected, dense_by_columns, normalised, statistics
+from .fast.stages import Stage
 from .op import op
 from .ops.convolution import PADDINGS
 from .ops.normalization import by_batch
-from .ops.pieces import collected, dense_by_columns, normalised, statistics
-from .stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 class Layer(NamedTuple):
     """A pair of pure functions, with a name and parts for the summary.
 
-    kind : what it is and its sizes, for `fast` and `sharded`: ("serial",), ("conv", k, padding, stride), ("relu",),
+    kind : what it is and its sizes, for `fast` and `microbatch`: ("serial",), ("conv", k, padding, stride), ("relu",),
         ("pool", size), ("batch norm", ε), ("fast", stride, what it does besides) or ("sharded", threads)
     test : the layer at test time, where that differs
-    stages : how it runs on a batch in pieces, where that is not piece by piece, for `sharded`
+    stages : how it runs on a batch in pieces, where that is not piece by piece, for `microbatch`
     """
 
     init: Callable[[Generator, Shape], tuple[Params, Shape]]
@@ -184,7 +184,7 @@ def BatchNorm(epsilon: float = 1e-5) -> Layer:
 
 
 def in_stages(epsilon: float, finish: Callable[[Any], Any]) -> tuple[Stage, ...]:
-    """How `BatchNorm` runs on pieces; `finish` is `ops.pieces.normalised` or `ops.pieces.pooled`."""
+    """How `BatchNorm` runs on pieces; `finish` is `fast.batch_norm.normalised` or `fast.batch_norm.pooled`."""
 
     def together(params, pieces, /, input_grad, each):
         found, pull, (mean, variance, values) = statistics(pieces, params["scale"], params["shift"], epsilon)

@@ -65,7 +65,7 @@ def siamese(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]
     return Network(_init(encoder, distance, loss), apply)
 
 
-def siamese_within(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) -> Network:
+def siamese_in_batch(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) -> Network:
     """`siamese` on pairs of one batch, in which an image may be in many pairs and is encoded once.
 
     The objective takes `x, first, second, same`: (n, ...) images, two (m,) arrays of rows of x, and (m,) booleans.
@@ -123,7 +123,7 @@ def verification(encoder: Any, distance: Callable[..., Any], loss: Callable[...,
     """A siamese network whose learned distance is a decision: p(same) = σ(−d), so d = 0 is the threshold.
 
     The objective takes `x1, x2, same`. The distance has a scale and a bias of its own: `distances.weighted_l1`
-    (Koch et al. 2015), or `distances.calibrated(l2)` for any other. The loss reads logits: `losses.cross_entropy`.
+    (Koch et al. 2015), or `distances.calibrated(l2)` for any other. The loss reads logits: `losses.binary_cross_entropy`.
     """
     if not parameters(distance, np.random.default_rng(0), 1):
         name = distance.__name__
@@ -141,8 +141,8 @@ def verification(encoder: Any, distance: Callable[..., Any], loss: Callable[...,
 def batch(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) -> Network:
     """ℓ( D(z, z) ; labels ) with z = f(x; θ): every image is encoded once and compared with every other.
 
-    The objective takes `x, labels`; `pairwise` is a distance of `minisiam.pairwise` (or `streamed` of one, for large
-    batches) and the loss one on a matrix: `losses.supcon`, `losses.over(losses.triplet_hinge, miners.batch_hard)`.
+    The objective takes `x, labels`; `pairwise` is a distance of `minisiam.pairwise` (or `blockwise` of one, for large
+    batches) and the loss one on a matrix: `losses.supcon`, `losses.with_miner(losses.triplet_hinge, miners.batch_hard)`.
     """
 
     def apply(params, /, x, labels):
@@ -257,7 +257,7 @@ def matching(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any
     return Network(_init(encoder, pairwise, loss), apply)
 
 
-def views(encoder: Any, loss: Callable[..., Any], pairwise: Callable[..., Any] | None = None) -> Network:
+def two_view(encoder: Any, loss: Callable[..., Any], pairwise: Callable[..., Any] | None = None) -> Network:
     """ℓ( f(x₁), f(x₂) ), or ℓ( D(f(x₁), f(x₂)) ): two views of the same images, and no label.
 
     The objective takes `x1, x2`. Without a distance the loss reads the embeddings, `losses.vicreg`; with one, every

@@ -38,7 +38,9 @@ def op(function: F) -> F:
     return cast("F", marked)
 
 
-def learned(init: Callable[[Generator, int], tuple[Array, ...]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def with_parameters(
+    init: Callable[[Generator, int], tuple[Array, ...]],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Mark an op whose last variables are parameters: `init(rng, size)` draws them for embeddings of that size.
 
     A learned distance is an ordinary op, `weighted_l1(a, b, w, bias, /)`; the mark only says where w and bias begin.
@@ -51,10 +53,10 @@ def learned(init: Callable[[Generator, int], tuple[Array, ...]]) -> Callable[[Ca
     return mark
 
 
-def starting(op: Callable[..., Any], init: Callable[[Generator, int], tuple[Array, ...]]) -> Callable[..., Any]:
+def with_init(op: Callable[..., Any], init: Callable[[Generator, int], tuple[Array, ...]]) -> Callable[..., Any]:
     """The same op with its parameters beginning elsewhere."""
 
-    @learned(init)
+    @with_parameters(init)
     def started(*args, **constants):
         return op(*args, **constants)
 
@@ -76,4 +78,4 @@ def init_of(op: Callable[..., Any]) -> Callable[[Generator, int], tuple[Array, .
 def as_learned(made: Callable[..., Any], like: Callable[..., Any]) -> Callable[..., Any]:
     """`made`, with its parameters beginning where those of `like` do."""
     init = init_of(like)
-    return starting(made, init) if init else made
+    return with_init(made, init) if init else made

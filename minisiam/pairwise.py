@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import distances, require
+from ._gram import differences, dots, slices, slopes, whole
+from ._numerics import unit_rows
 from .distances import calibrated, check_weights
-from .numerics import directions
-from .op import learned, op
-from .products import differences, dots, slices, slopes, whole
+from .op import op, with_parameters
 
 if TYPE_CHECKING:
     from .typing import Array, Float, Op
@@ -112,7 +112,7 @@ def l1(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
     return D, pullback
 
 
-@learned(distances.weighted_l1.init)  # type: ignore[attr-defined]
+@with_parameters(distances.weighted_l1.init)  # type: ignore[attr-defined]
 @op
 def weighted_l1(
     a: Float[Array, "n d"], b: Float[Array, "m d"], w: Float[Array, "d"], bias: Float[Array, ""], /
@@ -172,7 +172,7 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array,
     digits of small angles that 1 − cos would lose; the unit vectors are made in float64, then centred.
     """
     _check(a, b)
-    (unit_a, inverse_a), (unit_b, inverse_b) = directions(a, np.float64), directions(b, np.float64)
+    (unit_a, inverse_a), (unit_b, inverse_b) = unit_rows(a, np.float64), unit_rows(b, np.float64)
     rows, weigh = differences(unit_a, unit_b, a.dtype)
     D, close = whole(rows, a, b)
     np.minimum(D / 2, 2, out=D)  # 2 + 4·10⁻¹⁶ is rounding

@@ -9,7 +9,7 @@ settings.register_profile("repeatable", derandomize=True, database=None, deadlin
 settings.load_profile("repeatable")
 
 
-collect_ignore = ["oracle/make_oracle.py"]  # it needs torch, which the tests do not
+collect_ignore = ["interop/oracle/make_oracle.py"]  # it needs torch, which the tests do not
 ORACLE_SAID = pytest.StashKey()  # one line a file, from test_oracle.py
 
 

@@ -17,10 +17,10 @@ from minisiam import (
     optimizers,
     pairwise,
     samplers,
-    streamed,
     train,
 )
-from minisiam.settings import Settings
+from minisiam.app.config import Settings
+from minisiam.fast.blockwise import blockwise
 
 F = np.float64
 Z = np.zeros((3, 2))
@@ -34,7 +34,7 @@ NAN = np.where(np.arange(96).reshape(6, 4, 4, 1) == 40, np.nan, IMAGES).astype(n
 
 BATCH = np.arange(36.0).reshape(6, 6)
 TARGETS = np.array([0, 1, 2, 0, 1, 2])
-HELD = streamed(pairwise.l2, threads=1)(BATCH, BATCH)[0]
+HELD = blockwise(pairwise.l2, threads=1)(BATCH, BATCH)[0]
 
 
 def first(stream):
@@ -129,7 +129,11 @@ CASES = {
         TypeError,
         r"0 = similar\) pass labels == 0",
     ),
-    "labels of strings": (lambda: losses.cross_entropy(D, np.array(["same"] * 3)), TypeError, "same must be a boolean"),
+    "labels of strings": (
+        lambda: losses.binary_cross_entropy(D, np.array(["same"] * 3)),
+        TypeError,
+        "same must be a boolean",
+    ),
     "labels in a list": (lambda: losses.contrastive(D, [True, False, True]), TypeError, "not list"),
     "too few labels": (lambda: losses.contrastive(D, SAME[:2]), ValueError, "each of the 3 pairs"),
     "float class labels": (lambda: samplers.pk(IMAGES, LABELS.astype(F), RNG), TypeError, "return_inverse"),
@@ -209,7 +213,7 @@ CASES = {
     "a bias for each row": (lambda: distances.weighted_l1(Z, Z, D[:2], D), ValueError, "bias must have the shape"),
     "matrix weights for a matrix": (lambda: pairwise.weighted_l1(Z, Z, Z, np.array(0.0)), ValueError, "one weight"),
     "verification without a threshold": (
-        lambda: networks.verification(encoders.mlp(2), distances.l2, losses.cross_entropy),
+        lambda: networks.verification(encoders.mlp(2), distances.l2, losses.binary_cross_entropy),
         ValueError,
         r"pass distances.calibrated\(l2\)",
     ),
@@ -228,7 +232,7 @@ CASES = {
     "no epsilon": (lambda: optimizers.adam(epsilon=0), ValueError, "epsilon must"),
     "no queries": (lambda: evaluate.knn_accuracy(Z, LABELS[:3], Z[:0], LABELS[:0]), ValueError, "queries is empty"),
     "half a matrix": (
-        lambda: losses.over(losses.triplet_hinge, miners.all_triplets)(np.zeros((6, 9)), LABELS),
+        lambda: losses.with_miner(losses.triplet_hinge, miners.all_triplets)(np.zeros((6, 9)), LABELS),
         ValueError,
         "D must be square",
     ),
@@ -254,7 +258,7 @@ CASES = {
     "no pairs of views": (lambda: losses.info_nce(BATCH[:0, :0]), ValueError, "D is empty"),
     "more partners than images": (lambda: losses.info_nce(BATCH[:4]), ValueError, r"must be square, .* not \(4, 6\)"),
     "centres that do not divide": (
-        lambda: losses.soft_classes(BATCH, centres=4),
+        lambda: losses.soft_triple_distance(BATCH, centres=4),
         ValueError,
         "6 columns, which are no whole number of classes of 4 centres",
     ),
@@ -280,8 +284,8 @@ CASES = {
     "no bins": (lambda: losses.histogram(BATCH, LABELS, bins=0), ValueError, "bins must be a whole number, at least 1"),
     "half a bin": (lambda: losses.fast_ap(BATCH, LABELS, bins=2.5), ValueError, "bins must be a whole number"),
     "no largest distance": (lambda: losses.fast_ap(BATCH, LABELS, largest=0), ValueError, "largest must"),
-    "no centres": (lambda: losses.soft_classes(BATCH, centres=0), ValueError, "centres must be a whole number"),
-    "gamma 0": (lambda: losses.soft_classes(BATCH, centres=2, gamma=0), ValueError, "gamma must"),
+    "no centres": (lambda: losses.soft_triple_distance(BATCH, centres=0), ValueError, "centres must be a whole number"),
+    "gamma 0": (lambda: losses.soft_triple_distance(BATCH, centres=2, gamma=0), ValueError, "gamma must"),
     "epsilon 0": (lambda: losses.vicreg(Z, Z, epsilon=0), ValueError, "epsilon must"),
     "a negative invariance": (lambda: losses.vicreg(Z, Z, invariance=-1), ValueError, "invariance must"),
     "a cosine beyond 1": (
@@ -318,11 +322,11 @@ CASES = {
         ValueError,
         "margin must",
     ),
-    "labels apart": (lambda: losses.apart(losses.contrastive)(D, LABELS[:3]), TypeError, "same must be a boolean"),
-    "nothing apart": (lambda: losses.apart(losses.contrastive)(D[:0], SAME[:0]), ValueError, "d is empty"),
+    "labels apart": (lambda: losses.balanced(losses.contrastive)(D, LABELS[:3]), TypeError, "same must be a boolean"),
+    "nothing apart": (lambda: losses.balanced(losses.contrastive)(D[:0], SAME[:0]), ValueError, "d is empty"),
     # what is never held
-    "row distances to stream": (lambda: streamed(distances.l2), ValueError, "only the distances of minisiam.pairwise"),
-    "no threads": (lambda: streamed(pairwise.l2, threads=0), ValueError, "threads must"),
+    "row distances to stream": (lambda: blockwise(distances.l2), ValueError, "only the distances of minisiam.pairwise"),
+    "no threads": (lambda: blockwise(pairwise.l2, threads=0), ValueError, "threads must"),
     "streamed, one by one": (
         lambda: losses.supcon(HELD, LABELS, reduction="none"),
         ValueError,
@@ -331,11 +335,11 @@ CASES = {
     "streamed, for a loss that needs all": (lambda: losses.lifted(HELD, LABELS), TypeError, "D is streamed"),
     "streamed, for proxies": (lambda: losses.softmax_cross_entropy(HELD, TARGETS), TypeError, "D is streamed"),
     "streamed, for a miner of all": (
-        lambda: losses.over(losses.triplet_hinge, miners.all_triplets)(HELD, LABELS),
+        lambda: losses.with_miner(losses.triplet_hinge, miners.all_triplets)(HELD, LABELS),
         TypeError,
         "needs the whole matrix",
     ),
-    "streamed, of two widths": (lambda: streamed(pairwise.l2)(Z, np.zeros((2, 3))), ValueError, "number of columns"),
+    "streamed, of two widths": (lambda: blockwise(pairwise.l2)(Z, np.zeros((2, 3))), ValueError, "number of columns"),
     # combinations that make no sense say why
     "hinge on pairs": (lambda: Settings(network="siamese", loss="hinge"), ValueError, "reads two distances"),
     "contrastive on triplets": (
@@ -397,7 +401,7 @@ ON_A_BATCH = {
         losses.fast_ap,
         losses.all_pairs(losses.contrastive),
         losses.all_triplets(losses.triplet_hinge),
-        losses.over(losses.triplet_hinge, miners.batch_hard),
+        losses.with_miner(losses.triplet_hinge, miners.batch_hard),
     )
 }
 WRONG_BATCHES = {
@@ -448,7 +452,7 @@ def test_nan_in_a_batch_is_found(name):
 
 
 def test_images_with_nan_are_named_by_the_training_whatever_the_loss(rng):
-    for loss in (losses.supcon, losses.over(losses.triplet_hinge, miners.batch_hard)):
+    for loss in (losses.supcon, losses.with_miner(losses.triplet_hinge, miners.batch_hard)):
         network = networks.batch(encoders.mlp(2), pairwise.l2, loss)
         batch = np.where(np.arange(18).reshape(6, 3) == 4, np.nan, 1.0), np.array([0, 0, 1, 1, 2, 2])
         steps = train.fit(network, network.init(rng, (3,)), optimizers.sgd(0.1), [batch])
@@ -459,13 +463,13 @@ def test_images_with_nan_are_named_by_the_training_whatever_the_loss(rng):
 def test_a_loss_on_triplets_wants_a_miner_of_triplets():
     D, labels = np.ones((4, 4)), np.array([0, 0, 1, 1])
     with pytest.raises(TypeError, match=r"triplet_hinge reads triplets, and miners\.all_pairs chooses pairs"):
-        losses.over(losses.triplet_hinge, miners.all_pairs)(D, labels)
+        losses.with_miner(losses.triplet_hinge, miners.all_pairs)(D, labels)
     with pytest.raises(TypeError, match=r"contrastive reads pairs, and miners\.batch_hard chooses triplets"):
-        losses.over(losses.contrastive, miners.batch_hard)(D, labels)
+        losses.with_miner(losses.contrastive, miners.batch_hard)(D, labels)
     with pytest.raises(TypeError, match="swap exchanges two ends of a triplet"):
-        losses.over(losses.contrastive, miners.all_pairs, swap=True)(D, labels)
+        losses.with_miner(losses.contrastive, miners.all_pairs, swap=True)(D, labels)
     with pytest.raises(ValueError, match="threads must be 1 or 2"):
-        streamed(pairwise.l2, threads=3)
+        blockwise(pairwise.l2, threads=3)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minisiam import distances, encoders, layers, losses, miners, networks, pairwise, streamed, tree
+from minisiam import distances, encoders, layers, losses, miners, networks, pairwise, tree
+from minisiam.fast.blockwise import blockwise
 
 DISTANCES = ["l2", "squared_l2", "l1", "weighted_l1", "cosine"]
 TRIPLET_LOSSES = [losses.triplet_hinge, losses.triplet_soft_margin, losses.triplet_ratio]
@@ -61,7 +62,7 @@ def test_verification_from_end_to_end(rng, batch, name):
     distance = getattr(distances, name)
     if name != "weighted_l1":
         distance = distances.calibrated(distance, scale=2.0, threshold=0.5)
-    network = networks.verification(encoders.mlp(7, 3), distance, losses.cross_entropy)
+    network = networks.verification(encoders.mlp(7, 3), distance, losses.binary_cross_entropy)
     agrees_with_differences(network, started(network, rng), x1, x2, same)
 
 
@@ -70,18 +71,18 @@ def test_verification_from_end_to_end(rng, batch, name):
 def test_batch_from_end_to_end(rng, batch, name, miner):
     x, _, labels = batch
     network = networks.batch(
-        encoders.mlp(7, 3), getattr(pairwise, name), losses.over(losses.triplet_soft_margin, miner)
+        encoders.mlp(7, 3), getattr(pairwise, name), losses.with_miner(losses.triplet_soft_margin, miner)
     )
     agrees_with_differences(network, started(network, rng), x[0], labels)
 
 
-@pytest.mark.parametrize("loss", [losses.supcon, losses.over(losses.triplet_soft_margin, miners.batch_hard)])
+@pytest.mark.parametrize("loss", [losses.supcon, losses.with_miner(losses.triplet_soft_margin, miners.batch_hard)])
 @pytest.mark.parametrize("name", [*DISTANCES, "dot"])
 def test_a_streamed_batch_is_the_batch(rng, batch, name, loss):
     """The same network, whether the matrix is held or not."""
     x, labels = batch[0][0], batch[2]
     matrix = getattr(pairwise, name)
-    whole, by_rows = (networks.batch(encoders.mlp(7, 3), d, loss) for d in (matrix, streamed(matrix)))
+    whole, by_rows = (networks.batch(encoders.mlp(7, 3), d, loss) for d in (matrix, blockwise(matrix)))
     params = started(whole, rng)
     value, pullback = whole(params, x, labels)
     streamed_value, streamed_pullback = by_rows(params, x, labels)
@@ -124,7 +125,10 @@ def test_one_shot_prototypes_are_the_support_itself(rng, batch):
 def test_views_from_end_to_end(rng, batch):
     x1, x2, _ = batch[0]
     encoder = encoders.mlp(7, 3)
-    for network in (networks.views(encoder, losses.vicreg), networks.views(encoder, losses.info_nce, pairwise.cosine)):
+    for network in (
+        networks.two_view(encoder, losses.vicreg),
+        networks.two_view(encoder, losses.info_nce, pairwise.cosine),
+    ):
         agrees_with_differences(network, started(network, rng), x1, x2)
 
 
@@ -184,7 +188,7 @@ def test_a_batch_equals_the_siamese_network_on_the_same_pairs(rng, batch, name):
     x, labels = batch[0][0], batch[2]
     encoder = encoders.mlp(7, 3)
     siamese = networks.siamese(encoder, getattr(distances, name), losses.contrastive)
-    batched = networks.batch(encoder, getattr(pairwise, name), losses.over(losses.contrastive, miners.all_pairs))
+    batched = networks.batch(encoder, getattr(pairwise, name), losses.with_miner(losses.contrastive, miners.all_pairs))
     params = started(siamese, rng)
     i, j = np.triu_indices(len(x), 1)
     value, pullback = siamese(params, x[i], x[j], labels[i] == labels[j])
@@ -223,7 +227,7 @@ def test_a_float32_step_stays_float32(rng, batch, name):
         (networks.triplet(encoder, getattr(distances, name), losses.triplet_hinge), (*x,)),
         (
             networks.batch(
-                encoder, getattr(pairwise, name), losses.over(losses.triplet_soft_margin, miners.batch_hard)
+                encoder, getattr(pairwise, name), losses.with_miner(losses.triplet_soft_margin, miners.batch_hard)
             ),
             (x[0], labels),
         ),

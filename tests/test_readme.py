@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minisiam import distances, kinks, losses, miners, settings
-from minisiam.learn import EXERCISES
+from minisiam import distances, losses, miners
+from minisiam.app import config
+from minisiam.course import EXERCISES
+from minisiam.gradcheck import kinks
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.S)
@@ -35,7 +37,7 @@ FUNCTIONS = [name for name in losses.__all__ if getattr(getattr(losses, name), "
 ROOT = README.parent
 COUNTS = {
     r"(\w+) loss functions": len(FUNCTIONS),
-    r"\b(?:[Aa]ll|lists) (\w+) losses": len(settings.FUNCTIONS),
+    r"\b(?:[Aa]ll|lists) (\w+) losses": len(config.FUNCTIONS),
     r"any of (\w+) miners": len(miners.MINERS),
     r"sees: (\w+) rules": len(miners.MINERS),
     r"has (\w+) exercises": len(EXERCISES),

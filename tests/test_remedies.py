@@ -12,20 +12,9 @@ import numpy as np
 import pytest
 
 import minisiam
-from minisiam import (
-    augment,
-    datasets,
-    distances,
-    encoders,
-    layers,
-    losses,
-    miners,
-    networks,
-    ops,
-    pairwise,
-    samplers,
-    streamed,
-)
+from minisiam import datasets, distances, encoders, fast, layers, losses, miners, networks, ops, pairwise, samplers
+from minisiam.datasets import augment
+from minisiam.fast.blockwise import blockwise
 
 F = np.float64
 MODULES = (augment, datasets, distances, encoders, layers, losses, miners, networks, ops, pairwise, samplers)
@@ -33,14 +22,14 @@ LABELS = np.repeat([7, -3, 2, 30], 3)
 Z = np.random.default_rng(0).normal(size=(12, 4))
 D = pairwise.l2(Z, Z)[0]
 IMAGES = np.random.default_rng(1).random((12, 20, 20, 1))
-HELD = streamed(pairwise.l2, threads=1)(Z, Z)[0]
+HELD = blockwise(pairwise.l2, threads=1)(Z, Z)[0]
 PROTOTYPES = networks.prototypical(encoders.mlp(2), pairwise.l2, losses.softmax_cross_entropy)
 PARAMS = PROTOTYPES.init(np.random.default_rng(0), (4,))
 
 
 def names(**inputs):
     """What a reader of the message has at hand: the library, a generator, and the inputs of the call."""
-    at_hand = dict(vars(minisiam), np=np, **{f.__name__: f for f in (pairwise.l2, encoders.mlp, ops.conv2d_rows)})
+    at_hand = dict(vars(minisiam), np=np, **{f.__name__: f for f in (pairwise.l2, encoders.mlp, fast.conv2d_im2row)})
     at_hand |= {module.__name__.rpartition(".")[2]: module for module in MODULES}
     at_hand |= {"rng": np.random.default_rng(0), "images": IMAGES, "labels": LABELS, "z": Z, "D": D}
     return at_hand | {"affine_parts": augment.affine_parts, "Flatten": layers.Flatten, **inputs}
@@ -70,10 +59,10 @@ CURES = {
     ),
     "1 for same": (
         {"d": D[0], "labels": (LABELS == 7).astype(int)},
-        "losses.cross_entropy(d, labels)",
+        "losses.binary_cross_entropy(d, labels)",
         "labels == 1",
         "same = {}; assert same.tolist() == [True] * 3 + [False] * 9",
-        "losses.cross_entropy(d, same)",
+        "losses.binary_cross_entropy(d, same)",
     ),
     "names for labels": (
         {"names": np.array(list("aaabbbcccddd"))},
@@ -133,7 +122,7 @@ CURES = {
     ),
     "a streamed matrix for a miner": (
         {"D": HELD},
-        "losses.over(losses.triplet_hinge, miners.all_triplets)(D, labels)",
+        "losses.with_miner(losses.triplet_hinge, miners.all_triplets)(D, labels)",
         "pairwise.l2",
         "D = {}(z, z)[0]",
         "",
@@ -190,17 +179,17 @@ CURES = {
     ),
     "triplets for a loss on pairs": (
         {"miner": miners.batch_hard},
-        "losses.over(losses.contrastive, miner)(D, labels)",
+        "losses.with_miner(losses.contrastive, miner)(D, labels)",
         "lambda D, labels: miner(D, labels).pairs",
         "of_pairs = {}",
-        "losses.over(losses.contrastive, of_pairs)(D, labels)",
+        "losses.with_miner(losses.contrastive, of_pairs)(D, labels)",
     ),
     "pairs for a loss on triplets": (
         {"miner": miners.all_pairs},
-        "losses.over(losses.triplet_hinge, miner)(D, labels)",
+        "losses.with_miner(losses.triplet_hinge, miner)(D, labels)",
         "lambda D, labels: miner(D, labels).triplets",
         "of_triplets = {}",
-        "losses.over(losses.triplet_hinge, of_triplets)(D, labels)",
+        "losses.with_miner(losses.triplet_hinge, of_triplets)(D, labels)",
     ),
     "a class of one image": (
         {"images": IMAGES[:-2], "labels": LABELS[:-2]},
@@ -225,10 +214,10 @@ CURES = {
     ),
     "verification without a threshold": (
         {},
-        "networks.verification(encoders.mlp(2), l2, losses.cross_entropy)",
+        "networks.verification(encoders.mlp(2), l2, losses.binary_cross_entropy)",
         "distances.calibrated(l2)",
         "from minisiam.distances import l2; distance = {}",
-        "networks.verification(encoders.mlp(2), distance, losses.cross_entropy)",
+        "networks.verification(encoders.mlp(2), distance, losses.binary_cross_entropy)",
     ),
     "an encoder of images": (
         {"encoder": layers.Relu},

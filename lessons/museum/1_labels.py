@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from minisiam import datasets, distances, encoders, losses, networks, optimizers, plots, samplers, train
-from minisiam.lesson import show
+from minisiam.course.lesson import show
 
 # %% [markdown]
 # ## The code

@@ -11,20 +11,20 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from minisiam import datasets, distances, encoders, losses, networks, optimizers, plots, samplers, train
-from minisiam.lesson import show
-from minisiam.numerics import logistic
-from minisiam.op import learned
+from minisiam._numerics import sigmoid
+from minisiam.course.lesson import show
+from minisiam.op import with_parameters
 
 # %% [markdown]
 # ## The code
 
 
 # %%
-@learned(lambda rng, size: (np.ones((), np.float32), np.zeros((), np.float32)))
+@with_parameters(lambda rng, size: (np.ones((), np.float32), np.zeros((), np.float32)))
 def wrong(a, b, scale=1.0, bias=0.0, /):
     """σ(w ‖a − b‖ + β), the sigmoid unit: between σ(β) and 1 whatever the points are."""
     d, pull = distances.l2(a, b)
-    p = logistic(scale * d + bias)
+    p = sigmoid(scale * d + bias)
 
     def pullback(dp):
         slope = dp * p * (1 - p)

@@ -25,7 +25,7 @@ from minisiam import (
     samplers,
     train,
 )
-from minisiam.lesson import show
+from minisiam.course.lesson import show
 
 points, labels = datasets.plane(np.random.default_rng(0), classes=8, per_class=20)
 
@@ -58,7 +58,7 @@ def honest(z, labels, rng):
 # %%
 rng = np.random.default_rng(0)
 encoder = layers.serial(*encoders.mlp(32, 4).parts, layers.Sigmoid)  # it ends in sigmoids, as Koch's network does
-network = networks.batch(encoder, pairwise.l2, losses.over(losses.triplet_hinge, miners.batch_hard))
+network = networks.batch(encoder, pairwise.l2, losses.with_miner(losses.triplet_hinge, miners.batch_hard))
 batches = islice(samplers.pk(points, labels, rng, classes=8, per_class=4), 120)
 training = train.fit(network, network.init(rng, (2,)), optimizers.adam(1.0), batches)
 values, scores = [], []

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from minisiam import datasets, encoders, losses, networks, optimizers, pairwise, plots, samplers, train
-from minisiam.lesson import show
+from minisiam.course.lesson import show
 
 # %% [markdown]
 # ## The code

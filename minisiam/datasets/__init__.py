@@ -1,15 +1,15 @@
 """Data to learn from: `pen_glyphs`, which ships with the package, published sets, your own pictures, three toys."""
 
 from .dataset import UNKNOWN, Dataset, blurred, centred, resized, split, turned
+from .downloads import SETS, fetch
 from .folder import folder
 from .mnist import digits, fashion_mnist, mnist
 from .omniglot import OneShotRun, omniglot, omniglot_runs
 from .pen_glyphs import pen_glyphs, skeletons
-from .published import SETS, fetch
 from .rendered import AZIMUTHS, ELEVATIONS, LIGHTS, POSED, angles_of, pose_of, rendered
-from .safe import DamagedFile
+from .safe_io import DamagedFile
 from .shifted import SHIFTS, shifted
-from .toys import plane, posed_glyphs
+from .synthetic import plane, posed_glyphs
 
 __all__ = [
     "AZIMUTHS",

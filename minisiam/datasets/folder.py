@@ -10,7 +10,7 @@ import numpy as np
 from .. import require
 from .dataset import UNKNOWN, Dataset
 from .pictures import by_area, picture
-from .safe import MEMBER_BYTES, DamagedFile, damage_told, existing, members, room_for
+from .safe_io import MEMBER_BYTES, DamagedFile, damage_told, existing, members, room_for
 
 IMAGE = re.compile(r"([^/]+)/[^/]+\.(?:png|pgm)", re.IGNORECASE)
 

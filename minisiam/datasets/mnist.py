@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import require
 from .dataset import UNKNOWN, Dataset
-from .safe import DamagedFile, existing, idx
+from .safe_io import DamagedFile, existing, idx
 
 if TYPE_CHECKING:
     from ..typing import Array

@@ -14,11 +14,11 @@ import numpy as np
 from .. import require
 from .dataset import Dataset
 from .pictures import SIDE, by_area, picture
-from .safe import MEMBER_BYTES, TOTAL_BYTES, DamagedFile, damage_told, existing, members, npy, room_for
+from .safe_io import MEMBER_BYTES, TOTAL_BYTES, DamagedFile, damage_told, existing, members, npy, room_for
 
 if TYPE_CHECKING:
     from ..typing import Array
-    from .safe import Members
+    from .safe_io import Members
 
 LETTER = re.compile(r"(?:[\w.-]{1,60}/)?([\w().-]{1,60})/character([0-9]{2})/[0-9]{4}_([0-9]{2})\.png")
 QUESTION = re.compile(r"(?:all_runs/)?(run[0-9]{2}/(?:training/class|test/item)[0-9]{2}\.png)")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .safe import DamagedFile
+from .safe_io import DamagedFile
 
 if TYPE_CHECKING:
     from ..typing import Array

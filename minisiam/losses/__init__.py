@@ -13,26 +13,26 @@ unless told otherwise (`reduction`): a batch twice as large has a value of the s
     weights      W                   l2_penalty
 """
 
-from .angles import angular, arcface, tuplet_margin
+from .angular_margin import angular, arcface, tuplet_margin
+from .combinators import all_pairs, all_triplets, balanced, with_miner
 from .histograms import fast_ap, histogram
-from .matrix import all_pairs, all_triplets, apart, over
-from .pairs import contrastive, cosine_embedding, cross_entropy, double_margin, margin_loss, pair_hinge
+from .lifted_structure import circle, generalised_lifted, lifted, multi_similarity
+from .pairs import binary_cross_entropy, contrastive, cosine_embedding, double_margin, margin_loss, pair_hinge
 from .penalties import l2_penalty, vicreg
-from .proxies import proxy_anchor, soft_classes
+from .proxies import proxy_anchor, soft_triple_distance
 from .softmax import info_nce, matching, n_pair, nca, nt_xent, softmax_cross_entropy, supcon
-from .structured import circle, generalised_lifted, lifted, multi_similarity
 from .triplets import triplet_hinge, triplet_ratio, triplet_soft_margin
 
 __all__ = [
     "all_pairs",
     "all_triplets",
     "angular",
-    "apart",
     "arcface",
+    "balanced",
+    "binary_cross_entropy",
     "circle",
     "contrastive",
     "cosine_embedding",
-    "cross_entropy",
     "double_margin",
     "fast_ap",
     "generalised_lifted",
@@ -46,10 +46,9 @@ __all__ = [
     "n_pair",
     "nca",
     "nt_xent",
-    "over",
     "pair_hinge",
     "proxy_anchor",
-    "soft_classes",
+    "soft_triple_distance",
     "softmax_cross_entropy",
     "supcon",
     "triplet_hinge",
@@ -57,4 +56,5 @@ __all__ = [
     "triplet_soft_margin",
     "tuplet_margin",
     "vicreg",
+    "with_miner",
 ]

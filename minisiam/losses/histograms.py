@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import require
 from ..op import op
-from .rows import RowLoss, by_rows, checked
+from .per_anchor import RowLoss, by_rows, require_positives_and_negatives
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int, Op
@@ -48,7 +48,7 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
     """
     require.floating(D=D)
     require.whole("bins", bins, 1)
-    block = checked(D, labels).block(slice(0, len(D)))
+    block = require_positives_and_negatives(D, labels).block(slice(0, len(D)))
     require.finite(D=D)
     both = (block.positives > 0) & (block.negatives > 0)
     negative = both[:, None] | both

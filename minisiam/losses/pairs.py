@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import require
-from ..numerics import logistic, softplus
-from ..op import learned, op
+from .._numerics import sigmoid, softplus
+from ..op import op, with_parameters
 from .reductions import reduced
 
 if TYPE_CHECKING:
@@ -126,12 +126,12 @@ def pair_hinge(
     Notes
     -----
     Kink at d = m₊ and at d = m₋: the pair counts as satisfied, slope 0. What pytorch-metric-learning calls the
-    contrastive loss is `apart(pair_hinge)` with reduction mean_active.
+    contrastive loss is `balanced(pair_hinge)` with reduction mean_active.
     """
     return _pair_loss(d, same, hinge_springs(positive_margin, negative_margin), reduction)
 
 
-@learned(lambda rng, size: (np.full((), 1.2, np.float32),))
+@with_parameters(lambda rng, size: (np.full((), 1.2, np.float32),))
 @op
 def margin_loss(
     d: Float[Array, "n"],
@@ -213,7 +213,7 @@ def cosine_embedding(
 
 
 @op
-def cross_entropy(
+def binary_cross_entropy(
     logits: Float[Array, "n"], /, same: Bool[Array, "n"], reduction: str = "mean"
 ) -> Op[Float[Array, ""]]:
     """ℓ = mean −log p, where p = σ(logit) if same and 1 − σ(logit) if not.
@@ -250,7 +250,7 @@ def cross_entropy(
     value, spread = reduced(softplus(wrongness), reduction)
 
     def pullback(dl):
-        return (spread(dl) * sign * logistic(wrongness),)
+        return (spread(dl) * sign * sigmoid(wrongness),)
 
     return value, pullback
 
@@ -298,7 +298,7 @@ def cosine_springs(margin: float = 0.0) -> tuple[Spring, Spring]:
     return lambda d: (d, np.ones_like(d)), repel
 
 
-SPRINGS: dict[str, Callable[..., tuple[Spring, Spring]]] = {
+PAIR_TERMS: dict[str, Callable[..., tuple[Spring, Spring]]] = {
     "contrastive": hadsell_springs,
     "double_margin": double_margin_springs,
     "pair_hinge": hinge_springs,

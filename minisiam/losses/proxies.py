@@ -4,7 +4,7 @@ A distance matrix of images against proxies is (n, classes). Most proxy losses a
 
     proxy-NCA              others_only=True, squared L2 of unit vectors        proxy-NCA++       a temperature, all in
     normalised softmax     cosine, temperature 0.05                            CosFace           margin 0.35, 1/64
-    ArcFace                `arcface`: the margin is an angle                   SoftTriple        `soft_classes` first
+    ArcFace                `arcface`: the margin is an angle                   SoftTriple        `soft_triple_distance` first
 
 What is left for this page is the one that turns the question round, and the one with several proxies a class.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import require
 from ..op import op
-from .rows import log_sum_exp
+from .per_anchor import log_sum_exp
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int, Op
@@ -74,7 +74,7 @@ def proxy_anchor(
 
 
 @op
-def soft_classes(D: Float[Array, "n m"], /, centres: int = 10, gamma: float = 0.1) -> Op[Float[Array, "n k"]]:
+def soft_triple_distance(D: Float[Array, "n m"], /, centres: int = 10, gamma: float = 0.1) -> Op[Float[Array, "n k"]]:
     """Dᵢₖ = Σ_c softmax_c(−d_ikc / γ) d_ikc: the distance to a class of several centres is mostly that to the nearest.
 
     Parameters

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
-from ..numerics import logistic, softplus
+from .._numerics import sigmoid, softplus
 from ..op import op
+from .per_anchor import Block, RowLoss, by_rows, check_finite, log_sum_exp, log_sum_exp_list
 from .reductions import reduced
-from .rows import Block, RowLoss, by_rows, heard, log_sum_exp, log_sum_exp_list
 
 if TYPE_CHECKING:
     from ..typing import Array, Bool, Float, Int, Op
@@ -82,7 +82,7 @@ def softmax_cross_entropy(
         x[at] = -np.inf
     total, slope = log_sum_exp(x)
     slope[at] -= 1
-    value, spread = reduced(heard(total - right, D), reduction)
+    value, spread = reduced(check_finite(total - right, D), reduction)
 
     def pullback(dl):
         return (np.multiply(np.reshape(spread(dl) / -D.dtype.type(temperature), (-1, 1)), slope),)
@@ -273,7 +273,7 @@ def against_negatives(D: Array, block: Block, right: Array, scale: float, slope:
     total, weights = log_sum_exp(x)
     total[block.negatives == 0] = -np.inf
     wrong = total[block.i] - right
-    loss, push = softplus(wrong), logistic(wrong)
+    loss, push = softplus(wrong), sigmoid(wrong)
     weights *= (block.per_row(push) * D.dtype.type(scale))[:, None]
     weights[block.i, block.j] = -push * (D.dtype.type(scale) if slope is None else slope)
     active = block.per_row((loss > 0).astype(D.dtype))
@@ -366,7 +366,7 @@ def matching(
     x = D[known] / -temperature
     right, mine = log_sum_exp(np.where(same[known], x, -np.inf))
     total, slope = log_sum_exp(x)
-    value, spread = reduced(heard(total - right, D), reduction)
+    value, spread = reduced(check_finite(total - right, D), reduction)
     slope -= mine
     if reduction == "none":
         value, spread = np.zeros(len(D), D.dtype), lambda dl: dl[known]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import require
-from ..numerics import logistic, softplus
+from .._numerics import sigmoid, softplus
 from ..op import op
 from .reductions import reduced
 
@@ -133,20 +133,20 @@ def hinge_shape(margin: float = 1.0) -> Shape:
 def soft_margin_shape(margin: float = 0.0) -> Shape:
     """log(1 + e^(x + margin)) and its slope."""
     margin = require.between("margin", margin, 0)
-    return lambda x: (softplus(x + margin), logistic(x + margin))
+    return lambda x: (softplus(x + margin), sigmoid(x + margin))
 
 
 def ratio_shape() -> Shape:
     """2 σ(x)² and its slope, 4 σ(x)² σ(−x)."""
 
     def shape(x):
-        s = logistic(x)
-        return 2 * s * s, 4 * s * s * logistic(-x)
+        s = sigmoid(x)
+        return 2 * s * s, 4 * s * s * sigmoid(-x)
 
     return shape
 
 
-SHAPES: dict[str, Callable[..., Shape]] = {
+TRIPLET_TERMS: dict[str, Callable[..., Shape]] = {
     "triplet_hinge": hinge_shape,
     "triplet_soft_margin": soft_margin_shape,
     "triplet_ratio": ratio_shape,

@@ -3,7 +3,7 @@
 `D` is (n, n), the distance of every image of a batch from every other; it may be asymmetric, and the row is the
 anchor. `labels` are (n,) integers in any order, of classes of any size. What comes back is a small named tuple of
 index arrays, `Pairs(rows, columns, same)` or `Triplets(anchor, positive, negative)`. Both say which entries of D a
-loss takes (`.entries`) and what else it needs (`.targets`), so that `losses.over(loss, miner)` need not ask which.
+loss takes (`.entries`) and what else it needs (`.targets`), so that `losses.with_miner(loss, miner)` need not ask which.
 
 A miner has no gradient and no state. A batch in which no pair is positive, or none negative, is an error; an anchor
 without a positive is left out; and a miner that finds nothing returns empty arrays, over which the loss is 0.
@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .chance import distance_weighted, random_triplets
-from .chosen import batch_easy_hard, batch_hard, semi_hard_facenet, semi_hard_tensorflow
-from .counts import Counts, Population, count, count_mined, population
-from .mined import Pairs, Triplets
+from .hardest import batch_easy_hard, batch_hard, semi_hard_facenet, semi_hard_tensorflow
 from .pairs import all_pairs, hardest_pairs, multi_similarity, ordered_pairs, pair_margin
+from .random import distance_weighted, random_triplets
+from .statistics import Counts, Population, count, count_mined, population
 from .triplets import all_triplets, angular, easy, hard, triplet_margin
+from .types import Pairs, Triplets
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
-from .mined import Pairs, masks
+from .types import Pairs, masks
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
-from .mined import Triplets, gap, masks, positive_pairs
 from .pairs import ordered_pairs
+from .types import Triplets, gap, masks, positive_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,20 +10,20 @@ A pullback is a closure: it remembers what its forward pass computed, and nothin
 So an encoder may run twice before the first gradient flows, which is what a siamese network does.
 """
 
+from ..fast.fft import conv2d_fft
+from ..fast.fused import conv_pool_relu, pool_2x2
+from ..fast.im2row import conv2d_im2row
+from ..fast.winograd import conv2d_winograd
 from .activations import leaky_relu, prelu, relu, sigmoid, tanh
-from .blocks import conv_pool_relu, pool_2x2
 from .convolution import conv2d, max_pool
-from .fourier import conv2d_fourier
 from .layers import dense, dropout, flatten, normalize
 from .normalization import batch_norm, group_norm, layer_norm
-from .rows import conv2d_rows
-from .winograd import conv2d_winograd
 
 __all__ = [
     "batch_norm",
     "conv2d",
-    "conv2d_fourier",
-    "conv2d_rows",
+    "conv2d_fft",
+    "conv2d_im2row",
     "conv2d_winograd",
     "conv_pool_relu",
     "dense",

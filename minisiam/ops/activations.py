@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
-from ..numerics import logistic
+from .._numerics import sigmoid
 from ..op import op
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def sigmoid(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
         the function saturates and the gradient rounds to 0.
     """
     require.floating(x=x)
-    y = logistic(x)
+    y = sigmoid(x)
 
     def pullback(dy):
         return (y * (1 - y) * dy,)

@@ -58,8 +58,8 @@ def conv2d(
     large as x, so it is made again in the pullback and not kept. For dx every window sends its share back to each of
     the k² places that it was made of.
 
-    The same numbers in less time: `conv2d_rows` writes down a k-th of X and has k products for it; `conv2d_winograd`
-    has 16 multiplications for the 36 of four 3×3 windows; `conv2d_fourier` has one product for each frequency, whatever
+    The same numbers in less time: `conv2d_im2row` writes down a k-th of X and has k products for it; `conv2d_winograd`
+    has 16 multiplications for the 36 of four 3×3 windows; `conv2d_fft` has one product for each frequency, whatever
     k; `conv_pool_relu` takes the maximum before bias and ReLU. `fast` puts them in the place of this one.
 
     References

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
-from ..numerics import directions
+from .._numerics import unit_rows
 from ..op import op
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def normalize(x: Float[Array, "n d"], /) -> Op[Float[Array, "n d"]]:
     dx = 0 (autograd gives NaN; PyTorch divides by 10⁻¹²).
     """
     require.dimensions(2, "(n, d), one embedding a row", x=x)
-    y, inverse = directions(x)
+    y, inverse = unit_rows(x)
 
     def pullback(dy):
         return ((dy - y * (y * dy).sum(axis=1, keepdims=True)) * inverse,)

@@ -98,7 +98,7 @@ def _pair_page(name: str) -> Figure:
         rows = [
             losses.contrastive(x[None], flags, margin)
             if name == "contrastive"
-            else losses.cross_entropy(margin - x[None], flags)
+            else losses.binary_cross_entropy(margin - x[None], flags)
             for x in d
         ]
         sign = 1 if name == "contrastive" else -1

@@ -70,7 +70,7 @@ def image_map(
 
 
 def spread(z: Float[Array, "n d"], apart: float) -> list[int]:
-    """Rows that lie at least `apart` from each other, in widths of the whole: the first that has room, and so on."""
+    """Rows that lie at least `balanced` from each other, in widths of the whole: the first that has room, and so on."""
     width = float(np.ptp(z, axis=0).max()) or 1.0
     chosen: list[int] = []
     for row in range(len(z)):

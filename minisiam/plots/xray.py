@@ -19,8 +19,8 @@ from .training import plane_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..analysis.forces import XRay
     from ..typing import Array
-    from ..xray import XRay
 
 PULL, PUSH = COLOURS[1], COLOURS[2]
 CLASSES = [colour for colour in COLOURS if colour not in (PULL, PUSH)]
@@ -39,7 +39,7 @@ def xray(x: XRay, title: str = "The X-ray of a loss") -> Figure:
     Parameters
     ----------
     x
-        What `minisiam.xray.of` found. Embeddings of more than two dimensions are drawn by their principal components,
+        What `minisiam.analysis.forces.of` found. Embeddings of more than two dimensions are drawn by their principal components,
         and so are their forces.
     title
         Above all three.

@@ -1,0 +1,123 @@
+"""A run that collapses, and its repair: tiny, so that it is over in a second or two."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import cache, partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .. import datasets, encoders, evaluate, losses, miners, networks, optimizers, pairwise, require, samplers, train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..typing import Array
+
+COLLAPSING: dict[str, Any] = {
+    "miner": "batch-hard",
+    "loss": "hinge",
+    "margin": 1.0,
+    "distance": "l2",
+    "normalize": False,
+    "learning_rate": 0.03,
+    "classes": 16,
+    "per_class": 4,
+}
+MINERS: dict[str, Callable[..., Any]] = {
+    "batch-hard": miners.batch_hard,
+    "semi-hard": miners.semi_hard_facenet,
+    "all-triplets": miners.all_triplets,
+}
+LOSSES = {"hinge": losses.triplet_hinge, "soft-margin": losses.triplet_soft_margin}
+DISTANCES = {"l2": pairwise.l2, "squared-l2": pairwise.squared_l2, "cosine": pairwise.cosine}
+STEPS = 400
+
+
+def settings() -> dict[str, Any]:
+    """Settings of a small run that does not collapse.
+
+    Returns
+    -------
+    dict
+        miner          batch-hard, semi-hard or all-triplets
+        loss           hinge or soft-margin
+        margin         ≥ 0, in the units of the distance
+        distance       l2, squared-l2 or cosine
+        normalize      whether the embedding lies on the unit sphere
+        learning_rate  Adam's, > 0
+        classes        P of a batch, 2 to 24
+        per_class      K of a batch, 2 to 6
+    """
+    return COLLAPSING | {"miner": "semi-hard", "margin": 0.2, "normalize": True, "learning_rate": 0.003}
+
+
+class Outcome(NamedTuple):
+    """The last loss, how far apart embeddings are on average, and recall@1 on unseen letters: of the run, of pixels."""
+
+    loss: float
+    spread: float
+    recall: float
+    raw: float
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether all images are in one place."""
+        return self.spread < 0.05
+
+    @property
+    def repaired(self) -> bool:
+        """Whether the run is of use."""
+        return not self.collapsed and self.recall > self.raw
+
+
+def run(chosen: dict[str, Any]) -> Outcome:
+    """Train with these settings, a second or two, and look at letters of alphabets that were never shown."""
+    checked(chosen)
+    seen, unseen = _letters()
+    rng = np.random.default_rng(0)
+    loss = partial(LOSSES[chosen["loss"]], margin=chosen["margin"])
+    miner = partial(MINERS[chosen["miner"]], **({"margin": chosen["margin"]} if chosen["miner"] == "semi-hard" else {}))
+    encoder = encoders.mlp(128, 32, normalize=chosen["normalize"])
+    network = networks.batch(encoder, DISTANCES[chosen["distance"]], losses.with_miner(loss, miner))
+    batches = samplers.pk(seen.images, seen.labels, rng, chosen["classes"], chosen["per_class"])
+    first = network.init(rng, seen.images.shape[1:])
+    steps = train.fit(network, first, optimizers.adam(chosen["learning_rate"]), islice(batches, STEPS))
+    ((_, value, params),) = deque(steps, maxlen=1)
+    z = evaluate.embed(encoder, params["encoder"], unseen.images)
+    recalls = (evaluate.recall_at_k(e, unseen.labels) for e in (z, evaluate.pixels(unseen.images)))
+    return Outcome(value, _spread(z), *recalls)
+
+
+def _spread(z: Array) -> float:
+    """The mean distance between two embeddings, in units of their mean length or, if they are shorter, of 1."""
+    D, _ = pairwise.l2(z[::7], z[::7])
+    return float(D.mean() / max(1.0, np.linalg.norm(z, axis=1).mean()))
+
+
+@cache
+def _letters() -> tuple[Any, Any]:
+    """Few drawers and few pixels: what a network of one hidden layer learns in a second."""
+    return datasets.split(datasets.pen_glyphs(drawers=6, size=14))
+
+
+def checked(chosen: Any) -> None:
+    """An error where a setting is unknown, missing or of no use."""
+    if not isinstance(chosen, dict):
+        raise ValueError(f"settings must return a dict, not {type(chosen).__name__}")
+    for name in chosen:
+        require.one_of("setting", name, COLLAPSING)
+    missing = [name for name in COLLAPSING if name not in chosen]
+    if missing:
+        raise ValueError(f"the setting {missing[0]} is missing: {', '.join(COLLAPSING)}")
+    for name, known in (("miner", MINERS), ("loss", LOSSES), ("distance", DISTANCES)):
+        require.one_of(name, chosen[name], known)
+    if not isinstance(chosen["normalize"], bool):
+        raise ValueError(f"normalize must be True or False, not {chosen['normalize']!r}")
+    require.between("margin", chosen["margin"], 0)
+    require.between("learning_rate", chosen["learning_rate"], 0, open_low=True)
+    for name, most in (("classes", 24), ("per_class", 6)):
+        require.whole(name, chosen[name], 2)
+        require.between(name, chosen[name], 2, most)

@@ -1,0 +1,89 @@
+"""Small inputs in their order, the simplest first, for what has no gradient."""
+
+from __future__ import annotations
+
+from itertools import combinations, permutations, product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..gradcheck import Case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..typing import Array
+
+
+def labellings(n: int) -> Iterator[Array]:
+    """Labels of n images, numbered in the order in which they come, with a positive and a negative pair."""
+    for labels in product(range(3), repeat=n):
+        firsts = list(dict.fromkeys(labels))
+        if firsts == sorted(firsts) == list(range(len(firsts))) and 1 < len(firsts) < n:
+            yield np.array(labels)
+
+
+def batches(margins: tuple[float, ...] = ()) -> Iterator[Case]:
+    """(D, labels), and a margin if there are any: whole distances, first symmetric, then asymmetric, then with ties."""
+    rng = np.random.default_rng(0)
+    for n in (3, 4, 5):
+        for kind in ("symmetric", "ties", "asymmetric"):
+            for labels in labellings(n):
+                for _ in range(4 if n == 3 else 2):
+                    D = _distances(n, kind, rng)
+                    for margin in margins or (None,):
+                        yield Case({"D": D, "labels": labels}, {} if margin is None else {"margin": margin}, None)
+
+
+def _distances(n: int, kind: str, rng: np.random.Generator) -> Array:
+    D = np.zeros((n, n))
+    above = list(combinations(range(n), 2))
+    i, j = np.array(above if kind != "asymmetric" else list(permutations(range(n), 2))).T
+    D[i, j] = rng.integers(1, 3, len(i)) if kind == "ties" else 1 + rng.permutation(len(i))
+    return D if kind == "asymmetric" else D + D.T
+
+
+def embeddings() -> Iterator[Case]:
+    """(z, labels, k) for recall: points on a line, few and with ties; then some in the plane, without."""
+    for n in (2, 3):
+        for labels in product(range(2), repeat=n):
+            if len(set(labels)) == n:
+                continue
+            for places in sorted(product((0.0, 1.0, 3.0), repeat=n), key=lambda x: -len(set(x))):  # ties come last
+                for k in range(1, n):
+                    yield Case({"z": np.array(places)[:, None], "labels": np.array(labels)}, {"k": k}, None)
+    rng = np.random.default_rng(0)
+    for n in (4, 6, 9):
+        for chance in [np.arange(n) // 2, *(rng.integers(0, 3, n) for _ in range(20))]:
+            z = rng.normal(size=(n, 2))
+            yield Case({"z": z, "labels": chance}, {"k": int(rng.integers(1, 4))}, None)
+
+
+def verifications() -> Iterator[Case]:
+    """(d, same, false_accept) for a threshold: two pairs, then three, then some of eight, ties among them."""
+    for n in (2, 3):
+        for same in product((True, False), repeat=n):
+            if all(same) or not any(same):
+                continue
+            for d in product((1.0, 2.0, 3.0), repeat=n):
+                for share in (0.0, 0.5, 1.0):
+                    yield Case({"d": np.array(d), "same": np.array(same)}, {"false_accept": share}, None)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        some = rng.permutation(np.arange(8) < rng.integers(1, 8))
+        constants = {"false_accept": float(rng.choice([0.25, 0.01, 0.6]))}
+        yield Case({"d": rng.integers(0, 6, 8) / 2, "same": some}, constants, None)
+
+
+def decks() -> Iterator[Case]:
+    """(labels, classes, per_class) for a sampler."""
+    for labels, classes, per_class in (
+        ([0, 0, 1, 1], 2, 2),
+        ([0, 1, 1, 0], 2, 2),
+        ([0, 0, 0, 1, 1, 1], 2, 2),
+        ([0, 0, 1, 1, 2, 2], 2, 2),
+        ([5, 5, 3, 3, 9, 9, 9], 2, 2),
+        ([2, 0, 1, 2, 0, 1, 2, 0, 1, 0, 0, 0], 3, 3),
+        ([k // 5 for k in range(35)], 4, 3),
+    ):
+        yield Case({"labels": np.array(labels)}, {"classes": classes, "per_class": per_class}, None)

@@ -1,0 +1,162 @@
+"""Convolution, ReLU and 2×2 pooling in one operation, and each part where it costs least.
+
+    max over the block of relu(z + b)  =  relu( (max over the block of z) + b )
+
+since adding b and cutting at 0 keep the order of numbers. So the pooling comes first, and bias and ReLU have a quarter
+of the work. Which of the four numbers won is kept as three booleans, and the gradient is sent back by multiplying with
+them: NumPy multiplies by a mask ten times as fast as it selects by one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import require
+from ..op import op
+from ..ops.convolution import geometry
+from . import fft, im2row, winograd
+from .layout import batch_first, by_place, column_sums, framed, of_one_dtype, places_first, unframed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from ..typing import Array, Float, Op
+
+    Pull = Callable[[Array, Array, bool], tuple[Array | None, Array]]
+
+AT_A_TIME = 1 << 18  # outputs of a convolution of few channels that are held before the pooling, if possible
+LARGE = 5  # from this side of a kernel on, frequencies are the faster way
+
+
+def room_of(W: Array, stride: int = 1) -> ModuleType:
+    """The room of the fast convolution for these kernels: `winograd`, `fourier` or `rows`."""
+    if stride > 1 or W.shape[2] <= im2row.FEW:
+        return im2row
+    return winograd if len(W) == 3 else fft if len(W) >= LARGE else im2row
+
+
+@op
+def conv_pool_relu(
+    x: Float[Array, "n h w c"],
+    W: Float[Array, "k k c o"],
+    b: Float[Array, "o"],
+    /,
+    padding: str = "valid",
+    input_grad: bool = True,
+) -> Op[Float[Array, "n p q o"]]:
+    """y = relu(max_pool(conv2d(x, W, b))), the pooling over 2×2 blocks.
+
+    Variables and their shapes are those of `conv2d`. The convolution is that of the room which is
+    fastest for its kernels; outputs that fill no block are not computed. The result lies in memory
+    as `fast.layout` says. Kept for the pullback are x, y and three bytes for each block of four.
+
+    Kinks are those of the parts: of a tie in a block the first, in reading order, receives the gradient, and the slope
+    of ReLU at 0 is 0.
+    """
+    before, p, q = geometry(x, W, b, padding, 1)
+    x, W, b = of_one_dtype(x, W, b)
+    k, p, q = len(W), p // 2, q // 2
+    if min(p, q) < 1:
+        raise ValueError(f"images of {x.shape[1]}×{x.shape[2]} leave no 2×2 block to pool after a {k}×{k} kernel")
+    height, width = 2 * p + k - 1, 2 * q + k - 1
+    best, pull = _in_bands(framed(x, before, height, width), W)
+    y = best + b
+    np.maximum(y, 0, out=y)
+
+    def pullback(dy):
+        dz = places_first(dy) * (y > 0)
+        dframe, dW = pull(framed(x, before, height, width), dz, input_grad)
+        dx = None if dframe is None else unframed(dframe, before, *x.shape[1:3])
+        return dx, dW, column_sums(dz)
+
+    return batch_first(y), pullback
+
+
+def _pooled(frame: Array, W: Array) -> tuple[Array, Pull]:
+    """max_pool of the convolution, (p, q, n, o), and dframe, dW = pull(frame, dz, input_grad)."""
+    room = room_of(W)
+    Z = winograd.convolve(frame, winograd.kernels(W)) if room is winograd else by_place(room.convolve(frame, W))
+    best, winners = best_of_four(Z)
+
+    def pull(frame, dz, input_grad):
+        if room is winograd:
+            dR, dZ = winograd.gradient(dz.shape, dz.dtype)
+            to_winners(dz, winners, dZ)
+            dframe, dU = winograd.pull_convolve(frame, winograd.kernels(W), dR, input_grad)
+            return dframe, winograd.pull_kernels(dU)
+        p, q, n, outputs = dz.shape
+        dconv = np.empty((2 * p, 2 * q, n, outputs), dz.dtype)
+        to_winners(dz, winners, by_place(dconv))
+        return room.pull_convolve(frame, W, dconv, input_grad)
+
+    return best, pull
+
+
+def _in_bands(frame: Array, W: Array) -> tuple[Array, Pull]:
+    """`_pooled`, a few rows at a time where images of few channels become ones of many: these are never all there."""
+    k, _, channels, _ = W.shape
+    height = (len(frame) - k + 1) // 2
+    step = _rows_at_a_time(frame, W)
+    if channels > im2row.FEW or step >= height:
+        return _pooled(frame, W)
+    bands = [slice(start, min(start + step, height)) for start in range(0, height, step)]
+    under = [slice(2 * band.start, 2 * band.stop + k - 1) for band in bands]
+    bests, pulls = zip(*(_pooled(frame[some], W) for some in under), strict=True)
+
+    def pull(frame, dz, input_grad):
+        dframe, dW = np.zeros_like(frame) if input_grad else None, np.zeros_like(W)
+        for some, band, pull_band in zip(under, bands, pulls, strict=True):
+            dpart, dW_part = pull_band(frame[some], dz[band], input_grad)
+            dW += dW_part
+            if dframe is not None:
+                dframe[some] += dpart
+        return dframe, dW
+
+    return np.concatenate(bests), pull
+
+
+def _rows_at_a_time(frame: Array, W: Array) -> int:
+    """How many rows of y are made in one band."""
+    width, n = frame.shape[1] - len(W) + 1, frame.shape[2]
+    return max(1, AT_A_TIME // max(1, 2 * width * n * W.shape[3]))
+
+
+@op
+def pool_2x2(x: Float[Array, "n h w c"], /) -> Op[Float[Array, "n p q c"]]:
+    """`max_pool` over 2×2 blocks, with three bytes kept for each block of four, in the place of x and y.
+
+    Shapes, errors and the kink are those of `max_pool`.
+    """
+    require.dimensions(4, "(n, height, width, channels)", x=x)
+    n, h, w, c = x.shape
+    p, q = h // 2, w // 2
+    if min(p, q) < 1:
+        raise ValueError(f"images of {h}×{w} are smaller than one block of 2×2")
+    y, winners = best_of_four(by_place(places_first(x)[: 2 * p, : 2 * q]))
+
+    def pullback(dy):
+        dx = np.empty((2 * p, 2 * q, n, c), dy.dtype)
+        to_winners(places_first(dy), winners, by_place(dx))
+        return (unframed(dx, 0, h, w),)
+
+    return batch_first(y), pullback
+
+
+def best_of_four(Z: Array) -> tuple[Array, tuple[Array, Array]]:
+    """The largest of four, Z (2, 2, ...), and who won: the left in each row, the upper row."""
+    left = Z[:, 0] >= Z[:, 1]
+    best = np.maximum(Z[:, 0], Z[:, 1])
+    return np.maximum(best[0], best[1]), (left, best[0] >= best[1])
+
+
+def to_winners(dy: Array, winners: tuple[Array, Array], dZ: Array) -> None:
+    """Write dy where the winner was, into dZ (2, 2, ...), and 0 elsewhere."""
+    left, upper = winners
+    dbest = np.empty((2, *dy.shape), dy.dtype)
+    np.multiply(dy, upper, out=dbest[0])
+    np.subtract(dy, dbest[0], out=dbest[1])
+    np.multiply(dbest, left, out=dZ[:, 0])
+    np.subtract(dbest, dZ[:, 0], out=dZ[:, 1])

@@ -1,0 +1,37 @@
+"""Where the formulas have no derivative, or no value: what each op answers there, to the number.
+
+The rule is PyTorch's, with which autograd does not always agree: 0 at the corner of a hinge and where two points
+coincide, the subgradient of least norm; at a tie of a maximum everything to the first, a convention (least norm would
+be equal shares, and any weights that sum to 1 are subgradients). The rows also say what a loss is where it is at its
+end: saturated, collapsed, satisfied, or without anything to count. Every number was worked out on paper,
+and the tests know no tolerance here but rounding: what should be 0 is exactly 0.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from . import angular_margin, distances, histograms, lifted_structure, ops, pairs, proxies, softmax, triplets
+from .table import Kink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["TABLE", "Kink", "of"]
+
+ROOMS = (ops, distances, pairs, triplets, softmax, lifted_structure, angular_margin, histograms, proxies)
+TABLE = [row for room in ROOMS for row in room.ROWS]
+
+
+def of(op: Callable[..., Any]) -> list[Kink]:
+    """The rows of an op, by its room and name.
+
+    A function from elsewhere gets those of its namesake that speak of constants which it has.
+    """
+    rooms = {row.op.partition(".")[0] for row in TABLE}
+    room = next((part for part in reversed(op.__module__.split(".")) if part in rooms), None)
+    if op.__module__.startswith("minisiam."):
+        return [row for row in TABLE if row.op == f"{room}.{op.__name__}"]
+    namesakes, known = {f"{r}.{op.__name__}" for r in rooms - {"pairwise"}}, inspect.signature(op).parameters
+    return [row for row in TABLE if row.op in namesakes and row.constants.keys() <= known.keys()]

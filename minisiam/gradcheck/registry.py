@@ -1,0 +1,76 @@
+"""Every op of the library by its name, and the functions of a learner's file."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import distances, losses, ops, pairwise, require
+from . import kinks
+from .check import examine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOMS = (ops, distances, pairwise, losses)
+OPS: dict[str, Callable[..., Any]] = {
+    f"{room.__name__.split('.')[-1]}.{name}": f
+    for room in ROOMS
+    for name, f in vars(room).items()
+    if getattr(f, "is_op", False)
+}
+HEAD = ("op", "variables", "largest error", "kinks", "seconds")
+
+
+def find(name: str) -> Callable[..., Any]:
+    """`losses.contrastive`, `contrastive` where that is one op only, or `path/to/file.py:function`."""
+    path, colon, function = name.rpartition(":")
+    if not colon and name.endswith(".py"):
+        raise ValueError(f"say which function of {name} to check: {name}:FUNCTION")
+    if colon:
+        return _from_file(Path(path), function)
+    named = [op for op in OPS if op == name or op.endswith(f".{name}")]
+    if len(named) > 1:
+        raise ValueError(f"{name} is the name of {len(named)} ops: say {' or '.join(named)}")
+    if not named:
+        require.one_of("op", name, OPS)
+    return OPS[named[0]]
+
+
+def _from_file(path: Path, function: str) -> Callable[..., Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as mistake:
+        raise ValueError(f"{path} does not run: {type(mistake).__name__}: {mistake}") from mistake
+    if not callable(getattr(module, function, None)):
+        known = [name for name, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == path.stem]
+        raise ValueError(f"{path} has no function {function}; it has {', '.join(known) or 'none'}")
+    return getattr(module, function)
+
+
+def table(say: Callable[[str], None]) -> bool:
+    """A Markdown table of every op, a row as soon as it is known; whether all are correct."""
+    say(row(HEAD))
+    say(row(("---",) * len(HEAD)))
+    wrong = []
+    for name, op in OPS.items():
+        found = examine(op)
+        error = (f"{found.error:.0e}" if found.error else "0") if found else "**wrong**"
+        say(row((f"`{name}`", ", ".join(found.variables), error, str(found.kinks), f"{found.seconds:.1f}")))
+        wrong += [] if found else [found]
+    for found in wrong:
+        say(f"\n{found}")
+    say(f"\n{len(OPS) - len(wrong)} of {len(OPS)} ops correct, {len(kinks.TABLE)} kinks as documented")
+    return not wrong
+
+
+def row(cells: tuple[str, ...]) -> str:
+    """A row of a Markdown table."""
+    return f"| {' | '.join(cells)} |"

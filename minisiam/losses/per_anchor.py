@@ -1,0 +1,209 @@
+"""Losses that read a distance matrix row by row: each image is an anchor once, and its row says how near others are.
+
+Such a loss is one function of a few rows, so it works on a whole matrix, and as well on one that is made a few rows
+at a time and never held (`minisiam.streamed`).
+
+Positives are few and negatives are all the rest. So the positives are a list of entries, and the negatives are what is
+left of a row once the positives and the anchor itself are taken out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .. import require, tree
+from .reductions import REDUCTIONS, terms_counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..typing import Array, Float
+
+
+class Block(NamedTuple):
+    """What a loss knows of some rows of the matrix.
+
+    own : (r,) the column of each row's own image
+    i, j : the positives: row within the block, column; sorted by row, then by column
+    positives, negatives : (r,) how many of each a row has
+    """
+
+    own: Array
+    i: Array
+    j: Array
+    positives: Array
+    negatives: Array
+
+    def per_row(self, values: Array) -> Array:
+        """Σ over the positives of each row, of one value a positive."""
+        return np.bincount(self.i, values, len(self.own)).astype(values.dtype)
+
+    def without_positives(self, D: Array, fill: float) -> Array:
+        """A copy of the rows in which only negatives have their distance."""
+        rest = D.copy()
+        rest[self.i, self.j] = fill
+        rest[np.arange(len(rest)), self.own] = fill
+        return rest
+
+
+class RowLoss(NamedTuple):
+    """The loss of each anchor, summed over its terms, and its slope: ∂valueᵢ / ∂Dᵢⱼ.
+
+    values, terms, active : (r,) the sums, over how many terms, and how many of these are above 0
+    slope : (r, n)
+    """
+
+    values: Array
+    terms: Array
+    active: Array
+    slope: Array
+
+
+class Positives(NamedTuple):
+    """Every ordered pair of two images of one class, sorted by row: those of row r are `start[r] : start[r + 1]`."""
+
+    i: Array
+    j: Array
+    start: Array
+
+    def block(self, some: slice) -> Block:
+        """The part of some rows."""
+        n = len(self.start) - 1
+        first, last = self.start[some.start], self.start[some.stop]
+        count = np.diff(self.start[some.start : some.stop + 1])
+        own = np.arange(some.start, some.stop)
+        return Block(own, self.i[first:last] - some.start, self.j[first:last], count, n - 1 - count)
+
+
+def positives_of(labels: Array) -> Positives:
+    """The list of positives of a batch, without a matrix of n² answers."""
+    n = len(labels)
+    order = np.argsort(labels, kind="stable")
+    first = np.flatnonzero(np.append(True, np.diff(labels[order]) != 0))
+    size = np.diff(first, append=n)
+    begin, count, place = np.empty((3, n), np.int64)
+    begin[order], count[order] = np.repeat(first, size), np.repeat(size, size)
+    place[order] = np.arange(n)
+    start = np.concatenate([[0], np.cumsum(count - 1)])
+    i = np.repeat(np.arange(n), count - 1)
+    k = begin[i] + np.arange(len(i)) - start[i]
+    return Positives(i, order[k + (k >= place[i])], start)
+
+
+class Scan(NamedTuple):
+    """A row loss summed over all rows; `gradient` is that of the sum, before it is divided by anything."""
+
+    value: float
+    terms: int
+    active: int
+    gradient: Any
+
+
+def scan(D: Any, rows: Callable[[Array, slice], RowLoss], above: bool = False) -> Scan:
+    """A row loss over all rows: at once where D is an array, a few rows at a time where it is streamed.
+
+    With `above`, streamed rows begin at their first own column.
+    """
+    if not isinstance(D, np.ndarray):
+        return Scan(*D.scan(rows, above))
+    values, terms, active, slope = rows(D, slice(0, len(D)))
+    return Scan(values.sum(), int(terms.sum()), int(active.sum()), slope)
+
+
+def entries(D: Any, *places: tuple[Array, Array]) -> tuple[list[Array], Callable[..., Any]]:
+    """Some entries of D, list by list, and the pullback of all lists; an entry that comes again receives the sum."""
+    if not isinstance(D, np.ndarray):
+        return D.entries(*places)
+
+    def pull(*dd):
+        dD = np.zeros(D.size, D.dtype)
+        for (i, j), d in zip(places, dd, strict=True):
+            np.add.at(dD, i * D.shape[1] + j, d)
+        return dD.reshape(D.shape)
+
+    return [D[i, j] for i, j in places], pull
+
+
+def by_rows(rows: Callable[[Array, Block], RowLoss], D: Any, labels: Array, reduction: str) -> Any:
+    """Value and pullback of a row loss, on a matrix or on one that is streamed."""
+    positives = require_positives_and_negatives(D, labels)
+    require.one_of("reduction", reduction, REDUCTIONS)
+    if reduction == "none":
+        if not isinstance(D, np.ndarray):
+            raise ValueError("reduction 'none' needs the whole matrix: a streamed one forgets its rows")
+        values, _, _, slope = rows(D, positives.block(slice(0, len(D))))
+        return check_finite(values, D), lambda dl: (dl[:, None] * slope,)
+    found = scan(D, lambda block_D, some: rows(block_D, positives.block(some)))
+    check_finite(found.value, D)
+    count = terms_counted(reduction, found.terms, found.active)
+    return found.value / D.dtype.type(count), lambda dl: (
+        tree.map(lambda g: D.dtype.type(dl / count) * g, found.gradient),
+    )
+
+
+def check_finite(value: Any, D: Any) -> Any:
+    """The value; but one that is NaN because D holds a NaN is an error that says where."""
+    if np.isnan(value).any() and isinstance(D, np.ndarray):
+        require.finite(D=D)
+    return value
+
+
+def require_positives_and_negatives(D: Any, labels: Array) -> Positives:
+    """The positives of a batch, after asking that D is square, that labels fit, and that both kinds of pairs exist."""
+    require.square(D=D)
+    require.class_labels(labels, D.shape[0])
+    if len(labels) == 0:
+        raise ValueError("the batch is empty: a loss over no images is undefined. Skip it or draw a larger one")
+    positives = positives_of(labels)
+    if len(positives.i) == 0:
+        raise ValueError("no class has two images in this batch, so there is no positive: draw it with samplers.pk")
+    if len(positives.i) == len(labels) * (len(labels) - 1):
+        raise ValueError("all images of this batch are of one class, so there is no negative: draw it with samplers.pk")
+    return positives
+
+
+def log_sum_exp(x: Float[Array, "n m"], one: bool = False, scale: Any = None) -> tuple[Array, Array]:
+    """log Σⱼ e^xᵢⱼ, row by row, and its slope, the softmax of the row.
+
+    Parameters
+    ----------
+    x
+        (n, m) numbers. It is used up: it becomes the slope. An entry of −∞ is left out.
+    one
+        Whether there is a 1 in the sum.
+    scale
+        What the slope is multiplied by: a number a row, (n,).
+
+    Returns
+    -------
+    value, slope
+        (n,) and (n, m). The sum over nothing has the logarithm 0 and no slope.
+    """
+    top = x.max(axis=1, initial=0.0 if one else -np.inf)
+    empty = top == -np.inf
+    top[empty] = 0
+    np.exp(np.subtract(x, top[:, None], out=x), out=x)
+    total = x.sum(axis=1)
+    if one:
+        total += np.exp(-top)
+    total[empty] = 1
+    x *= ((1 if scale is None else scale) / total)[:, None]
+    return top + np.log(total), x
+
+
+def log_sum_exp_list(x: Array, block: Block, one: bool = False) -> tuple[Array, Array]:
+    """The same over the positives of each row, which are a list."""
+    top = np.full(len(block.own), 0.0 if one else -np.inf, x.dtype)
+    some = block.positives > 0
+    if len(x):
+        starts = (np.cumsum(block.positives) - block.positives)[some]
+        top[some] = np.maximum(top[some], np.maximum.reduceat(x, starts))
+    top[top == -np.inf] = 0
+    e = np.exp(x - top[block.i])
+    total = block.per_row(e)
+    if one:
+        total += np.exp(-top)
+    total[total == 0] = 1
+    return top + np.log(total), e / total[block.i]

@@ -1,0 +1,173 @@
+"""One triplet for each anchor, or for each positive pair: the nearest or the farthest of some. Ties go to the first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import require
+from .types import Triplets, alone, joined, masks, positive_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..typing import Array, Float, Int
+
+    Choose = Callable[[Array, Array], tuple[Array, Array]]
+
+
+def batch_hard(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
+    """For each anchor its farthest positive and its nearest negative.
+
+    Anchors without a positive are left out. D may be streamed (`minisiam.streamed`).
+
+    References
+    ----------
+    Hermans, Beyer & Leibe (2017), "In defense of the triplet loss for person re-identification", eq. 5.
+    """
+    if not isinstance(D, np.ndarray):
+        return _batch_hard_by_rows(D, labels)
+    positive, negative = masks(D, labels)
+    return joined(_farthest(D, positive), _nearest(D, negative))
+
+
+def _batch_hard_by_rows(D: Any, labels: Array) -> Triplets:
+    """The same, of a matrix that is made a few rows at a time."""
+    require.class_labels(labels, D.shape[0])
+    _, of, count = np.unique(labels, return_inverse=True, return_counts=True)
+    alone(not (count > 1).any(), len(count) < 2)
+    away = np.finfo(D.dtype).max / D.dtype.type(4)
+
+    def hardest(rows: Array, some: slice) -> tuple[Array, Array]:
+        penalty = (of[some][:, None] == of) * away
+        n = (rows + penalty).argmin(axis=1)
+        rows += penalty - away
+        rows[np.arange(len(rows)), np.arange(some.start, some.stop)] = -np.inf
+        return rows.argmax(axis=1), n
+
+    p, n = map(np.concatenate, zip(*D.map(hardest), strict=True))
+    a = np.flatnonzero(count[of] > 1)
+    return Triplets(a, p[a], n[a])
+
+
+def batch_easy_hard(
+    D: Float[Array, "n n"], labels: Int[Array, "n"], positive: str = "easy", negative: str = "semi-hard"
+) -> Triplets:
+    """For each anchor an easy, hard or semi-hard positive with an easy, hard or semi-hard negative.
+
+    Parameters
+    ----------
+    D, labels
+        (n, n) distances and (n,) integers.
+    positive
+        "easy" the nearest; "hard" the farthest; "semi-hard" the farthest of those nearer than the chosen negative;
+        "all" every one.
+    negative
+        "easy" the farthest; "hard" the nearest; "semi-hard" the nearest of those farther than the chosen positive;
+        "all" every one.
+
+    Returns
+    -------
+    Triplets
+        Sorted by anchor. Nearer and farther are strict, and an anchor that has none such is left out.
+
+    Notes
+    -----
+    A semi-hard choice needs one choice to compare with, so "semi-hard" goes with neither "semi-hard" nor "all".
+    ("hard", "hard") is `batch_hard`, ("all", "all") is `all_triplets`.
+
+    References
+    ----------
+    Xuan, Stylianou & Pless (2020), "Improved embeddings with easy positive triplet mining".
+    """
+    is_positive, is_negative = masks(D, labels)
+    require.one_of("positive", positive, POSITIVE)
+    require.one_of("negative", negative, NEGATIVE)
+    if "semi-hard" in (positive, negative) and {positive, negative} <= {"semi-hard", "all"}:
+        raise ValueError(
+            f"positive {positive!r} does not go with negative {negative!r}: "
+            "a semi-hard choice is made beside an 'easy' or a 'hard' one"
+        )
+    if positive == "semi-hard":
+        is_positive &= _bound(D, NEGATIVE[negative](D, is_negative)) > D
+    if negative == "semi-hard":
+        is_negative &= _bound(D, POSITIVE[positive](D, is_positive)) < D
+    return joined(POSITIVE[positive](D, is_positive), NEGATIVE[negative](D, is_negative))
+
+
+def semi_hard_facenet(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float = 0.2) -> Triplets:
+    """For each (a, p) the nearest negative with  0 < d_an − d_ap ≤ margin.
+
+    Parameters
+    ----------
+    D, labels
+        (n, n) distances, squared L2 in the paper, and (n,) integers.
+    margin
+        At least 0, in the units of D.
+
+    Returns
+    -------
+    Triplets
+        Sorted by anchor and positive. A pair without a semi-hard negative is left out, so there may be none.
+
+    Notes
+    -----
+    The paper states only the inequality. Of the negatives that satisfy it, the nearest is TensorFlow's choice.
+
+    References
+    ----------
+    Schroff, Kalenichenko & Philbin (2015), "FaceNet", section 3.2 and eq. 4.
+    """
+    margin = require.between("margin", margin, 0)
+    positive, negative = masks(D, labels)
+    a, p, n, d = _nearest_farther(D, positive, negative)
+    some = d - D[a, p] <= margin
+    return Triplets(a[some], p[some], n[some])
+
+
+def semi_hard_tensorflow(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
+    """For each (a, p) the nearest negative with d_an > d_ap; where there is none, the farthest negative.
+
+    One triplet for every ordered positive pair, always: what `triplet_semihard_loss` of TensorFlow Addons chooses.
+    """
+    positive, negative = masks(D, labels)
+    a, p, n, d = _nearest_farther(D, positive, negative)
+    _, farthest = _farthest(D, negative)
+    return Triplets(a, p, np.where(np.isfinite(d), n, farthest[a]))
+
+
+def _farthest(D: Array, mask: Array) -> tuple[Array, Array]:
+    """Rows of the mask that have an entry, and of each the column where D is greatest."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    return rows, np.where(mask, D, -np.inf)[rows].argmax(axis=1)
+
+
+def _nearest(D: Array, mask: Array) -> tuple[Array, Array]:
+    return _farthest(-D, mask)
+
+
+def _every(D: Array, mask: Array) -> tuple[Array, Array]:
+    rows, columns = np.nonzero(mask)
+    return rows, columns
+
+
+POSITIVE: dict[str, Choose] = {"easy": _nearest, "hard": _farthest, "semi-hard": _farthest, "all": _every}
+NEGATIVE: dict[str, Choose] = {"easy": _farthest, "hard": _nearest, "semi-hard": _nearest, "all": _every}
+
+
+def _bound(D: Array, chosen: tuple[Array, Array]) -> Array:
+    """(n, 1) the distance of what each anchor chose. It does not matter where it chose nothing: that has no triplet."""
+    bound = np.zeros((len(D), 1), D.dtype)
+    bound[chosen[0], 0] = D[chosen]
+    return bound
+
+
+def _nearest_farther(D: Array, positive: Array, negative: Array) -> tuple[Array, ...]:
+    """Every (a, p), the nearest negative that is farther than p, and its distance: infinite where there is none."""
+    found = []
+    for a, p in positive_pairs(positive):
+        d = np.where(negative[a] & (D[a] > D[a, p][:, None]), D[a], np.inf)
+        n = d.argmin(axis=1)
+        found.append((a, p, n, d[np.arange(len(a)), n]))
+    return tuple(np.concatenate(part) for part in zip(*found, strict=True))

@@ -1,0 +1,96 @@
+"""Triplets by chance. Where it comes from is an argument: functools.partial(random_triplets, rng=rng) is a miner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import require
+from .types import Triplets, masks, positive_pairs
+
+if TYPE_CHECKING:
+    from ..typing import Array, Float, Generator, Int
+
+
+def random_triplets(
+    D: Float[Array, "n n"], labels: Int[Array, "n"], *, rng: Generator, per_anchor: int = 1
+) -> Triplets:
+    """For each anchor `per_anchor` times a positive and a negative, every one equally likely, drawn with replacement.
+
+    Anchors without a positive are left out. `rng` is a np.random.Generator, and D is not read.
+    """
+    require.generator(rng)
+    require.whole("per_anchor", per_anchor, 1)
+    positive, negative = masks(D, labels)
+    anchor = np.repeat(np.flatnonzero(positive.any(axis=1)), per_anchor)
+    return Triplets(anchor, _any_of(positive, anchor, rng), _any_of(negative, anchor, rng))
+
+
+def distance_weighted(
+    D: Float[Array, "n n"],
+    labels: Int[Array, "n"],
+    *,
+    rng: Generator,
+    dimensions: int,
+    cutoff: float = 0.5,
+    nonzero_loss_cutoff: float = 1.4,
+) -> Triplets:
+    """For each (a, p) one negative, drawn with probability ∝ 1 / q(d_an),  q(d) = dᴰ⁻² (1 − d²/4)^((D − 3) / 2).
+
+    q is the density of the distance between two random points of the unit sphere in D dimensions. Nearly all are √2
+    apart, so that a uniform draw gives easy negatives; divided by q, every distance is as likely as any other.
+
+    Parameters
+    ----------
+    D, labels
+        (n, n) L2 distances of normalized embeddings, so between 0 and 2, and (n,) integers.
+    rng
+        Where chance comes from.
+    dimensions
+        The size of the embeddings, the D of q: at least 2.
+    cutoff
+        A shorter distance is weighed as this one, since 1 / q would choose the very nearest and its noise always.
+    nonzero_loss_cutoff
+        Between `cutoff` and 2: a negative this far, or farther, is never drawn.
+
+    Returns
+    -------
+    Triplets
+        Sorted by anchor and positive. Anchors without a negative inside the cutoff are left out.
+
+    Notes
+    -----
+    Computed in logarithms, since 1 / q spans hundreds of orders of magnitude: the index of the greatest of
+    log wₙ + Gumbel noise is n with probability wₙ / Σ w.
+
+    References
+    ----------
+    Wu, Manmatha, Smola & Krähenbühl (2017), "Sampling matters in deep embedding learning", section 4.
+    """
+    require.generator(rng)
+    require.whole("dimensions", dimensions, 2)
+    beyond = require.between("nonzero_loss_cutoff", nonzero_loss_cutoff, 0, 2, open_low=True, open_high=True)
+    cutoff = require.between("cutoff", cutoff, 0, beyond, open_low=True)
+    positive, negative = masks(D, labels)
+    if D.min() < 0 or D.max() > 2.001:  # a little more than 2 is rounding
+        raise ValueError(
+            f"distance_weighted reads L2 distances of normalized embeddings, between 0 and 2, but D holds "
+            f"{D.min() if D.min() < 0 else D.max():.3g}: give it pairwise.l2 and end the encoder with Normalize"
+        )
+    d = np.clip(D.astype(np.float64), cutoff, beyond)
+    log_q = (dimensions - 2) * np.log(d) + (dimensions - 3) / 2 * np.log1p(-d * d / 4)
+    log_weight = np.where(negative & (beyond > D), -log_q, -np.inf)
+    found = []
+    for a, p in positive_pairs(positive):
+        n = (log_weight[a] + rng.gumbel(size=(len(a), len(D)))).argmax(axis=1)
+        some = np.isfinite(log_weight[a, n])
+        found.append((a[some], p[some], n[some]))
+    return Triplets(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def _any_of(mask: Array, rows: Array, rng: Generator) -> Array:
+    """For each row one of the columns where the mask is true."""
+    columns, count = np.nonzero(mask)[1], mask.sum(axis=1)
+    start = np.cumsum(count) - count
+    return columns[start[rows] + rng.integers(0, count[rows])]

@@ -1,0 +1,252 @@
+"""Each trouble is caused, with the library itself, and named; a healthy training has none from its first step on."""
+
+import json
+import re
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from minisiam import (
+    datasets,
+    distances,
+    encoders,
+    evaluate,
+    losses,
+    miners,
+    networks,
+    optimizers,
+    pairwise,
+    samplers,
+    train,
+)
+from minisiam.analysis import diagnosis
+from minisiam.app import build, config, report, trainer
+from minisiam.app.config import Settings
+
+HARDEST = (losses.triplet_hinge, losses.triplet_soft_margin, losses.triplet_ratio)
+
+
+@pytest.fixture(scope="module")
+def small(glyphs):
+    rest, test = datasets.split(glyphs)
+    return trainer.Data(*datasets.split(rest, every=5), test)
+
+
+@pytest.fixture(scope="module")
+def letters(glyphs):
+    """Eight letters, six images of each."""
+    return glyphs.where(glyphs.labels < 8)
+
+
+def trained(network, batches, steps, rate=1e-3):
+    """(loss, parameters) before the first step and after the last."""
+    params = network.init(np.random.default_rng(0), (28, 28, 1))
+    path = list(train.fit(network, params, optimizers.adam(rate), islice(batches, steps)))
+    return (path[0][1], params), (path[-1][1], path[-1][2])
+
+
+def pairs_of(params, data, distance=pairwise.l2, encoder=None):
+    """Distances of all pairs, and which are of one class."""
+    z = evaluate.embed(encoder or encoders.mlp(64, 16), params["encoder"], data.images)
+    D, _ = distance(z, z, *params["distance"])
+    rows, columns, same = miners.all_pairs(D, data.labels)
+    return D[rows, columns], same
+
+
+COLLAPSES = [
+    (losses.triplet_hinge, "hinge", 1.0, "loss-is-margin"),
+    (losses.triplet_soft_margin, "soft-margin", None, "loss-is-ln-2"),
+    (losses.triplet_ratio, "ratio", None, "loss-is-half"),
+]
+
+
+@pytest.mark.parametrize(("loss", "kind", "margin", "name"), COLLAPSES)
+def test_the_hardest_triplets_and_large_steps_collapse_a_network(glyphs, rng, loss, kind, margin, name):
+    many = glyphs.where(glyphs.labels < 128)
+    network = networks.batch(encoders.mlp(64, 16), pairwise.l2, losses.with_miner(loss, miners.batch_hard))
+    batches = samplers.pk(many.images, many.labels, rng, classes=64, per_class=4)
+    (first, start), (last, end) = trained(network, batches, 40, rate=0.01)
+    assert diagnosis.trouble(*pairs_of(start, many), loss=first, kind=kind, margin=margin) == []
+    assert diagnosis.trouble(*pairs_of(end, many), loss=last, kind=kind, margin=margin) == [name]
+    assert diagnosis.trouble(*pairs_of(end, many), loss=2 * last, kind=kind, margin=margin) == ["equal-distances"]
+
+
+@pytest.mark.parametrize("remedy", ["--miner semi-hard-facenet", "--loss supcon", "a smaller --learning-rate"])
+@pytest.mark.parametrize(("loss", "kind", "margin", "name"), COLLAPSES)
+def test_each_remedy_in_the_sentence_repairs_such_a_run(glyphs, rng, loss, kind, margin, name, remedy):
+    assert remedy in diagnosis.SENTENCES[name]
+    many = glyphs.where(glyphs.labels < 128)
+    rate, distance, batch_loss = 0.01, pairwise.l2, losses.with_miner(loss, miners.batch_hard)
+    if "miner" in remedy:
+        batch_loss = losses.with_miner(loss, miners.semi_hard_facenet)
+    elif "supcon" in remedy:
+        kind, margin, distance, batch_loss = "supcon", None, pairwise.cosine, losses.supcon
+    else:
+        rate = 0.001
+    network = networks.batch(encoders.mlp(64, 16), distance, batch_loss)
+    batches = samplers.pk(many.images, many.labels, rng, classes=64, per_class=4)
+    _, (last, end) = trained(network, batches, 40, rate)
+    d, same = pairs_of(end, many, distance)
+    assert diagnosis.trouble(d, same, loss=last, kind=kind, margin=margin) == []
+    assert d[same].mean() < 0.9 * d[~same].mean()
+
+
+def test_verification_of_blank_images_ends_at_ln_2(letters, rng):
+    distance = distances.calibrated(distances.l2, 3.0, 3.33)
+    blank = samplers.pairs(0 * letters.images, letters.labels, rng, size=32)
+    network = networks.verification(encoders.mlp(64, 16), distance, losses.binary_cross_entropy)
+    _, (loss, params) = trained(network, blank, 300, rate=0.1)
+    x1, x2, same = next(blank)
+    z1, z2 = (evaluate.embed(encoders.mlp(64, 16), params["encoder"], x) for x in (x1, x2))
+    d, _ = distance(z1, z2, *params["distance"])
+    assert diagnosis.trouble(d, same, loss=loss, kind="cross-entropy") == ["loss-is-ln-2"]
+
+
+def test_a_loss_at_ln_2_by_chance_is_no_trouble(rng):
+    same = np.arange(100) < 50
+    logits = rng.normal(size=100)
+    assert diagnosis.at_rest(np.log(2), logits, "cross-entropy") == []
+    assert diagnosis.at_rest(np.log(2), np.full(100, 0.3), "cross-entropy") == ["loss-is-ln-2"]
+    assert diagnosis.trouble(1 + np.abs(logits), same, loss=1.0, kind="hinge", margin=1.0) == []
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_distances_are_equal_at_every_scale(rng, scale):
+    d = scale * (5 + 1e-3 * rng.random(100))
+    assert diagnosis.equal(d)
+    assert not diagnosis.equal(scale * (5 + rng.random(100)))
+
+
+def test_shuffled_labels_learnt_by_heart_leave_no_gradient_and_no_recall(letters, rng):
+    wrong = letters._replace(labels=rng.permutation(letters.labels))
+    network = networks.batch(
+        encoders.mlp(64, 16), pairwise.l2, losses.with_miner(losses.triplet_hinge, miners.all_triplets)
+    )
+    batches = samplers.pk(wrong.images, wrong.labels, rng, classes=8, per_class=6)
+    _, (loss, params) = trained(network, batches, 300, rate=3e-3)
+    z = evaluate.embed(encoders.mlp(64, 16), params["encoder"], letters.images)
+    D, _ = pairwise.l2(z, z)
+    near, far = (D[entries] for entries in miners.all_triplets(D, wrong.labels).entries)
+    active = float((near - far + 1 > 0).mean())
+    recall = evaluate.few_shot(z, letters.labels, rng, way=8, episodes=50).accuracy
+    d, same = pairs_of(params, wrong)
+    told = {"loss": loss, "kind": "hinge", "margin": 1.0, "active": active, "chance": 1 / 8}
+    assert diagnosis.trouble(d, same, accuracy=recall, **told) == ["no-active-triplets"]
+    assert diagnosis.trouble(d, same, accuracy=0.9, **told) == []
+    assert diagnosis.idle(0.01, recall, 1 / 8) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "name", "miner_says"),
+    [(np.arange(6), "no-positives", "no positive"), (np.zeros(6, int), "no-negatives", "no negative")],
+)
+def test_a_batch_without_positives_or_negatives(rng, labels, name, miner_says):
+    D, _ = pairwise.l2(*2 * [rng.normal(size=(6, 2))])
+    i, j = np.triu_indices(6, 1)
+    assert diagnosis.trouble(D[i, j], labels[i] == labels[j]) == [name]
+    with pytest.raises(ValueError, match=miner_says):  # a miner refuses the same batch
+        miners.batch_hard(D, labels)
+
+
+def test_labels_the_wrong_way_round_drive_images_of_a_class_apart(letters, rng):
+    means = {}
+    for way in ("right", "wrong"):
+        network = networks.siamese(encoders.mlp(64, 16), distances.l2, losses.contrastive)
+        batches = samplers.pairs(letters.images, letters.labels, np.random.default_rng(1), size=32)
+        turned = ((x1, x2, same if way == "right" else ~same) for x1, x2, same in batches)
+        means[way] = []
+        for steps in (30, 100):
+            _, (_, params) = trained(network, turned, steps)
+            d, same = pairs_of(params, letters)
+            means[way].append((float(d[same].mean()), float(d[~same].mean())))
+    assert diagnosis.order(*means["right"]) == []
+    assert diagnosis.order(*means["wrong"]) == ["same-move-apart"]
+    assert diagnosis.trouble(d, same, before=means["wrong"][0]) == ["same-move-apart"]
+    assert diagnosis.order(*means["wrong"][::-1]) == []  # it is getting better
+
+
+@pytest.mark.parametrize(("ink", "distance"), [(0, pairwise.l2), (5, pairwise.dot)])
+def test_an_empty_page_is_near_everything_and_a_black_one_has_the_largest_product(letters, rng, ink, distance):
+    """One letter without ink, or with five times as much: it is the answer to most questions, but not by the angle."""
+    z = evaluate.pixels(letters.images * np.where(letters.labels == 3, ink, 1)[:, None, None, None])
+
+    def found(distance, z):
+        given, _ = evaluate.few_shot_answers(z, letters.labels, np.random.default_rng(0), distance, 8, episodes=50)
+        return diagnosis.winner(given)
+
+    assert found(distance, z) == ["one-class-wins"]
+    assert found(pairwise.cosine, z) == []
+    assert found(pairwise.l2, evaluate.pixels(letters.images)) == []
+
+
+@pytest.mark.parametrize("way", [2, 5, 20])
+def test_answers_by_chance_have_no_winner(rng, way):
+    assert diagnosis.winner(rng.integers(0, way, (60, way))) == []
+    assert diagnosis.winner(np.full((60, way), -1)) == []
+
+
+def test_every_name_has_a_sentence_and_the_remedy_in_it():
+    for name, sentence in diagnosis.SENTENCES.items():
+        assert any(word in sentence for word in ("--", "samplers.", "same = True")), name
+        assert ": " in sentence
+        assert "." not in sentence[-1]
+
+
+def test_a_remedy_that_only_delays_a_collapse_is_not_the_first():
+    """Lesson 09 has a run that collapses at a tenth of its learning rate as well."""
+    for name in ("loss-is-margin", "loss-is-ln-2", "loss-is-half", "equal-distances"):
+        words = re.findall(r"--[a-z-]+", diagnosis.SENTENCES[name])
+        assert words[0] == "--miner"
+        assert words[-1] == "--learning-rate"
+
+
+def test_a_collapsing_run_says_so_once_and_keeps_it(small, tmp_path):
+    said = []
+    chosen = Settings(loss="hinge", encoder="mlp", learning_rate=0.03, steps=60, log_every=20)
+    run = trainer.train(chosen, small, tmp_path / "run", said.append)
+    told = [line for line in said if "trouble" in line]
+    assert f"  trouble: {diagnosis.SENTENCES['loss-is-margin']}" in told
+    assert len(told) == len(set(told))
+    records = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
+    assert "trouble" not in records[0]
+    assert records[-1]["trouble"] == json.loads((run.folder / "report.json").read_text())["trouble"]
+    assert report.table(run.report).endswith(diagnosis.SENTENCES[records[-1]["trouble"][-1]])
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        Settings(steps=50, log_every=10),
+        Settings(encoder="mlp", steps=200, log_every=40),
+        Settings(network="siamese", encoder="mlp", steps=200, log_every=40),
+    ],
+    ids=lambda chosen: chosen.title,
+)
+def test_a_healthy_run_has_no_trouble(small, tmp_path, chosen):
+    said = []
+    run = trainer.train(chosen, small, tmp_path / "run", said.append)
+    assert [record.get("trouble") for record in run.log] == [None] * 6
+    assert not any("trouble" in line for line in said)
+    assert "trouble" not in run.report
+
+
+CHOICES = [
+    *(Settings(network, "mlp", loss=loss) for network, known in config.LOSSES.items() for loss in known),
+    Settings("triplet", "mlp", loss="soft-margin", distance="weighted-l1", normalize=True),  # its distances are small
+    Settings("verification", "mlp", distance="weighted-l1"),
+    Settings("batch", "mlp", loss="hinge", distance="dot"),
+]
+
+
+@pytest.mark.parametrize("chosen", CHOICES, ids=lambda chosen: chosen.title)
+def test_no_loss_has_trouble_at_its_first_step(small, chosen):
+    chosen = replace(chosen, classes=len(np.unique(small.train.labels)))
+    method = build.build(chosen)
+    data = trainer.Data(*(method.prepared(part) for part in small))
+    params = method.network.init(np.random.default_rng(0), (28, 28, 1))
+    batch = next(method.batches(data.train, np.random.default_rng(1)))
+    value, _ = method.network(params, *batch)
+    record = trainer.Monitor(chosen, method, data).record(1, 0.0, float(value), params)
+    assert record.get("trouble") is None

@@ -1,0 +1,442 @@
+"""The exercises: stubs fail, the library passes, every mistake is noticed; and what the words of the command do."""
+
+import ast
+import csv
+import json
+import os
+from functools import cache
+from itertools import repeat
+
+import learner_answers
+import numpy as np
+import pytest
+
+from minisiam import course
+from minisiam.app import cli
+from minisiam.course import EXERCISES, commands, grading, known_mistakes, mistakes, progress, selfcheck, stubs
+from minisiam.course.bugs import smallest
+from minisiam.course.collapse import COLLAPSING
+from minisiam.typing import Array, Bool, Float
+
+HEADER = "from __future__ import annotations\nimport numpy as np\nfrom minisiam.typing import Array, Float, Op\n"
+SIGNATURE = 'def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /):\n'
+RIGHT = HEADER + SIGNATURE + "    return ((a - b) ** 2).sum(axis=1)\n"
+NO_GRADIENT = {"all-pairs", "batch-hard", "semi-hard", "recall", "sampler", "threshold", "collapse", "find-the-bug"}
+ids = {"argvalues": EXERCISES, "ids": lambda exercise: exercise.name}
+
+
+def run(*arguments, work):
+    return cli.main(["learn", *arguments, "--work", str(work)])
+
+
+@cache
+def rows_of(exercise):
+    return list(selfcheck.rows(exercise))
+
+
+# the exercises themselves
+
+
+@pytest.mark.parametrize("exercise", **ids)
+def test_the_stub_fails_the_library_passes_and_every_mistake_is_noticed(exercise):
+    rows = rows_of(exercise)
+    assert [row.told for row in rows if not row.right] == []
+    assert [row.what for row in rows[:2]] == ["stub", "library"]
+    assert len(rows) == 2 + len(known_mistakes.OF[exercise.name]) > 3
+    for row in rows[2:]:
+        if exercise.name not in NO_GRADIENT:
+            assert row.rows <= 3
+        if exercise.name != "collapse":  # there a network is trained
+            assert row.seconds < 2
+
+
+@pytest.mark.parametrize("exercise", [e for e in EXERCISES if hasattr(learner_answers, e.function) and e.name != "l2"])
+def test_another_way_than_the_library_s_is_right_as_well(exercise):
+    verdict = selfcheck.judge(exercise, getattr(learner_answers, exercise.function))
+    assert verdict.status == "passed", verdict.message
+
+
+@pytest.mark.parametrize("exercise", [e for e in EXERCISES if e.name not in NO_GRADIENT], ids=lambda e: e.name)
+def test_a_verdict_speaks_of_autograd_only_where_a_gradient_is_asked(exercise):
+    (library,) = (row.told for row in rows_of(exercise) if row.what == "library")
+    assert ("against autograd and differences" in library) == (exercise.name != "squared-distance")
+    if exercise.value_only:
+        assert "against the definition" in library
+        for row in rows_of(exercise):
+            assert "autograd" not in row.told and "g = " not in row.told
+
+
+def contrastive_in_float64(slope):
+    def contrastive(d: "Float[Array, 'n']", /, same: "Bool[Array, 'n']", margin: float = 1.0):
+        slack = np.maximum(0, margin - d)
+        value = np.where(same, d**2, slack**2).mean() / 2
+        return value, lambda dl: (dl * np.where(same, slope * d, -slope * slack) / len(d),)
+
+    return contrastive
+
+
+def test_float64_is_a_remark_on_a_right_derivation_and_no_mistake():
+    verdict = selfcheck.judge(course.find("contrastive"), contrastive_in_float64(slope=1))
+    assert verdict.status == "passed"
+    assert "One remark: the gradient of d is float64 where all inputs are float32" in verdict.message
+    assert "remark" not in selfcheck.judge(course.find("l2"), course.find("l2").answer).message
+
+
+def test_float64_does_not_hide_a_mistake():
+    verdict = selfcheck.judge(course.find("contrastive"), contrastive_in_float64(slope=2))
+    assert verdict.status == "failed"
+    assert "the gradient of d is wrong" in verdict.message
+    assert "twice too large" in verdict.message
+
+
+def test_nobody_is_asked_about_numbers_whose_squares_underflow():
+    def normalize(x: "Float[Array, 'n d']", /):
+        length = np.linalg.norm(x, axis=1, keepdims=True)
+        safe = np.where(length > 0, length, 1)
+        y = x / safe
+        return y, lambda dy: (np.where(length > 0, (dy - y * (y * dy).sum(axis=1, keepdims=True)) / safe, 0),)
+
+    assert selfcheck.judge(course.find("normalize"), normalize).status == "passed"
+
+
+MINERS = "it must return Triplets(anchor, positive, negative), not "
+ANSWERS = {
+    "nothing": ("batch-hard", lambda D, labels: None, MINERS + "None"),
+    "two lengths": ("batch-hard", lambda D, labels: ([0], [1], [2, 2]), MINERS + "([0], [1], [2, 2])"),
+    "no integers": ("batch-hard", lambda D, labels: ([0.5], [1.0], [2.0]), MINERS + "([0.5], [1.0], [2.0])"),
+    "no triplet": ("batch-hard", lambda D, labels: ([], [], []), "are missing"),
+    "out of the batch": ("batch-hard", lambda D, labels: ([9], [1], [2]), "an index that the batch has not"),
+    "an error": ("batch-hard", lambda D, labels: labels[100], "it raises IndexError"),
+    "a changed input": ("batch-hard", lambda D, labels: D.fill(0), "it changes its input D"),
+    "a pair for a tree": (
+        "two-branches",
+        mistakes.siamese_with(lambda dW: (dW, None)),
+        "its first part is the gradient",
+    ),
+    "a list": ("threshold", lambda d, same, false_accept: [1, 2], "it must return a number, not [1, 2]"),
+    "NaN": ("threshold", lambda d, same, false_accept: float("nan"), "the answer is wrong"),
+    "no end": ("sampler", lambda labels, rng, P, K: [], "it must go on for ever"),
+    "no rows": ("sampler", lambda labels, rng, P, K: repeat("x"), "a batch must be (4,) rows of the data set"),
+    "out of range": ("sampler", lambda labels, rng, P, K: repeat([0, 1, 2, 4]), "has a row that the data set has not"),
+    "out of order": ("sampler", lambda labels, rng, P, K: repeat([0, 2, 1, 3]), "class by class, 2 images of each"),
+    "no settings": ("collapse", lambda: None, "settings must return a dict, not NoneType"),
+    "a setting too few": ("collapse", lambda: {"miner": "easy"}, "the setting loss is missing"),
+    "an unknown miner": ("collapse", lambda: COLLAPSING | {"miner": "semihard"}, "did you mean 'semi-hard'?"),
+    "no dict": ("find-the-bug", lambda: [], "smallest must return a dict, not list"),
+    "an answer too few": ("find-the-bug", lambda: {}, "there is no input for 'contrastive without its hinge'"),
+    "no argument": (
+        "find-the-bug",
+        lambda: smallest() | {"normalize, by columns": {}},
+        "normalize, by columns: it raises",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_an_answer_of_another_form_is_a_sentence(what):
+    name, function, message = ANSWERS[what]
+    verdict = selfcheck.judge(course.find(name), function)
+    assert verdict.status == "failed"
+    assert message in verdict.message
+    assert json.dumps(verdict._asdict())
+
+
+def test_every_famous_mistake_is_seeded_somewhere():
+    known = {mistake for of in known_mistakes.OF.values() for mistake in of}
+    assert known >= {
+        "wrong sign",
+        "twice",
+        "half",
+        "a sum for a mean",
+        "no hinge",
+        "the anchor's row only",
+        "transposed",
+        "wrong axis",
+        "active for valid",
+        "equal points forgotten",
+        "input modified",
+    }
+
+
+TOLD = {
+    ("squared-distance", "twice"): "the value is wrong: twice too large",
+    ("contrastive", "wrong sign"): "the right size, the wrong sign",
+    ("contrastive", "a sum for a mean"): "a sum where the value takes a mean?",
+    ("contrastive", "no hinge"): "a hinge or a mask forgotten?",
+    ("contrastive", "active for valid"): "divided by a count of something else than rows?",
+    ("triplet", "active for valid"): "divided by a count of something else than rows?",
+    ("two-branches", "one branch only"): "do both gradients arrive?",
+    ("two-branches", "transposed"): "transposed",
+    ("l2", "equal points forgotten"): "where a = b: slope 0",
+    ("pairwise", "the anchor's row only"): "the gradient of b is wrong: zero, where it should not be",
+    ("semi-hard", "nearer than the positive"): "not semi-hard",
+    ("recall", "ties for the model"): "a tie counts against the model",
+    ("threshold", "one too far"): "it accepts 100% of the different pairs",
+}
+
+
+@pytest.mark.parametrize(("name", "mistake"), TOLD)
+def test_a_mistake_is_called_by_its_name(name, mistake):
+    (row,) = (row for row in rows_of(course.find(name)) if row.what == mistake)
+    assert TOLD[name, mistake] in row.told
+
+
+@pytest.mark.parametrize("exercise", **ids)
+def test_the_texts_of_an_exercise(exercise):
+    text = stubs.stub(exercise)
+    tree = ast.parse(text)
+    (function,) = (node for node in tree.body if isinstance(node, ast.FunctionDef))
+    assert function.name == exercise.function
+    assert ast.get_docstring(function).splitlines()[0] == exercise.library.__doc__.splitlines()[0]
+    assert text.count("NotImplementedError") == (0 if exercise.start else 1)
+    assert not {a.arg for a in function.args.args} & set(exercise.without)
+    assert not any(f"    {name}\n" in text for name in exercise.without)
+    assert "derive it" not in text or "pullback" in text
+    assert len(exercise.hints) == 3
+    assert all(len(hint) > 5 for hint in exercise.hints)
+    assert exercise.name in ("collapse", "find-the-bug") or ast.parse(exercise.hints[2])
+    source = stubs.solution(exercise)
+    assert source.startswith(("def ", "@"))
+    assert ast.parse(source)
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_a_stub_does_not_give_the_gradient_away():
+    for name, formula in (("contrastive", "d / n"), ("dense", "dz Wᵀ"), ("cosine", "b̂"), ("soft-margin", "σ(d₊")):
+        exercise = course.find(name)
+        assert formula in exercise.library.__doc__
+        assert formula not in stubs.stub(exercise)
+
+
+def test_the_order_and_the_lessons():
+    assert [exercise.number for exercise in EXERCISES] == list(range(1, 26))
+    assert len({exercise.name for exercise in EXERCISES}) == 25
+    lessons = {exercise.name: exercise.lesson for exercise in EXERCISES}
+    assert lessons["squared-distance"] == "00"
+    assert lessons["find-the-bug"] == "12"
+
+
+@pytest.mark.parametrize("word", ["4", "04", "contrastive", "Contrastive"])
+def test_an_exercise_has_a_number_and_a_name(word):
+    assert course.find(word).name == "contrastive"
+
+
+@pytest.mark.parametrize(
+    ("word", "answer"),
+    [
+        ("contrastve", "did you mean contrastive"),
+        ("batch", "did you mean batch-hard"),
+        ("26", "numbers 1 to 25"),
+        ("0", "numbers 1 to 25"),
+        ("qqq", "minisiam learn list"),
+    ],
+)
+def test_an_unknown_exercise_is_answered_with_the_nearest(word, answer, tmp_path, capsys):
+    assert run("start", word, work=tmp_path) == 1
+    assert answer in capsys.readouterr().err
+
+
+# progress
+
+
+def test_progress_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    progress.update(tmp_path, "l2", hints=2)
+    before = (tmp_path / "progress.json").read_bytes()
+    monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("the disk is full")))
+    with pytest.raises(OSError, match="the disk is full"):
+        progress.update(tmp_path, "l2", passed=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["progress.json"]
+    assert (tmp_path / "progress.json").read_bytes() == before
+    assert progress.read(tmp_path)["l2"] == progress.State(False, 2, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"exercises": []}',
+        '{"exercises": {"l2": 1}}',
+        '{"exercises": {"l2": {"passed": 1}}}',
+        '{"exercises": {"l2": {"hints": "two"}}}',
+        '{"exercises": {"l2": {"hints": -1}}}',
+        '{"exercises": {"l2": {"wings": 2}}}',
+        "[" * 100_000,
+        "\x00\x01",
+    ],
+)
+def test_progress_that_cannot_be_read_is_set_aside(text, tmp_path, capsys):
+    (tmp_path / "progress.json").write_text(text)
+    assert run("list", work=tmp_path) == 0
+    assert "was set aside as progress.json.unreadable" in capsys.readouterr().err
+    assert (tmp_path / "progress.json.unreadable").read_text() == text
+    assert run("hint", "l2", work=tmp_path) == 0
+    (tmp_path / "progress.json").write_text("again")
+    assert progress.read(tmp_path, lambda text: None)["l2"].hints == 0
+    assert (tmp_path / "progress.json.unreadable.2").read_text() == "again"
+
+
+# the words
+
+
+def test_list(tmp_path, capsys):
+    progress.update(tmp_path, "squared-distance", passed=True)
+    progress.update(tmp_path, "l2", hints=2)
+    progress.update(tmp_path, "dense", hints=3, solution=True)
+    assert run("list", work=tmp_path) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("01  done  squared-distance")
+    assert said[2].startswith("03  open  l2")
+    assert said[2].endswith("2 of 3 hints")
+    assert said[7].endswith("3 of 3 hints, solution")
+    assert "1 of 25 done. Next: 02 squared-distance-gradient" in said[-1]
+    assert run("list", "--json", work=tmp_path) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["number"] for row in rows] == list(range(1, 26))
+    assert rows[0] == {
+        "number": 1,
+        "name": "squared-distance",
+        "title": "the squared distance of two embeddings",
+        "lesson": "00",
+        "op": "distances.squared_l2",
+        "file": "01_squared_distance.py",
+        "passed": True,
+        "hints": 0,
+        "solution": False,
+    }
+
+
+def test_start_writes_a_stub_and_never_over_a_file(tmp_path, capsys):
+    assert run("start", "04", work=tmp_path / "new") == 0
+    path = tmp_path / "new" / "04_contrastive.py"
+    assert path.read_text() == stubs.stub(course.find("contrastive"))
+    path.write_text("mine")
+    assert run("start", "contrastive", work=tmp_path / "new") == 1
+    assert "begin again with `minisiam learn reset 04`" in capsys.readouterr().err
+    assert path.read_text() == "mine"
+
+
+def test_reset_keeps_every_file(tmp_path, capsys):
+    path = tmp_path / "04_contrastive.py"
+    progress.update(tmp_path, "contrastive", passed=True)
+    for text in ("first", "second"):
+        path.write_text(text)
+        assert run("reset", "04", work=tmp_path) == 0
+        assert path.read_text() == stubs.stub(course.find("contrastive"))
+    assert (tmp_path / "04_contrastive.py.bak").read_text() == "first"
+    assert (tmp_path / "04_contrastive.py.bak.2").read_text() == "second"
+    assert not progress.read(tmp_path)["contrastive"].passed
+
+
+def test_hints_come_one_by_one_and_are_counted(tmp_path, capsys):
+    exercise = course.find("l2")
+    for count in (1, 2, 3, 3):
+        assert run("hint", "3", work=tmp_path) == 0
+        said = capsys.readouterr().out
+        assert [hint in said for hint in exercise.hints] == [k < count for k in range(3)]
+        assert progress.read(tmp_path)["l2"].hints == count
+
+
+def test_the_solution_asks_while_the_exercise_is_open(tmp_path, capsys, monkeypatch):
+    for reply, shown in (("n", False), ("", False), ("y", True)):
+        monkeypatch.setattr("builtins.input", lambda question, reply=reply: reply)
+        assert run("solution", "3", work=tmp_path) == (0 if shown else 1)
+        assert ("u = _difference(a, b)" in capsys.readouterr().out) is shown
+        assert progress.read(tmp_path)["l2"].solution is shown
+    monkeypatch.setattr("builtins.input", lambda question: (_ for _ in ()).throw(EOFError))
+    assert run("solution", "4", work=tmp_path) == 1
+    assert run("solution", "4", "--yes", work=tmp_path) == 0
+    assert "def _pair_loss" in capsys.readouterr().out
+    progress.update(tmp_path, "dense", passed=True)
+    assert run("solution", "dense", work=tmp_path) == 0
+    assert not progress.read(tmp_path)["dense"].solution
+
+
+def test_check_and_its_json(tmp_path, capsys):
+    assert run("check", work=tmp_path) == 1
+    assert "minisiam learn start 01" in capsys.readouterr().out
+    run("start", "1", work=tmp_path)
+    assert run("check", "--json", work=tmp_path) == 1
+    found = json.loads(capsys.readouterr().out.partition("check 01\n")[2])
+    assert found["status"] == "open"
+    path = tmp_path / "01_squared_distance.py"
+    path.write_text(RIGHT.replace("axis=1", "axis=0"))
+    assert run("check", "01", "--json", work=tmp_path) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert {name: type(value) for name, value in found.items()} == {
+        "exercise": str,
+        "number": int,
+        "status": str,
+        "message": str,
+        "what": str,
+        "clue": str,
+        "case": dict,
+        "columns": dict,
+        "rows": int,
+        "seconds": float,
+        "printed": str,
+    }
+    assert found["case"] == {"a": "[[1.], [1.]]", "b": "[[1.], [1.]]"}
+    assert found["what"] == "the value has the shape (1,), not (2,)"
+    path.write_text(RIGHT)
+    assert run("check", work=tmp_path) == 0
+    assert "Next: 02 squared-distance-gradient" in capsys.readouterr().out
+    assert progress.read(tmp_path)["squared-distance"].passed
+
+
+def test_the_options_may_come_before_the_word(tmp_path, capsys):
+    assert cli.main(["learn", "--work", str(tmp_path), "--limit", "5", "start", "1"]) == 0
+    assert cli.main(["learn", "--work", str(tmp_path), "check"]) == 1
+    assert "not begun" in capsys.readouterr().out
+
+
+def test_when_all_is_done(tmp_path, capsys):
+    progress.write(tmp_path, {exercise.name: progress.State(True) for exercise in EXERCISES})
+    assert run(work=tmp_path) == 0
+    assert "Every exercise is done" in capsys.readouterr().out
+    assert run("check", work=tmp_path) == 1
+    assert "every exercise is done" in capsys.readouterr().err
+
+
+def test_marks(tmp_path, capsys):
+    """Three students: one is right, one loops, one has written nothing; nobody is in another's way."""
+    for student, source in (("ada", RIGHT), ("=bob", RIGHT.replace("    return", "    while True: pass\n    return"))):
+        (tmp_path / "all" / student).mkdir(parents=True)
+        (tmp_path / "all" / student / "01_squared_distance.py").write_text(source)
+    (tmp_path / "all" / "cem" / "work").mkdir(parents=True)
+    (tmp_path / "all" / "cem" / "work" / "01_squared_distance.py").write_text(stubs.stub(EXERCISES[0]))
+    file = tmp_path / "marks.csv"
+    assert cli.main(["learn", "grade", str(tmp_path / "all"), "--csv", str(file), "--limit", "2"]) == 0
+    table = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+    assert [row["student"] for row in table] == ["'=bob", "ada", "cem"]
+    assert [row["01 squared-distance"] for row in table] == ["failed", "passed", "open"]
+    assert [row["passed"] for row in table] == ["0", "1", "0"]
+    assert grading.row(tmp_path / "all" / "cem", 2)[1:3] == ["open", "open"]
+    assert all(row["02 squared-distance-gradient"] == "open" and row["of"] == "25" for row in table)
+    assert tuple(table[0]) == grading.HEAD
+    assert cli.main(["learn", "grade", str(tmp_path / "nobody")]) == 1
+    assert "there is no folder" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert cli.main(["learn", "grade", str(tmp_path / "empty")]) == 1
+    assert "it must have one for each student" in capsys.readouterr().err
+
+
+def test_the_help_teaches(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["learn", "--help"])
+    said = capsys.readouterr().out
+    for word in ("list", "start", "check", "hint", "solution", "reset", "grade", "selfcheck"):
+        assert f"minisiam learn {word}" in said
+
+
+def test_a_half_written_file_waits(tmp_path):
+    path = tmp_path / "file.py"
+    assert commands._settled(path, None) is None
+    path.write_text("")
+    assert commands._settled(path, None) is None
+    path.write_text("x = 1")
+    assert commands._settled(path, None) == b"x = 1"
+    assert commands._settled(path, b"x = 1") is None

@@ -1,0 +1,256 @@
+"""Whatever a learner's file does, it harms nothing and is answered with a sentence; and a session at a terminal."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from minisiam import course
+from minisiam.course import EXERCISES, sandbox, worker
+from minisiam.course.graders import judge
+
+HEADER = "from __future__ import annotations\nimport numpy as np\nfrom minisiam.typing import Array, Float, Op\n"
+SIGNATURE = 'def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /):\n'
+RIGHT = HEADER + SIGNATURE + "    return ((a - b) ** 2).sum(axis=1)\n"
+
+
+def answer_to(source, tmp_path, name="squared-distance", seconds=sandbox.SECONDS):
+    path = tmp_path / course.find(name).file
+    path.write_text(source)
+    before = set(tmp_path.iterdir())
+    answer = sandbox.check(course.find(name), path, seconds)
+    assert set(tmp_path.iterdir()) == before
+    assert path.read_text() == source
+    return answer
+
+
+def test_the_right_answer_passes(tmp_path):
+    answer = answer_to(RIGHT, tmp_path)
+    assert answer.status == "passed"
+    assert answer.message.startswith("01 squared-distance: correct. ")
+    assert answer.printed == ""
+
+
+BODIES = {
+    "a mistake": ("    return 1 / 0\n", "it raises ZeroDivisionError: division by zero, in line 5: return 1 / 0"),
+    "sys.exit": ("    import sys; sys.exit(0)\n", "it ends the program (sys.exit)"),
+    "os._exit": ("    import os; os._exit(0)\n", "it ended the program (os._exit)"),
+    "a crash": ("    import os; os.kill(os.getpid(), 11)\n", "it brought Python down (SIGSEGV)"),
+    "a question": ("    return float(input())\n", "it raises EOFError"),
+    "much memory": ("    return np.zeros(10**11)\n", "Unable to allocate"),
+    "an interruption": ("    raise KeyboardInterrupt\n", "it raises KeyboardInterrupt, in line 5"),
+}
+
+
+@pytest.mark.parametrize("what", BODIES)
+def test_whatever_a_function_does_is_a_sentence(what, tmp_path):
+    body, message = BODIES[what]
+    answer = answer_to(HEADER + SIGNATURE + body, tmp_path)
+    assert message in answer.message
+    assert answer.status == "failed"
+
+
+# what needs no process of its own, and so less time
+
+RESULTS = {
+    "an input": ("    a -= b\n    return (a * a).sum(axis=1)\n", "it changes its input a"),
+    "a string": ('    return "twelve"\n', "the value is no array of numbers, but str"),
+    "nothing": ("    pass\n", "the value is no array of numbers, but NoneType"),
+    "a ragged list": ("    return [[1], [2, 3]]\n", "the value is no array of numbers, but list"),
+    "not begun": ('    raise NotImplementedError("later")\n', "it raises NotImplementedError: later"),
+}
+
+
+@pytest.mark.parametrize("what", RESULTS)
+def test_whatever_a_function_returns_is_a_sentence(what, tmp_path):
+    body, message = RESULTS[what]
+    path = tmp_path / "answer_of_a_learner.py"
+    path.write_text(HEADER + SIGNATURE + body)
+    verdict = judge(EXERCISES[0], worker.load(EXERCISES[0], path))
+    assert message in verdict.message
+    assert verdict.status == ("open" if what == "not begun" else "failed")
+
+
+def test_what_is_printed_on_the_smallest_case_is_shown(tmp_path):
+    body = '    print("here", a, b)\n    return -((a - b) ** 2).sum(axis=1)\n'
+    answer = answer_to(HEADER + SIGNATURE + body, tmp_path)
+    assert answer.status == "failed"
+    assert answer.printed == f"here {answer.case['a']} {answer.case['b']}\n"
+    assert answer.text.endswith(f"\n\nYour function printed:\n    {answer.printed.strip()}")
+
+
+def test_of_much_that_is_printed_the_first_lines_are_shown(tmp_path):
+    body = '    print("on and on\\n" * 20)\n    return ((a - b) ** 2).sum(axis=1)\n'
+    answer = answer_to(HEADER + SIGNATURE + body, tmp_path)
+    assert answer.status == "passed"
+    assert answer.text.partition("printed:\n")[2].splitlines() == 10 * ["    on and on"] + ["    ..."]
+
+
+LOOPS = {
+    "computing": ("    while True:\n        a = a + 1\n", "while True:", 1.0),
+    "waiting": ("    import time\n    time.sleep(1000)\n", "time.sleep(1000)", 0.6),
+    "printing": ('    while True:\n        print("and on")\n', "it raises OSError: [Errno 27] File too large", 20.0),
+}
+
+
+@pytest.mark.parametrize("what", LOOPS)
+def test_a_function_without_an_end_is_stopped_and_says_where(what, tmp_path):
+    body, line, seconds = LOOPS[what]
+    answer = answer_to(HEADER + SIGNATURE + body, tmp_path, seconds=seconds)
+    assert answer.status == "failed"
+    if what != "printing":
+        assert f"was stopped after {seconds:g} seconds, in line" in answer.message
+    assert line.rstrip(":") in answer.message or "a = a + 1" in answer.message
+
+
+def test_what_a_function_starts_is_ended_with_it(tmp_path):
+    note = tmp_path / "pid"
+    note.touch()
+    body = f"""    import subprocess
+    with open({str(note)!r}, "w") as file:
+        file.write(str(subprocess.Popen(["sleep", "600"]).pid))
+    return 1 / 0
+"""
+    assert answer_to(HEADER + SIGNATURE + body, tmp_path).status == "failed"
+    for _ in range(100):
+        state = Path(f"/proc/{note.read_text()}/stat")
+        if not state.exists() or state.read_text().split()[2] == "Z":
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("it still runs")
+
+
+FILES = {
+    "the library's": ("from minisiam.distances import squared_l2\n", "squared_l2 is the library's function"),
+    "another's": ("from numpy import sort as squared_l2\n", "is a function of numpy"),
+    "another name": (
+        "def square(a, b, /):\n    return 1\n",
+        "there is no function squared_l2 in the file; it has square",
+    ),
+    "no Python": ("def squared_l2(a, b:\n", "does not run, SyntaxError"),
+    "an error": ("x = 1 / 0\n", "the file does not run: it raises ZeroDivisionError: division by zero, in line 1"),
+    "another signature": ("def squared_l2(x, y):\n    return 1\n", "must stay as it was, with a, b"),
+}
+
+
+@pytest.mark.parametrize("what", FILES)
+def test_a_file_that_cannot_be_graded_says_why(what, tmp_path):
+    source, message = FILES[what]
+    path = tmp_path / "file_of_a_learner.py"
+    path.write_text(source)
+    with pytest.raises(worker.Refused) as refusal:
+        worker.load(EXERCISES[0], path)
+    assert message in str(refusal.value)
+
+
+def test_a_refusal_is_an_answer(tmp_path):
+    answer = answer_to(FILES["the library's"][0], tmp_path)
+    assert answer.status == "failed"
+    assert answer.message.startswith("01 squared-distance: squared_l2 is the library's function")
+
+
+def test_a_file_that_is_no_answer_is_not_read(tmp_path):
+    assert "too large to be an answer" in answer_to("#" * (sandbox.LARGEST + 1), tmp_path).message
+    (tmp_path / "folder.py").mkdir()
+    assert sandbox.check(EXERCISES[0], tmp_path / "folder.py").status == "open"
+
+
+def test_a_file_between_two_saves_is_read_anew(tmp_path):
+    """Two versions of one length within one second: no compiled file of the first may answer for the second."""
+    wrong = RIGHT.replace("** 2", "** 3")
+    assert answer_to(wrong, tmp_path).status == "failed"
+    assert answer_to(RIGHT, tmp_path).status == "passed"
+    assert not list(tmp_path.glob("__pycache__"))
+
+
+def test_without_the_packages_that_check_it_says_which_is_missing(tmp_path, monkeypatch):
+    (tmp_path / "autograd.py").write_text("raise ImportError('no', name='autograd')")
+    monkeypatch.setattr(sandbox, "PACKAGES", f"{tmp_path}{os.pathsep}{sandbox.PACKAGES}")
+    with pytest.raises(ImportError, match=r"checking gradients needs autograd: pip install 'minisiam\[check\]'"):
+        answer_to(RIGHT, tmp_path)
+
+
+def test_a_damaged_answer_is_no_crash(tmp_path):
+    for text in ("{", "[]", '{"status": "passed"}', '{"status": "great", "message": "", "what": ""}'):
+        path = tmp_path / "answer.json"
+        path.write_text(text)
+        assert sandbox._read(EXERCISES[0], path, "").status == "failed"
+
+
+# a novice's session
+
+
+class Terminal:
+    """A process at the other end of a terminal."""
+
+    def __init__(self, *arguments, folder):
+        pty = pytest.importorskip("pty")
+        self.end, other = pty.openpty()
+        environment = os.environ | {"PYTHONPATH": str(sandbox.PACKAGES)}
+        command = [sys.executable, "-m", "minisiam", "learn", *arguments]
+        self.process = subprocess.Popen(
+            command,
+            stdin=other,
+            stdout=other,
+            stderr=other,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
+        )
+        os.close(other)
+        self.said = ""
+
+    def until(self, words, seconds=120):
+        start = time.monotonic()
+        os.set_blocking(self.end, False)
+        while words not in self.said:
+            assert time.monotonic() - start < seconds, f"{words!r} was not said, but\n{self.said}"
+            try:
+                self.said += os.read(self.end, 4096).decode()
+            except BlockingIOError:
+                time.sleep(0.05)
+            except OSError:  # the other end is closed
+                assert words in self.said, self.said
+        said, self.said = self.said, ""
+        return said
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.end)
+
+
+def test_a_session_from_the_first_exercise_to_the_second(tmp_path):
+    terminal = Terminal(folder=tmp_path)
+    try:
+        assert "wrote work/01_squared_distance.py" in terminal.until("not begun")
+        path = tmp_path / "work" / "01_squared_distance.py"
+        hole = next(line for line in path.read_text().splitlines() if "NotImplementedError" in line)
+        stub = path.read_text()
+        path.write_text(stub.replace(hole, "    return 2 * ((a - b) ** 2).sum(axis=1)"))
+        said = terminal.until("definition")
+        assert "the value is wrong. The smallest case:" in said
+        path.write_text(stub.replace(hole, "    return ((a - b) ** 2).sum(axis=1"))
+        terminal.until("SyntaxError")
+        path.write_text(stub.replace(hole, "    return ((a - b) ** 2).sum(axis=1)"))
+        said = terminal.until("Next: 02 squared-distance-gradient")
+        assert "01 squared-distance: correct." in said
+        assert terminal.process.wait(timeout=60) == 0
+    finally:
+        terminal.close()
+    terminal = Terminal(folder=tmp_path)
+    try:
+        terminal.until("wrote work/02_squared_distance_gradient.py")
+        terminal.until("not begun")
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.until("minisiam learn hint 02")
+        assert terminal.process.wait(timeout=60) == 1
+    finally:
+        terminal.close()

@@ -1,0 +1,520 @@
+"""Distortions, held to what mathematics says of them: identities, inverses, ramps, areas, groups, single pixels."""
+
+import tracemalloc
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from minisiam import datasets, tree
+from minisiam.app import build, config, data_spec, input_pipeline, trainer
+from minisiam.app.config import Settings
+from minisiam.datasets import augment
+from minisiam.datasets.augment import Parts, affine, dihedral, distorted, elastic, grid, moved, shifted, warp
+
+SHAPES = [(5, 6, 9, 1), (3, 11, 4, 3), (1, 1, 1, 1), (4, 1, 7, 2), (0, 5, 5, 1)]
+
+
+def images_of(rng, shape, dtype=np.float32):
+    return rng.random(shape).astype(dtype)
+
+
+def everywhere(maps, n):
+    """One map for all images."""
+    return np.broadcast_to(maps, (n, *maps.shape)).copy()
+
+
+def parts(n, **given):
+    """Parts that change nothing but what is given."""
+    still = {name: np.full(n, float(name.startswith("scale"))) for name in Parts._fields}
+    return Parts(**(still | {name: np.full(n, float(value)) for name, value in given.items()}))
+
+
+def smooth(rng, n=20, size=40, margin=10):
+    """Blobs that are small at the edge and a few pixels wide: what bilinear sampling hardly changes."""
+    inner = rng.random((n, size - 2 * margin, size - 2 * margin, 1))
+    return datasets.blurred(np.pad(inner, ((0, 0), (margin, margin), (margin, margin), (0, 0))), 2.5)
+
+
+def centre(images):
+    """The centre of mass of the first channel, (n, 2) as (x, y)."""
+    ink = images[..., 0] / images[..., 0].sum(axis=(1, 2), keepdims=True)
+    y, x = np.indices(ink.shape[1:])
+    return np.stack([(ink * x).sum(axis=(1, 2)), (ink * y).sum(axis=(1, 2))], axis=1)
+
+
+def pixel_by_pixel(images, maps):
+    """The definition, one pixel after another."""
+    n, h, w, c = images.shape
+    out = np.zeros((n, *maps.shape[2:], c))
+    for i, y, x in np.ndindex(n, *maps.shape[2:]):
+        row, column = (float(place) for place in maps[i, :, y, x])
+        top, left = int(np.floor(row)), int(np.floor(column))
+        for r in (top, top + 1):
+            for s in (left, left + 1):
+                if 0 <= r < h and 0 <= s < w:
+                    out[i, y, x] += (1 - abs(row - r)) * (1 - abs(column - s)) * images[i, r, s].astype(float)
+    return out
+
+
+# --- warp
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_identity_returns_the_image_to_the_bit(rng, shape, dtype):
+    images = images_of(rng, shape, dtype)
+    out = warp(images, everywhere(grid(*shape[1:3]), len(images)))
+    assert out.dtype == dtype
+    assert out.tobytes() == images.tobytes()
+    assert not np.shares_memory(out, images)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 3e-6), (np.float64, 1e-12)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_warp_is_its_definition(rng, shape, dtype, tolerance):
+    n, h, w, _ = shape
+    images = images_of(rng, shape, dtype)
+    span = np.array([h, w]).reshape(1, 2, 1, 1)
+    maps = rng.uniform(-2.5, span + 1.5, (n, 2, 7, 8))  # inside, on the edge, and outside
+    maps[:, :, 0] = np.rint(maps[:, :, 0])  # whole numbers, which have one neighbour
+    for axis, length in enumerate((h, w)):  # where the image ends, and where black is all there is
+        maps[:, axis, 1 + axis] = [-1, -0.5, 0, length - 1, length - 0.75, length, 1e9, -1e9]
+    maps = maps.astype(dtype)
+    np.testing.assert_allclose(warp(images, maps), pixel_by_pixel(images, maps), rtol=0, atol=tolerance)
+
+
+def test_a_ramp_stays_a_ramp_exactly(rng):
+    y, x = grid(9, 12)
+    ramp = (0.5 + 0.25 * y - 0.125 * x)[None, :, :, None]
+    places = rng.integers(0, [[[8 * 16]], [[11 * 16]]], (2, 30, 40)).astype(np.float32) / 16  # sixteenths: no rounding
+    out = warp(ramp, places[None])
+    np.testing.assert_array_equal(out[0, ..., 0], 0.5 + 0.25 * places[0] - 0.125 * places[1])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_warp_by_whole_pixels_is_moved(rng, shape):
+    images = images_of(rng, shape)
+    for down, right in [(0, 0), (1, 0), (0, -2), (-3, 2), (5, 5), (40, 0), (-40, 1)]:
+        maps = everywhere(grid(*shape[1:3]) - np.float32([[[down]], [[right]]]), len(images))
+        by = np.tile([down, right], (len(images), 1))
+        np.testing.assert_array_equal(warp(images, maps), moved(images, by))
+
+
+def test_warp_is_linear_in_the_image_and_stays_between_its_values(rng):
+    a, b = rng.random((2, 4, 8, 8, 2))
+    maps = rng.uniform(-2, 9, (4, 2, 8, 8))
+    np.testing.assert_allclose(warp(2 * a - 3 * b, maps), 2 * warp(a, maps) - 3 * warp(b, maps), atol=1e-12)
+    out = warp(a, maps)
+    assert out.min() >= 0
+    assert out.max() <= a.max()
+
+
+def test_the_result_may_have_another_shape(rng):
+    images = images_of(rng, (2, 8, 6, 3))
+    maps = everywhere(grid(3, 5) + np.float32(1), 2)
+    np.testing.assert_array_equal(warp(images, maps), images[:, 1:4, 1:6])
+    assert warp(images, np.zeros((2, 2, 0, 4), np.float32)).shape == (2, 0, 4, 3)
+
+
+def test_places_are_as_exact_as_the_image_and_at_least_float32(rng, monkeypatch):
+    images = images_of(rng, (2, 90, 90, 1), np.float16)
+    maps = rng.uniform(60, 80, (2, 2, 6, 6)).astype(np.float32)  # where float16 knows sixteenths
+    np.testing.assert_allclose(warp(images, maps), pixel_by_pixel(images, maps), atol=3e-3)
+    seen = []
+    monkeypatch.setattr(augment, "_bilinear", lambda images, rows, columns, out: seen.extend((rows, columns)))
+    for dtype, expected in [(np.float16, np.float32), (np.float32, np.float32), (np.float64, np.float64)]:
+        for call in (lambda x: warp(x, maps), lambda x: affine(x, np.random.default_rng(0))):
+            call(images.astype(dtype))
+            assert {places.dtype for places in seen} == {np.dtype(expected)}
+            seen.clear()
+
+
+def test_large_images_are_not_all_framed_at_once():
+    """A few samples of each of many images take the memory of one."""
+    images = np.zeros((300, 200, 200, 1), np.float32)
+    tracemalloc.start()
+    warp(images, np.zeros((300, 2, 1, 1), np.float32))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * images[0].nbytes
+
+
+# --- moved and shifted
+
+
+def test_moved_is_its_definition(rng):
+    images = images_of(rng, (60, 5, 4, 2))
+    by = rng.integers(-6, 7, (60, 2))
+    out = moved(images, by)
+    for i, y, x in np.ndindex(60, 5, 4):
+        row, column = y - by[i, 0], x - by[i, 1]
+        inside = 0 <= row < 5 and 0 <= column < 4
+        np.testing.assert_array_equal(out[i, y, x], images[i, row, column] if inside else 0)
+
+
+def test_every_shift_is_as_likely(rng):
+    dot = np.zeros((9000, 5, 5, 1), np.float32)
+    dot[:, 2, 2] = 1
+    count = shifted(dot, rng, 1).sum(axis=0)[..., 0]
+    assert count[1:4, 1:4].sum() == 9000
+    np.testing.assert_allclose(count[1:4, 1:4], 1000, atol=130)  # four standard deviations
+    np.testing.assert_array_equal(shifted(dot, rng, 0), dot)
+
+
+# --- affine
+
+
+def test_a_turn_and_its_opposite_are_the_identity_within(rng):
+    images = smooth(rng)
+    for given in ({"turn": 10}, {"turn": -35}, {"shift_x": 0.013, "shift_y": -0.04}):
+        back = {name: -value for name, value in given.items()}
+        once = distorted(images, parts(20, **given))
+        assert np.abs(once - images).max() > 0.1 * images.max()
+        np.testing.assert_allclose(distorted(once, parts(20, **back)), images, atol=0.03 * images.max())
+
+
+def test_whole_quarters_and_mirrors_are_turned(rng):
+    images = images_of(rng, (8, 7, 7, 2), np.float64)
+    for pose in range(8):
+        found = distorted(images, parts(8, turn=90 * (pose % 4)))
+        if pose >= 4:
+            found = distorted(found, parts(8, scale_x=-1))
+        np.testing.assert_allclose(found, datasets.turned(images, np.full(8, pose)), atol=1e-12)
+
+
+def test_a_shift_of_whole_pixels_is_moved(rng):
+    images = images_of(rng, (3, 10, 20, 1))
+    out = distorted(images, parts(3, shift_x=0.1, shift_y=-0.3))  # of 20 pixels and of 10
+    np.testing.assert_allclose(out, moved(images, np.tile([-3, 2], (3, 1))), atol=1e-5)
+
+
+def test_ink_goes_where_the_matrix_says_and_areas_grow_by_the_determinant(rng):
+    images = smooth(rng, 200, 50, 18)
+    drawn = augment.affine_parts(200, rng)
+    out, A = distorted(images, drawn), augment.affine_matrices(drawn)
+    middle, shift = 24.5, 50 * np.stack([drawn.shift_x, drawn.shift_y], axis=1)
+    expected = np.einsum("nij,nj->ni", A, centre(images) - middle) + middle + shift
+    np.testing.assert_allclose(centre(out), expected, atol=0.02)
+    np.testing.assert_allclose(out.sum(axis=(1, 2, 3)) / images.sum(axis=(1, 2, 3)), np.linalg.det(A), rtol=0.01)
+
+
+def test_the_matrix_is_a_turn_of_a_slant_of_a_scale():
+    (A,) = augment.affine_matrices(parts(1, turn=30, slant_x=0.2, slant_y=-0.1, scale_x=1.1, scale_y=0.9))
+    c, s = np.cos(np.pi / 6), 0.5
+    turn, slant, scale = [[c, s], [-s, c]], [[1, 0.2], [-0.1, 1]], [[1.1, 0], [0, 0.9]]
+    np.testing.assert_allclose(A, np.array(turn) @ slant @ scale, atol=1e-15)
+
+
+def test_letters_keep_about_their_ink(glyphs):
+    images = glyphs.images[::7]
+    share = affine(images, np.random.default_rng(0)).sum(axis=(1, 2, 3)) / images.sum(axis=(1, 2, 3))
+    assert np.median(share) == pytest.approx(1, abs=0.03)
+    assert share.mean() == pytest.approx(1, abs=0.03)
+    share = elastic(images, np.random.default_rng(0)).sum(axis=(1, 2, 3)) / images.sum(axis=(1, 2, 3))
+    assert np.median(share) == pytest.approx(1, abs=0.05)
+
+
+KOCH = {
+    "turn": (0, 10),
+    "slant_x": (0, 0.3),
+    "slant_y": (0, 0.3),
+    "scale_x": (1, 0.2),
+    "scale_y": (1, 0.2),
+    "shift_x": (0, 2 / 105),
+    "shift_y": (0, 2 / 105),
+}
+
+
+def test_each_part_of_koch_s_is_there_half_of_the_time_and_uniform_in_its_range(rng):
+    n = 20_000
+    drawn = augment.affine_parts(n, rng)._asdict()
+    assert list(drawn) == list(KOCH)
+    there = np.array([drawn[name] != still for name, (still, _) in KOCH.items()])
+    np.testing.assert_allclose(there.mean(axis=1), 0.5, atol=0.015)  # four standard deviations
+    np.testing.assert_allclose(np.corrcoef(there), np.eye(7), atol=0.03)  # each on its own
+    for (still, most), values, mask in zip(KOCH.values(), drawn.values(), there, strict=True):
+        share = (values[mask] - still) / most
+        assert np.abs(share).max() <= 1 + 1e-12
+        np.testing.assert_allclose(np.quantile(share, [0, 0.25, 0.5, 0.75, 1]), [-1, -0.5, 0, 0.5, 1], atol=0.04)
+
+
+def test_the_chance_of_a_part_can_be_none_or_certain(rng):
+    images = images_of(rng, (50, 8, 8, 1))
+    assert affine(images, rng, each=0).tobytes() == images.tobytes()
+    assert all((part != (i in (3, 4))).all() for i, part in enumerate(augment.affine_parts(50, rng, each=1)))
+    only_turned = augment.affine_parts(50, rng, slant=0, scale=0, shift=0, each=1)
+    np.testing.assert_allclose(np.linalg.det(augment.affine_matrices(only_turned)), 1)
+
+
+# --- elastic
+
+
+def displacement(n, size, rng, **how):
+    """How far pixels move along rows: what `elastic` makes of a ramp. Far from the edge it is all there."""
+    ramp = everywhere(grid(size, size)[1][:, :, None].astype(float), n)
+    inner = slice(size // 4, -size // 4)
+    return (elastic(ramp, rng, **how) - ramp)[:, inner, inner, 0]
+
+
+def test_elastic_moves_pixels_as_far_as_it_says(rng):
+    for alpha, sigma in [(8, 1.5), (20, 3), (60, 4)]:
+        along = displacement(300, 48, rng, alpha=alpha, sigma=sigma)
+        expected = alpha / (2 * sigma * np.sqrt(3 * np.pi))
+        assert along.std() == pytest.approx(expected, rel=0.06)
+        assert abs(along.mean()) < 0.1 * expected
+
+
+def test_rows_and_columns_move_on_their_own(rng):
+    y, x = grid(40, 40).astype(float)
+    ramps = everywhere(np.stack([y, x], axis=2), 100)
+    down, right = (elastic(ramps, rng, alpha=20, sigma=3) - ramps)[:, 10:-10, 10:-10].reshape(-1, 2).T
+    assert abs(np.corrcoef(down, right)[0, 1]) < 0.1
+    assert down.std() == pytest.approx(right.std(), rel=0.1)
+
+
+def test_neighbours_move_alike(rng):
+    """The correlation of a Gaussian blur at a distance r is exp(−r² / 4σ²)."""
+    along = displacement(300, 48, rng, alpha=20, sigma=3)
+    for r in (1, 3, 6):
+        found = np.corrcoef(along[:, :, r:].ravel(), along[:, :, :-r].ravel())[0, 1]
+        assert found == pytest.approx(np.exp(-(r**2) / (4 * 3**2)), abs=0.04)
+
+
+def test_simard_s_distortion_grows_with_the_image(rng):
+    small, large = (displacement(300, size, rng).std() / size for size in (29, 58))
+    assert large == pytest.approx(small, rel=0.1)
+    given = elastic(np.ones((2, 29, 29, 1)), np.random.default_rng(3), 34, 4)
+    np.testing.assert_array_equal(elastic(np.ones((2, 29, 29, 1)), np.random.default_rng(3)), given)
+    wide = np.ones((2, 29, 58, 1))  # the longer side counts
+    given = elastic(wide, np.random.default_rng(3), 4 * 34, 2 * 4)
+    np.testing.assert_array_equal(elastic(wide, np.random.default_rng(3)), given)
+
+
+def test_no_strength_no_distortion(rng):
+    images = images_of(rng, (3, 9, 7, 2))
+    assert elastic(images, rng, alpha=0, sigma=2).tobytes() == images.tobytes()
+
+
+# --- what all of them keep
+
+
+@pytest.mark.parametrize("distort", [affine, elastic, shifted])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shape_dtype_input_seed(distort, dtype, shape):
+    images = images_of(np.random.default_rng(5), shape, dtype)
+    images.flags.writeable = False
+    before = images.tobytes()
+    out, again = (distort(images, np.random.default_rng(1)) for _ in range(2))
+    assert out.shape == shape
+    assert out.dtype == dtype
+    assert out.tobytes() == again.tobytes()
+    assert images.tobytes() == before
+    assert np.isfinite(out).all()
+    assert not np.shares_memory(out, images)
+    assert not len(out) or (out.min() >= 0 and out.max() <= 1)
+
+
+@pytest.mark.parametrize("distort", [affine, elastic, shifted])
+def test_another_seed_and_the_next_call_are_other_distortions(distort, rng):
+    images = images_of(rng, (20, 12, 12, 1))
+    source = np.random.default_rng(1)
+    three = {distort(images, r).tobytes() for r in (source, source, np.random.default_rng(2))}
+    assert len(three) == 3
+
+
+@pytest.mark.parametrize("distort", [affine, elastic, shifted])
+def test_channels_are_distorted_together_and_need_not_be_contiguous(distort, rng):
+    planes = images_of(rng, (3, 6, 10, 9))
+    images = planes.transpose(1, 2, 3, 0)  # (6, 10, 9, 3), a view
+    out = distort(images, np.random.default_rng(1))
+    for channel in range(3):
+        alone = distort(planes[channel, ..., None].copy(), np.random.default_rng(1))
+        np.testing.assert_array_equal(out[..., channel], alone[..., 0])
+
+
+@pytest.mark.parametrize("distort", [affine, elastic])
+def test_the_size_of_a_piece_of_work_changes_no_bit(distort, rng, monkeypatch):
+    images = images_of(rng, (23, 9, 8, 2))
+    whole = distort(images, np.random.default_rng(1))
+    for pixels in (1, 5 * 72, 7 * 72):
+        monkeypatch.setattr(augment, "PIXELS", pixels)
+        assert distort(images, np.random.default_rng(1)).tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("distort", [affine, elastic, shifted])
+def test_each_image_is_distorted_in_its_own_way(distort, rng):
+    same = everywhere(rng.random((12, 12, 1)).astype(np.float32), 30)
+    assert len({image.tobytes() for image in distort(same, rng)}) > 12
+
+
+# --- dihedral
+
+
+def test_every_class_becomes_eight(rng):
+    images, labels = images_of(rng, (3, 5, 5, 2)), np.array([4, 0, 4])
+    out, poses = dihedral(images, labels)
+    assert out.shape == (24, 5, 5, 2)
+    assert out.dtype == np.float32
+    np.testing.assert_array_equal(poses.reshape(3, 8), 8 * labels[:, None] + np.arange(8))
+    np.testing.assert_array_equal(out[::8], images)
+    for i in range(3):
+        assert len({pose.tobytes() for pose in out[8 * i : 8 * i + 8]}) == 8
+    assert [len(part) for part in dihedral(images[:0], labels[:0])] == [0, 0]
+
+
+def test_the_eight_poses_are_a_group(rng):
+    """Closed, with an identity and inverses, associative as maps are; not commutative, and of D₄'s orders."""
+    image = images_of(rng, (1, 6, 6, 1))
+    number = {pose.tobytes(): i for i, pose in enumerate(dihedral(image, np.array([0]))[0])}
+
+    def times(a, b):
+        """Pose a, then pose b."""
+        return number[datasets.turned(datasets.turned(image, np.array([a])), np.array([b])).tobytes()]
+
+    table = np.array([[times(a, b) for b in range(8)] for a in range(8)])
+    np.testing.assert_array_equal(table[0], np.arange(8))
+    np.testing.assert_array_equal(table[:, 0], np.arange(8))
+    for line in (*table, *table.T):
+        assert sorted(line) == list(range(8))
+    for a, b, c in np.ndindex(8, 8, 8):
+        assert table[table[a, b], c] == table[a, table[b, c]]
+    assert (table != table.T).any()
+    assert [int(table[a, a] == 0) for a in range(8)] == [1, 0, 1, 0, 1, 1, 1, 1]
+
+
+# --- in training
+
+
+CHOSEN = [
+    Settings(network="siamese"),
+    Settings(network="triplet"),
+    Settings(network="verification"),
+    *(Settings(loss=loss) for loss in ("supcon", "hinge", "cosface", "prototypical", "info-nce")),
+]
+
+
+@pytest.fixture(scope="module")
+def small(glyphs):
+    rest, test = datasets.split(glyphs)
+    return data_spec.Data(*datasets.split(rest, every=5), test)
+
+
+@pytest.mark.parametrize("name", ["affine", "elastic"])
+@pytest.mark.parametrize("chosen", CHOSEN, ids=lambda s: s.title)
+def test_the_same_batches_come_and_only_their_images_are_distorted(small, chosen, name):
+    without = build.build(chosen).batches(small.train, np.random.default_rng(1))
+    with_it = Settings(**(chosen.as_dict() | {"augment": name}))
+    batches, again = (build.build(with_it).batches(small.train, np.random.default_rng(1)) for _ in range(2))
+    (own,) = np.random.default_rng(1).spawn(1)
+    for plain, ours, same in islice(zip(without, batches, again, strict=True), 3):
+        assert len(plain) == len(ours)
+        rng = np.random.default_rng(
+            int(own.integers(2**63, size=()))
+        )  # a seed for each batch, so that it can be resumed
+        for a, b, c in zip(plain, ours, same, strict=True):
+            assert b.dtype == a.dtype
+            np.testing.assert_array_equal(b, c)
+            np.testing.assert_array_equal(b, config.AUGMENTS[name](a, rng) if a.ndim == 4 else a)
+            assert a.ndim != 4 or not np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("chosen", CHOSEN, ids=lambda s: s.title)
+def test_without_distortions_the_stream_is_as_it_was(small, chosen):
+    assert chosen.augment == "none"
+    assert chosen.as_dict()["poses"] == 8
+    plans = [input_pipeline.build(chosen).plan(small.train, np.random.default_rng(1)) for _ in range(2)]
+    shown = input_pipeline.build(chosen)(small.train, np.random.default_rng(1))
+    for plan, again, batch in islice(zip(*plans, shown, strict=True), 2):
+        assert [len(part) for part in plan] == [len(part) for part in again]
+        for image in (part for part in batch if part.ndim == 4):
+            assert np.isin(image.sum(axis=(1, 2, 3)).round(2), small.train.images.sum(axis=(1, 2, 3)).round(2)).all()
+
+
+@pytest.mark.parametrize("name", ["affine", "elastic"])
+def test_a_run_with_distortions_can_be_repeated_and_opened(small, tmp_path, name):
+    chosen = Settings(network="siamese", steps=8, augment=name)
+    first, second = (trainer.train(chosen, small, tmp_path / folder, lambda line: None) for folder in "ab")
+    tree.map(np.testing.assert_array_equal, first.params, second.params)
+    assert trainer.open_run(tmp_path / "a").settings.augment == name
+    assert f"{name} distortions" in first.settings.title
+
+
+# --- mistakes
+
+X = np.zeros((2, 5, 4, 1), np.float32)
+R = np.random.default_rng(0)
+AT = np.zeros((2, 2, 5, 4), np.float32)
+MISTAKES = {
+    "three axes": (lambda: affine(X[..., 0], R), ValueError, "images must have the shape"),
+    "whole numbers": (lambda: elastic(X.astype(int), R), TypeError, "np.asarray"),
+    "no array": (lambda: shifted([[1.0]], R), TypeError, "images must be a floating-point NumPy array"),
+    "a seed in the place of a generator": (lambda: affine(X, 0), TypeError, "np.random.default_rng"),
+    "elastic with a seed": (lambda: elastic(X, 0), TypeError, "np.random.Generator, not int"),
+    "shifted with none": (lambda: shifted(X, None), TypeError, "np.random.Generator, not NoneType"),
+    "a negative turn": (lambda: affine(X, R, turn=-1), ValueError, "turn must be .* at least 0"),
+    "a negative slant": (lambda: affine(X, R, slant=-0.1), ValueError, "slant must be"),
+    "a slant that folds": (lambda: affine(X, R, slant=1), ValueError, "slant must be .* less than 1"),
+    "a scale to nothing": (lambda: affine(X, R, scale=1), ValueError, "scale must be .* less than 1"),
+    "a negative shift": (lambda: affine(X, R, shift=-1), ValueError, "shift must be"),
+    "no chance": (lambda: affine(X, R, each=1.5), ValueError, "each must be .* at most 1"),
+    "a negative strength": (lambda: elastic(X, R, alpha=-1), ValueError, "alpha must be"),
+    "no width": (lambda: elastic(X, R, sigma=0), ValueError, "sigma must be .* greater than 0"),
+    "half a pixel": (lambda: shifted(X, R, 0.5), ValueError, "pixels must be a whole number"),
+    "negative pixels": (lambda: shifted(X, R, -1), ValueError, "pixels must be"),
+    "moves of one axis": (lambda: moved(X, np.zeros(2, int)), ValueError, "pixels down and to the right"),
+    "moves between pixels": (lambda: moved(X, np.zeros((2, 2))), ValueError, "by must be whole numbers"),
+    "moves in a list": (lambda: moved(X, [[0, 0], [0, 0]]), ValueError, "by must be whole numbers"),
+    "one map for two": (lambda: warp(X, AT[:1]), ValueError, "np.broadcast_to"),
+    "a map of one axis": (lambda: warp(X, AT[:, :1]), ValueError, r"\(2, 2, p, q\)"),
+    "a map without axes": (lambda: warp(X, AT[0]), ValueError, "a row and a column for each pixel"),
+    "nowhere": (lambda: warp(X, AT + np.nan), ValueError, "maps holds nan"),
+    "parts of another batch": (lambda: distorted(X, parts(3)), ValueError, r"affine_parts\(2, rng\)"),
+    "no area": (lambda: distorted(X, parts(2, scale_x=0)), ValueError, "leaves no area"),
+    "poses of a rectangle": (lambda: dihedral(X, np.array([0, 1])), ValueError, "only square images"),
+    "labels with a name": (lambda: dihedral(X[:, :4], np.array(["a", "b"])), TypeError, "labels must be an array"),
+    "labels of others": (lambda: dihedral(X[:, :4], np.array([0])), ValueError, "one class for each row"),
+    "an unknown name": (lambda: Settings(augment="afine"), ValueError, "did you mean 'affine'"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_say_what_to_do(mistake):
+    call, kind, message = MISTAKES[mistake]
+    with pytest.raises(kind, match=message):
+        call()
+
+
+def test_copies_are_added_to_the_pairs_and_distorted_once(small):
+    chosen = config.Settings(network="verification", pairs=40, copies=3, augment="affine", poses=1, batch=16)
+    batches = input_pipeline.build(chosen)
+    plans, shown = (
+        [*islice(stream, 2 * 40 * 4 // 8)]
+        for stream in (
+            batches.plan(small.train, np.random.default_rng(1)),
+            batches(small.train, np.random.default_rng(1)),
+        )
+    )
+    pictures, originals = {}, 0
+    for (first, second, same, _, *parts), (x1, x2, told) in zip(plans, shown, strict=True):
+        np.testing.assert_array_equal(same, told)
+        for i in range(len(same)):
+            of_pair = (first[i], second[i], *parts[0][i], *parts[1][i])
+            picture = np.stack([x1[i], x2[i]])
+            if of_pair in pictures:  # the second epoch shows what the first did
+                np.testing.assert_array_equal(picture, pictures[of_pair])
+            pictures[of_pair] = picture
+            if (parts[0][i] == augment.IDENTITY).all() and (parts[1][i] == augment.IDENTITY).all():
+                originals += 1
+                np.testing.assert_allclose(picture, small.train.images[[first[i], second[i]]], atol=1e-6)
+    assert len(pictures) == 40 * 4
+    assert 2 * 40 <= originals <= 2 * 44  # a copy is left undistorted with probability ½¹⁴
+
+
+@pytest.mark.parametrize(
+    "more", [{"pairs": 0, "augment": "affine"}, {"pairs": 100}, {"pairs": 100, "augment": "elastic"}, {"copies": -1}]
+)
+def test_copies_need_pairs_and_an_affine_distortion(more):
+    with pytest.raises(ValueError, match="copies"):
+        config.Settings(**({"network": "verification", "copies": 8} | more))

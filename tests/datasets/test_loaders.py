@@ -1,0 +1,426 @@
+"""Data from files: what is read is what was written, and a file that lies is told so, at once and in little memory."""
+
+import gzip
+import io
+import json
+import struct
+import tracemalloc
+import zipfile
+
+import fixtures
+import fuzz
+import numpy as np
+import pytest
+
+from minisiam import datasets, evaluate
+from minisiam.app import cli, config, data_spec, trainer
+from minisiam.datasets import DamagedFile
+from minisiam.datasets.pictures import by_area, picture
+
+
+@pytest.fixture
+def small(tmp_path, rng):
+    path = tmp_path / "images_background.zip"
+    path.write_bytes(fixtures.zipped({"images_background/": b"", **fixtures.letters(rng)}))
+    return path
+
+
+def test_omniglot_from_a_zip_and_from_a_folder(small, tmp_path, rng):
+    data = datasets.omniglot(small, size=15)
+    assert data.images.shape == (12, 15, 15, 1)
+    assert data.images.dtype == np.float32
+    assert data.names == ("Greek", "Latin", "Old_(Runes)")
+    assert data.labels.tolist() == np.repeat(np.arange(6), 2).tolist()
+    assert data.groups.tolist() == np.repeat(np.arange(3), 4).tolist()
+    assert data.drawers.tolist() == [0, 1] * 6
+    pages = [fixtures.page(np.random.default_rng(0)) for _ in range(1)]
+    np.testing.assert_array_equal(data.images[0, ..., 0], ~pages[0])
+    with zipfile.ZipFile(small) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    for folder in ("unpacked", "unpacked/images_background"):
+        again = datasets.omniglot(tmp_path / folder, size=15)
+        for ours, theirs in zip(data, again, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_omniglot_by_area_and_joined(small, tmp_path, rng):
+    other = tmp_path / "other.zip"
+    other.write_bytes(fixtures.zipped(fixtures.letters(rng, ("Hebrew",))))
+    joined = datasets.omniglot(f"{small},{other}", size=5)
+    assert joined.names == ("Greek", "Hebrew", "Latin", "Old_(Runes)")
+    assert len(joined.images) == 16
+    whole = datasets.omniglot(small, size=15).images
+    expected = whole.reshape(12, 5, 3, 5, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(datasets.omniglot(small, size=5).images[..., 0], expected, atol=1e-6)
+    with pytest.raises(DamagedFile, match="twice by one drawer"):
+        datasets.omniglot(f"{small},{small}")
+
+
+def test_omniglot_as_an_npz(tmp_path, rng):
+    data, images = fixtures.npz(rng)
+    (tmp_path / "o.npz").write_bytes(data)
+    read = datasets.omniglot(tmp_path / "o.npz", size=8)
+    np.testing.assert_allclose(read.images[..., 0], images.reshape(6, 8, 8) / 255, rtol=1e-6)
+    assert read.names == ("A0", "A1")
+    assert read.drawers.tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_area_mean_keeps_the_mean(rng):
+    image = rng.random((105, 105), dtype=np.float32)
+    for size in (28, 35, 105, 200):
+        assert by_area(image, size, size).shape == (size, size)
+        assert by_area(image, size, size).mean() == pytest.approx(image.mean(), abs=1e-5)
+
+
+def test_official_runs(tmp_path, rng):
+    (tmp_path / "all_runs.zip").write_bytes(fixtures.zipped(fixtures.official(rng)))
+    asked = datasets.omniglot_runs(tmp_path / "all_runs.zip", size=9)
+    assert len(asked) == 20
+    for run in asked:
+        assert run.training.shape == run.test.shape == (20, 9, 9, 1)
+        np.testing.assert_array_equal(run.training[run.answers], run.test)
+    assert evaluate.official_runs(evaluate.pixels, asked).accuracy == 1
+    assert evaluate.official_runs(lambda x: np.zeros((len(x), 3)), asked).accuracy == 0  # ties count against
+    shuffled = [run._replace(answers=rng.permutation(run.answers)) for run in asked]
+    assert evaluate.official_runs(evaluate.pixels, shuffled).accuracy == pytest.approx(0.05, abs=0.035)
+    with pytest.raises(ValueError, match="no question"):
+        evaluate.official_runs(evaluate.pixels, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda files: files.pop("run07/test/item03.png"), "holds no run07/test/item03.png"),
+        (lambda files: files.pop("run07/class_labels.txt"), "holds no run07/class_labels.txt"),
+        (lambda files: files.update({"run01/class_labels.txt": b"run01/test/item01.png"}), "names no two images"),
+        (lambda files: files.update({"run01/class_labels.txt": b""}), "does not answer all 20"),
+        (lambda files: files.update({"run01/class_labels.txt": files["run02/class_labels.txt"]}), "cannot be"),
+    ],
+)
+def test_official_runs_are_whole(tmp_path, rng, change, message):
+    files = fixtures.official(rng)
+    change(files)
+    (tmp_path / "all_runs.zip").write_bytes(fixtures.zipped(files))
+    with pytest.raises(DamagedFile, match=message):
+        datasets.omniglot_runs(tmp_path / "all_runs.zip", size=9)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_mnist(tmp_path, rng, zipped):
+    made = fixtures.mnist(tmp_path, rng, zipped=zipped)
+    for part, stem in (("train", "train"), ("test", "t10k")):
+        images, labels = made[stem]
+        data = datasets.mnist(tmp_path, part)
+        np.testing.assert_allclose(data.images[..., 0], images / 255, rtol=1e-6)
+        np.testing.assert_array_equal(data.labels, labels)
+        assert data.images.dtype == np.float32
+        assert data.known_drawers is None
+        assert not data.has_alphabets
+        file = next(tmp_path.glob(f"{stem}-images*"))
+        np.testing.assert_array_equal(datasets.fashion_mnist(file).images, data.images)
+    with pytest.raises(ValueError, match="no file of test images"):
+        datasets.mnist(next(tmp_path.glob("train-images*")), "test")
+    with pytest.raises(FileNotFoundError, match=r"no train-images-idx3-ubyte and no train-images-idx3-ubyte\.gz"):
+        datasets.mnist(tmp_path.parent)
+
+
+def test_folder(tmp_path, rng):
+    pages = rng.integers(0, 100, (4, 6, 6), dtype=np.uint8)
+    for name, data in {
+        "b/1.pgm": fixtures.pgm(pages[0]),
+        "b/2.PGM": fixtures.pgm(pages[1], plain=True),
+        "a/x.png": fixtures.png(pages[2] / 255),
+        "a/readme.txt": b"no picture",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    data = datasets.folder(tmp_path, size=6)
+    assert data.labels.tolist() == [0, 1, 1]
+    np.testing.assert_allclose(data.images[..., 0], pages[[2, 0, 1]] / 255, atol=0.004)  # imsave rounds
+    inverted = datasets.folder(tmp_path, size=6, dark_ink=True)
+    np.testing.assert_allclose(inverted.images, 1 - data.images, atol=1e-6)
+    (tmp_path / "a" / "x.png").write_bytes(b"nothing")
+    with pytest.raises(DamagedFile, match=r"'a/x.png' is no PNG"):
+        datasets.folder(tmp_path)
+
+
+def test_dark_ink_is_seen(tmp_path, rng):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.png").write_bytes(fixtures.one_bit_png(fixtures.page(rng)))
+    assert datasets.folder(tmp_path, size=15).images.mean() < 0.5
+
+
+def test_sixteen_bits_and_colours_and_glass():
+    wide = np.array([[0, 65535], [256, 1000]], ">u2")
+    np.testing.assert_allclose(picture(b"P5 2 2 65535\n" + wide.tobytes(), "x"), wide / 65535, rtol=1e-6)
+    glass = np.zeros((2, 2, 4))
+    glass[0, 0] = (1, 0, 0, 1)
+    np.testing.assert_allclose(picture(fixtures.png(glass), "x"), [[1 / 3, 1], [1, 1]], atol=1e-6)
+
+
+# files that lie
+
+
+def hostile_zips():
+    letter = "images_background/Greek/character01/0001_01.png"
+    good = fixtures.one_bit_png(np.ones((15, 15), bool))
+    yield "traversal", fixtures.zipped({"../../" + letter: good}), "leave its folder"
+    yield "absolute", fixtures.zipped({"/" + letter: good}), "leave its folder"
+    yield "backslash", fixtures.zipped({"..\\" + letter: good}), "leave its folder"
+    yield "bomb", fixtures.zipped({letter: bytes(5_000_000)}), "more than 4,194,304"
+    yield "bzip2", fixtures.zipped({letter: good}, zipfile.ZIP_BZIP2), "unusual way"
+    yield "nothing of ours", fixtures.zipped({"a.txt": b"a"}), "holds no letters"
+    yield "no zip", b"PK" * 40, "is no zip file"
+    yield "empty", b"", "is no zip file"
+    yield "cut off", fixtures.zipped({letter: good})[:-30], "is no zip file"
+    huge = bytearray(good)
+    huge[16:24] = struct.pack(">LL", 100_000, 100_000)
+    header = huge[12:29]
+    huge = bytes(huge[:8]) + fixtures.chunk(b"IHDR", bytes(header[4:])) + bytes(huge[33:])
+    yield "a page too large", fixtures.zipped({letter: huge}), "100000 × 100000 pixels"
+    yield "two headers", fixtures.zipped({letter: good[:33] + good[8:33] + good[33:]}), "not at its beginning"
+    yield "a wrong checksum", fixtures.zipped({letter: good[:45] + b"!" + good[46:]}), "wrong checksum"
+    yield "a short picture", fixtures.zipped({letter: good[:-20]}), "cut off"
+
+
+@pytest.mark.parametrize(("data", "message"), [pytest.param(d, m, id=name) for name, d, m in hostile_zips()])
+def test_hostile_zips(tmp_path, data, message):
+    path = tmp_path / "hostile.zip"
+    path.write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(DamagedFile, match=message) as told:
+        datasets.omniglot(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert str(path) in str(told.value)
+    assert peak < 2 * 10**7
+
+
+def test_a_member_that_is_longer_than_it_says(tmp_path):
+    name = "Greek/character01/0001_01.png"
+    data = fixtures.zipped({name: fixtures.one_bit_png(np.ones((15, 15), bool)) + bytes(3_000_000)})
+    at = data.rindex(b"PK\1\2") + 24
+    (tmp_path / "a.zip").write_bytes(data[:at] + struct.pack("<L", 200) + data[at + 4 :])
+    with pytest.raises(DamagedFile):
+        datasets.omniglot(tmp_path / "a.zip")
+
+
+def test_a_zip_with_too_long_a_list(tmp_path):
+    data = bytearray(fixtures.zipped({"a": b""}))
+    data[-10:-6] = struct.pack("<L", 1 << 30)
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(DamagedFile, match="more than any data set"):
+        datasets.omniglot(tmp_path / "a.zip")
+
+
+def hostile_idx():
+    header = bytes([0, 0, 8, 3])
+    yield "promises much", header + struct.pack(">LLL", 60_000, 28, 28) + b"abc", "which it cannot hold"
+    yield "promises all", header + struct.pack(">LLL", *3 * [2**32 - 1]), "which it cannot hold"
+    yield "nothing", header + struct.pack(">LLL", 0, 28, 28), "which it cannot hold"
+    yield "labels", fixtures.idx(np.arange(4)), "no header of an idx file"
+    yield "cut off", fixtures.idx(np.zeros((2, 3, 3)))[:-1], "which it cannot hold|is cut off"
+    yield "goes on", fixtures.idx(np.zeros((2, 3, 3))) + b"0", "goes on"
+    yield "packed bomb", gzip.compress(fixtures.idx(np.zeros((1, 3, 3))) + bytes(10**7)), "goes on"
+    yield (
+        "packed lie",
+        gzip.compress(header + struct.pack(">LLL", 60_000, 28, 28) + bytes(100)),
+        "which it cannot hold",
+    )
+    yield "packed, cut off", gzip.compress(fixtures.idx(np.ones((9, 3, 3))))[:-9], "damaged"
+    yield "packed, another checksum", gzip.compress(fixtures.idx(np.ones((2, 3, 3))))[:-8] + bytes(8), "damaged"
+    yield "empty", b"", "no header"
+
+
+@pytest.mark.parametrize(("data", "message"), [pytest.param(d, m, id=name) for name, d, m in hostile_idx()])
+def test_hostile_idx(tmp_path, data, message):
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(data)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(fixtures.idx(np.zeros(2)))
+    tracemalloc.start()
+    with pytest.raises(DamagedFile, match=message):
+        datasets.mnist(tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10**7
+
+
+def test_labels_for_every_image(tmp_path):
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(fixtures.idx(np.zeros((2, 3, 3))))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(fixtures.idx(np.zeros(3)))
+    with pytest.raises(DamagedFile, match="3 labels for the 2 images"):
+        datasets.mnist(tmp_path)
+
+
+def hostile_npz():
+    def saved(**arrays):
+        file = io.BytesIO()
+        np.savez(file, **arrays)
+        return file.getvalue()
+
+    images = np.zeros((2, 2, 4, 4), np.uint8)
+    names, numbers = np.array(["a", "b"]), np.arange(2)
+    yield "pickle", saved(images=np.array([{}], object), alphabet=names, character=numbers), "not one of whole numbers"
+    yield "no names", saved(images=images, character=numbers), "holds no alphabet.npy"
+    yield "floats", saved(images=images / 1, alphabet=names, character=numbers), "not one of whole numbers"
+    yield "few names", saved(images=images, alphabet=names[:1], character=numbers), "one for each letter"
+    yield "flat", saved(images=images[0], alphabet=names, character=numbers), "not uint8"
+    yield "words", saved(images=images, alphabet=names, character=names), "not whole numbers"
+    raw = io.BytesIO()
+    np.save(raw, images)
+    lie = raw.getvalue().replace(b"(2, 2, 4, 4)", b"(2, 9999999,)")
+    yield "shape", fixtures.zipped({"images.npy": lie, "alphabet.npy": lie, "character.npy": lie}), "an array"
+    yield "no array", fixtures.zipped({f"{n}.npy": b"" for n in ("images", "alphabet", "character")}), "no header"
+
+
+@pytest.mark.parametrize(("data", "message"), [pytest.param(d, m, id=name) for name, d, m in hostile_npz()])
+def test_hostile_npz(tmp_path, data, message):
+    (tmp_path / "o.npz").write_bytes(data)
+    with pytest.raises(DamagedFile, match=message):
+        datasets.omniglot(tmp_path / "o.npz")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"P5 2 2 255\nabc", "4 bytes of pixels, and has 3"),
+        (b"P5 2 2 255\nabcdefg", "4 bytes of pixels, and has 7"),
+        (b"P5 9999 9999 255\n", "9999 × 9999"),
+        (b"P5 2 2 70000\nabcd", "1 to 65535"),
+        (b"P5 2 2 9\nabcd", "whiter than its white"),
+        (b"P5 two 2 255\nabcd", "without a proper header"),
+        (b"P2 2 2 255\n1 2 3", "4 pixels, and has 3"),
+        (b"P2 2 2 255\n1 2 3 -4", "4 pixels, and has 4"),
+    ],
+)
+def test_hostile_pgm(data, message):
+    with pytest.raises(DamagedFile, match=message):
+        picture(data, "a.pgm")
+
+
+def test_no_file(tmp_path):
+    for read in (datasets.omniglot, datasets.omniglot_runs, datasets.mnist, datasets.folder):
+        with pytest.raises(FileNotFoundError, match="there is no file and no folder"):
+            read(tmp_path / "nothing")
+
+
+# what is held out
+
+
+def test_parted_by_alphabets_and_by_classes(tmp_path, rng, small):
+    parts = data_spec.load(f"omniglot:{small}", 15)
+    assert [len(np.unique(part.groups)) for part in parts] == [1, 1, 1]
+    fixtures.mnist(tmp_path, rng)
+    digits = data_spec.load(f"mnist:{tmp_path}", 28)
+    assert [np.unique(part.labels).tolist() for part in digits] == [[0, 1, 4, 6, 9], [3, 7], [2, 5, 8]]
+    test = datasets.mnist(tmp_path, "test")
+    np.testing.assert_array_equal(digits.test.images, test.images[np.isin(test.labels, [2, 5, 8])])
+    train = datasets.mnist(tmp_path, "train")
+    np.testing.assert_array_equal(digits.train.images, train.images[np.isin(train.labels, [0, 1, 4, 6, 9])])
+    assert data_spec.load(f"fashion-mnist:{tmp_path}", 35).test.images.shape[1:] == (35, 35, 1)
+    for classes in range(6, 40):
+        labels = np.repeat(np.arange(classes), 2)
+        zeros = np.zeros_like(labels)
+        images = np.zeros((len(labels), 4, 4, 1), np.float32)
+        made = data_spec.parted(datasets.Dataset(images, labels, zeros, zeros + datasets.UNKNOWN, ("x",)))
+        assert min(len(np.unique(part.labels)) for part in made) >= 2
+        assert sum(len(part.labels) for part in made) == len(labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("omniglt:x", "from your disk come omniglot:PATH, mnist:PATH"),
+        ("omniglot", "after a colon comes where it is, omniglot:PATH"),
+        ("mnist:{file}", "is no folder"),
+        ("folder:{few}", "1 classes are too few"),
+    ],
+)
+def test_names_of_data(tmp_path, name, message):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "few" / "a").mkdir(parents=True)
+    (tmp_path / "few" / "a" / "1.pgm").write_bytes(b"P5 1 1 255\nx")
+    with pytest.raises(ValueError, match=message):
+        data_spec.load(name.format(file=tmp_path / "file", few=tmp_path / "few"))
+
+
+# the command line, on data of its own
+
+
+@pytest.fixture
+def pictures(tmp_path, rng):
+    """Seven classes of six PGM pictures: a bar at a place of its own, with noise."""
+    for kind in range(7):
+        (tmp_path / "mine" / f"class{kind}").mkdir(parents=True)
+        for number in range(6):
+            image = rng.integers(0, 60, (20, 20), dtype=np.uint8)
+            image[2 * kind + 2 : 2 * kind + 5] += 190
+            (tmp_path / "mine" / f"class{kind}" / f"{number}.pgm").write_bytes(fixtures.pgm(image))
+    return tmp_path / "mine"
+
+
+def test_train_evaluate_and_show_your_own_pictures(pictures, tmp_path, capsys):
+    data, out = f"folder:{pictures}", str(tmp_path / "run")
+    assert cli.main(["train", "--data", data, "--steps", "3", "--out", out]) == 0
+    said = capsys.readouterr().out
+    for words in ("train      18 images of 3 classes", "2-way 1-shot, 2 classes never seen in training", "50.0 %"):
+        assert words in said
+    assert cli.main(["evaluate", out, "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["data"] == data
+    assert again["one_shot"] == json.loads((tmp_path / "run" / "report.json").read_text())["one_shot"]
+    assert cli.main(["evaluate", out, "--way", "3"]) == 1
+    assert "use a smaller way" in capsys.readouterr().err
+    questions = tmp_path / "all_runs.zip"
+    questions.write_bytes(fixtures.zipped(fixtures.official(np.random.default_rng(0))))
+    assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}", "--json"]) == 0
+    answered = json.loads(capsys.readouterr().out)
+    assert answered["pixels"]["accuracy"] == answered["this network"]["accuracy"] == 1
+    assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}"]) == 0
+    said = capsys.readouterr().out
+    assert "20 runs of 20 questions" in said and "hold for these alphabets" in said
+    assert "100.0 % (98.9 to 100.0)" in said and "(100.0 to" not in said
+    assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}", "--against", out, "--json"]) == 0
+    itself = json.loads(capsys.readouterr().out)[out]
+    assert itself["mcnemar"] == {"first": 0, "second": 0, "p": 1} and itself["p_by_runs"] == 1
+    assert cli.main(["evaluate", out, "--against", out]) == 1
+    assert "add --data omniglot-runs:PATH" in capsys.readouterr().err
+    assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}", "--way", "5"]) == 1
+    assert "leave --way out" in capsys.readouterr().err
+    assert cli.main(["plot", out]) == 0
+    assert cli.main(["xray", "--run", out]) == 0
+    sheet = tmp_path / "sheet.png"
+    assert cli.main(["data", "--data", data, "--show", str(sheet)]) == 0
+    assert sheet.stat().st_size > 3_000
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--network", "siamese"],
+        ["--network", "triplet"],
+        ["--network", "verification"],
+        *(["--loss", loss] for loss in ("hinge", "cosface", "prototypical", "matching", "info-nce", "contrastive")),
+    ],
+)
+def test_every_way_of_training_takes_few_classes(pictures, tmp_path, words):
+    settings_of = cli.parser().parse_args(["train", "--data", f"folder:{pictures}", "--steps", "2", *words])
+    chosen = {k: v for k, v in vars(settings_of).items() if k not in ("command", "out")}
+    data = data_spec.load(settings_of.data)
+    done = trainer.train(config.Settings(**chosen), data, tmp_path / "run", lambda line: None)
+    assert done.report["one_shot"]["way"] == 2
+
+
+def test_a_mistake_in_the_data_leaves_no_folder(tmp_path, capsys):
+    (tmp_path / "a.zip").write_bytes(b"nothing")
+    out = tmp_path / "run"
+    assert cli.main(["train", "--data", f"omniglot:{tmp_path / 'a.zip'}", "--out", str(out)]) == 1
+    error = capsys.readouterr().err
+    assert "a.zip: is no zip file" in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_slice_of_the_fuzz():
+    read, refused = fuzz.fuzz(0, 4000)
+    assert read > 100
+    assert refused > 3000

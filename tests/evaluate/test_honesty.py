@@ -1,0 +1,57 @@
+"""An examination that cannot be passed by accident: what knows nothing scores chance, or less where it cannot tell."""
+
+import numpy as np
+import pytest
+
+from minisiam import datasets, evaluate, pairwise
+from minisiam.app import data_spec, report
+
+WAY = 20
+
+
+@pytest.fixture(scope="module")
+def test_set():
+    return data_spec.parted(datasets.pen_glyphs(drawers=6)).test
+
+
+def score(z, data, episodes=400, labels=None):
+    labels = data.labels if labels is None else labels
+    return evaluate.few_shot(
+        z, labels, np.random.default_rng(0), pairwise.l2, WAY, 1, episodes, data.groups, data.known_drawers
+    )
+
+
+def test_a_constant_encoder_knows_nothing(test_set):
+    constant = np.ones((len(test_set.images), 8), np.float32)
+    assert score(constant, test_set).accuracy == 0  # every answer is a tie, and ties count against it
+    shaken = constant + 1e-3 * np.random.default_rng(1).normal(size=constant.shape).astype(np.float32)
+    found = score(shaken, test_set)
+    assert found.low <= 1 / WAY <= found.high
+
+
+def test_an_encoder_that_sees_the_drawer_only_knows_nothing(test_set):
+    noise = 1e-3 * np.random.default_rng(1).normal(size=(len(test_set.images), 6)).astype(np.float32)
+    found = score(np.eye(6, dtype=np.float32)[test_set.drawers] + noise, test_set)
+    assert found.low <= 1 / WAY <= found.high
+
+
+def test_shuffled_labels_give_chance(test_set):
+    pixels = evaluate.pixels(datasets.blurred(datasets.centred(test_set.images)))
+    assert score(pixels, test_set).accuracy > 0.4
+    rng = np.random.default_rng(2)
+    shuffled = test_set.labels.copy()
+    for group in np.unique(test_set.groups):  # within an alphabet and a drawer, so that every class stays whole
+        for drawer in np.unique(test_set.drawers):
+            rows = np.flatnonzero((test_set.groups == group) & (test_set.drawers == drawer))
+            shuffled[rows] = rng.permutation(shuffled[rows])
+    assert score(pixels, test_set, labels=shuffled).accuracy == pytest.approx(1 / WAY, abs=0.02)
+
+
+def test_few_classes_make_an_easier_examination_that_says_so(test_set):
+    few = test_set.where(np.isin(test_set.labels, np.unique(test_set.labels)[:5]))
+    assert report.fitting_way(few) == 5
+    assert report.fitting_way(test_set) == WAY
+    rng = np.random.default_rng(3)
+    drawn = rng.normal(size=(40, len(few.images), 4)).astype(np.float32)
+    found = np.mean([report.few_shot(z, few, 40, pairwise.l2).accuracy for z in drawn])
+    assert found == pytest.approx(1 / 5, abs=0.03)

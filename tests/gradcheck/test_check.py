@@ -1,0 +1,235 @@
+"""What `testing.check` says to a person: each famous mistake, found on a small input, with a clue."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+
+from minisiam import distances, gradcheck, losses, ops
+from minisiam.app import cli
+from minisiam.gradcheck import reference, registry
+from minisiam.typing import Array, Bool, Float
+
+
+def contrastive(
+    mistake="", value_of=lambda d, same, margin: losses.contrastive(d, same, margin)[0]
+):  # a learner's, with one mistake
+    def contrastive(d: Float[Array, "n"], /, same: Bool[Array, "n"], margin: float = 1.0):
+        slack = np.maximum(margin - d, 0)
+
+        def pullback(dl):
+            dd = np.where(same, d, -slack) * d.dtype.type(dl / len(d))
+            match mistake:
+                case "sign":
+                    return (-dd,)
+                case "twice":
+                    return (2 * dd,)
+                case "half":
+                    return (dd / 2,)
+                case "sum":
+                    return (dd * len(d),)
+                case "mean twice":
+                    return (dd / len(d),)
+                case "zero":
+                    return (0 * dd,)
+                case "inner sign":
+                    return (np.where(same, d, slack) * d.dtype.type(dl / len(d)),)
+                case "hinge ignored":
+                    return (np.where(same, d, d - margin) * d.dtype.type(dl / len(d)),)
+                case "leak":
+                    return (np.where(same, d, -slack) * np.float64(dl / len(d)),)
+                case "no tuple":
+                    return dd
+                case "two":
+                    return dd, dd
+                case "column":
+                    return (dd[:, None],)
+                case "input modified":
+                    d[:] = 0
+                    return (dd,)
+                case "upstream ignored":
+                    return (np.where(same, d, -slack) / d.dtype.type(len(d)),)
+                case "raises":
+                    return (dd @ np.ones((7, 7)),)
+                case "margin at the corner":
+                    return (dd + (~same & (d == margin)),)
+            return (dd,)
+
+        value = value_of(d, same, margin)
+        return (2 * value if mistake == "value" else value), pullback
+
+    return contrastive
+
+
+MISTAKES = {
+    "sign": "the right size, the wrong sign",
+    "twice": "twice too large",
+    "half": "half of what it should be",
+    "sum": "3 times too large, and there are 3 rows: a sum where the value takes a mean?",
+    "mean twice": "divided by the number of rows once too often?",
+    "zero": "zero, where it should not be",
+    "inner sign": "the wrong sign",
+    "hinge ignored": "a hinge or a mask forgotten?",
+    "leak": "the gradient of d is float64 where all inputs are float32",
+    "no tuple": "must return a tuple, one gradient for each of d, not ndarray",
+    "two": "returns 2 gradients for the 1 variables d",
+    "column": "has the shape (1, 1), not (1,)",
+    "input modified": "it changes its input d",
+    "upstream ignored": "the gradient of d is wrong",
+    "raises": "it raises ValueError",
+    "value": "the value is wrong",
+    "margin at the corner": "not what was chosen where d = margin, different",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_found_on_a_small_input_with_a_clue(mistake, capsys):
+    start = time.process_time()
+    assert not gradcheck.check(contrastive(mistake))
+    said = capsys.readouterr().out
+    assert MISTAKES[mistake] in said
+    assert "The smallest case:" in said
+    found = gradcheck.examine(contrastive(mistake)).fault
+    assert len(found.case.variables["d"]) <= 3
+    assert time.process_time() - start < 4  # twice the two seconds of work it may take
+
+
+def test_the_right_one_is_correct(capsys):
+    assert gradcheck.check(contrastive())
+    assert capsys.readouterr().out.startswith("contrastive: correct. ")
+
+
+def test_the_three_columns_are_shown_as_numbers(capsys):
+    gradcheck.check(contrastive("sign"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "contrastive: the gradient of d is wrong. The smallest case:"
+    assert lines[2].split("   ")[1:] == [" d = [1.]", "same = [ True]", "g = 1."]
+    assert lines[4].split() == ["yours", "autograd", "differences", "clue"]
+    assert lines[5].split()[:3] == ["[-1.]", "[1.]", "[1.]"]
+
+
+def l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /):
+    d, pullback = distances.l2(a, b)
+    return d, lambda dd: (pullback(dd)[0], pullback(dd)[0])
+
+
+def dense(x: Float[Array, "n i"], W: Float[Array, "i o"], b: Float[Array, "o"], /):
+    return x @ W + b, lambda dz: (dz @ W.T, dz.T @ x, dz.sum(axis=0))
+
+
+def relu(x: Float[Array, "..."], /):
+    return ops.relu(x)[0], lambda dy: (dy * (x >= 0),)
+
+
+def stateful(x: Float[Array, "n d"], /):
+    cache.append(x)
+    return np.tanh(x), lambda dy: ((1 - np.tanh(cache[-1]) ** 2) * dy,)
+
+
+cache: list[Array] = []
+stateful.__name__ = "tanh"
+
+
+@pytest.mark.parametrize(
+    ("op", "message"),
+    [
+        (l2, "the gradient of b is wrong"),
+        (dense, "the gradient of W"),
+        (relu, "not what was chosen where x = 0: slope 0"),
+        (stateful, "another answer the second time"),
+    ],
+)
+def test_other_ops(op, message, capsys):
+    assert not gradcheck.check(op)
+    assert message in capsys.readouterr().out
+
+
+def test_an_undeclared_corner_is_no_mistake(capsys):
+    """Where autograd and differences disagree there is no derivative, and nobody is to blame."""
+
+    def absolute(x: Float[Array, "n"], /):
+        return np.abs(x), lambda dy: (np.sign(x) * dy,)
+
+    assert gradcheck.check(absolute, anp.abs)
+
+
+@pytest.mark.parametrize("slope_at_zero", [0, 1])
+def test_a_hinge_of_one_s_own_may_choose_its_slope_at_the_corner(slope_at_zero):
+    """At the corner autograd and central differences agree on ½, and both 0 and 1 are as right."""
+
+    def hinge(x: Float[Array, "n"], /):
+        return np.maximum(x, 0), lambda dy: (dy * (x > 0 if slope_at_zero == 0 else x >= 0),)
+
+    assert gradcheck.check(hinge, lambda x: anp.maximum(x, 0))
+
+
+def test_with_a_definition_of_one_s_own_the_library_s_kinks_do_not_apply():
+    def l2(x: Float[Array, "n"], /):
+        return x * x, lambda dy: (2 * x * dy,)
+
+    assert gradcheck.check(l2, anp.square)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def f(x): return x", "annotate its variables, left of a slash"),
+        ("def f(x, /): return x", "annotate the shape of x"),
+        ("def f(x:", "does not run: SyntaxError"),
+        ("import nothing_there", "does not run: ModuleNotFoundError"),
+    ],
+)
+def test_a_file_that_cannot_be_checked_says_why(tmp_path, capsys, source, message):
+    file = tmp_path / "mine.py"
+    file.write_text(source)
+    assert cli.main(["check", f"{file}:f", "--definition", f"{Path(reference.__file__)}:tanh"]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_stub_is_an_answer_and_not_a_crash(capsys):
+    def tanh(x: Float[Array, "n"], /):
+        raise NotImplementedError("your turn")
+
+    assert not gradcheck.check(tanh)
+    assert "it raises NotImplementedError: your turn" in capsys.readouterr().out
+
+
+def test_a_function_of_a_file_and_its_definition(tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text(Path(__file__).with_name("learner_example.txt").read_text())
+    assert cli.main(["check", f"{file}:square", "--definition", f"{file}:formula"]) == 0
+    assert cli.main(["check", f"{file}:wrong", "--definition", f"{file}:formula"]) == 1
+    assert "half of what it should be" in capsys.readouterr().out
+    for words, message in (
+        ([f"{file}:nothing"], "has no function nothing; it has"),
+        ([f"{tmp_path}/no.py:f"], "there is no file"),
+        (["losses.contrastve"], "did you mean 'losses.contrastive'"),
+        ([f"{file}:square"], "there is no definition of square"),
+    ):
+        assert cli.main(["check", *words]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_the_command_checks_the_library(capsys, tmp_path):
+    assert cli.main(["check", "losses.contrastive"]) == 0
+    assert "contrastive: correct" in capsys.readouterr().out
+    figure = tmp_path / "page.png"
+    assert cli.main(["check", "--figure", "contrastive", "--out", str(figure)]) == 0
+    assert figure.stat().st_size > 10_000
+
+
+def test_the_table_of_the_readme_lists_every_op_and_its_kinks():
+    """The table is made by `minisiam check --all`; errors and times differ from machine to machine, the rest not."""
+    from minisiam.gradcheck import kinks
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for name, op in registry.OPS.items():
+        cells = [f"`{name}`", ", ".join(gradcheck.variables(op))]
+        row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` |"))
+        parts = [part.strip() for part in row.strip("|").split("|")]
+        assert parts[:2] == cells
+        assert parts[3] == str(len(kinks.of(op)))

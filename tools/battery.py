@@ -1,0 +1,759 @@
+"""The gradient tests of one op, asked of the oracles once and then run on thousands of mutants.
+
+Random inputs never deactivate a hinge and never collapse an embedding, so inputs are designed too.
+"""
+
+import copy
+import inspect
+import types
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from promises import kept, separated
+
+from minisiam import distances, gradcheck, losses, miners, pairwise
+from minisiam.fast import blockwise
+from minisiam.gradcheck import kinks, reference
+from minisiam.gradcheck.check import at_kink
+from minisiam.gradcheck.inputs import distance_to_corner
+from minisiam.gradcheck.oracles import AUTOGRAD, by_autograd, error, gradient_floor, value_floor
+from minisiam.op import parameters, with_parameters
+from minisiam.typing import Array, Bool, Float, Int, Op
+
+
+class Expected(NamedTuple):
+    """What the oracles say of one case, asked once."""
+
+    case: gradcheck.Case
+    value: Any
+    gradients: tuple[Any, ...]
+    value_floor: float
+    gradient_floor: float
+    exact: bool = False  # entry by entry, not relative to the largest: for distances that must not lose small ones
+    dtype: Any = np.float64  # what the op is run in
+
+
+class Battery(NamedTuple):
+    """The gradient tests of one op, ready to be run on thousands of mutants."""
+
+    name: str
+    expected: list[Expected]
+    kinks: list[kinks.Kink]
+    by_rows: bool  # whether it reads a matrix row by row
+    skips: bool  # whether it may be told that x needs no gradient
+
+
+SAME = {"padding": "same"}
+# shapes of x and W, and constants: what takes each of the ways there are, with sides of which none is another
+CONVOLUTIONS: dict[str, list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]]] = {
+    "conv2d": [((2, 4, 5, 2), (2, 2, 2, 3), SAME)],  # an even kernel pads one side more than the other
+    "conv2d_rows": [
+        ((2, 6, 7, 2), (4, 4, 2, 3), SAME),
+        ((2, 9, 7, 2), (2, 2, 2, 3), {"stride": 3}),
+        ((2, 6, 7, 5), (2, 2, 5, 3), {}),
+        ((2, 5, 8, 6), (4, 4, 6, 3), SAME | {"stride": 2}),
+        ((3, 10, 7, 5), (3, 3, 5, 2), SAME | {"stride": 3}),
+        ((2, 9, 6, 5), (2, 2, 5, 3), {"stride": 3}),
+        ((2, 3, 3, 2), (3, 3, 2, 3), SAME | {"stride": 3}),  # a frame as large as the image, and elsewhere
+    ],
+    "conv2d_winograd": [
+        ((2, 7, 10, 5), (3, 3, 5, 4), {}),
+        ((3, 5, 8, 2), (3, 3, 2, 4), SAME),
+        ((3, 6, 7, 2), (3, 3, 2, 1), {}),
+        ((1, 1, 2, 1), (3, 3, 1, 1), SAME),
+    ],
+    "conv2d_fourier": [
+        ((2, 9, 7, 3), (5, 5, 3, 2), {}),
+        ((2, 5, 8, 2), (4, 4, 2, 3), SAME),
+        ((3, 6, 9, 2), (2, 2, 2, 1), SAME),
+    ],
+    "conv_pool_relu": [
+        ((2, 8, 12, 2), (3, 3, 2, 4), SAME),  # a row of blocks at a time
+        ((1, 6, 5, 2), (3, 3, 2, 2), SAME),  # two, and the last
+        ((2, 6, 9, 2), (3, 3, 2, 3), SAME),
+        ((2, 8, 7, 5), (3, 3, 5, 3), {}),
+        ((2, 6, 7, 5), (3, 3, 5, 3), SAME),
+        ((2, 7, 6, 5), (2, 2, 5, 3), SAME),
+        ((2, 8, 6, 5), (4, 4, 5, 3), {}),
+        ((2, 7, 6, 6), (5, 5, 6, 3), SAME),
+        ((2, 8, 11, 5), (5, 5, 5, 2), {}),
+        ((2, 9, 8, 5), (6, 6, 5, 2), SAME),
+    ],
+}
+
+
+class Blocks:
+    """A matrix that is given out a few rows at a time, as one that is streamed is."""
+
+    def __init__(self, D: Array) -> None:
+        self.D, self.shape, self.dtype, self.symmetric = D, D.shape, D.dtype, False
+        self.step = 2 if len(D) < 100 else 100
+
+    def blocks(self):
+        stops = [(k, min(k + self.step, len(self.D))) for k in range(0, len(self.D), self.step)]
+        return [(slice(*some), self.D[slice(*some)].copy()) for some in stops]
+
+    def scan(self, loss: Any, above: bool = False) -> tuple[Any, ...]:
+        found = [loss(D, some) for some, D in self.blocks()]
+        sums = (sum(array.sum() for array in part) for part in list(zip(*found, strict=True))[:3])
+        return *sums, np.concatenate([each.slope for each in found])
+
+    def entries(self, *places: Any) -> Any:
+        def pull(*dd):
+            dD = np.zeros_like(self.D)
+            for place, d in zip(places, dd, strict=True):
+                np.add.at(dD, place, d)
+            return dD
+
+        return [self.D[place] for place in places], pull
+
+
+def designed(op: Any) -> Iterator[gradcheck.Case]:
+    """Inputs that random ones are not: collapsed embeddings far from the origin, tight clusters far apart."""
+    rng = np.random.default_rng(0)
+    for images, kernels, constants in CONVOLUTIONS.get(op.__name__, ()):
+        z = op(np.zeros(images), np.zeros(kernels), np.zeros(kernels[-1]), **constants)[0]
+        variables = {"x": rng.normal(size=images), "W": rng.normal(size=kernels), "b": rng.normal(size=kernels[-1])}
+        yield gradcheck.Case(variables, constants, rng.normal(size=z.shape))
+    if op.__name__ == "images_in_pieces":  # far from 0, where digits can be lost
+        x, (scale, shift) = 1e4 + rng.normal(size=(4, 7, 3, 2)), rng.normal(size=(2, 2))
+        z = op(x, scale, shift)[0]
+        yield gradcheck.Case({"x": x, "scale": scale, "shift": shift}, {}, rng.normal(size=z.shape))
+    if op.__name__ == "cosine":  # opposite rows, at the upper end of the range
+        a = rng.normal(size=(40, 16))
+        shape = (40, 40) if op.__module__.endswith(".pairwise") else 40
+        yield gradcheck.Case({"a": a, "b": -3 * a}, {}, rng.normal(size=shape))
+    if op.__name__ in ("histogram", "fast_ap"):  # and classes at either end of theirs
+        labels = np.array([0, 0, 0, 1, 1, 2, 2, 3])
+        for seed in range(8):
+            yield gradcheck.Case({"D": separated(labels, seed, seed % 2 == 0)}, {"labels": labels}, 1.0)
+    if not op.__module__.endswith(".pairwise"):
+        return
+    clusters = np.repeat(rng.normal(size=(3, 2)), 3, axis=0)
+    for base, spread in ((1e4, 1e-4), (1e4 + 1e3 * clusters, 1e-4), (1e6 * clusters, 1.0), (1e3 * clusters, 1e-4)):
+        z = base + spread * rng.normal(size=(9, 2))
+        extra = {"w": np.array([0.5, 2.0]), "bias": np.array(0.3)} if op.__name__ == "weighted_l1" else {}
+        yield gradcheck.Case({"a": z, "b": z[:7] + 0.0} | extra, {}, rng.normal(size=(9, 7)))
+
+
+def collapsed(op: Any) -> Iterator[gradcheck.Case]:
+    """An embedding that has nearly collapsed, in numbers that float32 holds exactly."""
+    if op.__module__.endswith(".pairwise") and op.__name__ in ("l2", "squared_l2", "cosine"):
+        rng = np.random.default_rng(1)
+        single = lambda x: np.asarray(x, np.float32).astype(float)
+        a, b = single([3.0, 4.0] + 1e-3 * rng.normal(size=(9, 2))), single([3.0, 4.0] + 1e-3 * rng.normal(size=(7, 2)))
+        yield gradcheck.Case({"a": a, "b": b}, {}, single(rng.normal(size=(9, 7))))
+        apart = single([[1e3, 0.0]]) * np.arange(9)[:, None]  # and pairs that have, far from other pairs that have
+        a, b = single(a + apart), single(a + apart + 1e-2)
+        yield gradcheck.Case({"a": a, "b": b}, {}, single(rng.normal(size=(9, 9))))
+        base = np.abs(rng.normal(size=64))  # and where a product loses most: two clusters on either side of the origin
+        sides = np.repeat([-1.0, 1.0], 8)[:, None] * base
+        z = single(sides + 0.15 * rng.normal(size=(16, 64)) * base)
+        yield gradcheck.Case({"a": z, "b": z[:7]}, {}, single(rng.normal(size=(16, 7))))
+
+
+def calibrated(module: types.ModuleType) -> Any:
+    """`distances.calibrated` of a squared distance, as an op of its own."""
+
+    def calibrated_squared_l2(
+        a: Float[Array, "n d"], b: Float[Array, "n d"], scale: Float[Array, ""], bias: Float[Array, ""], /
+    ) -> Op[Array]:
+        return module.calibrated(distances.squared_l2, 3.0, 2.0)(a, b, scale, bias)
+
+    start = parameters(module.calibrated(distances.squared_l2, 3.0, 2.0), np.random.default_rng(0), 4)
+    if [float(p) for p in start] != [3.0, -6.0]:
+        raise ValueError("it must start at its scale and at −scale · threshold")
+    return calibrated_squared_l2
+
+
+def by_batch(module: types.ModuleType) -> Any:
+    """`batch_norm` while training, with what it says of the batch."""
+
+    def by_batch(x: Float[Array, "n ... c"], scale: Float[Array, "c"], shift: Float[Array, "c"], /) -> Op[Array]:
+        y, pullback, mean, variance = module.by_batch(x, scale, shift, 1e-5)
+        every = x.reshape(-1, x.shape[-1])
+        near = [np.allclose(mean, every.mean(axis=0)), np.allclose(variance, every.var(axis=0))]
+        if not all(near) or not mean.shape == variance.shape == scale.shape:
+            raise ValueError("it must tell the mean and the variance of each channel")
+        return y, pullback
+
+    return by_batch
+
+
+def one_by_one(work: Any, items: Any) -> list[Any]:
+    """What maps on several threads elsewhere."""
+    return [work(item) for item in items]
+
+
+def normal_in_pieces(module: types.ModuleType, finish: str, x: Array, *variables: Any) -> tuple[Array, Any]:
+    """Batch norm of two pieces, stage by stage, the anchor of one of them not its mean."""
+    (first, second), sums = zip(*map(module.collected, (x[:1], x[1:])), strict=True)
+    anchor = first.anchor + 0.5
+    u = (first.x - anchor).reshape(-1, x.shape[-1])
+    first = first._replace(anchor=anchor, sums=u.sum(axis=0), squares=(u * u).sum(axis=0))
+    normals, pull, (mean, variance, values) = module.statistics([first, second], *variables)
+    ys, pulls = zip(*map(getattr(module, finish), normals), strict=True)
+    every = x.reshape(-1, x.shape[-1])
+    if (
+        not np.allclose(mean, every.mean(axis=0))
+        or not np.allclose(variance, (every - every[0]).var(axis=0))
+        or values != len(every)
+    ):
+        raise ValueError("it must tell the mean and the variance of each channel, and of how many values")
+
+    def pullback(dy):
+        dscale, dshift, sends = pull([p(d)[0] for p, d in zip(pulls, (dy[:1], dy[1:]), strict=True)])
+        return np.concatenate([p(send)[0] for p, send in zip(sums, sends, strict=True)]), dscale, dshift
+
+    return np.concatenate(ys), pullback
+
+
+def images_in_pieces(finish: str) -> Any:
+    """Batch norm of images in pieces, as it is or with what comes after it."""
+
+    def make(module: types.ModuleType) -> Any:
+        def images_in_pieces(
+            x: Float[Array, "n h w c"], scale: Float[Array, "c"], shift: Float[Array, "c"], /, epsilon: float = 1e-5
+        ) -> Op[Array]:
+            return normal_in_pieces(module, finish, x, scale, shift, epsilon)
+
+        return images_in_pieces
+
+    return make
+
+
+def rows_in_pieces(module: types.ModuleType) -> Any:
+    """Batch norm of rows in pieces."""
+
+    def rows_in_pieces(
+        x: Float[Array, "n c"], scale: Float[Array, "c"], shift: Float[Array, "c"], /, epsilon: float = 1e-5
+    ) -> Op[Array]:
+        return normal_in_pieces(module, "normalised", x, scale, shift, epsilon)
+
+    return rows_in_pieces
+
+
+def _pooled(x, scale, shift, epsilon=1e-5):
+    return reference.relu(reference.max_pool(reference.batch_norm(x, scale, shift, epsilon)))
+
+
+def _where_pooled_ties_or_is_0(x, scale, shift, epsilon=1e-5):
+    y = reference.batch_norm(x, scale, shift, epsilon)
+    return np.append(reference.max_pool.corner(y), reference.max_pool(y))
+
+
+def dense_by_columns(module: types.ModuleType) -> Any:
+    """`dense` in halves."""
+
+    def dense_by_columns(
+        x: Float[Array, "n i"], W: Float[Array, "i o"], b: Float[Array, "o"], /, input_grad: bool = True
+    ) -> Op[Array]:
+        return module.dense_by_columns(x, W, b, one_by_one, input_grad)
+
+    return dense_by_columns
+
+
+@with_parameters(lambda rng, size: (np.zeros((), np.float32),))
+def shifted_hinge(positive, negative, shift, /):
+    """A hinge with a learned shift of d₋: a loss with a parameter."""
+    value, pull = losses.triplet_hinge(positive, negative + shift, margin=0.5)
+
+    def pullback(dl):
+        dpositive, dnegative = pull(dl)
+        return dpositive, dnegative, dnegative.sum()
+
+    return value, pullback
+
+
+Labels = Int[Array, "n"]
+BATCH: dict[str, Any] = {"sizes": {"n": (3, 6)}, "scales": (-1, 0), "unit": 1.0}
+
+
+def pairs_of(D, labels):
+    """Every ordered pair, by a loop: distances, and whether they are the same."""
+    places = [(i, j) for i, j in np.ndindex(D.shape) if i != j]
+    i, j = np.array(places).T
+    return D[i, j], labels[i] == labels[j]
+
+
+def triplets_of(D, labels):
+    """Every triplet, by a loop: anchors, d₊ and d₋."""
+    a, p, n = np.array(
+        [t for t in np.ndindex(*3 * D.shape[:1]) if labels[t[0]] == labels[t[1]] != labels[t[2]] and t[0] != t[1]]
+    ).T
+    return a, D[a, p], D[a, n]
+
+
+def learned_over(module: types.ModuleType) -> Any:
+    """`losses.with_miner` with a learned loss, on triplets that use an entry of the matrix more than once."""
+    module.over(losses.triplet_hinge, miners.all_triplets)  # a loss without parameters will do as well
+    loss = module.over(shifted_hinge, miners.all_triplets)
+    if len(parameters(loss, np.random.default_rng(0), 4)) != 1:
+        raise ValueError("it must keep the parameters of its loss")
+    if loss.__name__ != "shifted_hinge_over_all_triplets":
+        raise ValueError("it must be named after its loss and its miner")
+
+    def learned_over(D: Float[Array, "n n"], shift: Float[Array, ""], /, labels: Labels) -> Op[Array]:
+        return loss(D, shift, labels)
+
+    return learned_over
+
+
+def _learned_over(D, shift, labels, **_):
+    _, positive, negative = triplets_of(D, labels)
+    return positive - negative - shift + 0.5
+
+
+def over_swapped(module: types.ModuleType) -> Any:
+    """`losses.with_miner` with the negative's nearer end."""
+    loss = module.over(losses.triplet_hinge, miners.all_triplets, swap=True)
+
+    def over_swapped(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+        return loss(D, labels, margin=0.6, reduction=reduction)
+
+    return over_swapped
+
+
+def _swapped(D, labels, **_):
+    """d₊ − the nearer d₋ + margin, and how far both ends are from a tie."""
+    a, p, n = miners.all_triplets(np.zeros(D.shape), labels)
+    nearer = reference.np.minimum(D[a, n], D[p, n])
+    return D[a, p] - nearer + 0.6, D[a, n] - D[p, n]
+
+
+def over_pairs(module: types.ModuleType) -> Any:
+    """`losses.with_miner` with a loss that takes one distance."""
+    loss = module.over(losses.contrastive, miners.ordered_pairs)
+
+    def over_pairs(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+        return loss(D, labels, reduction=reduction)
+
+    return over_pairs
+
+
+def over_nothing(module: types.ModuleType) -> Any:
+    """`losses.with_miner` with a learned loss and a miner that finds nothing."""
+    nothing = lambda D, labels: miners.Triplets(*3 * [np.zeros(0, int)])
+
+    def over_nothing(D: Float[Array, "n n"], shift: Float[Array, ""], /, labels: Labels) -> Op[Array]:
+        return module.over(shifted_hinge, nothing)(D, shift, labels)
+
+    return over_nothing
+
+
+def apart(module: types.ModuleType) -> Any:
+    """`losses.balanced` with a learned loss."""
+    loss = module.apart(losses.margin_loss)
+    if loss.__name__ != "margin_loss" or len(parameters(loss, np.random.default_rng(0), 4)) != 1:
+        raise ValueError("it must keep the name and the parameters of its loss")
+    module.apart(losses.contrastive)
+
+    def apart(
+        d: Float[Array, "n"], beta: Float[Array, ""], /, same: Bool[Array, "n"], reduction: str = "mean"
+    ) -> Op[Array]:
+        by_name = module.apart(losses.margin_loss)(d, beta, same=same, reduction=reduction)
+        value, pullback = loss(d, beta, same, reduction=reduction)
+        if not np.array_equal(value, by_name[0]):
+            raise ValueError("same may be given by its name")
+        return value, pullback
+
+    return apart
+
+
+def _apart(d, beta, same, reduction="mean"):
+    if reduction == "none":
+        return reference.margin_loss(d, beta, same, reduction=reduction)
+    kinds = [kind for kind in (same, ~same) if kind.any()]
+    return sum(reference.margin_loss(d[kind], beta, same[kind], reduction=reduction) for kind in kinds)
+
+
+def all_pairs(loss: Any, separately: bool = False, later: Any = None, **constants: Any) -> tuple[Any, Any]:
+    """`losses.all_pairs` of a loss, with constants filled in or given later, and the definition by a loop."""
+    formula = partial(getattr(reference, loss.__name__), **constants | (later or {}))
+
+    def make(module: types.ModuleType) -> Any:
+        made = module.all_pairs(partial(loss, **constants) if constants else loss, separately)
+        if made.__name__ != f"{loss.__name__}_over_all_pairs":
+            raise ValueError("it must be named after its loss")
+
+        def all_pairs(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+            return made(D, labels, reduction=reduction, **later or {})
+
+        return all_pairs
+
+    def definition(D, labels, reduction="mean"):
+        d, same = pairs_of(D, labels)
+        kinds = [same, ~same] if separately else [np.ones(len(same), bool)]
+        return sum(formula(d[kind], same[kind], reduction=reduction) for kind in kinds)
+
+    corner = lambda D, labels, **_: formula.func.corner(*pairs_of(D, labels), **formula.keywords)
+    return make, reference.specify(corner, **BATCH, cases=WORDS[:3])(definition)
+
+
+def all_triplets(loss: Any, *many: int, later: Any = None, rows: Any = (), **constants: Any) -> tuple[Any, Any, Any]:
+    """`losses.all_triplets` of a loss, with constants filled in or given later, and the definition by a loop."""
+    formula = partial(getattr(reference, loss.__name__), **constants | (later or {}))
+
+    def make(module: types.ModuleType) -> Any:
+        made = module.all_triplets(partial(loss, **constants) if constants else loss, *many)
+        if made.__name__ != f"{loss.__name__}_over_all_triplets":
+            raise ValueError("it must be named after its loss")
+
+        def all_triplets(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+            return made(D, labels, reduction=reduction, **later or {})
+
+        return all_triplets
+
+    def definition(D, labels, reduction="mean"):
+        a, positive, negative = triplets_of(D, labels)
+        terms = formula(positive, negative, reduction="none")
+        if reduction == "none":
+            return reference.np.array([sum(terms[a == i]) + 0.0 for i in range(len(labels))])
+        return reference.reduce(terms, reduction)
+
+    at = formula.func.corner
+    corner = at and (lambda D, labels, **_: at(*triplets_of(D, labels)[1:], **formula.keywords))
+    return make, reference.specify(corner, **BATCH, cases=WORDS)(definition), rows
+
+
+def crowd(positives: int) -> kinks.Kink:
+    """A collapsed batch of one image, and of another with so many positives that a byte cannot count them."""
+    n = positives + 2
+    labels, dD = np.arange(n) == 3, np.full((n, n), 1 / (n - 1) / positives)
+    np.fill_diagonal(dD, 0)
+    dD[:, 3], dD[3] = -1 / (n - 1), 0
+    return kinks.Kink("", f"{positives} positives", (np.zeros((n, n)),), {"labels": labels.astype(int)}, 1.0, 1, (dD,))
+
+
+def _by_start(block: tuple[slice, Array]) -> tuple[int, Array]:
+    """Where some rows begin, and the rows."""
+    return block[0].start, block[1]
+
+
+def streamed(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[Any, Any]:
+    """A loss on a matrix that is made a few rows at a time, of two different sets."""
+    extra = ("w", "bias") if name == "weighted_l1" else ()
+
+    def make(module: types.ModuleType) -> Any:
+        made = module.streamed(getattr(module.pairwise, name), threads=1)
+        if len(parameters(made, np.random.default_rng(0), 4)) != len(extra) or made.__name__ != f"streamed_{name}":
+            raise ValueError("it must keep the name and the parameters of its distance")
+
+        rng = np.random.default_rng(0)
+        a, b, *params = rng.normal(size=(12, 3)), rng.normal(size=(5, 3)), rng.normal(size=3), np.array(0.3)
+        held, whole = (f(a, b, *params[: len(extra)])[0] for f in (made, getattr(pairwise, name)))
+        rows, mapped = dict(map(_by_start, held.blocks())), held.map(lambda D, rows: D)
+        near = [np.allclose(np.concatenate(each), whole, atol=1e-12) for each in ([*rows.values()], mapped)]
+        if held.shape != whole.shape or held.dtype != whole.dtype or not all(near) or len(rows) < 5:
+            raise ValueError("it must know its shape, its dtype and its rows")
+
+        def run(a, b, *params, labels, reduction):
+            D, pull_D = made(a, b, *params)
+            value, pull = loss(D, labels, reduction=reduction)
+            return value, lambda dl: pull_D(*pull(dl))
+
+        def streamed(
+            a: Float[Array, "n d"], b: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean"
+        ) -> Op[Array]:
+            return run(a, b, labels=labels, reduction=reduction)
+
+        def streamed_learned(
+            a: Float[Array, "n d"],
+            b: Float[Array, "n d"],
+            w: Float[Array, "d"],
+            bias: Float[Array, ""],
+            /,
+            labels: Labels,
+            reduction: str = "mean",
+        ) -> Op[Array]:
+            return run(a, b, w, bias, labels=labels, reduction=reduction)
+
+        return streamed_learned if extra else streamed
+
+    row_form = reference.matrix(getattr(reference, name))
+
+    def definition(a, b, *rest, reduction="mean"):
+        *params, labels = rest
+        return formula(row_form(a, b, *params), labels, reduction=reduction)
+
+    def at_corner(a, b, *rest, **_):
+        *params, labels = rest
+        places = [row_form.corner(a, b, *params).ravel()] if row_form.corner else []
+        return np.concatenate([*places, *([corner(row_form(a, b, *params), labels)] if corner else [])])
+
+    wrapped = lambda a, b, *rest, labels, reduction="mean": definition(a, b, *rest, labels, reduction=reduction)
+    return make, reference.specify(
+        (lambda a, b, *rest, labels, **_: at_corner(a, b, *rest, labels)) if row_form.corner or corner else None,
+        (row_form.corner and getattr(reference, name).degree) or 1,
+        sizes={"n": (4, 6), "d": (2, 3)},
+        scales=(0, 0),
+        unit=1.0,
+        cases=WORDS[:3],
+    )(wrapped)
+
+
+def pairs_twice(module: types.ModuleType) -> Any:
+    """`losses.all_pairs` on a set against itself that comes a few rows at a time: half of a matrix is enough."""
+    loss = module.all_pairs(losses.contrastive)
+
+    def pairs_twice(z: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+        D, pull_D = blockwise.blockwise(pairwise.squared_l2, threads=1)(z, z)
+        D.slices = [slice(0, 2), slice(2, 3), slice(3, len(z))]
+        value, pull = loss(D, labels, reduction=reduction)
+        return value, lambda dl: (sum(pull_D(*pull(dl))),)
+
+    return pairs_twice
+
+
+def streamed_twice(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[Any, Any]:
+    """The same of a set against itself."""
+
+    def make(module: types.ModuleType) -> Any:
+        made = module.streamed(getattr(module.pairwise, name), threads=1)
+
+        def streamed_twice(z: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+            D, pull_D = made(z, z)
+            value, pull = loss(D, labels, reduction=reduction)
+            return value, lambda dl: (sum(pull_D(*pull(dl))),)
+
+        return streamed_twice
+
+    row_form = reference.matrix(getattr(reference, name))
+    off_diagonal = lambda z: row_form.corner(z, z)[~np.eye(len(z), dtype=bool)].ravel() if row_form.corner else [1.0]
+    at = lambda z, labels, **_: np.append(off_diagonal(z), corner(row_form(z, z), labels) if corner else 1.0)
+    mark = reference.specify(at, sizes={"n": (4, 6), "d": (2, 3)}, scales=(0, 0), unit=1.0, cases=WORDS[:3])
+    return make, mark(lambda z, labels, reduction="mean": formula(row_form(z, z), labels, reduction=reduction))
+
+
+WORDS = reference.each_way({})
+SUPCON = losses.supcon, reference.supcon
+TIE = kinks.Kink(
+    "",
+    "d_pn = d_an: the anchor's",
+    (np.array([[0.0, 0, 0], [-9, 0, 0], [0, 0, 0]]),),
+    {"labels": np.array([0, 0, 1])},
+    1.0,
+    0.3,
+    (np.array([[0, 0.5, -0.5], [0, 0, 0], [0, 0, 0]]),),
+)
+# A variance of 1 and an ε of 3, so that slopes are half the scales: y = 1 − x, and y = 5, where
+# all four tie
+NO_SLOPE = kinks.Kink(
+    "",
+    "a scale of 0 beside a negative one: the first",
+    (
+        np.array([[[1.0, -1], [-1, 1]], [[1, 1], [-1, -1]]])[..., None].repeat(2, axis=3),
+        np.array([-2.0, 0]),
+        np.array([1.0, 5]),
+    ),
+    {"epsilon": 3.0},
+    np.array([1.0, 1, 0, 2]).reshape(2, 1, 1, 2),
+    np.array([2.0, 5, 2, 5]).reshape(2, 1, 1, 2),
+    (
+        np.array([[[3.0, -27], [5, 3]], [[3, 3], [5, 5]]])[..., None] / 32 * np.array([1, 0]),
+        np.array([-0.5, 1.5]),
+        np.array([1.0, 3]),
+    ),
+)
+NO_SLOPE_EITHER = NO_SLOPE._replace(
+    where="a scale of 0 beside a positive one: the first, though it is the smallest x",
+    variables=(-NO_SLOPE.variables[0], np.array([2.0, 0]), NO_SLOPE.variables[2]),
+    gradients=(-NO_SLOPE.gradients[0], np.array([0.5, -1.5]), NO_SLOPE.gradients[2]),
+)
+# Numbers with a mean that cannot be held: an anchor is not it, and what is left is in the sums. x − μ = ∓1, and ε is 3
+NO_MEAN = kinks.Kink(
+    "",
+    "a mean that cannot be held: none of its digits is lost",
+    (2.0**53 + np.array([[0.0], [2], [0], [2]]), np.array([2.0]), np.array([5.0])),
+    {"epsilon": 3.0},
+    np.array([[1.0], [0], [0], [0]]),
+    np.array([[4.0], [6], [4], [6]]),
+    (np.array([[11.0], [-3], [-5], [-3]]) / 16, np.array([-0.5]), np.array([1.0])),
+)
+CONTRASTIVE = all_pairs(losses.contrastive)[1]
+TWICE = streamed_twice("squared_l2", None, CONTRASTIVE, CONTRASTIVE.corner)[1]
+# ops that a function of the module makes: how, and what they should equal
+MADE: dict[str, list[tuple[Any, Any]]] = {
+    "ops.normalization": [(by_batch, reference.batch_norm)],
+    "fast.batch_norm": [
+        (images_in_pieces("normalised"), reference.batch_norm),
+        (rows_in_pieces, reference.batch_norm, [NO_MEAN]),
+        (
+            images_in_pieces("pooled"),
+            reference.specify(
+                _where_pooled_ties_or_is_0,
+                sizes={"n": (3, 4), "h": (2, 5), "w": (2, 5), "c": (2, 2)},
+                unit=1.0,
+                scales=(0, 0),
+                cases=reference.batch_norm.cases[:2],
+            )(_pooled),
+            [NO_SLOPE, NO_SLOPE_EITHER],
+        ),
+        (dense_by_columns, reference.specify(sizes={"i": (20, 40), "o": (10, 50)})(lambda x, W, b: x @ W + b)),
+    ],
+    "distances": [
+        (
+            calibrated,
+            reference.specify(scales=(-2, 2))(lambda a, b, scale, bias: scale * reference.squared_l2(a, b) + bias),
+        )
+    ],
+    "losses.combinators": [
+        (
+            learned_over,
+            reference.specify(_learned_over, **BATCH)(
+                lambda D, shift, labels: reference.np.mean(reference.np.maximum(0, _learned_over(D, shift, labels)))
+            ),
+        ),
+        (
+            over_swapped,
+            reference.specify(lambda D, labels, **_: np.concatenate(_swapped(D, labels)), **BATCH, cases=WORDS)(
+                lambda D, labels, reduction: reference.reduce(
+                    reference.np.maximum(0, _swapped(D, labels)[0]), reduction
+                )
+            ),
+            [TIE],
+        ),
+        (over_pairs, CONTRASTIVE),
+        (over_nothing, reference.specify(**BATCH)(lambda D, shift, labels: 0.0 * (reference.np.sum(D) + shift))),
+        (
+            apart,
+            reference.specify(
+                lambda d, beta, same, **_: reference.margin_loss.corner(d, beta, same), **BATCH, cases=WORDS
+            )(_apart),
+        ),
+        all_pairs(losses.contrastive),
+        all_pairs(losses.contrastive, True, margin=0.6),
+        all_pairs(losses.contrastive, margin=9.0, later={"margin": 0.8}),
+        all_pairs(losses.double_margin, True),
+        (pairs_twice, TWICE),
+        all_pairs(losses.pair_hinge),
+        all_pairs(losses.cosine_embedding, True, margin=0.4),
+        all_triplets(losses.triplet_hinge),
+        all_triplets(losses.triplet_hinge, 0, margin=0.3),
+        all_triplets(losses.triplet_hinge, 2, margin=9.0, later={"margin": 0.5}),
+        all_triplets(losses.triplet_soft_margin),
+        all_triplets(losses.triplet_ratio),
+        all_triplets(losses.triplet_hinge, 1000, rows=[crowd(256), crowd(257)]),  # the last, since it is slow
+    ],
+    "fast.blockwise": [
+        streamed("l2", *SUPCON),
+        streamed("squared_l2", *SUPCON),
+        streamed("cosine", *SUPCON),
+        streamed("dot", *SUPCON),
+        streamed("l1", *SUPCON),
+        streamed("weighted_l1", *SUPCON),
+        streamed("weighted_l1", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        streamed_twice("squared_l2", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        streamed_twice("dot", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        streamed_twice("l1", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        streamed_twice("cosine", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+    ],
+}
+
+
+def battery(op: Any, definition: Any = None, rows: Any = ()) -> Battery:
+    """Generic points and designed ones with their oracles' answers, and the rows of the table of kinks."""
+    rows = [*rows] if definition else kinks.of(op)
+    definition = definition or reference.of(op)
+    points = 14 if "labels" in inspect.signature(op).parameters else 30  # the definition is a loop
+    expected = []
+    cases = [(gradcheck.generic(op, definition, seed), False, np.float64) for seed in range(points)]
+    exact = op.__module__.endswith(".pairwise") and op.__name__ != "cosine"
+    cases += [(case, exact, np.float64) for case in designed(op)]
+    cases += [(case, False, np.float32) for case in collapsed(op)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number, (case, exact, dtype) in enumerate(cases):
+            if number < points and distance_to_corner(definition, case) < 1e-3:
+                continue
+            value, gradients = by_autograd(definition, case)
+            if all(np.isfinite(array).all() for array in (value, *gradients)):
+                floors = value_floor(definition), gradient_floor(definition, case)
+                expected.append(Expected(case, value, gradients, *floors, exact, dtype))
+    skips = "input_grad" in inspect.signature(op).parameters
+    return Battery(op.__name__, expected, rows, _by_rows(op, expected[0].case), skips)
+
+
+def _by_rows(op: Any, case: gradcheck.Case) -> bool:
+    """Whether the op is content with a matrix of which it sees a few rows at a time."""
+    if list(case.variables) != ["D"] or "labels" not in case.constants:
+        return False
+    try:
+        op(Blocks(case.variables["D"]), **case.constants | {"reduction": "mean"})
+    except Exception:
+        return False
+    return True
+
+
+def passes(op: Any, tests: Battery) -> bool:
+    """Whether an op passes its gradient tests: the oracles, float32, inputs left alone, a few rows at a time, kinks."""
+    return (
+        all(_agrees(op, e) for e in tests.expected)
+        and all(_faithful(op, e.case) for e in (tests.expected if tests.skips else tests.expected[:3]))
+        and all(at_kink(op, row) is None for row in tests.kinks)
+        and (not tests.by_rows or all(_same_in_blocks(op, e) for e in [*tests.expected, *map(_at, tests.kinks)]))
+    )
+
+
+def _agrees(op: Any, e: Expected) -> bool:
+    """Value and gradients are the oracles', and nothing that was given is changed."""
+    if e.dtype == np.float32:
+        return near_in_single(op, e)
+    given = copy.deepcopy(e.case)  # a mutant may write into its input: the next one must not find it so
+    value, pullback = op(*given.variables.values(), **given.constants)
+    gradients = pullback(given.upstream)
+    if not (isinstance(gradients, tuple) and len(gradients) == len(e.gradients)):
+        return False
+    if np.shape(value) != np.shape(e.value) or error(value, e.value, e.value_floor) > AUTOGRAD:
+        return False
+    if not kept(".".join([*op.__module__.split(".")[1:2], op.__name__]), value, e.case.variables, e.case.constants):
+        return False
+    if e.exact and not np.allclose(value, e.value, rtol=1e-9, atol=0):
+        return False
+    for ours, truth in zip(gradients, e.gradients, strict=True):
+        if np.shape(ours) != np.shape(truth) or error(ours, truth, e.gradient_floor) > AUTOGRAD:
+            return False
+    before, after = ({**c.variables, **c.constants, "g": c.upstream} for c in (e.case, given))
+    return all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def _at(row: kinks.Kink) -> Expected:
+    """A row of the table of kinks of a loss on a matrix."""
+    case = gradcheck.Case({"D": row.variables[0]}, row.constants, row.upstream)
+    return Expected(case, row.value, row.gradients, 1, 1)
+
+
+def _same_in_blocks(op: Any, e: Expected) -> bool:
+    """A row loss gives the same for a matrix that comes a few rows at a time."""
+    given = copy.deepcopy(e.case)
+    if given.constants.get("reduction") == "none":
+        return True
+    value, pullback = op(Blocks(given.variables["D"]), **given.constants)
+    (dD,) = pullback(given.upstream)
+    return error(value, e.value, e.value_floor) < AUTOGRAD and error(dD, e.gradients[0], e.gradient_floor) < AUTOGRAD
+
+
+def near_in_single(op: Any, e: Expected) -> bool:
+    """Whether float32 keeps the digits of a collapsed embedding: 10⁻⁶ of a distance, 10⁻⁴ of the largest gradient."""
+    value, pullback = e.case.call(op, np.float32)
+    gradients = pullback(np.array(e.case.upstream, np.float32))
+    rounding = 1e-15 * e.value_floor  # of 1 − cos, in the definition
+    return np.allclose(value, e.value, rtol=2e-6, atol=rounding) and all(
+        error(ours, truth, 0.0) < 1e-4 for ours, truth in zip(gradients, e.gradients, strict=True)
+    )
+
+
+def _faithful(op: Any, case: gradcheck.Case) -> bool:
+    """float32 in, float32 out; and what an op may be told not to compute, it does not."""
+    value, pullback = case.call(op, np.float32)
+    upstream = case.upstream if np.ndim(case.upstream) == 0 else np.array(case.upstream, np.float32)
+    if any(np.asarray(array).dtype != np.float32 for array in (value, *pullback(upstream))):
+        return False
+    if "input_grad" in inspect.signature(op).parameters:
+        dx, *rest = case._replace(constants=case.constants | {"input_grad": False}).call(op)[1](case.upstream)
+        full = case.call(op)[1](case.upstream)[1:]
+        return dx is None and all(np.array_equal(a, b) for a, b in zip(rest, full, strict=True))
+    return True
