@@ -1,8 +1,44 @@
-"""minisiam: siamese and triplet networks from first principles.   method = encoder × distance × loss."""
+"""Siamese and triplet networks from first principles.      method = encoder × distance × loss
+
+The core, in the order in which it reads best. A module imports only modules above it.
+
+    require         checks of arguments, each an error with a remedy
+    op              what an op is: value, pullback = op(variables, /, constants)
+    tree            parameters and gradients are trees
+    ops             dense, activations, convolution, pooling, normalisation
+    distances       l2, squared_l2, l1, weighted_l1, cosine, dot: row by row
+    pairwise        the same distances, every row against every row
+    losses          contrastive, triplet, cross-entropy; then every loss of a batch, and how the first become such
+    miners          which pairs and triplets of a batch a loss sees
+    initializers    how parameters start
+    layers          Layer(init, apply), serial
+    encoders        mlp, convnet and the networks of the papers
+    networks        siamese, triplet, verification, batch, proxy, prototypical: encoder × distance × loss
+    samplers        from data to batches: pairs, triplets, P×K, episodes
+    optimizers      sgd, adam, schedules
+    train           the training loop; the caller prints, plots or stops
+    evaluate        few-shot episodes, nearest neighbours, verification, retrieval
+    checkpoint      save and load
+
+Beside the core, loaded when first used:
+
+    fast            the same ops and encoders, faster
+    gradcheck       "is this gradient right?": reference formulas, kinks, the check
+    datasets        pen glyphs, Omniglot, MNIST, folders of pictures; augmentation
+    analysis        what a loss does to a batch (forces), what is wrong with a training run (diagnosis)
+    plots           figures
+    interop         other tools
+    course          exercises and their grader
+    app             the command line
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from . import (
     checkpoint,
-    datasets,
     distances,
     encoders,
     evaluate,
@@ -14,27 +50,31 @@ from . import (
     ops,
     optimizers,
     pairwise,
+    require,
     samplers,
     train,
     tree,
 )
 from ._version import VERSION
-from .analysis import forces
-from .app import conventions
-from .datasets import augment
-from .evaluate import retrieval
-from .fast.blockwise import blockwise
+
+if TYPE_CHECKING:
+    from . import analysis, app, course, datasets, fast, gradcheck, interop, plots
 
 __version__ = VERSION
-
+FOLDERS = ("analysis", "app", "course", "datasets", "fast", "gradcheck", "interop", "plots")
 __all__ = [
-    "augment",
+    "analysis",
+    "app",
     "checkpoint",
+    "course",
     "datasets",
     "distances",
     "encoders",
     "evaluate",
+    "fast",
+    "gradcheck",
     "initializers",
+    "interop",
     "layers",
     "losses",
     "miners",
@@ -42,11 +82,20 @@ __all__ = [
     "ops",
     "optimizers",
     "pairwise",
-    "presets",
-    "retrieval",
+    "plots",
+    "require",
     "samplers",
-    "streamed",
     "train",
     "tree",
-    "xray",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A folder beside the core, imported when it is first used."""
+    if name in FOLDERS:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *FOLDERS})

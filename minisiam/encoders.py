@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import initializers, require, tree
-from .fast.convert import convert
 from .layers import (
     BatchNorm,
     Conv,
@@ -63,7 +62,6 @@ def convnet(
     activation: Layer | None = None,
     norm: str = "none",
     init: tuple[Initializer, Initializer] = (initializers.he, initializers.zeros),
-    plain: bool = False,
     name: str = "convnet",
 ) -> Layer:
     """Blocks of convolution, activation and pooling, and then a head on the flattened rest.
@@ -80,14 +78,6 @@ def convnet(
         "none", "batch", "group" or "layer": what stands between convolution and activation.
     init
         What weights and biases of the convolutions are drawn by.
-    plain
-        Whether the operations are those that read well (`ops.conv2d`, `ops.max_pool`) or, as by default, those that
-        `fast` puts in their place. Both have the same parameters and, up to rounding, the same outputs.
-
-    Returns
-    -------
-    layer
-        `fast.ways(layer, params)` tells which operations run.
     """
     require.one_of("norm", norm, NORMS)
     parts: list[Layer] = []
@@ -95,8 +85,7 @@ def convnet(
         parts.append(Conv(block.outputs, block.kernel, block.padding, block.stride, *init))
         parts += [*NORMS[norm], Relu if activation is None else activation]
         parts += [MaxPool(block.pool)] if block.pool > 1 else []
-    encoder = serial(*parts, Flatten, *head, name=name)
-    return encoder if plain else convert(encoder)
+    return serial(*parts, Flatten, *head, name=name)
 
 
 NORMS: dict[str, tuple[Layer, ...]] = {
@@ -107,50 +96,50 @@ NORMS: dict[str, tuple[Layer, ...]] = {
 }
 
 
-def bielski(embedding: int = 2, norm: str = "none", plain: bool = False) -> Layer:
+def bielski(embedding: int = 2, norm: str = "none") -> Layer:
     """Two 5×5 convolutions and three dense layers, PReLU between: the network of A. Bielski's tutorial.
 
     Expects 16×16 images or larger. Source: the repository adambielski/siamese-triplet.
     """
     dense = [Dense(256), PRelu(), Dense(256), PRelu(), Dense(embedding)]
-    return convnet(Block(32, 5), Block(64, 5), head=dense, activation=PRelu(), norm=norm, plain=plain, name="bielski")
+    return convnet(Block(32, 5), Block(64, 5), head=dense, activation=PRelu(), norm=norm, name="bielski")
 
 
-def conv4(channels: int = 64, embedding: int | None = None, norm: str = "none", plain: bool = False) -> Layer:
+def conv4(channels: int = 64, embedding: int | None = None, norm: str = "none") -> Layer:
     """Four blocks of 3×3 convolution, ReLU and 2×2 pooling (Vinyals et al. 2016, there with norm="batch").
 
     28×28 images give `channels` numbers; `embedding` adds a dense layer. Expects 16×16 images or larger.
     """
     blocks = [Block(channels, 3, padding="same")] * 4
-    return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, plain=plain, name="conv4")
+    return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, name="conv4")
 
 
-def conv3(embedding: int | None = None, norm: str = "none", plain: bool = False) -> Layer:
+def conv3(embedding: int | None = None, norm: str = "none") -> Layer:
     """Three blocks of 3×3 convolution, ReLU and 2×2 pooling, 64, 96 and 128 channels: features that keep their place.
 
     28×28 images give 3×3×128 numbers; `embedding` adds a dense layer. Expects 8×8 images or larger.
     """
     blocks = [Block(channels, 3, padding="same") for channels in (64, 96, 128)]
-    return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, plain=plain, name="conv3")
+    return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, name="conv3")
 
 
-def hoffer(embedding: int | None = None, norm: str = "none", plain: bool = False) -> Layer:
+def hoffer(embedding: int | None = None, norm: str = "none") -> Layer:
     """Four convolutions, 64 @ 5×5, 128 @ 3×3, 256 @ 3×3 and 128 @ 2×2, each pooled: 28×28 images give 128 numbers.
 
     The sizes are those of Hoffer & Ailon (2015), "Deep metric learning using triplet network", for MNIST and the like,
     without their dropout; the paper does not say how it pads, and here only the last convolution has no padding.
     """
     blocks = [Block(64, 5, padding="same"), Block(128, 3, padding="same"), Block(256, 3, padding="same"), Block(128, 2)]
-    return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, plain=plain, name="hoffer")
+    return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, name="hoffer")
 
 
-def conv2(embedding: int = 128, norm: str = "none", plain: bool = False) -> Layer:
+def conv2(embedding: int = 128, norm: str = "none") -> Layer:
     """Two convolutions without pooling, 5×5 with stride 2 and 2×2, and a dense layer: for small images, 14×14.
 
     A stride in the place of a pooling leaves a quarter of the work.
     """
     blocks = Block(32, 5, pool=1, padding="same", stride=2), Block(64, 2, pool=1)
-    return convnet(*blocks, head=[Dense(embedding, initializers.glorot)], norm=norm, plain=plain, name="conv2")
+    return convnet(*blocks, head=[Dense(embedding, initializers.glorot)], norm=norm, name="conv2")
 
 
 # outputs and kernel of each convolution, and after how many of them the image is pooled
@@ -161,9 +150,7 @@ KOCH = {
 }
 
 
-def koch(
-    pixels: int = 105, embedding: int = 4096, init: str = "koch", norm: str = "none", plain: bool = False
-) -> Layer:
+def koch(pixels: int = 105, embedding: int = 4096, init: str = "koch", norm: str = "none") -> Layer:
     """Koch's network: four valid convolutions with ReLU and pooling, and a dense layer with a sigmoid.
 
     Parameters
@@ -193,7 +180,7 @@ def koch(
     stages, pooled = KOCH[pixels]
     blocks = [Block(*stage, pool=2 if number < pooled else 1) for number, stage in enumerate(stages)]
     head = [Dense(embedding, *dense), Sigmoid]
-    return convnet(*blocks, head=head, norm=norm, init=conv, plain=plain, name=f"koch{pixels}")
+    return convnet(*blocks, head=head, norm=norm, init=conv, name=f"koch{pixels}")
 
 
 def summary(encoder: Layer, rng: Generator, shape: tuple[int, ...]) -> str:

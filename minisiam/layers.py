@@ -8,21 +8,20 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
+from functools import partial
 from math import prod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from . import initializers, ops, require, tree
-from .fast.batch_norm import collected, dense_by_columns, normalised, statistics
-from .fast.stages import Stage
 from .op import op
 from .ops.convolution import PADDINGS
 from .ops.normalization import by_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .initializers import Initializer
     from .typing import Array, Generator, Op, Params
@@ -31,21 +30,22 @@ if TYPE_CHECKING:
 
 
 class Layer(NamedTuple):
-    """A pair of pure functions, with a name and parts for the summary.
+    """A pair of pure functions, and what a summary or a faster version needs to know about them.
 
-    kind : what it is and its sizes, for `fast` and `microbatch`: ("serial",), ("conv", k, padding, stride), ("relu",),
-        ("pool", size), ("batch norm", ε), ("fast", stride, what it does besides) or ("sharded", threads)
+    init, apply : draw the parameters; compute the value and its pullback
+    name : for the summary
+    parts : the layers of a `serial`
+    op, options : what the layer applies and with which constants, for instance `ops.conv2d` and {"stride": 2}
     test : the layer at test time, where that differs
-    stages : how it runs on a batch in pieces, where that is not piece by piece, for `microbatch`
     """
 
     init: Callable[[Generator, Shape], tuple[Params, Shape]]
     apply: Callable[..., Op[Array]]
     name: str
     parts: tuple[Layer, ...] = ()
-    kind: tuple[Any, ...] = ()
+    op: Callable[..., Any] | None = None
+    options: Mapping[str, Any] = MappingProxyType({})
     test: Layer | None = None
-    stages: tuple[Stage, ...] = ()
 
     def __call__(self, params: Params, x: Array, /, **constants: Any) -> Op[Array]:  # noqa: D102
         return self.apply(params, x, **constants)
@@ -60,30 +60,7 @@ def Dense(outputs: int, weights: Initializer = initializers.he, bias: Initialize
             raise ValueError(f"Dense needs examples of one axis, not of shape {shape}: put Flatten before it")
         return (weights(rng, (*shape, outputs)), bias(rng, (outputs,))), (outputs,)
 
-    def whole(params, xs, /, input_grad, each):
-        W, b = params
-        z, pull = dense_by_columns(join(xs), W, b, each, input_grad)
-
-        def pullback(dzs):
-            dx, *dparams = pull(*dzs)
-            return tuple(dparams), [None] * len(xs) if dx is None else split(dx, xs)
-
-        return [z], pullback
-
-    return Layer(init, with_params(ops.dense), f"Dense {outputs}", stages=(Stage(whole, together=True),))
-
-
-def join(pieces: list[Array]) -> Array:
-    """The batch that the pieces are of."""
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-
-
-def split(batch: Array, like: list[Array]) -> list[Array]:
-    """The batch in pieces as long as those of `like`."""
-    ends = list(accumulate(map(len, like)))
-    if len(batch) != ends[-1]:
-        raise ValueError(f"the gradient has {len(batch)} rows, and what it is of has {ends[-1]}")
-    return [batch[end - len(piece) : end] for piece, end in zip(like, ends, strict=True)]
+    return Layer(init, with_params(ops.dense), f"Dense {outputs}", op=ops.dense)
 
 
 def Conv(
@@ -111,12 +88,10 @@ def Conv(
         params = weights(rng, (kernel, kernel, channels, outputs)), bias(rng, (outputs,))
         return params, (-(-h // stride), -(-w // stride), outputs)
 
-    def convolve(x, W, b, /, input_grad=True):
-        return ops.conv2d(x, W, b, padding=padding, stride=stride, input_grad=input_grad)
-
     step = f" / {stride}" if stride > 1 else ""
     name = f"Conv {outputs} @ {kernel}×{kernel}{step} {padding}"
-    return Layer(init, with_params(convolve), name, kind=("conv", kernel, padding, stride))
+    options = {"padding": padding, "stride": stride}
+    return Layer(init, with_params(partial(ops.conv2d, **options)), name, op=ops.conv2d, options=options)
 
 
 def MaxPool(size: int = 2) -> Layer:
@@ -129,8 +104,7 @@ def MaxPool(size: int = 2) -> Layer:
             raise ValueError(f"a {size}×{size} block does not fit into {h}×{w}: larger images or fewer poolings needed")
         return h // size, w // size, channels
 
-    pool = without_params(lambda x: ops.max_pool(x, size=size), f"MaxPool {size}×{size}", shape_of)
-    return pool._replace(kind=("pool", size))
+    return without_params(ops.max_pool, f"MaxPool {size}×{size}", shape_of, size=size)
 
 
 def PRelu(start: float = 0.25) -> Layer:
@@ -173,51 +147,25 @@ def BatchNorm(epsilon: float = 1e-5) -> Layer:
     @op
     def train(params, x, /, input_grad=True):
         y, pull, mean, variance = by_batch(x, params["scale"], params["shift"], epsilon)
-        return y, lambda dy: _named(pull(dy), _drift(params, mean, variance, x.size // len(mean)))
+        return y, lambda dy: _named(pull(dy), running_gradient(params, mean, variance, x.size // len(mean)))
 
     def test(params, x, /, input_grad=True):
         y, pull = ops.batch_norm(x, params["scale"], params["shift"], epsilon, *params["running"])
         return y, lambda dy: _named(pull(dy), tree.map(np.zeros_like, params["running"]))
 
-    stages = in_stages(epsilon, normalised)
-    return Layer(init, train, name, kind=("batch norm", epsilon), test=Layer(init, test, name), stages=stages)
+    options = {"epsilon": epsilon}
+    return Layer(init, train, name, op=ops.batch_norm, options=options, test=Layer(init, test, name))
 
 
-def in_stages(epsilon: float, finish: Callable[[Any], Any]) -> tuple[Stage, ...]:
-    """How `BatchNorm` runs on pieces; `finish` is `fast.batch_norm.normalised` or `fast.batch_norm.pooled`."""
-
-    def together(params, pieces, /, input_grad, each):
-        found, pull, (mean, variance, values) = statistics(pieces, params["scale"], params["shift"], epsilon)
-
-        def pullback(pulled):
-            dscale, dshift, sends = pull(pulled)
-            drift = _drift(params, mean, variance, values)
-            return {"scale": dscale, "shift": dshift, "running": drift}, sends
-
-        return found, pullback
-
-    return _alone(collected), Stage(together, together=True), _alone(finish)
-
-
-def _alone(stage: Callable[[Any], Any]) -> Stage:
-    """A stage of one piece, that has no parameters of its own."""
-
-    def run(params, piece, /, input_grad):
-        y, pull = stage(piece)
-        return y, lambda dy: (None, *pull(dy))
-
-    return Stage(run)
-
-
-def _drift(params: Params, mean: Array, variance: Array, values: int) -> Params:
-    """How far the running statistics are from those of a batch, the variance without its bias."""
+def running_gradient(params: Params, mean: Array, variance: Array, values: int) -> Params:
+    """Running statistics − those of a batch of that many values a channel, the variance without its bias."""
     return tree.map(np.subtract, params["running"], (mean, variance * (values / (values - 1))))
 
 
-def _named(grads: tuple[Array, ...], drift: Params) -> tuple[Params, Array]:
+def _named(grads: tuple[Array, ...], running: Params) -> tuple[Params, Array]:
     """The gradients of `BatchNorm`, of its parameters and of x."""
     dx, dscale, dshift = grads
-    return {"scale": dscale, "shift": dshift, "running": drift}, dx
+    return {"scale": dscale, "shift": dshift, "running": running}, dx
 
 
 def GroupNorm(groups: int = 8, epsilon: float = 1e-5) -> Layer:
@@ -268,18 +216,18 @@ def with_params(op: Callable[..., Any]) -> Callable[..., Op[Array]]:
 
 
 def without_params(
-    op: Callable[..., Any], name: str, shape_of: Callable[[Shape], Shape] = lambda shape: shape
+    op: Callable[..., Any], name: str, shape_of: Callable[[Shape], Shape] = lambda shape: shape, **options: Any
 ) -> Layer:
-    """The layer form of an op of x alone."""
+    """The layer form of an op of x alone, with its constants."""
 
     def apply(params, x, /, input_grad=True):
-        y, pull = op(x)
+        y, pull = op(x, **options)
         return y, lambda dy: ((), *(pull(dy) if input_grad else (None,)))
 
-    return Layer(lambda rng, shape: ((), shape_of(shape)), apply, name)
+    return Layer(lambda rng, shape: ((), shape_of(shape)), apply, name, op=op, options=options)
 
 
-Relu = without_params(ops.relu, "Relu")._replace(kind=("relu",))
+Relu = without_params(ops.relu, "Relu")
 Tanh = without_params(ops.tanh, "Tanh")
 Sigmoid = without_params(ops.sigmoid, "Sigmoid")
 Normalize = without_params(ops.normalize, "Normalize")
@@ -315,12 +263,12 @@ def serial(*layers: Layer, name: str = "serial") -> Layer:
 
         return x, pullback
 
-    return Layer(init, apply, name, layers, ("serial",))
+    return Layer(init, apply, name, layers, op=serial)
 
 
 def at_test(layer: Layer) -> Layer:
     """The layer as it is used after training: `Layer.test`, or a `serial` of its parts' own."""
-    if layer.test or layer.kind != ("serial",):
+    if layer.test or layer.op is not serial:
         return layer.test or layer
     tested = [at_test(part) for part in layer.parts]
     if all(after is before for after, before in zip(tested, layer.parts, strict=True)):

@@ -1,12 +1,11 @@
-"""Operations on a batch that is in pieces: what each piece does by itself, and what they tell each other.
+"""Batch norm on a batch in chunks: what each chunk computes alone, and the two sums that the chunks exchange.
 
-Batch norm has three stages. Every piece adds up what it has (`collected`), all together make statistics of that
-(`statistics`), and every piece is normalised by them (`normalised`, or `pooled` with pooling and ReLU besides). The
-pullbacks go the same way back: of each piece Σ dy and Σ dy (x − a), of all together what these do to every x, of each
-piece dx. So a piece is worked on while it is in the cache, on any thread; it is how batch norm runs on several
-machines, too.
+There are three stages. Each chunk computes its sums (`collected`), all chunks together compute the statistics
+(`statistics`), and each chunk is normalised with them (`normalised`, or `pooled` with pooling and ReLU as well). The
+pullbacks run the same way back: for each chunk Σ dy and Σ dy (x − a), for all chunks together the gradient that flows
+through the statistics, for each chunk dx. So a chunk is processed while it is in the cache, on any thread.
 
-A stage of one piece is `y, pullback = stage(piece)`, of all together `pieces, pullback = stage(pieces)`.
+A stage of one chunk is `y, pullback = stage(chunk)`; of all chunks, `chunks, pullback = stage(chunks)`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..ops.layers import check_dense
 from ..ops.normalization import enough
 from .fused import best_of_four, to_winners
 from .layout import batch_first, by_place, column_sums, places_first
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..typing import Array, Op
-
-    Each = Callable[[Callable[[Any], Any], list[Any]], list[Any]]
 
 
 class Collected(NamedTuple):
@@ -195,42 +191,3 @@ def _batch(x: Array) -> Array:
 def _dots(a: Array, b: Array) -> Array:
     """Σ a b, channel by channel."""
     return np.einsum("ij,ij->j", a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1]))
-
-
-HALVES = 2  # in which a dense layer's columns are worked on; fixed, so that the number of threads changes no bit
-
-
-def dense_by_columns(
-    x: Array, W: Array, b: Array, each: Each, input_grad: bool = True
-) -> tuple[Array, Callable[[Array], tuple[Array | None, Array, Array]]]:
-    """`dense` of a whole batch, each half of the columns of z, of W and of x for itself; `each(work, items)` is a map.
-
-    There is one gradient of W then, and not one for each piece of the batch to be added up, and W is read once.
-    """
-    check_dense(x, W, b)
-    z = np.empty((len(x), W.shape[1]), np.result_type(x, W))
-
-    def forward(some):
-        np.matmul(x, W[:, some], out=z[:, some])
-        z[:, some] += b[some]
-
-    def pullback(dz):
-        dW, dx = np.empty_like(W), np.empty_like(x) if input_grad else None
-
-        def backward(halves):
-            columns, inputs = halves
-            np.matmul(x.T, dz[:, columns], out=dW[:, columns])
-            if dx is not None:
-                np.matmul(dz, W[inputs].T, out=dx[:, inputs])
-
-        each(backward, list(zip(_halves(W.shape[1]), _halves(len(W)), strict=True)))
-        return dx, dW, column_sums(dz)
-
-    each(forward, _halves(W.shape[1]))
-    return z, pullback
-
-
-def _halves(columns: int) -> list[slice]:
-    """Ends at multiples of 16 numbers, one line of the cache."""
-    middle = -(-columns // (16 * HALVES)) * 16
-    return [slice(0, middle), slice(middle, columns)]

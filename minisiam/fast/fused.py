@@ -16,26 +16,18 @@ import numpy as np
 from .. import require
 from ..op import op
 from ..ops.convolution import geometry
-from . import fft, im2row, winograd
+from . import im2row, winograd
+from .convolution import algorithm
 from .layout import batch_first, by_place, column_sums, framed, of_one_dtype, places_first, unframed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
     from ..typing import Array, Float, Op
 
     Pull = Callable[[Array, Array, bool], tuple[Array | None, Array]]
 
 AT_A_TIME = 1 << 18  # outputs of a convolution of few channels that are held before the pooling, if possible
-LARGE = 5  # from this side of a kernel on, frequencies are the faster way
-
-
-def room_of(W: Array, stride: int = 1) -> ModuleType:
-    """The room of the fast convolution for these kernels: `winograd`, `fourier` or `rows`."""
-    if stride > 1 or W.shape[2] <= im2row.FEW:
-        return im2row
-    return winograd if len(W) == 3 else fft if len(W) >= LARGE else im2row
 
 
 @op
@@ -49,7 +41,7 @@ def conv_pool_relu(
 ) -> Op[Float[Array, "n p q o"]]:
     """y = relu(max_pool(conv2d(x, W, b))), the pooling over 2×2 blocks.
 
-    Variables and their shapes are those of `conv2d`. The convolution is that of the room which is
+    Variables and their shapes are those of `conv2d`. The convolution is the one that is
     fastest for its kernels; outputs that fill no block are not computed. The result lies in memory
     as `fast.layout` says. Kept for the pullback are x, y and three bytes for each block of four.
 
@@ -77,12 +69,12 @@ def conv_pool_relu(
 
 def _pooled(frame: Array, W: Array) -> tuple[Array, Pull]:
     """max_pool of the convolution, (p, q, n, o), and dframe, dW = pull(frame, dz, input_grad)."""
-    room = room_of(W)
-    Z = winograd.convolve(frame, winograd.kernels(W)) if room is winograd else by_place(room.convolve(frame, W))
+    module = algorithm(W)
+    Z = winograd.convolve(frame, winograd.kernels(W)) if module is winograd else by_place(module.convolve(frame, W))
     best, winners = best_of_four(Z)
 
     def pull(frame, dz, input_grad):
-        if room is winograd:
+        if module is winograd:
             dR, dZ = winograd.gradient(dz.shape, dz.dtype)
             to_winners(dz, winners, dZ)
             dframe, dU = winograd.pull_convolve(frame, winograd.kernels(W), dR, input_grad)
@@ -90,7 +82,7 @@ def _pooled(frame: Array, W: Array) -> tuple[Array, Pull]:
         p, q, n, outputs = dz.shape
         dconv = np.empty((2 * p, 2 * q, n, outputs), dz.dtype)
         to_winners(dz, winners, by_place(dconv))
-        return room.pull_convolve(frame, W, dconv, input_grad)
+        return module.pull_convolve(frame, W, dconv, input_grad)
 
     return best, pull
 

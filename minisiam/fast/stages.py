@@ -1,35 +1,38 @@
-"""A network on a batch in pieces: what each piece does for itself, and where they wait for one another.
+"""A network on a batch in chunks: what each chunk computes alone, and where the chunks wait for each other.
 
-Most layers are one stage, for each piece alone. One that looks across the batch has a stage for all pieces together;
-batch norm has one between two others, `fast.batch_norm`. Stages of one piece that follow one another, of whatever layer, run
-without a break, so that a piece stays in the cache.
+Most layers have one stage, in which each chunk is processed alone. A layer that looks across the batch has a stage for
+all chunks together: a dense layer has only that one, and batch norm has it between two others (`fast.batch_norm`).
+Consecutive stages of single chunks, of whichever layers, run without a break, so that a chunk stays in the cache.
 """
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import tree
+from .. import ops, tree
+from ..layers import Layer, running_gradient
+from .batch_norm import collected, normalised, pooled, statistics
+from .dense import dense_by_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..typing import Params
+    from ..typing import Array, Op, Params
 
     Each = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
 
 
 class Stage(NamedTuple):
-    """A part of what a layer does to pieces of a batch: to each alone, or to all of them together.
+    """A part of what a layer does to the chunks of a batch: to each alone, or to all of them together.
 
-    alone        y, pullback  = run(params, piece, input_grad)              pullback(dy)  → dparams, dx
-    together     ys, pullback = run(params, pieces, input_grad, each)       pullback(dys) → dparams, dxs
+    alone        y, pullback  = run(params, chunk, input_grad)              pullback(dy)  → dparams, dx
+    together     ys, pullback = run(params, chunks, input_grad, each)       pullback(dys) → dparams, dxs
 
-    `each(work, items)` is a map, on several threads. Of a layer in several stages one gives the gradient of the
-    parameters, and dparams of the others is None.
+    `each(work, items)` is a map, on several threads. If a layer has several stages, one of them returns the gradient
+    of the parameters, and the others return None for it.
     """
 
     run: Callable[..., Any]
@@ -37,9 +40,9 @@ class Stage(NamedTuple):
 
 
 def through(
-    stages: Sequence[Stage], params: Sequence[Params], pieces: list[Any], input_grad: bool, each: Each
+    stages: Sequence[Stage], params: Sequence[Params], chunks: list[Any], input_grad: bool, each: Each
 ) -> tuple[list[Any], Callable[[list[Any]], tuple[list[Params | None], list[Any]]]]:
-    """Pieces through stages, each stage with its params; `pullback(dys)` gives the dparams of each stage, and dxs."""
+    """Chunks through stages, each stage with its params; `pullback(dys)` gives the dparams of each stage, and dxs."""
     needed = []
     for theta in params:  # as in `serial`: beyond the first weights, dx is needed
         needed.append(input_grad)
@@ -47,7 +50,7 @@ def through(
     runs = []
     for together, group in groupby(zip(stages, params, needed, strict=True), key=lambda entry: entry[0].together):
         for run in [[entry] for entry in group] if together else [list(group)]:
-            pieces, pull = (_together if together else _alone)(run, pieces, each)
+            chunks, pull = (_together if together else _alone)(run, chunks, each)
             runs.append(pull)
 
     def pullback(dys: list[Any]) -> tuple[list[Params | None], list[Any]]:
@@ -57,14 +60,14 @@ def through(
             dparams = [*found, *dparams]
         return dparams, dys
 
-    return pieces, pullback
+    return chunks, pullback
 
 
-def _together(run: list[Any], pieces: list[Any], each: Each) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """One stage of all pieces."""
+def _together(run: list[Any], chunks: list[Any], each: Each) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """One stage of all chunks together."""
     ((stage, theta, needed),) = run
     with np.errstate(under="ignore"):
-        ys, pull = stage.run(theta, pieces, input_grad=needed, each=each)
+        ys, pull = stage.run(theta, chunks, input_grad=needed, each=each)
 
     @np.errstate(under="ignore")
     def pullback(dys):
@@ -74,8 +77,8 @@ def _together(run: list[Any], pieces: list[Any], each: Each) -> tuple[list[Any],
     return ys, pullback
 
 
-def _alone(run: list[Any], pieces: list[Any], each: Each) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """Stages that each piece goes through without the others."""
+def _alone(run: list[Any], chunks: list[Any], each: Each) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """Stages that each chunk passes alone."""
 
     @np.errstate(under="ignore")  # as in an op
     def forward(y):
@@ -94,11 +97,95 @@ def _alone(run: list[Any], pieces: list[Any], each: Each) -> tuple[list[Any], Ca
             dparams.append(dtheta)
         return dparams[::-1], dy
 
-    ys, pulls = zip(*each(forward, pieces), strict=True)
+    ys, pulls = zip(*each(forward, chunks), strict=True)
 
     def pullback(dys):
         dparams, dxs = zip(*each(backward, list(zip(pulls, dys, strict=True))), strict=True)
-        # shared weights: gradients add, in the order of the pieces
+        # shared weights: gradients add, in the order of the chunks
         return [None if parts[0] is None else tree.add(*parts) for parts in zip(*dparams, strict=True)], list(dxs)
 
     return list(ys), pullback
+
+
+def in_one_chunk(stages: tuple[Stage, ...]) -> Callable[..., Any]:
+    """The `Layer.apply` of a layer with these stages, for a batch that is not in chunks."""
+
+    def apply(params, x, /, input_grad=True):
+        (y,), pull = through(stages, [params] * len(stages), [x], input_grad, lambda work, items: [*map(work, items)])
+
+        def pullback(dy):
+            dparams, (dx,) = pull([dy])
+            return next(dtheta for dtheta in dparams if dtheta is not None), dx
+
+        return y, pullback
+
+    return apply
+
+
+def stages_of(layer: Layer) -> tuple[Stage, ...]:
+    """How a layer runs on chunks: by the table below, or one chunk after the other."""
+    made = ACROSS_THE_BATCH.get(layer.op)
+    return made(layer) if made else (Stage(layer.apply),)
+
+
+def _dense(layer: Layer) -> tuple[Stage, ...]:
+    def run(params, xs, /, input_grad, each):
+        W, b = params
+        z, pull = dense_by_columns(join(xs), W, b, each, input_grad)
+
+        def pullback(dzs):
+            dx, *dparams = pull(*dzs)
+            return tuple(dparams), [None] * len(xs) if dx is None else split(dx, xs)
+
+        return [z], pullback
+
+    return (Stage(run, together=True),)
+
+
+def _batch_norm(layer: Layer, finish: Callable[[Any], Any] = normalised) -> tuple[Stage, ...]:
+    def together(params, chunks, /, input_grad, each):
+        epsilon = layer.options["epsilon"]
+        found, pull, (mean, variance, values) = statistics(chunks, params["scale"], params["shift"], epsilon)
+
+        def pullback(pulled):
+            dscale, dshift, sends = pull(pulled)
+            running = running_gradient(params, mean, variance, values)
+            return {"scale": dscale, "shift": dshift, "running": running}, sends
+
+        return found, pullback
+
+    return _without_params(collected), Stage(together, together=True), _without_params(finish)
+
+
+def _pooled_batch_norm(layer: Layer) -> tuple[Stage, ...]:
+    return _batch_norm(layer, pooled)
+
+
+def _without_params(stage: Callable[[Any], Op[Any]]) -> Stage:
+    """A stage of one chunk that has no parameters."""
+
+    def run(params, chunk, /, input_grad):
+        y, pull = stage(chunk)
+        return y, lambda dy: (None, *pull(dy))
+
+    return Stage(run)
+
+
+ACROSS_THE_BATCH: dict[Any, Callable[[Layer], tuple[Stage, ...]]] = {
+    ops.dense: _dense,
+    ops.batch_norm: _batch_norm,
+    pooled: _pooled_batch_norm,
+}
+
+
+def join(chunks: list[Array]) -> Array:
+    """The batch that the chunks are of."""
+    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+
+
+def split(batch: Array, like: list[Array]) -> list[Array]:
+    """The batch in chunks as long as those of `like`."""
+    ends = list(accumulate(map(len, like)))
+    if len(batch) != ends[-1]:
+        raise ValueError(f"the gradient has {len(batch)} rows, and its value has {ends[-1]}")
+    return [batch[end - len(chunk) : end] for chunk, end in zip(like, ends, strict=True)]

@@ -10,10 +10,6 @@ A pullback is a closure: it remembers what its forward pass computed, and nothin
 So an encoder may run twice before the first gradient flows, which is what a siamese network does.
 """
 
-from ..fast.fft import conv2d_fft
-from ..fast.fused import conv_pool_relu, pool_2x2
-from ..fast.im2row import conv2d_im2row
-from ..fast.winograd import conv2d_winograd
 from .activations import leaky_relu, prelu, relu, sigmoid, tanh
 from .convolution import conv2d, max_pool
 from .layers import dense, dropout, flatten, normalize
@@ -22,10 +18,6 @@ from .normalization import batch_norm, group_norm, layer_norm
 __all__ = [
     "batch_norm",
     "conv2d",
-    "conv2d_fft",
-    "conv2d_im2row",
-    "conv2d_winograd",
-    "conv_pool_relu",
     "dense",
     "dropout",
     "flatten",
@@ -34,7 +26,6 @@ __all__ = [
     "leaky_relu",
     "max_pool",
     "normalize",
-    "pool_2x2",
     "prelu",
     "relu",
     "sigmoid",

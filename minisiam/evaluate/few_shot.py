@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import pairwise, require
-from .app import statistics
-from .layers import Layer, at_test
-from .ops import normalize
-from .samplers import Episode, episode_indices
+from .. import pairwise, require
+from ..layers import Layer, at_test
+from ..ops import normalize
+from ..samplers import Episode, episode_indices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .typing import Array, Bool, Float, Generator, Int, Params
+    from ..typing import Array, Bool, Float, Generator, Int, Params
 
 
 class Score(NamedTuple):
@@ -124,7 +123,10 @@ def few_shot_answers(
 
 
 def official_runs(
-    embed: Callable[[Array], Array], runs: Iterable[Any], distance: Callable[..., Any] = pairwise.l2
+    embed: Callable[[Array], Array],
+    runs: Iterable[Any],
+    distance: Callable[..., Any] = pairwise.l2,
+    t: float = 2.093,
 ) -> Score:
     """Accuracy on questions that others chose: for each test image, which training image is of its class?
 
@@ -136,6 +138,8 @@ def official_runs(
         As `datasets.omniglot_runs` gives them: training images, test images, and the answers.
     distance
         A matrix distance, `D, _ = distance(queries, support)`.
+    t
+        As in `clustered`; 2.093 belongs to the 20 official runs of Omniglot.
 
     Returns
     -------
@@ -144,7 +148,7 @@ def official_runs(
         compare two models, use `official_answers` and `students.mcnemar`: they answer the same questions, so whether
         their intervals overlap does not decide whether they differ.
     """
-    return clustered(official_answers(embed, runs, distance))
+    return clustered(official_answers(embed, runs, distance), t)
 
 
 def official_answers(
@@ -191,7 +195,7 @@ def wilson(share: float, count: float, z: float = 1.96) -> Score:
     return Score(share, max(0.0, min(low, share)), min(1.0, max(high, share)))  # p̂ lies within, whatever the rounding
 
 
-def clustered(right: Bool[Array, "units questions"]) -> Score:
+def clustered(right: Bool[Array, "units questions"], t: float = 1.96) -> Score:
     """Accuracy on questions that come in units, with the 95 % interval over units.
 
     The questions of one unit (a run, an episode, an alphabet) share their classes and are not independent. The design
@@ -204,6 +208,9 @@ def clustered(right: Bool[Array, "units questions"]) -> Score:
     ----------
     right
         (units, questions) booleans, two units or more: which answers are correct.
+    t
+        The quantile of Student's t with units − 1 degrees of freedom, `scipy.stats.t.ppf(0.975, units − 1)`; 1.96 is
+        its limit for many units.
 
     References
     ----------
@@ -217,7 +224,7 @@ def clustered(right: Bool[Array, "units questions"]) -> Score:
     share = float(right.mean())
     independent = share * (1 - share) / questions
     effect = max(1.0, float(right.mean(axis=1).var(ddof=1)) / independent) if independent else 1.0
-    return wilson(share, max(1.0, right.size / effect), statistics.t_quantile(0.95, units - 1))
+    return wilson(share, max(1.0, right.size / effect), t)
 
 
 def difference(a: Score, b: Score) -> tuple[float, float]:

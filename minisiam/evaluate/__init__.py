@@ -1,0 +1,55 @@
+"""How good is an embedding, on classes never seen in training? Few-shot episodes, neighbours, verification, retrieval.
+
+Everything here sees embeddings and distances only. Where two classes are equally near, the answer counts as wrong, so
+a network that maps everything to one point scores 0 and never 100 %.
+"""
+
+from . import retrieval
+from .few_shot import (
+    EqualError,
+    Roc,
+    Score,
+    answer,
+    auc,
+    averaged,
+    clustered,
+    difference,
+    embed,
+    equal_error,
+    few_shot,
+    few_shot_answers,
+    knn_accuracy,
+    mean_score,
+    official_answers,
+    official_runs,
+    pixels,
+    recall_at_k,
+    roc,
+    threshold_at,
+    wilson,
+)
+
+__all__ = [
+    "EqualError",
+    "Roc",
+    "Score",
+    "answer",
+    "auc",
+    "averaged",
+    "clustered",
+    "difference",
+    "embed",
+    "equal_error",
+    "few_shot",
+    "few_shot_answers",
+    "knn_accuracy",
+    "mean_score",
+    "official_answers",
+    "official_runs",
+    "pixels",
+    "recall_at_k",
+    "retrieval",
+    "roc",
+    "threshold_at",
+    "wilson",
+]
