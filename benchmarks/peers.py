@@ -11,7 +11,6 @@ float32. Each library is written as its users would: PyTorch as modules, JAX as 
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable
 from functools import partial
@@ -62,7 +61,7 @@ NETWORKS: dict[str, tuple[int, tuple[Stage, ...]]] = {
 
 def ours(network: str, plain: bool = False) -> Any:
     """The network in minisiam; `plain` asks for the ops that are written to be read."""
-    from minisiam import encoders
+    from minisiam import encoders, fast
 
     makers: dict[str, Callable[..., Any]] = {
         "mlp": partial(encoders.mlp, 512, 256, 64),
@@ -72,8 +71,8 @@ def ours(network: str, plain: bool = False) -> Any:
         # He's weights: with the paper's the sigmoids saturate, and there is little left to compare
         **{f"koch{pixels}": partial(encoders.koch, pixels, init="he") for pixels in (105, 35, 28)},
     }
-    make = makers[network]
-    return make(plain=True) if plain and "plain" in inspect.signature(make).parameters else make()
+    encoder = makers[network]()
+    return encoder if plain else fast.convert(encoder)
 
 
 def problem(network: str, batch: int, seed: int = 0) -> tuple[Any, Array, Array]:

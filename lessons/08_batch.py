@@ -67,7 +67,7 @@ assert np.allclose(dz_rows + dz_columns, F.sum(axis=1)[:, None] * z - F @ z)
 
 # %% [markdown]
 # So from here on a loss is a function of $D$ and the labels, and its gradient an $n \times n$ matrix. Which entries a
-# loss reads is a question of indices; who chooses them is called a *miner*, and `losses.with_miner(loss, miner)` is the loss
+# loss reads is a question of indices; who chooses them is called a *miner*, and `losses.with_miner(loss, miner)` is the
 # of what was chosen. All pairs, for instance:
 
 # %%

@@ -90,7 +90,7 @@ def Conv(
 
     step = f" / {stride}" if stride > 1 else ""
     name = f"Conv {outputs} @ {kernel}×{kernel}{step} {padding}"
-    options = {"padding": padding, "stride": stride}
+    options: dict[str, Any] = {"padding": padding, "stride": stride}
     return Layer(init, with_params(partial(ops.conv2d, **options)), name, op=ops.conv2d, options=options)
 
 

@@ -122,8 +122,9 @@ def triplet(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]
 def verification(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) -> Network:
     """A siamese network whose learned distance is a decision: p(same) = σ(−d), so d = 0 is the threshold.
 
-    The objective takes `x1, x2, same`. The distance has a scale and a bias of its own: `distances.weighted_l1`
-    (Koch et al. 2015), or `distances.calibrated(l2)` for any other. The loss reads logits: `losses.binary_cross_entropy`.
+    The objective takes `x1, x2, same`. The distance has its own scale and bias: `distances.weighted_l1`
+    (Koch et al. 2015), or `distances.calibrated(l2)` for any other. The loss reads logits:
+    `losses.binary_cross_entropy`.
     """
     if not parameters(distance, np.random.default_rng(0), 1):
         name = distance.__name__
@@ -141,8 +142,9 @@ def verification(encoder: Any, distance: Callable[..., Any], loss: Callable[...,
 def batch(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) -> Network:
     """ℓ( D(z, z) ; labels ) with z = f(x; θ): every image is encoded once and compared with every other.
 
-    The objective takes `x, labels`; `pairwise` is a distance of `minisiam.pairwise` (or `blockwise` of one, for large
-    batches) and the loss one on a matrix: `losses.supcon`, `losses.with_miner(losses.triplet_hinge, miners.batch_hard)`.
+    The objective takes `x, labels`; `pairwise` is a distance of `minisiam.pairwise` (for large batches,
+    `fast.blockwise` of one) and the loss reads a distance matrix: `losses.supcon`, or
+    `losses.with_miner(losses.triplet_hinge, miners.batch_hard)`.
     """
 
     def apply(params, /, x, labels):

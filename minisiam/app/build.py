@@ -15,6 +15,7 @@ import numpy as np
 from .. import distances, encoders, initializers, layers, losses, miners, networks, optimizers, pairwise
 from ..datasets import blurred, centred, resized
 from ..evaluate import embed
+from ..fast.convert import convert
 from ..fast.microbatch import microbatch
 from ..op import as_learned, parameters, with_init
 from . import input_pipeline
@@ -204,20 +205,21 @@ def pixels(settings: Settings) -> int:
 def build_encoder(settings: Settings) -> Layer:
     """The encoder that the settings name, ending in `embedding_size` numbers; in pieces on all cores, unless plain."""
     size, name = settings.embedding_size, settings.encoder
-    how: dict[str, Any] = {"norm": settings.norm, "plain": settings.plain}
     if name == "conv2":
-        encoder = encoders.conv2(size, **how)
+        encoder = encoders.conv2(size, norm=settings.norm)
     elif name == "mlp":
         encoder = encoders.mlp(512, size)
     elif name == "bielski":
-        encoder = encoders.bielski(size, **how)
+        encoder = encoders.bielski(size, norm=settings.norm)
     elif name in ("conv3", "conv4", "hoffer"):
-        encoder = getattr(encoders, name)(embedding=size or None, **how)
+        encoder = getattr(encoders, name)(embedding=size or None, norm=settings.norm)
     else:
-        encoder = encoders.koch(int(name.removeprefix("koch")), size, init="he", **how)
+        encoder = encoders.koch(int(name.removeprefix("koch")), size, init="he", norm=settings.norm)
     if settings.normalize:
         encoder = layers.serial(*encoder.parts, layers.Normalize, name=encoder.name)
-    return encoder if settings.plain else microbatch(encoder, chunk=128 if name == "conv2" else 64)
+    if settings.plain:
+        return encoder
+    return microbatch(convert(encoder), chunk=128 if name == "conv2" else 64)
 
 
 WIRINGS = {"siamese": networks.siamese, "verification": networks.verification, "triplet": networks.triplet}

@@ -30,7 +30,8 @@ from .. import checkpoint, evaluate, miners, samplers, tree
 from .._version import VERSION
 from ..analysis import diagnosis, forces
 from ..datasets import Dataset
-from ..fast import convert
+from ..fast.convert import algorithms
+from ..fast.microbatch import microbatch
 from ..fast.threads import one_blas_thread
 from ..train import fit_from
 from . import build, papers, report
@@ -264,10 +265,9 @@ def machine() -> dict[str, Any]:
 
 def how_it_runs(method: Method, params: Params) -> str:
     """A line that says which operations the convolutions are, and on how many threads."""
-    ways = convert.ways(method.encoder, params["encoder"]) or ["no convolution"]
-    kind, *threads = method.encoder.kind or ("plain",)
-    many = f"; {threads[0]} thread{'s' * (threads[0] > 1)}" if kind == "sharded" else ""
-    return ", ".join(ways) + many
+    convolutions = algorithms(method.encoder, params["encoder"]) or ["no convolution"]
+    threads = method.encoder.options.get("threads", 0)
+    return ", ".join(convolutions) + (f"; {threads} thread{'s' * (threads > 1)}" if threads else "")
 
 
 def free_folder(folder: Path) -> None:
@@ -321,7 +321,7 @@ class Trainer:
         now, self.last = start, time.perf_counter()
         began, worked = self.last - start.seconds, time.process_time()
         # where the encoder shares out its work, threads of the products would only be in its way
-        one_thread = one_blas_thread if method.encoder.kind[:1] == ("sharded",) else nullcontext()
+        one_thread = one_blas_thread if method.encoder.op is microbatch else nullcontext()
         steps = fit_from(method.network, start.params, start.optimizer, method.optimizer, batches, start.step)
         with one_thread:
             try:

@@ -110,8 +110,8 @@ EXERCISES = (
     Exercise("recall", "is one of my own among the nearest k?", "11", "evaluate.recall_at_k", ("distance", "chunk")),
     Exercise("sampler", "batches of P classes and K images of each", "11", "samplers.pk_indices", ("groups",)),
     Exercise("threshold", "at most so many strangers let in", "06", "evaluate.threshold_at"),
-    Exercise("collapse", "repair a run that collapses", "09", "learn.collapse.settings", start="COLLAPSING"),
-    Exercise("find-the-bug", "the smallest input that shows a wrong gradient", "12", "learn.bugs.smallest",
+    Exercise("collapse", "repair a run that collapses", "09", "course.collapse.settings", start="COLLAPSING"),
+    Exercise("find-the-bug", "the smallest input that shows a wrong gradient", "12", "course.bugs.smallest",
              start="TOO_LITTLE"),
 )  # fmt: skip
 

@@ -1,12 +1,12 @@
-"""A distance matrix that is never held: a few rows are made, the loss reads them, and they are forgotten.
+"""A distance matrix that is never held: a few rows are computed, the loss reads them, and they are discarded.
 
-    pairwise = streamed(pairwise.l2)                 in the place of pairwise.l2
-    D, pull_D = pairwise(z, z)                       D has a shape and a dtype, and rows when somebody asks
+    distance = fast.blockwise(pairwise.l2)           instead of pairwise.l2
+    D, pull_D = distance(z, z)                       D has a shape and a dtype, and computes rows on demand
 
-A loss that reads its matrix row by row (`losses.per_anchor`) needs no more: with B images the memory is O(B · rows) in the
-place of O(B²), and rows that stay in the cache are read several times faster. The gradient of such a loss is known as
-soon as its rows are, so it is carried back to the embedding at once. On two threads, each with rows of its own: they
-are summed in one order, however many threads there are.
+A loss that reads its matrix row by row (`losses.per_anchor`) needs no more: with B images the memory is O(B · rows)
+instead of O(B²), and rows that stay in the cache are read several times faster. The gradient of such a loss is known as
+soon as its rows are, so it is carried back to the embedding at once. Two threads share the rows; the sums run in one
+order, whatever the number of threads.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ LANES = 2  # sums that are kept apart, whatever the number of threads
 
 
 def blockwise(distance: Callable[..., Any], threads: int | None = None) -> Callable[..., Any]:
-    """A matrix distance of which only a few rows exist at a time.
+    """A distance matrix of which only a few rows exist at a time.
 
     Parameters
     ----------
     distance
         Any of `minisiam.pairwise`.
     threads
-        How many rows are worked on at once, 1 or 2. Two need threadpoolctl, which keeps each of them from calling two
-        more (pip install 'minisiam[threads]'), and are the default where it is installed and there are two cores.
+        1 or 2. Two threads need threadpoolctl, which keeps the products of each thread on one core
+        (pip install 'minisiam[threads]'); two are the default if it is installed and there are two cores.
 
     Returns
     -------
     op
-        In the place of `distance`, for losses that read a matrix row by row (`losses.per_anchor`) and those that
-        `losses.with_miner` makes with `miners.batch_hard`: `networks.batch(encoder, streamed(pairwise.l2), losses.supcon)`.
-        Its pullback only hands on what the loss has computed.
+        Instead of `distance`, for losses that read a matrix row by row (`losses.per_anchor`) and for
+        `losses.with_miner(loss, miners.batch_hard)`: `networks.batch(encoder, fast.blockwise(pairwise.l2),
+        losses.supcon)`. Its pullback returns what the loss has computed.
 
     Notes
     -----

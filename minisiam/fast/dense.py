@@ -1,4 +1,4 @@
-"""`ops.dense` of a whole batch on several threads: each computes some columns, so there is one gradient of the weights."""
+"""`ops.dense` of a whole batch on several threads: each computes some columns of the result."""
 
 from __future__ import annotations
 

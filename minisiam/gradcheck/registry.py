@@ -12,30 +12,35 @@ from .check import examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
-ROOMS = (ops, distances, pairwise, losses)
-OPS: dict[str, Callable[..., Any]] = {
-    f"{room.__name__.split('.')[-1]}.{name}": f
-    for room in ROOMS
-    for name, f in vars(room).items()
-    if getattr(f, "is_op", False)
-}
+CORE = (ops, distances, pairwise, losses)
 HEAD = ("op", "variables", "largest error", "kinks", "seconds")
 
 
-def find(name: str) -> Callable[..., Any]:
-    """`losses.contrastive`, `contrastive` where that is one op only, or `path/to/file.py:function`."""
+def ops_of(*modules: ModuleType) -> dict[str, Callable[..., Any]]:
+    """Every op of these modules by its name, for instance "losses.contrastive"."""
+    return {
+        f"{module.__name__.rpartition('.')[2]}.{name}": f
+        for module in modules
+        for name, f in vars(module).items()
+        if getattr(f, "is_op", False)
+    }
+
+
+def find(name: str, known: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
+    """`losses.contrastive`, `contrastive` if only one known op has that name, or `path/to/file.py:function`."""
     path, colon, function = name.rpartition(":")
     if not colon and name.endswith(".py"):
         raise ValueError(f"say which function of {name} to check: {name}:FUNCTION")
     if colon:
         return _from_file(Path(path), function)
-    named = [op for op in OPS if op == name or op.endswith(f".{name}")]
+    named = [op for op in known if op == name or op.endswith(f".{name}")]
     if len(named) > 1:
         raise ValueError(f"{name} is the name of {len(named)} ops: say {' or '.join(named)}")
     if not named:
-        require.one_of("op", name, OPS)
-    return OPS[named[0]]
+        require.one_of("op", name, known)
+    return known[named[0]]
 
 
 def _from_file(path: Path, function: str) -> Callable[..., Any]:
@@ -55,19 +60,19 @@ def _from_file(path: Path, function: str) -> Callable[..., Any]:
     return getattr(module, function)
 
 
-def table(say: Callable[[str], None]) -> bool:
-    """A Markdown table of every op, a row as soon as it is known; whether all are correct."""
+def table(known: dict[str, Callable[..., Any]], say: Callable[[str], None]) -> bool:
+    """Print a Markdown table of ops, each row as soon as it is computed; return whether all are correct."""
     say(row(HEAD))
     say(row(("---",) * len(HEAD)))
     wrong = []
-    for name, op in OPS.items():
+    for name, op in known.items():
         found = examine(op)
         error = (f"{found.error:.0e}" if found.error else "0") if found else "**wrong**"
         say(row((f"`{name}`", ", ".join(found.variables), error, str(found.kinks), f"{found.seconds:.1f}")))
         wrong += [] if found else [found]
     for found in wrong:
         say(f"\n{found}")
-    say(f"\n{len(OPS) - len(wrong)} of {len(OPS)} ops correct, {len(kinks.TABLE)} kinks as documented")
+    say(f"\n{len(known) - len(wrong)} of {len(known)} ops correct, {len(kinks.TABLE)} kinks as documented")
     return not wrong
 
 

@@ -3,7 +3,7 @@
 `D` is (n, n), the distance of every image of a batch from every other; it may be asymmetric, and the row is the
 anchor. `labels` are (n,) integers in any order, of classes of any size. What comes back is a small named tuple of
 index arrays, `Pairs(rows, columns, same)` or `Triplets(anchor, positive, negative)`. Both say which entries of D a
-loss takes (`.entries`) and what else it needs (`.targets`), so that `losses.with_miner(loss, miner)` need not ask which.
+loss takes (`.entries`) and what else it needs (`.targets`), which is all that `losses.with_miner` has to know.
 
 A miner has no gradient and no state. A batch in which no pair is positive, or none negative, is an error; an anchor
 without a positive is left out; and a miner that finds nothing returns empty arrays, over which the loss is 0.

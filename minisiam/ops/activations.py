@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import require
-from .._numerics import sigmoid
+from .. import _numerics, require
 from ..op import op
 
 if TYPE_CHECKING:
@@ -152,7 +151,7 @@ def sigmoid(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
         the function saturates and the gradient rounds to 0.
     """
     require.floating(x=x)
-    y = sigmoid(x)
+    y = _numerics.sigmoid(x)
 
     def pullback(dy):
         return (y * (1 - y) * dy,)

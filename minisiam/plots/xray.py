@@ -39,8 +39,8 @@ def xray(x: XRay, title: str = "The X-ray of a loss") -> Figure:
     Parameters
     ----------
     x
-        What `minisiam.analysis.forces.of` found. Embeddings of more than two dimensions are drawn by their principal components,
-        and so are their forces.
+        What `minisiam.analysis.forces.of` found. Embeddings of more than two dimensions, and their forces, are drawn
+        by their principal components.
     title
         Above all three.
     """

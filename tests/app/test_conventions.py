@@ -297,8 +297,8 @@ def test_the_table_has_every_convention_and_says_how_to_port(rng):
     z, labels = compare.example(rng)
     said = []
     compare.run(z, labels, said.append)
-    for name, conventions in conventions.CONVENTIONS.items():
-        for convention in conventions:
+    for name, known in conventions.CONVENTIONS.items():
+        for convention in known:
             assert f"  {convention} " in said[0]
             assert f"  {convention}: " in said[0]
             preset = conventions.loss(name, convention)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from minisiam import distances, encoders, fast, layers, losses, miners, networks, ops, pairwise, tree
 from minisiam.fast import threads
-from minisiam.fast.convert import convert, ways
-from minisiam.fast.fused import room_of
+from minisiam.fast.convert import algorithms, convert
+from minisiam.fast.convolution import algorithm
 from minisiam.fast.microbatch import microbatch
+from minisiam.fast.stages import join, split
 from minisiam.fast.threads import count, one_blas_thread, run
 from minisiam.layers import (
     BatchNorm,
@@ -171,8 +172,8 @@ def test_where_images_need_no_gradient_the_others_are_the_same(name):
 def test_the_room_of_a_convolution(k, channels):
     W = np.zeros((k, k, channels, 2))
     room = fast.im2row if channels < 5 else {1: fast.im2row, 3: fast.winograd, 4: fast.im2row}.get(k, fast.fft)
-    assert room_of(W) is room
-    assert room_of(W, 2) is fast.im2row
+    assert algorithm(W) is room
+    assert algorithm(W, 2) is fast.im2row
 
 
 # manners
@@ -290,17 +291,17 @@ every_encoder = pytest.mark.parametrize("name", ENCODERS)
 def test_a_fast_encoder_is_the_plain_one(name):
     """The same tree of parameters, drawn by the same numbers, and up to rounding the same function."""
     make, shape = ENCODERS[name]
-    plain, quick = make(plain=True), make()
-    for encoder in (quick, convert(plain), convert(quick)):
+    plain = make()
+    quick = convert(plain)
+    for encoder in (quick, convert(quick)):
         one, two = (e.init(np.random.default_rng(3), shape) for e in (plain, encoder))
         same(one[0], two[0])
         assert one[1] == two[1]
         assert len(encoder.parts) == len(plain.parts)
     params, x = started(plain, shape), images(3, shape)
     expected = passed(plain, params, x)
-    for encoder in (quick, convert(plain)):
-        close(passed(encoder, params, x), expected, 1e-9)
-        close(passed(at_test(encoder), params, x), passed(at_test(plain), params, x), 1e-9)
+    close(passed(quick, params, x), expected, 1e-9)
+    close(passed(at_test(quick), params, x), passed(at_test(plain), params, x), 1e-9)
     same(passed(convert(quick), params, x), passed(quick, params, x))
     y, dparams, dx = passed(quick, params, x, input_grad=False)
     assert dx is None
@@ -312,10 +313,11 @@ def test_a_fast_encoder_is_the_plain_one(name):
 @every_encoder
 def test_a_fast_encoder_has_another_name_and_other_operations(name):
     make, shape = ENCODERS[name]
-    plain, quick = make(plain=True), make()
-    assert all(way.endswith("by conv2d") for way in ways(plain, started(plain, shape)))
-    done = ways(quick, started(quick, shape))
-    assert len(done) == len(ways(plain, started(plain, shape)))
+    plain = make()
+    quick = convert(plain)
+    assert all(way.endswith("by conv2d") for way in algorithms(plain, started(plain, shape)))
+    done = algorithms(quick, started(quick, shape))
+    assert len(done) == len(algorithms(plain, started(plain, shape)))
     assert not any(way.endswith("by conv2d") for way in done)
     assert "fast" in encoders.summary(quick, np.random.default_rng(0), shape)
     assert "fast" not in encoders.summary(plain, np.random.default_rng(0), shape)
@@ -422,7 +424,7 @@ def test_at_test_time_a_sharded_encoder_is_that_of_the_encoder(name):
     close(passed(made, params, x), passed(at_test(encoder), params, x), 1e-12)
     close(made(params, x)[0], np.concatenate([at_test(encoder)(params, x[i : i + 1])[0] for i in range(9)]), 1e-12)
     assert at_test(made) is made
-    assert made.kind == microbatch(encoder, 4, threads=1).kind  # it is in pieces, too
+    assert made.op is microbatch  # it is in chunks, too
 
 
 def networks_of(encoder):
@@ -694,16 +696,16 @@ def test_without_a_convolution_nothing_is_cut_up():
 def test_a_batch_comes_together_as_it_was_cut():
     x = images(7, (2,))
     pieces = [x[:3], x[3:4], x[4:]]
-    same(layers.join(pieces), x)
-    same(layers.split(2 * x, pieces), [2 * piece for piece in pieces])
-    assert layers.join([x]) is x
+    same(join(pieces), x)
+    same(split(2 * x, pieces), [2 * piece for piece in pieces])
+    assert join([x]) is x
 
 
 @pytest.mark.parametrize("dtype", [F32, F64])
 @pytest.mark.parametrize("k", [3, 5])
 def test_where_an_image_is_empty_relu_is_at_its_corner_in_every_way(k, dtype):
     rng = np.random.default_rng(0)
-    encoder = encoders.convnet(encoders.Block(8, k), encoders.Block(16, k), plain=True)
+    encoder = encoders.convnet(encoders.Block(8, k), encoders.Block(16, k))
     params = tree.cast(encoder.init(rng, (24, 24, 1))[0], dtype)
     x = np.zeros((3, 24, 24, 1), dtype)
     x[:, :6, :6] = rng.random((3, 6, 6, 1))

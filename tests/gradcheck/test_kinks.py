@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from every_op import OPS
 
-from minisiam import distances, losses, ops, pairwise
+from minisiam import distances, fast, losses, ops, pairwise
 from minisiam.gradcheck import kinks
 from minisiam.gradcheck.check import at_kink
 
-ROOMS = {"ops": ops, "distances": distances, "pairwise": pairwise, "losses": losses}
+ROOMS = {"ops": ops, "distances": distances, "pairwise": pairwise, "losses": losses, "fast": fast}
 
 
 @pytest.mark.parametrize("row", kinks.TABLE, ids=lambda row: f"{row.op}: {row.where}")

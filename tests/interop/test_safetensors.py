@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minisiam import distances, encoders, layers, losses, networks, pairwise
+from minisiam.fast import convert
 from minisiam.interop import safetensors
 
 try:
@@ -98,10 +99,10 @@ def in_torch(layer, before):
     "encoder",
     [
         encoders.mlp(32, 16),
-        encoders.conv4(embedding=16, plain=True),
-        encoders.conv4(channels=8, embedding=16, norm="batch", plain=True),
-        encoders.conv4(channels=8, norm="group", plain=True),
-        encoders.bielski(plain=True),
+        encoders.conv4(embedding=16),
+        encoders.conv4(channels=8, embedding=16, norm="batch"),
+        encoders.conv4(channels=8, norm="group"),
+        encoders.bielski(),
     ],
     ids=["mlp", "conv4", "conv4 with batch norm", "conv4 with group norm", "bielski"],
 )
@@ -124,11 +125,11 @@ def test_the_same_network_in_torch(tmp_path, encoder):
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_the_fast_encoder_has_the_names_of_the_plain_one(tmp_path):
+def test_a_fast_encoder_is_exported_under_the_same_names(tmp_path):
     for make in (encoders.conv4, encoders.bielski, encoders.conv2):
         for norm in ("none", "batch"):
-            _, plain = written(tmp_path / "plain", make(norm=norm, plain=True))
-            _, fast = written(tmp_path / "fast", make(norm=norm))
+            _, plain = written(tmp_path / "plain", make(norm=norm))
+            _, fast = written(tmp_path / "fast", convert(make(norm=norm)))
             assert list(plain) == list(fast)
             for name in plain:
                 np.testing.assert_array_equal(plain[name], fast[name])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minisiam import checkpoint, distances, evaluate, layers, losses, networks, ops, optimizers, tree
-from minisiam.fast.stages import through
+from minisiam import checkpoint, distances, evaluate, losses, networks, ops, optimizers, tree
+from minisiam.fast.stages import join, stages_of, through
 from minisiam.layers import BatchNorm, Dense, Flatten, GroupNorm, LayerNorm, Relu, Tanh, at_test, serial
 
 SHAPE = (3, 2, 2, 4)
@@ -319,10 +319,10 @@ def test_a_layer_of_whole_batches_is_the_same_in_pieces():
     layer, x = BatchNorm(), images(0).astype(np.float64)
     params = tree.cast(started(layer), np.float64)
     y, pullback = layer(params, x)
-    stages = layer.stages
+    stages = stages_of(layer)
     ys, pull = through(stages, [params] * len(stages), [x[:3], x[3:]], True, lambda work, items: [*map(work, items)])
-    np.testing.assert_allclose(layers.join(ys), y, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(join(ys), y, rtol=1e-12, atol=1e-12)
     dparams, dxs = pull([y[:3], y[3:]])
     (dtheta,) = (found for found in dparams if found is not None)
     tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), dtheta, pullback(y)[0])
-    np.testing.assert_allclose(layers.join(dxs), pullback(y)[1], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(join(dxs), pullback(y)[1], rtol=1e-12, atol=1e-12)

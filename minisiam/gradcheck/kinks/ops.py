@@ -119,8 +119,8 @@ ROWS = [
         epsilon=0.25,
     ),
     *(
-        row(f"ops.{op}", where, [x], y, [dx], image([1]))
-        for op in ("max_pool", "pool_2x2")
+        row(op, where, [x], y, [dx], image([1]))
+        for op in ("ops.max_pool", "fast.pool_2x2")
         for where, x, y, dx in [
             ("all four tie: the first (autograd ¼ each)", image([1, 1], [1, 1]), image([1]), image([1, 0], [0, 0])),
             ("the last two tie: the first of them", image([0, 1], [2, 2]), image([2]), image([0, 0], [1, 0])),
@@ -143,7 +143,7 @@ ROWS = [
         image([1, 1, 1]),
     ),
     row(
-        "ops.conv_pool_relu",
+        "fast.conv_pool_relu",
         "the largest of four is 0: slope 0 (autograd ½)",
         [image([1, 0], [0, 0]), kernel([2]), [-2]],
         image([0]),
@@ -151,7 +151,7 @@ ROWS = [
         image([1]),
     ),
     row(
-        "ops.conv_pool_relu",
+        "fast.conv_pool_relu",
         "all four tie: the first (autograd ¼ each)",
         [image([1, 1], [1, 1]), kernel([2]), [1]],
         image([3]),
@@ -159,7 +159,7 @@ ROWS = [
         image([1]),
     ),
     row(
-        "ops.conv_pool_relu",
+        "fast.conv_pool_relu",
         "a diagonal of z ties, and is smallest in x: the upper right",
         [image([3, 1], [1, 2]), kernel([-1]), [5]],
         image([4]),
@@ -167,7 +167,7 @@ ROWS = [
         image([1]),
     ),
     row(
-        "ops.conv_pool_relu",
+        "fast.conv_pool_relu",
         "a row and a column that fill no block",
         [image([1, 2, 9], [3, 4, 9], [9, 9, 9]), kernel([2]), [0]],
         image([8]),
@@ -175,7 +175,7 @@ ROWS = [
         image([1]),
     ),
     row(
-        "ops.conv_pool_relu",
+        "fast.conv_pool_relu",
         "black images of five channels and a 3×3 kernel, where four zeros tie: the first",
         [np.zeros((1, 2, 2, 5)), kernel([1, 2, 3], [4, 5, 6], [7, 8, 9], channels=5), [1]],
         image([1]),
