@@ -1,4 +1,4 @@
-"""Who may import whom. An arrow that is not here is a mistake, or a decision to be written down here."""
+"""Who may import whom: the core in its order, and the folders beside it. There are no exemptions."""
 
 import ast
 import subprocess
@@ -10,137 +10,153 @@ import pytest
 import minisiam
 
 ROOT = Path(minisiam.__file__).parent
+# the order in which the core is read; a module may import only earlier ones
+CORE_ORDER = (
+    "_version",
+    "typing",
+    "require",
+    "op",
+    "_numerics",
+    "tree",
+    "ops",
+    "distances",
+    "_gram",
+    "pairwise",
+    "losses",
+    "miners",
+    "initializers",
+    "layers",
+    "encoders",
+    "networks",
+    "samplers",
+    "optimizers",
+    "train",
+    "evaluate",
+    "checkpoint",
+)
+# which folders a folder may import, besides the core and itself
 ARROWS = {
-    "require": set(),
-    "numerics": set(),
-    "op": set(),
-    "tree": set(),
-    "initializers": {"require"},
-    "ops": {"require", "numerics", "op"},
-    "distances": {"require", "numerics", "op"},
-    "products": set(),
-    "pairwise": {"require", "numerics", "op", "distances", "products"},
-    "threads": {"require"},
-    "streaming": {"require", "numerics", "op", "tree", "distances", "pairwise", "products", "threads"},
-    "losses": {"require", "numerics", "op", "tree"},
-    "miners": {"require"},
-    "layers": {"require", "initializers", "op", "ops", "stages", "tree"},
-    "stages": {"tree"},
-    "fast": {"ops", "layers", "stages"},
-    "sharding": {"require", "layers", "stages", "threads"},
-    "encoders": {"require", "initializers", "layers", "fast", "tree"},
-    "networks": {"require", "op", "tree"},  # it receives its encoder, distance and loss
-    "samplers": {"require"},
-    "graphs": {"require", "datasets", "pairwise", "samplers"},
-    "optimizers": {"require", "tree"},
-    "train": set(),
-    "xray": {"require", "numerics", "pairwise", "miners"},
-    "evaluate": {"require", "layers", "ops", "pairwise", "samplers", "students"},
-    "retrieval": {"require", "pairwise"},
-    "regression": {"require"},
-    "students": {"require"},
-    "fair": {
-        *("require", "settings", "sources", "methods", "runs", "report", "train", "threads", "op"),
-        *("datasets", "retrieval", "plots", "losses", "miners"),
-    },
-    "diagnose": {"require"},  # it receives numbers and arrays
-    "datasets": {"require"},
-    "augment": {"require", "datasets"},
-    "checkpoint": {"tree", "version"},
-    "export": {"checkpoint"},
-    "lesson": set(),
-    "version": set(),
-    "plots": {"require", "distances", "losses"},
-    "reference": set(),
-    "kinks": set(),
-    "testing": {"require", "reference", "kinks", "typing", "ops", "distances", "pairwise", "losses"},
-    "learn": {"require", "typing", "reference", "kinks", "testing", "ops", "distances", "pairwise", "losses", "miners"}
-    | {"networks", "samplers", "evaluate", "datasets", "encoders", "optimizers", "train"},  # what it asks for again
-    "presets": {"require", "op", "ops", "pairwise", "losses", "miners"},
-    "compare": {"require", "presets"},
-    "typing": set(),
+    "datasets": set(),
+    "fast": set(),
+    "gradcheck": set(),
+    "analysis": {"datasets", "gradcheck"},
+    "interop": {"datasets", "gradcheck"},
+    "plots": {"datasets", "gradcheck", "analysis"},
+    "course": {"datasets", "fast", "gradcheck", "analysis", "interop", "plots"},
+    "app": {"datasets", "fast", "gradcheck", "analysis", "interop", "plots"},
 }
-OUTSIDE = {
-    "plots": {"matplotlib"},
-    "lesson": {"matplotlib"},
-    "threads": {"threadpoolctl"},
-    "fair": {"scipy"},  # where a mean has an interval
-    "datasets": {"matplotlib", "pooch"},  # to read PNG, and to download: each where it is asked for
-    "reference": {"autograd"},
-    "testing": {"autograd", "hypothesis", "jaxtyping"},
+# other packages, each an extra
+PACKAGES = {
     "typing": {"jaxtyping"},
+    "datasets": {"matplotlib", "pooch"},
+    "fast": {"threadpoolctl"},
+    "gradcheck": {"autograd", "hypothesis", "jaxtyping"},
+    "plots": {"matplotlib"},
+    "course": {"matplotlib"},
 }
-FREE = {
-    "__init__",
-    "__main__",
-    "cli",
-    "manual",
-    "commands",
-    "sources",
-    "settings",
-    "batching",
-    "methods",
-    "experiments",
-    "runs",
-    "report",
-}  # these put the others together
+FILES = sorted(ROOT.rglob("*.py"))
+every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def module_of(path):
+    """The dotted name of a file below the package: "losses.pairs"."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports(path):
-    """Names of the package's rooms and of other packages that a file imports when it runs, type checking aside."""
+    """The modules of the package and the other packages that a file imports, for type checking or not."""
     inside, outside = set(), set()
-
-    def visit(node):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            return
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
-            depth = len(path.relative_to(ROOT).parts) - node.level
-            base = path.relative_to(ROOT).parts[:depth]
-            names = [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]
-            inside.update([base[0]] if base else names)
+            parts = path.relative_to(ROOT).parts
+            base = [*parts[: len(parts) - node.level], *(node.module.split(".") if node.module else [])]
+            inside.update(existing([*base, alias.name]) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             outside.add(node.module.split(".")[0])
         elif isinstance(node, ast.Import):
             outside.update(alias.name.split(".")[0] for alias in node.names)
-        for child in ast.iter_child_nodes(node):
-            visit(child)
-
-    visit(ast.parse(path.read_text()))
-    return inside, outside - set(sys.stdlib_module_names)
+    return inside - {module_of(path)}, outside - set(sys.stdlib_module_names) - {"numpy"}
 
 
-FILES = sorted(ROOT.rglob("*.py"))
+def existing(parts):
+    """The longest beginning of a dotted name that is a file or a folder."""
+    while parts and not ((ROOT.joinpath(*parts)).is_dir() or ROOT.joinpath(*parts).with_suffix(".py").is_file()):
+        parts = parts[:-1]
+    return ".".join(parts)
 
 
-def room(path):
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+def top(module):
+    """The core module or the folder that a module belongs to; "" is `minisiam/__init__.py`."""
+    return module.partition(".")[0]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_arrows(path):
-    name = room(path)
-    if name in FREE:
-        return
-    inside, outside = imports(path)
-    assert inside - {name} <= ARROWS[name]
-    assert outside <= {"numpy"} | OUTSIDE.get(name, set())
+def test_everything_is_in_the_core_or_in_a_folder():
+    assert {top(module_of(path)) for path in FILES} - {"", "__main__"} == set(CORE_ORDER) | set(ARROWS)
 
 
-def test_every_room_is_on_the_map():
-    assert {room(path) for path in FILES} == set(ARROWS) | FREE
+@every_file
+def test_a_core_module_imports_only_earlier_ones(path):
+    here = top(module_of(path))
+    if here in CORE_ORDER:
+        earlier = CORE_ORDER[: CORE_ORDER.index(here) + 1]
+        assert {top(module) for module in imports(path)[0]} <= set(earlier)
 
 
-def test_importing_the_package_imports_numpy_and_nothing_else():
-    heavy = ["matplotlib", "pooch", "autograd", "hypothesis", "jaxtyping"]
-    code = f"import sys, minisiam; print([m for m in {heavy} if m in sys.modules])"
+@every_file
+def test_a_folder_imports_only_where_its_arrows_lead(path):
+    here = top(module_of(path))
+    if here in ARROWS:
+        allowed = {here, *CORE_ORDER, *ARROWS[here]} | ({"course", ""} if module_of(path) == "app.cli" else set())
+        assert {top(module) for module in imports(path)[0]} <= allowed
+
+
+@every_file
+def test_other_packages_are_imported_only_where_they_are_needed(path):
+    assert imports(path)[1] <= PACKAGES.get(top(module_of(path)), set())
+
+
+def test_no_modules_import_each_other():
+    graph = {module_of(path): imports(path)[0] for path in FILES}
+    done, waiting = set(), []
+
+    def visit(module):
+        if module in done:
+            return
+        assert module not in waiting, " → ".join([*waiting[waiting.index(module) :], module])
+        waiting.append(module)
+        for other in sorted(graph.get(module, ())):
+            if not module.startswith(f"{other}."):  # a file and the folder that holds it
+                visit(other)
+        waiting.pop()
+        done.add(module)
+
+    for module in sorted(graph):
+        visit(module)
+
+
+def test_the_package_lists_the_core_in_its_order():
+    listed = [line.split()[0] for line in minisiam.__doc__.splitlines() if line.startswith("    ") and line.split()]
+    core = [name for name in CORE_ORDER if not name.startswith("_") and name != "typing"]
+    assert listed == core + [name for name in listed if name in ARROWS]
+    assert set(listed) == set(core) | set(ARROWS)
+
+
+def test_importing_the_package_imports_numpy_and_the_core():
+    code = (
+        "import sys, minisiam; "
+        "print(sorted({m.split('.')[1] for m in sys.modules if m.startswith('minisiam.')})); "
+        "print(sorted(m for m in ('matplotlib', 'autograd', 'hypothesis', 'jaxtyping', 'pooch') if m in sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    loaded, others = map(ast.literal_eval, done.stdout.splitlines())
+    assert set(loaded) <= set(CORE_ORDER)
+    assert others == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+@every_file
 def test_no_assert_and_no_pickle(path):
     source = path.read_text()
-    found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)]
-    assert not found
+    assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)]
     assert "allow_pickle=True" not in source
     assert "np.random.seed" not in source

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import __version__, datasets
+from .. import datasets
+from .._version import VERSION
 from ..course import commands as exercises
 from ..encoders import NORMS
 from ..miners import MINERS
@@ -39,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     """All words of the command line."""
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(prog="minisiam", description=ABOUT, formatter_class=raw)
-    top.add_argument("--version", action="version", version=f"minisiam {__version__}")
+    top.add_argument("--version", action="version", version=f"minisiam {VERSION}")
     top.set_defaults(command=partial(_help, top))
     verbs = top.add_subparsers(title="commands", metavar="COMMAND")
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import __version__, datasets, require
+from .. import datasets, require
+from .._version import VERSION
 from ..interop import safetensors
 from ..ops import normalize
 from . import benchmark, build, data_spec, papers, report, trainer
@@ -35,7 +36,7 @@ def train(arguments: argparse.Namespace) -> int:
     run = _begin(given, out) if resumed is None else _resume(resumed, given, out)
     if exported is not None:
         exported.parent.mkdir(parents=True, exist_ok=True)
-        about = {"minisiam": __version__, "settings": json.dumps(run.settings.as_dict())}
+        about = {"minisiam": VERSION, "settings": json.dumps(run.settings.as_dict())}
         safetensors.save_safetensors(exported, run.params, about)
         say(f"  {exported}")
     return 0

@@ -141,7 +141,7 @@ def official(run: Run, asked: list[OneShotRun], against: Sequence[Run] = ()) -> 
     mine = right["this network"]
     return {
         name: Official(
-            evaluate.clustered(theirs),
+            evaluate.clustered(theirs, statistics.t_quantile(0.95, len(theirs) - 1)),
             statistics.mcnemar(mine, theirs),
             statistics.paired_p(mine.mean(axis=1), theirs.mean(axis=1)),
         )

@@ -145,7 +145,7 @@ def official_runs(
     -------
     Score
         The interval is over runs, by `clustered`: it estimates what more runs on these alphabets would give. To
-        compare two models, use `official_answers` and `students.mcnemar`: they answer the same questions, so whether
+        compare two models, use `official_answers` and McNemar's test: they answer the same questions, so whether
         their intervals overlap does not decide whether they differ.
     """
     return clustered(official_answers(embed, runs, distance), t)
