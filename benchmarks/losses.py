@@ -101,7 +101,7 @@ def ours(name: str, z: Z, labels: Z) -> Callable[[], Any]:
         distance, loss = matrix.get(name) or proxies[name]
         unit, pull_unit = (z, None) if distance is pairwise.cosine else ops.normalize(z)
         if by_rows and len(z) >= STREAM:
-            distance = blockwise.blockwise(distance)
+            distance = blockwise(distance)
         matrix_D, pull_D = distance(unit, W if name in proxies else unit)
         if name == "soft-triple":
             matrix_D, pull_classes = losses.soft_triple_distance(matrix_D, centres=10)

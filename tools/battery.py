@@ -50,7 +50,7 @@ SAME = {"padding": "same"}
 # shapes of x and W, and constants: what takes each of the ways there are, with sides of which none is another
 CONVOLUTIONS: dict[str, list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]]] = {
     "conv2d": [((2, 4, 5, 2), (2, 2, 2, 3), SAME)],  # an even kernel pads one side more than the other
-    "conv2d_rows": [
+    "conv2d_im2row": [
         ((2, 6, 7, 2), (4, 4, 2, 3), SAME),
         ((2, 9, 7, 2), (2, 2, 2, 3), {"stride": 3}),
         ((2, 6, 7, 5), (2, 2, 5, 3), {}),
@@ -65,7 +65,7 @@ CONVOLUTIONS: dict[str, list[tuple[tuple[int, ...], tuple[int, ...], dict[str, A
         ((3, 6, 7, 2), (3, 3, 2, 1), {}),
         ((1, 1, 2, 1), (3, 3, 1, 1), SAME),
     ],
-    "conv2d_fourier": [
+    "conv2d_fft": [
         ((2, 9, 7, 3), (5, 5, 3, 2), {}),
         ((2, 5, 8, 2), (4, 4, 2, 3), SAME),
         ((3, 6, 9, 2), (2, 2, 2, 1), SAME),
@@ -289,8 +289,8 @@ def triplets_of(D, labels):
 
 def learned_over(module: types.ModuleType) -> Any:
     """`losses.with_miner` with a learned loss, on triplets that use an entry of the matrix more than once."""
-    module.over(losses.triplet_hinge, miners.all_triplets)  # a loss without parameters will do as well
-    loss = module.over(shifted_hinge, miners.all_triplets)
+    module.with_miner(losses.triplet_hinge, miners.all_triplets)  # a loss without parameters will do as well
+    loss = module.with_miner(shifted_hinge, miners.all_triplets)
     if len(parameters(loss, np.random.default_rng(0), 4)) != 1:
         raise ValueError("it must keep the parameters of its loss")
     if loss.__name__ != "shifted_hinge_over_all_triplets":
@@ -309,7 +309,7 @@ def _learned_over(D, shift, labels, **_):
 
 def over_swapped(module: types.ModuleType) -> Any:
     """`losses.with_miner` with the negative's nearer end."""
-    loss = module.over(losses.triplet_hinge, miners.all_triplets, swap=True)
+    loss = module.with_miner(losses.triplet_hinge, miners.all_triplets, swap=True)
 
     def over_swapped(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
         return loss(D, labels, margin=0.6, reduction=reduction)
@@ -326,7 +326,7 @@ def _swapped(D, labels, **_):
 
 def over_pairs(module: types.ModuleType) -> Any:
     """`losses.with_miner` with a loss that takes one distance."""
-    loss = module.over(losses.contrastive, miners.ordered_pairs)
+    loss = module.with_miner(losses.contrastive, miners.ordered_pairs)
 
     def over_pairs(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
         return loss(D, labels, reduction=reduction)
@@ -339,22 +339,22 @@ def over_nothing(module: types.ModuleType) -> Any:
     nothing = lambda D, labels: miners.Triplets(*3 * [np.zeros(0, int)])
 
     def over_nothing(D: Float[Array, "n n"], shift: Float[Array, ""], /, labels: Labels) -> Op[Array]:
-        return module.over(shifted_hinge, nothing)(D, shift, labels)
+        return module.with_miner(shifted_hinge, nothing)(D, shift, labels)
 
     return over_nothing
 
 
 def apart(module: types.ModuleType) -> Any:
     """`losses.balanced` with a learned loss."""
-    loss = module.apart(losses.margin_loss)
+    loss = module.balanced(losses.margin_loss)
     if loss.__name__ != "margin_loss" or len(parameters(loss, np.random.default_rng(0), 4)) != 1:
         raise ValueError("it must keep the name and the parameters of its loss")
-    module.apart(losses.contrastive)
+    module.balanced(losses.contrastive)
 
     def apart(
         d: Float[Array, "n"], beta: Float[Array, ""], /, same: Bool[Array, "n"], reduction: str = "mean"
     ) -> Op[Array]:
-        by_name = module.apart(losses.margin_loss)(d, beta, same=same, reduction=reduction)
+        by_name = module.balanced(losses.margin_loss)(d, beta, same=same, reduction=reduction)
         value, pullback = loss(d, beta, same, reduction=reduction)
         if not np.array_equal(value, by_name[0]):
             raise ValueError("same may be given by its name")
@@ -438,7 +438,7 @@ def streamed(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[An
     extra = ("w", "bias") if name == "weighted_l1" else ()
 
     def make(module: types.ModuleType) -> Any:
-        made = module.streamed(getattr(module.pairwise, name), threads=1)
+        made = module.blockwise(getattr(module.pairwise, name), threads=1)
         if len(parameters(made, np.random.default_rng(0), 4)) != len(extra) or made.__name__ != f"streamed_{name}":
             raise ValueError("it must keep the name and the parameters of its distance")
 
@@ -500,7 +500,7 @@ def pairs_twice(module: types.ModuleType) -> Any:
     loss = module.all_pairs(losses.contrastive)
 
     def pairs_twice(z: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
-        D, pull_D = blockwise.blockwise(pairwise.squared_l2, threads=1)(z, z)
+        D, pull_D = blockwise(pairwise.squared_l2, threads=1)(z, z)
         D.slices = [slice(0, 2), slice(2, 3), slice(3, len(z))]
         value, pull = loss(D, labels, reduction=reduction)
         return value, lambda dl: (sum(pull_D(*pull(dl))),)
@@ -512,7 +512,7 @@ def streamed_twice(name: str, loss: Any, formula: Any, corner: Any = None) -> tu
     """The same of a set against itself."""
 
     def make(module: types.ModuleType) -> Any:
-        made = module.streamed(getattr(module.pairwise, name), threads=1)
+        made = module.blockwise(getattr(module.pairwise, name), threads=1)
 
         def streamed_twice(z: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
             D, pull_D = made(z, z)
@@ -592,6 +592,8 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
             )(_pooled),
             [NO_SLOPE, NO_SLOPE_EITHER],
         ),
+    ],
+    "fast.dense": [
         (dense_by_columns, reference.specify(sizes={"i": (20, 40), "o": (10, 50)})(lambda x, W, b: x @ W + b)),
     ],
     "distances": [

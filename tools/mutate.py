@@ -65,7 +65,17 @@ NAMES = {
 
 
 # what checks, who does the work, and by which of several ways
-LEFT_ALONE = ("_check", "check_", "streamed", "_in_lanes", "_halves", "room_of", "_rows_at_a_time", "_some")
+LEFT_ALONE = (
+    "_check",
+    "check_",
+    "blockwise",
+    "_in_lanes",
+    "_halves",
+    "algorithm",
+    "fastest_conv2d",
+    "_rows_at_a_time",
+    "_some",
+)
 
 
 class Mutant(NamedTuple):

@@ -13,7 +13,7 @@ from .. import ops
 from ..layers import Layer, serial, with_params, without_params
 from . import im2row
 from .batch_norm import pooled
-from .convolution import algorithm, conv2d
+from .convolution import algorithm, fastest_conv2d
 from .fused import conv_pool_relu, pool_2x2
 from .microbatch import microbatch
 from .stages import in_one_chunk, stages_of
@@ -50,7 +50,7 @@ def algorithms(encoder: Layer, params: Params) -> list[str]:
         return [name for part, theta in zip(encoder.parts, params, strict=True) for name in algorithms(part, theta)]
     if encoder.op is ops.conv2d:
         return [f"{encoder.name} by conv2d"]
-    if encoder.op not in (conv2d, conv_pool_relu):
+    if encoder.op not in (fastest_conv2d, conv_pool_relu):
         return []
     W, _ = params
     name = "planes" if W.shape[2] <= im2row.FEW else algorithm(W, encoder.options.get("stride", 1)).__name__
@@ -61,7 +61,7 @@ def algorithms(encoder: Layer, params: Params) -> list[str]:
 def _single(layer: Layer) -> Layer:
     """What replaces one layer by itself."""
     if layer.op is ops.conv2d:
-        return _with_op(layer, conv2d, **layer.options)
+        return _with_op(layer, fastest_conv2d, **layer.options)
     if _pools_2x2(layer):
         return layer._replace(apply=without_params(pool_2x2, "").apply, name=f"{layer.name}, fast", op=pool_2x2)
     return layer

@@ -21,7 +21,7 @@ def algorithm(W: Array, stride: int = 1) -> ModuleType:
     return winograd if len(W) == 3 else fft if len(W) >= LARGE else im2row
 
 
-def conv2d(x: Array, W: Array, b: Array, /, padding: str, stride: int, input_grad: bool = True) -> Op[Array]:
+def fastest_conv2d(x: Array, W: Array, b: Array, /, padding: str, stride: int, input_grad: bool = True) -> Op[Array]:
     """`ops.conv2d` by the algorithm that is fastest for these kernels."""
     module = algorithm(W, stride)
     if module is im2row:

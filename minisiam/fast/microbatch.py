@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import ops, require
 from ..layers import Layer, at_test, serial
-from .convolution import conv2d
+from .convolution import fastest_conv2d
 from .fused import conv_pool_relu
 from .stages import Stage, join, split, stages_of, through
 from .threads import count, keep_memory, one_blas_thread, run
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..typing import Array, Params
 
-CONVOLUTIONS = (ops.conv2d, conv2d, conv_pool_relu)
+CONVOLUTIONS = (ops.conv2d, fastest_conv2d, conv_pool_relu)
 
 
 def microbatch(encoder: Layer, chunk: int = 64, threads: int | None = None) -> Layer:

@@ -8,7 +8,7 @@ unless told otherwise (`reduction`): a batch twice as large has a value of the s
     a batch      D (n, n), labels    over(loss, miner) all_pairs(loss) all_triplets(loss); supcon nt_xent nca n_pair
                                      lifted generalised_lifted multi_similarity circle tuplet_margin angular
                                      histogram fast_ap
-    two sets     D (n, m), targets   softmax_cross_entropy info_nce matching arcface proxy_anchor soft_classes
+    two sets     D (n, m), targets   softmax_cross_entropy info_nce matching arcface proxy_anchor soft_triple_distance
     embeddings   z₁, z₂ (n, d)       vicreg
     weights      W                   l2_penalty
 """

@@ -4,7 +4,7 @@ A distance matrix of images against proxies is (n, classes). Most proxy losses a
 
     proxy-NCA              others_only=True, squared L2 of unit vectors        proxy-NCA++       a temperature, all in
     normalised softmax     cosine, temperature 0.05                            CosFace           margin 0.35, 1/64
-    ArcFace                `arcface`: the margin is an angle                   SoftTriple     `soft_triple_distance` first
+    ArcFace                `arcface`: the margin is an angle                   SoftTriple   `soft_triple_distance`
 
 This module has the loss that asks the question from the side of the proxy, and the distance to several proxies.
 """

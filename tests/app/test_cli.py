@@ -26,7 +26,7 @@ def test_train(run):
     assert done.stderr == ""
     assert done.returncode == 0
     for words in (
-        "Conv 64 @ 2×2 valid by rows",
+        "Conv 64 @ 2×2 valid by im2row",
         "validation one-shot",
         "time left",
         "pixels",

@@ -203,9 +203,7 @@ def test_on_adds_the_gradient_of_rows_and_columns(z):
 
 
 def test_on_takes_a_streamed_distance_and_a_learned_loss(z):
-    whole, streamed = (
-        conventions.on(d, losses.supcon, True)(z, LABELS) for d in (pairwise.l2, blockwise.blockwise(pairwise.l2))
-    )
+    whole, streamed = (conventions.on(d, losses.supcon, True)(z, LABELS) for d in (pairwise.l2, blockwise(pairwise.l2)))
     assert streamed[0] == pytest.approx(whole[0])
     np.testing.assert_allclose(streamed[1](1.0)[0], whole[1](1.0)[0])
     boundary = losses.with_miner(losses.margin_loss, miners.all_pairs)

@@ -9,7 +9,7 @@ from fixtures import mnist
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisiam import datasets, evaluate
+from minisiam import datasets, evaluate, pairwise
 from minisiam.app import cli, commands, data_spec, papers, trainer
 from minisiam.app.config import Settings
 from minisiam.app.papers import EXPERIMENTS, ORDERS, Claim, Paper, metrics, regression, results
@@ -55,21 +55,21 @@ def letters(rng, alphabets=3, count=21, drawers=4, noise=0.0):
 
 def test_each_alphabet_counts_alike(rng):
     z, data = letters(rng)
-    assert metrics.by_alphabet(z, data, evaluate.pairwise.l2) == dict.fromkeys(data.names, 0.0)
+    assert metrics.by_alphabet(z, data, pairwise.l2) == dict.fromkeys(data.names, 0.0)
     z[data.groups == 1] = 1  # one point: every answer is a tie, and ties count against it
-    assert list(metrics.by_alphabet(z, data, evaluate.pairwise.l2).values()) == [0, 1, 0]
+    assert list(metrics.by_alphabet(z, data, pairwise.l2).values()) == [0, 1, 0]
 
 
 def test_small_alphabets_are_left_out(rng):
     z, data = letters(rng, alphabets=2, count=19)
     with pytest.raises(ValueError, match="no alphabet to be judged by has 20 letters"):
-        metrics.by_alphabet(z, data, evaluate.pairwise.l2)
+        metrics.by_alphabet(z, data, pairwise.l2)
 
 
 def test_unstructured_episodes_know_four_turns_of_each_letter(rng):
     data = letters(rng, alphabets=1, count=5)[1]
     data = data._replace(images=rng.random((5, 1, 6, 6, 1)).repeat(4, axis=1).reshape(20, 6, 6, 1))
-    found = metrics.unstructured(evaluate.pixels, data, evaluate.pairwise.l2)
+    found = metrics.unstructured(evaluate.pixels, data, pairwise.l2)
     for way in (5, 20):  # 5 letters × 4 turns make 20
         assert found[f"unstructured_{way}_way_error"] == 0
         low, high = found[f"unstructured_{way}_way_error_interval"]

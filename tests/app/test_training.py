@@ -87,7 +87,7 @@ def test_every_miner_trains(small, miner):
         (
             "conv2",
             "batch",
-            "Conv 32 @ 5×5 / 2 same by planes, Conv 64 @ 2×2 valid by rows",
+            "Conv 32 @ 5×5 / 2 same by planes, Conv 64 @ 2×2 valid by im2row",
             "Conv 64 @ 2×2 valid by conv2d",
         ),
         ("conv4", "group", "by planes, Conv 64 @ 3×3 same by winograd", "Conv 64 @ 3×3 same by conv2d"),
@@ -97,8 +97,8 @@ def test_every_miner_trains(small, miner):
             "by planes, pooled before Relu, Conv 64 @ 3×3 same by winograd, pooled before Relu",
             "by conv2d",
         ),
-        ("bielski", "layer", "Conv 64 @ 5×5 valid by fourier", "Conv 64 @ 5×5 valid by conv2d"),
-        ("koch28", "batch", "Conv 256 @ 2×2 valid by rows", "Conv 256 @ 2×2 valid by conv2d"),
+        ("bielski", "layer", "Conv 64 @ 5×5 valid by fft", "Conv 64 @ 5×5 valid by conv2d"),
+        ("koch28", "batch", "Conv 256 @ 2×2 valid by im2row", "Conv 256 @ 2×2 valid by conv2d"),
         ("mlp", "none", "no convolution", "no convolution"),
     ],
 )

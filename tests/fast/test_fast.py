@@ -779,7 +779,7 @@ def test_channels_of_scale_0_tie_and_the_first_wins():
 def test_a_gradient_of_another_length_is_refused():
     encoder = microbatch(AS_IT_IS, 2)
     _, pullback = encoder(started(AS_IT_IS, (2, 2, 3)), images(4, (2, 2, 3)))
-    with pytest.raises(ValueError, match="has 9 rows, and what it is of has 4"):
+    with pytest.raises(ValueError, match="has 9 rows, and its value has 4"):
         pullback(np.ones((9, 12)))
 
 

@@ -1,5 +1,6 @@
 """Losses made for a batch: what they equal by a plainer road, and what holds whatever the distances are."""
 
+import sys
 from functools import partial, wraps
 from math import log
 
@@ -289,7 +290,7 @@ def extra(name):
 def tiny(request, monkeypatch):
     """Blocks of a row or a few."""
     for name, size in zip(("ROWS", "LEAST"), request.param, strict=True):
-        monkeypatch.setattr(blockwise, name, size)
+        monkeypatch.setattr(sys.modules[blockwise.__module__], name, size)
 
 
 NAMES = ["l2", "squared_l2", "cosine", "dot", "l1", "weighted_l1"]
@@ -307,7 +308,7 @@ def test_a_streamed_matrix_is_the_matrix(loss, distance):
     labels = np.array(LABELS["sizes that differ, singletons, in no order"])
     z, made, params = embeddings(len(labels)), getattr(pairwise, distance), extra(distance)
     results = []
-    for op in (made, blockwise.blockwise(made, threads=1), blockwise.blockwise(made, threads=2)):
+    for op in (made, blockwise(made, threads=1), blockwise(made, threads=2)):
         for reduction in ("mean", "sum", "mean_active"):
             D, pull_D = op(z, z, *params)
             value, pull = loss(D, labels, reduction=reduction)
@@ -333,7 +334,7 @@ def shared(gradients):
 def test_the_blocks_of_a_streamed_matrix_are_its_rows(distance):
     a, b, params = embeddings(7), embeddings(5, 1), extra(distance)
     D, _ = getattr(pairwise, distance)(a, b, *params)
-    S, _ = blockwise.blockwise(getattr(pairwise, distance), threads=1)(a, b, *params)
+    S, _ = blockwise(getattr(pairwise, distance), threads=1)(a, b, *params)
     assert (S.shape, S.dtype) == (D.shape, D.dtype)
     blocks = list(S.blocks())
     assert len(blocks) > 1
@@ -342,10 +343,10 @@ def test_the_blocks_of_a_streamed_matrix_are_its_rows(distance):
 
 
 def test_a_learned_distance_is_learned_when_it_is_streamed(rng):
-    ours, truth = (parameters(op, rng, 3) for op in (blockwise.blockwise(pairwise.weighted_l1), pairwise.weighted_l1))
+    ours, truth = (parameters(op, rng, 3) for op in (blockwise(pairwise.weighted_l1), pairwise.weighted_l1))
     for a, b in zip(ours, truth, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert parameters(blockwise.blockwise(pairwise.l2), rng, 3) == ()
+    assert parameters(blockwise(pairwise.l2), rng, 3) == ()
 
 
 @pytest.mark.usefixtures("tiny")
@@ -353,7 +354,7 @@ def test_a_learned_distance_is_learned_when_it_is_streamed(rng):
 def test_a_streamed_float32_stays_float32(distance):
     labels, z = np.array([0, 0, 1, 1, 1, 2]), embeddings(6).astype(np.float32)
     params = tuple(np.float32(p) for p in extra(distance))
-    D, pull_D = blockwise.blockwise(getattr(pairwise, distance))(z, z, *map(np.asarray, params))
+    D, pull_D = blockwise(getattr(pairwise, distance))(z, z, *map(np.asarray, params))
     for loss in (losses.supcon, losses.all_triplets(losses.triplet_hinge), losses.all_pairs(losses.contrastive)):
         value, pull = loss(D, labels)
         assert {np.asarray(array).dtype for array in (value, *pull_D(*pull(np.float64(1))))} == {np.dtype(np.float32)}

@@ -38,9 +38,9 @@ ROWS = [
         scale=1.0,
     ),
     on("proxy_anchor", "all in order: 0 and flat", [[-FAR, FAR]], 0, Z1, targets=[0]),
-    on("soft_classes", "two centres tie: half each", [[1, 1]], M1, numbers([0.5, 0.5]), g=M1, centres=2),
+    on("soft_triple_distance", "two centres tie: half each", [[1, 1]], M1, numbers([0.5, 0.5]), g=M1, centres=2),
     on(
-        "soft_classes",
+        "soft_triple_distance",
         "the other centre 10⁴ away: the nearest alone",
         [[FAR, -FAR]],
         -FAR * M1,
@@ -49,7 +49,7 @@ ROWS = [
         centres=2,
     ),
     on(
-        "soft_classes",
+        "soft_triple_distance",
         "one centre a class: the distance itself",
         [[3, -FAR]],
         numbers([3, -FAR]),
