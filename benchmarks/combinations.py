@@ -1,7 +1,7 @@
-"""Methods of the command line, each trained for at most a minute: the table in the README.
+"""Methods of the command line, each trained for at most a minute.
 
-What is nearly equal between the rows is the number of images encoded, 0.62 to 0.72 million: 2,500 steps of 256 images for a
-batch, 5,000 of 64 pairs or 48 triplets. Their times differ (37 to 60 s on two cores). The intervals are over episodes: they
+The rows have nearly the same number of encoded images, 0.62 to 0.72 million: 2,500 steps of 256 images for a batch,
+5,000 of 64 pairs or 48 triplets. Their times differ (37 to 60 s on two cores). The intervals are over episodes: they
 hold for these alphabets and this seed.
 
 python benchmarks/combinations.py            about ten minutes on two cores

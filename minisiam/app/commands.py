@@ -15,7 +15,7 @@ from .. import datasets, require
 from .._version import VERSION
 from ..interop import safetensors
 from ..ops import normalize
-from . import benchmark, build, data_spec, papers, report, trainer
+from . import benchmark, build, data_spec, papers, report, statistics, trainer
 from . import config as words
 from .config import Settings
 from .papers import results
@@ -333,7 +333,7 @@ def compare_losses(arguments: argparse.Namespace) -> int:
 
 def compare_methods(arguments: argparse.Namespace) -> int:
     """`minisiam compare-methods`: 0 if all is done, 130 if it was stopped by hand."""
-    benchmark.student()  # an error now rather than after the last run
+    statistics.scipy_stats()  # an error now rather than after the last run
     asked = {name: getattr(arguments, name) for name in ("steps", "seeds", "search")}
     if arguments.losses is not None:
         asked["losses"] = tuple(loss.strip() for loss in arguments.losses.split(",") if loss.strip())

@@ -1,9 +1,9 @@
-"""Means of a few runs, and which of them differ: Student's t, McNemar's test, both exact, and Holm's correction."""
+"""Intervals of a few runs and paired tests, with SciPy: Student's t, McNemar's test, Holm's correction."""
 
 from __future__ import annotations
 
-from math import atan, comb, cos, inf, nan, pi, sin, sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from math import nan, sqrt
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,86 +15,61 @@ if TYPE_CHECKING:
     from ..typing import Array, Bool
 
 
-def t_within(t: float, freedom: int) -> float:
-    """P(|T| ≤ t) of Student's t with ν degrees of freedom, a finite sum.
-
-    With θ = arctan(t / √ν) it is, for odd and for even ν,
-
-        (2/π) (θ + sin θ (cos θ + 2/3 cos³θ + … + (2·4⋯(ν − 3))/(1·3⋯(ν − 2)) cos^(ν−2) θ)),
-        sin θ (1 + 1/2 cos²θ + (1·3)/(2·4) cos⁴θ + … + (1·3⋯(ν − 3))/(2·4⋯(ν − 2)) cos^(ν−2) θ).
-
-    Parameters
-    ----------
-    t, freedom
-        t ≥ 0, and ν ≥ 1.
-
-    References
-    ----------
-    Abramowitz, Stegun 1964, equations 26.7.3 and 26.7.4.
-    """
-    require.whole("freedom", freedom, 1)
-    if t == inf:
-        return 1.0
-    theta = atan(require.between("t", t, 0) / sqrt(freedom))
-    odd = freedom % 2
-    term, total = (cos(theta) if odd else 1.0), 0.0
-    for power in range(1 + odd, freedom, 2):  # the numerator of the next factor
-        total += term
-        term *= power / (power + 1) * cos(theta) ** 2
-    return 2 / pi * (theta + sin(theta) * total) if odd else sin(theta) * total
-
-
-def t_quantile(level: float, freedom: int) -> float:
-    """The t with P(|T| ≤ t) = level, in [0, 1): half the width of an interval, in standard errors."""
-    level = require.between("level", level, 0, 1, open_high=True)
-    low, high = 0.0, 1.0
-    while t_within(high, freedom) < level:
-        low, high = high, 2 * high
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_within(middle, freedom) < level else (low, middle)
-    return high
-
-
 class Mean(NamedTuple):
-    """A mean of runs and half the width of its interval, NaN where there is one run."""
+    """A mean over runs and half the width of its interval, NaN for a single run."""
 
     value: float
     half: float
 
 
+def scipy_stats() -> Any:
+    """The module `scipy.stats`, which only the intervals of papers and comparisons need."""
+    try:
+        from scipy import stats
+    except ImportError as error:
+        raise ImportError("these intervals need SciPy: pip install 'minisiam[benchmark]'") from error
+    return stats
+
+
+def t_quantile(level: float, freedom: int) -> float:
+    """The t with P(|T| ≤ t) = level for Student's t: half the width of an interval, in standard errors."""
+    return float(scipy_stats().t.ppf((1 + level) / 2, freedom))
+
+
 def mean(values: Sequence[float], level: float = 0.95) -> Mean:
-    """x̄ ± t · s / √n, t being Student's with n − 1 degrees of freedom.
+    """x̄ ± t · s / √n, with Student's t of n − 1 degrees of freedom.
 
     Parameters
     ----------
     values
         n ≥ 1 results of runs that differ in their seed alone.
     level
-        How often such an interval holds the mean over all seeds, if they are normal.
+        How often such an interval contains the mean over all seeds, if results are normally distributed.
     """
     x = np.asarray(values, float)
     require.rows(values=x)
-    half = t_quantile(level, len(x) - 1) * float(x.std(ddof=1)) / sqrt(len(x)) if len(x) > 1 else nan
-    return Mean(float(x.mean()), half)
+    if len(x) == 1:
+        return Mean(float(x[0]), nan)
+    return Mean(float(x.mean()), t_quantile(level, len(x) - 1) * float(x.std(ddof=1)) / sqrt(len(x)))
 
 
 def paired_p(a: Sequence[float], b: Sequence[float]) -> float:
-    """The two-sided p-value of a paired t-test, t = d̄ √n / s with d = a − b.
+    """The two-sided p-value of a paired t-test.
 
     Parameters
     ----------
     a, b
-        n results each, of the same seeds in the same order. Fewer than two tell nothing: p = 1. Where all differences
-        are equal p is 0, or 1 if they are 0.
+        n results each, of the same seeds in the same order. With fewer than two p = 1. Where all differences are equal
+        p is 0, or 1 if they are 0.
     """
     if len(a) != len(b):
         raise ValueError(f"a paired test compares run by run, and there are {len(a)} and {len(b)}: take common seeds")
     d = np.asarray(a, float) - np.asarray(b, float)
     if len(d) < 2 or not d.any():
         return 1.0
-    error = float(d.std(ddof=1)) / sqrt(len(d))
-    return 1 - t_within(abs(float(d.mean())) / error if error else inf, len(d) - 1)
+    if np.ptp(d) == 0:
+        return 0.0
+    return float(scipy_stats().ttest_1samp(d, 0.0).pvalue)
 
 
 class McNemar(NamedTuple):
@@ -130,12 +105,12 @@ def mcnemar(first: Bool[Array, "..."], second: Bool[Array, "..."]) -> McNemar:
         )
     only = int((one & ~other).sum()), int((~one & other).sum())
     n = sum(only)
-    p = min(1.0, 2 * sum(comb(n, i) for i in range(min(only) + 1)) / 2**n)
+    p = float(scipy_stats().binomtest(min(only), n).pvalue) if n else 1.0
     return McNemar(*only, p)
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p-values of m questions asked together, corrected: below α each, the chance of any false alarm is below α.
+    """p-values of m tests, corrected: if no difference is real, the probability of any p < α is at most α.
 
     In rising order p₍ᵢ₎ becomes max over j ≤ i of min(1, (m − j + 1) p₍ⱼ₎); returned in the order given.
 

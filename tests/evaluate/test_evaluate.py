@@ -10,6 +10,7 @@ from minisiam.app import statistics
 from minisiam.samplers import Episode
 
 LABELS = np.repeat(np.arange(30), 4)
+T_OF_10, T_OF_20 = 2.262, 2.093  # of Student's t, 95 %, for so many runs
 
 
 def test_a_constant_embedding_scores_nothing_rather_than_everything(rng):
@@ -60,7 +61,7 @@ def test_wilson_is_the_set_of_proportions_that_the_score_test_accepts(n, share, 
 
 def test_all_correct_is_no_certainty():
     assert str(evaluate.wilson(1.0, 400)) == "100.0 % (99.0 to 100.0)"
-    assert str(evaluate.clustered(np.ones((20, 20), bool))) == "100.0 % (98.9 to 100.0)"
+    assert str(evaluate.clustered(np.ones((20, 20), bool), T_OF_20)) == "100.0 % (98.9 to 100.0)"
     assert str(evaluate.mean_score(np.ones(400))) == "100.0 % (99.0 to 100.0)"
     assert evaluate.mean_score(np.zeros(50)).high > 0.05
 
@@ -70,14 +71,17 @@ def test_an_interval_over_runs_covers_runs_that_differ(rng):
     truth, inside = 0.8, {"runs": 0, "questions": 0}
     for _ in range(1000):
         right = rng.random((20, 20)) < rng.beta(8, 2, (20, 1))
-        for name, score in (("runs", evaluate.clustered(right)), ("questions", evaluate.wilson(right.mean(), 400))):
+        for name, score in (
+            ("runs", evaluate.clustered(right, T_OF_20)),
+            ("questions", evaluate.wilson(right.mean(), 400)),
+        ):
             inside[name] += score.low <= truth <= score.high
     assert 930 <= inside["runs"] <= 980 and inside["questions"] < 850
 
 
 def test_an_interval_over_units_is_never_narrower_than_that_of_independent_questions(rng):
     right = np.tile([True, True, True, False], (10, 5))  # no run differs from another at all
-    score, independent = evaluate.clustered(right), evaluate.wilson(0.75, 200)
+    score, independent = evaluate.clustered(right, T_OF_10), evaluate.wilson(0.75, 200)
     assert score.low < independent.low and score.high > independent.high
 
 

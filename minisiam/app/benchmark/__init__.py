@@ -9,7 +9,6 @@ Most gains of new losses over old ones disappear when all have the same network,
 from .protocol import Protocol, Task
 from .run_records import begun, load
 from .runner import compare
-from .statistics import student
 from .summary import Row, draw, rows, table
 
-__all__ = ["Protocol", "Row", "Task", "begun", "compare", "draw", "load", "rows", "student", "table"]
+__all__ = ["Protocol", "Row", "Task", "begun", "compare", "draw", "load", "rows", "table"]

@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..config import kind_of
+from ..statistics import Mean, holm, mean, paired_p
 from . import run_records, search
 from .protocol import Protocol
-from .statistics import Mean, holm, mean, paired_p
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -261,7 +261,8 @@ def _of_one(found: str, report: dict[str, Any]) -> Interval | None:
         mean = statistics.mean(list(by_alphabet.values()))
         return Interval(mean.value - mean.half, mean.value + mean.half, f"{len(by_alphabet)} alphabets")
     if count:
-        return Interval(*evaluate.wilson(look(report, found), count)[1:], f"{count:,} test images")
+        score = evaluate.wilson(look(report, found), count)
+        return Interval(score.low, score.high, f"{count:,} test images")
     return Interval(*given, look(report, f"{found}_over")) if given else None
 
 
