@@ -45,7 +45,7 @@ class Row(NamedTuple):
     alike : whether it is the reference, or not distinguishable from it: p ≥ 0.05
     validation : MAP@R of its best trial, on validation alphabets
     origin, constants, learning_rate : of its best trial, with which its runs were trained
-    images, seconds : of a run, means
+    images : of a run, the mean
     failed : how many runs diverged; they count with scores of 0
     """
 
@@ -61,7 +61,6 @@ class Row(NamedTuple):
     constants: dict[str, Any]
     learning_rate: float
     images: float
-    seconds: float
     failed: int
 
 
@@ -100,7 +99,6 @@ def _row(loss: str, runs: list[dict[str, Any]], protocol: Protocol, records: Rec
         best["constants"],
         best["learning_rate"],
         mean([run["images"] for run in runs]).value,
-        mean([run["seconds"] for run in runs]).value,
         sum(run["failed"] is not None for run in runs),
     )
 
@@ -138,8 +136,8 @@ def table(protocol: Protocol, records: Records, figure: str | None = None) -> st
     machine = protocol.machine
     where = f"{machine.get('cores')} cores ({machine.get('processor')}), NumPy {machine.get('numpy')}, "
     where += f"Python {machine.get('python')}, minisiam {machine.get('minisiam')}"
-    head = ["", "loss", "reads", "validation MAP@R", *METRICS.values(), "p", "learning rate", "constants", "s a run"]
-    lines = ["| " + " | ".join(head) + " |", "|---:|---|---|" + "---:|" * (len(head) - 5) + "---|---:|"]
+    head = ["", "loss", "reads", "validation MAP@R", *METRICS.values(), "p", "learning rate", "constants"]
+    lines = ["| " + " | ".join(head) + " |", "|---:|---|---|" + "---:|" * (len(head) - 4) + "---|"]
     lines += ["| " + " | ".join(_cells(place, row)) + " |" for place, row in enumerate(found, start=1)]
     parts = [
         "# Losses on one protocol",
@@ -165,7 +163,7 @@ def _cells(place: int, row: Row) -> list[str]:
     validation = f"{100 * row.validation:.1f}"
     return [
         *(f"{place}", loss, row.family, validation, *means, p),
-        *(f"{row.learning_rate:.3g}", chosen, f"{row.seconds:.1f}"),
+        *(f"{row.learning_rate:.3g}", chosen),
     ]
 
 
