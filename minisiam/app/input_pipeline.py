@@ -57,8 +57,9 @@ def build(settings: Settings) -> Batches:
     elif settings.similar != "class":
         batches = Batches(partial(_neighbours, size=size // 2, poses=poses, similar=settings.similar), _show_pairs)
     elif settings.copies:
-        drawn: dict[str, Any] = {"count": settings.pairs, "copies": settings.copies, "ranges": AFFINE[settings.augment]}
-        return Batches(partial(_copied, size=size // 2, poses=poses, **drawn), _show_copied)
+        ranges = AFFINE[settings.augment]
+        copied = partial(_copied, count=settings.pairs, copies=settings.copies, ranges=ranges)
+        return Batches(partial(copied, size=size // 2, poses=poses), _show_copied)
     elif kind in ("siamese", "verification"):
         batches = Batches(partial(_pairs, size=size // 2, poses=poses, count=settings.pairs), _show_pairs)
     elif kind == "triplet":

@@ -276,7 +276,7 @@ def test_what_the_words_of_data_name(tmp_path, rng):
 @pytest.mark.parametrize(
     ("preset", "data", "numbers"),
     [
-        ("drlim-digits", "mnist-4-9", {"neighbours"}),
+        ("drlim-digits", "mnist-4-9", {"neighbours", "neighbours_of"}),
         ("drlim-shifted", "mnist-4-shifted", {"ratio"}),
         ("drlim-shifted-aware", "mnist-4-shifted", {"ratio"}),
         ("drlim-object", "", {"pose", "cos", "sin", "elevation", "light"}),

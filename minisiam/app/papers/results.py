@@ -263,7 +263,7 @@ def _of_one(found: str, report: dict[str, Any]) -> Interval | None:
     if count:
         score = evaluate.wilson(look(report, found), count)
         return Interval(score.low, score.high, f"{count:,} test images")
-    return Interval(*given, look(report, f"{found}_over")) if given else None
+    return Interval(given[0], given[1], look(report, f"{found}_over")) if given else None
 
 
 def _widest(known: Sequence[Interval]) -> Interval | None:
