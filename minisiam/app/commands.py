@@ -121,6 +121,10 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def _save(run: trainer.Run, results: dict[str, Any], arguments: argparse.Namespace) -> None:
     """Replace the run's report.json, if it is the usual evaluation."""
+    if not run.report:
+        raise ValueError(
+            f"{run.folder} has no report.json: its training has not ended, use train --resume {run.folder}"
+        )
     usual = {"data": None, "unseen": None, "way": None, "shot": report.SHOT}
     for word, value in usual.items():
         if getattr(arguments, word) != value:

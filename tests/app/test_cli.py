@@ -57,6 +57,9 @@ def test_evaluate_can_replace_the_report(run, capsys):
     assert "leave --way out" in capsys.readouterr().err
     assert cli.main(["evaluate", str(run[0]), "--save"]) == 0
     assert json.loads(path.read_text()) == before | {"data": "pen-glyphs"}
+    path.unlink()
+    assert cli.main(["evaluate", str(run[0]), "--save"]) == 1
+    assert "its training has not ended" in capsys.readouterr().err and not path.exists()
     path.write_text(json.dumps(before))
 
 
