@@ -1,9 +1,9 @@
-"""How a matrix of distances is computed fast and right.
+"""A distance matrix from one matrix product (a Gram matrix) instead of n·m differences, without loss of digits.
 
-One matrix product replaces n·m differences, which is fast and, taken as printed, wrong: ‖a‖² − 2 a·b + ‖b‖² loses every
-digit of a small distance between large vectors. A network that collapses is made of those. So here the vectors are
-centred, the product is taken in float64, a few rows at a time so that they stay in the cache, and the pairs that are
-close all the same are computed again by their differences.
+The product is fast, but the printed formula ‖a‖² − 2 a·b + ‖b‖² loses all digits of a small distance between large
+vectors, and a collapsing network has only such distances. Therefore we centre the vectors, compute the product in
+float64, a few rows at a time so that they stay in the cache, and recompute the pairs that are still close from their
+differences.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
     Close = tuple[Array, Array]  # rows and columns of the close pairs
 
-CLOSE = 0.01  # of ‖a‖² + ‖b‖²: a pair below it has lost two digits of a product, and one more in a gradient of L2
+CLOSE = 0.01  # share of ‖a‖² + ‖b‖²: below it the product has lost two digits, and the gradient of L2 one more
 EVERY = slice(None)
-CHUNK = 1 << 17  # numbers held at a time: a megabyte in float64, which a cache holds
+CHUNK = 1 << 17  # numbers in memory at a time: one megabyte in float64, which fits into a cache
 
 
 def differences(a: Array, b: Array, dtype: Any = None) -> tuple[Callable[..., tuple[Array, Close]], Callable[..., Any]]:
-    """Two functions of the pairs of a and b: their squared distances, and sums of their differences.
+    """Return two functions of the pairs of a and b: squared distances, and weighted sums of differences.
 
     Returns
     -------
     rows
-        `S, close = rows(some, onto)`: ‖aᵢ − bⱼ‖² for a slice of the rows and one of the columns, in `dtype`, and which
-        pairs were close.
+        `S, close = rows(some, onto)`: ‖aᵢ − bⱼ‖² for a slice of the rows and a slice of the columns, in `dtype`, and
+        the pairs that were close.
     weigh
         `da, db = weigh(W, close, some, onto)`: Σⱼ Wᵢⱼ (aᵢ − bⱼ) for these rows and −Σᵢ Wᵢⱼ (aᵢ − bⱼ) for these columns.
-        W is used up.
+        It overwrites W.
 
     Notes
     -----
-    The close pairs of W go by differences too: an L2 gradient divides by the distance, so that a close pair needs the
-    digits that a product would lose.
+    `weigh` also computes close pairs from their differences: the gradient of L2 divides by the distance, so a close
+    pair needs the digits that a product would lose.
     """
     dtype = dtype or a.dtype
     centre = (a if a is b else np.concatenate([a, b])).mean(axis=0, dtype=np.float64)
@@ -76,7 +76,7 @@ def differences(a: Array, b: Array, dtype: Any = None) -> tuple[Callable[..., tu
 
 
 def slopes(dD: Array, D: Array, close: Close, out: Array | None = None) -> Array:
-    """dD / D, and 0 where D = 0, which only a close pair can be."""
+    """dD / D, and 0 where D = 0, which is possible for close pairs only."""
     with np.errstate(divide="ignore", invalid="ignore"):
         W = np.divide(dD, D, out=out)
     i, j = close
@@ -86,9 +86,9 @@ def slopes(dD: Array, D: Array, close: Close, out: Array | None = None) -> Array
 
 
 def _close(S: Array, norm_a: Array, norm_b: Array, tiny: float) -> Close:
-    """The pairs with S ≤ CLOSE (‖a‖² + ‖b‖²), or S ≤ tiny, which may round to 0; NaN from an overflow is close.
+    """The pairs with S ≤ CLOSE (‖a‖² + ‖b‖²), or S ≤ tiny, which may round to 0.
 
-    Found by a bound for the row first.
+    A NaN after an overflow counts as close. A bound for the whole row excludes most pairs first.
     """
     bound = np.maximum(CLOSE * (norm_a + norm_b.max()), tiny)
     i, j = np.divmod(np.flatnonzero(~(bound[:, None] < S)), S.shape[1])
@@ -97,7 +97,7 @@ def _close(S: Array, norm_a: Array, norm_b: Array, tiny: float) -> Close:
 
 
 def whole(rows: Callable[[slice], tuple[Array, Close]], a: Array, b: Array) -> tuple[Array, Close]:
-    """All rows, and all close pairs."""
+    """The whole matrix, and all close pairs."""
     D = np.empty((len(a), len(b)), a.dtype)
     close = []
     for some in slices(len(a), len(b)):
@@ -108,18 +108,18 @@ def whole(rows: Callable[[slice], tuple[Array, Close]], a: Array, b: Array) -> t
 
 
 def dots(a: Array, b: Array) -> Array:
-    """aᵢ·bⱼ by a product in float64, rounded once."""
+    """aᵢ·bⱼ as a product in float64, rounded once."""
     return (a.astype(np.float64) @ b.T.astype(np.float64)).astype(a.dtype)
 
 
 def slices(rows: int, columns: int, numbers: int = 0, least: int = 1) -> Iterator[slice]:
-    """The rows of a matrix, as many at a time as hold so many numbers (CHUNK), and at least so many rows."""
+    """Slices of the rows of a matrix, each with up to `numbers` entries (default CHUNK) and at least `least` rows."""
     step = max(least, (numbers or CHUNK) // columns)
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
 def add_at(out: Array, index: Array, values: Array) -> None:
-    """out[index] += values, where an index may come again; for many of them np.bincount is the faster np.add.at."""
+    """out[index] += values, where an index may repeat; with many values np.bincount is faster than np.add.at."""
     if (index[1:] > index[:-1]).all():
         out[index] += values
     elif len(index) < len(out):

@@ -1,4 +1,4 @@
-"""Three functions whose textbook form overflows or divides by zero, written so that it does not."""
+"""Three functions whose textbook form overflows or divides by zero, in a form that does neither."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def sigmoid(x: Array) -> Array:
-    """σ(x) = 1 / (1 + e⁻ˣ), without ever raising e to a positive power."""
+    """σ(x) = 1 / (1 + e⁻ˣ), computed without a positive power of e."""
     small = np.exp(-np.abs(x))  # in (0, 1]
     return np.where(x >= 0, 1, small) / (1 + small)
 
@@ -24,9 +24,9 @@ def softplus(x: Array) -> Array:
 
 
 def unit_rows(x: Array, dtype: Any = None) -> tuple[Array, Array]:
-    """x / ‖x‖ and 1 / ‖x‖, row by row, computed in `dtype`; both 0 where ‖x‖² is too small for the dtype of x.
+    """x / ‖x‖ and 1 / ‖x‖, row by row, computed in `dtype`; both are 0 where ‖x‖² is too small for the dtype of x.
 
-    That is below 10⁻¹⁵⁴ in float64 and 10⁻¹⁹ in float32: such a row has lost its direction to rounding.
+    The limit of ‖x‖ is 10⁻¹⁵⁴ in float64 and 10⁻¹⁹ in float32: rounding has destroyed the direction of a shorter row.
     """
     wide = x.astype(dtype or x.dtype)
     norm = np.sqrt((wide * wide).sum(axis=1, keepdims=True))

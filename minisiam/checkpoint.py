@@ -1,12 +1,12 @@
-"""Parameters and training on disk: one .npz file without pickle, written whole or not at all, and read with distrust.
+"""Save parameters and training state in one .npz file, without pickle, and load them.
 
 RUN/model.npz    header           format, versions, settings and progress, as JSON in bytes
                  params0, …       the leaves of the parameters, in the order of `tree.leaves`
-                 optimizer0, …    the leaves of the optimizer's state; none where parameters alone were saved
+                 optimizer0, …    the leaves of the optimizer's state; none if only parameters were saved
 
-Whoever is killed while writing leaves the old file or the new one. Whatever is wrong with a file is a
-`CheckpointError`, which names the file and says what to do; before anything is read, its size is held against what is
-expected, so that no file makes the reader use more memory than the network that it is read for.
+A write is atomic: a process that is killed while it writes leaves the old file or the new file. A damaged file raises
+`CheckpointError`, which names the file and the remedy. The reader compares each size with the expected size before it
+reads, so no file makes it use more memory than the network needs.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from .typing import Array, Params
 
 FORMAT = 2
-LONGEST_HEADER = 1 << 20  # bytes of JSON; a run's has about a thousand
-LONGEST_NPY_HEADER = 10_000  # bytes, as in numpy
-NUMBER = re.compile(r"[<>|=][fiub](1|2|4|8)")  # the types of array that are read: no objects, no text
+LONGEST_HEADER = 1 << 20  # bytes of JSON; a run has about a thousand
+LONGEST_NPY_HEADER = 10_000  # bytes, as in NumPy
+NUMBER = re.compile(r"[<>|=][fiub](1|2|4|8)")  # the permitted dtypes: no objects, no text
 DAMAGE = (
     OSError,
     ValueError,
@@ -43,7 +43,7 @@ DAMAGE = (
     TypeError,
     EOFError,
     SyntaxError,
-    RuntimeError,  # zipfile, of what is encrypted or packed in a way it does not know; json, of depth
+    RuntimeError,  # zipfile: encrypted, or an unknown compression; json: nested too deeply
     MemoryError,
     OverflowError,
     zipfile.BadZipFile,
@@ -52,7 +52,7 @@ DAMAGE = (
 
 
 class CheckpointError(ValueError):
-    """A file that is no checkpoint, a damaged one, or one of another version or network; says which, and what to do."""
+    """The file is damaged, not a checkpoint, or one of another version or network; the message gives the remedy."""
 
 
 def save(
@@ -62,19 +62,19 @@ def save(
     optimizer: Params = (),
     progress: dict[str, Any] | None = None,
 ) -> None:
-    """Write a checkpoint, in the place of an older one.
+    """Write a checkpoint; it replaces an older file.
 
     Parameters
     ----------
     path
-        The file. Its folder has to exist.
+        The file. Its folder must exist.
     params
         A tree of arrays.
     settings
-        What says which network the parameters are of; anything that JSON can hold.
+        The description of the network that the parameters belong to: anything that JSON can hold.
     optimizer, progress
-        The state of the optimizer, and what else training needs to go on: anything that JSON can hold. Without
-        `progress` the parameters can be loaded, and no training resumed.
+        The state of the optimizer, and whatever else resuming needs: anything that JSON can hold. Without `progress`
+        the parameters can be loaded, but training cannot be resumed.
     """
     versions = {"format": FORMAT, "minisiam": VERSION, "numpy": np.__version__}
     text = json.dumps(versions | {"settings": settings, "progress": progress}).encode()
@@ -87,11 +87,11 @@ def save(
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the name `path` once it is whole and on the disk.
+    """Open a new file that replaces `path` when it is complete and on the disk.
 
-    It is written under another name in the same folder, synchronised, and renamed, which no file system does by half;
-    then the folder is synchronised, so that the new name outlives a loss of power. After an exception the old file is
-    as it was; a process that is killed leaves a file whose name begins with a dot, for `sweep`.
+    The file is written under another name in the same folder, synchronised and renamed, and a rename is atomic. Then
+    the folder is synchronised, so that the new name survives a loss of power. After an exception the old file is
+    unchanged. A killed process leaves a file whose name begins with a dot, which `sweep` removes.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -106,7 +106,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def _synchronise(folder: Path) -> None:
-    if not hasattr(os, "O_DIRECTORY"):  # Windows cannot
+    if not hasattr(os, "O_DIRECTORY"):  # Windows cannot synchronise a folder
         return
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -116,56 +116,56 @@ def _synchronise(folder: Path) -> None:
 
 
 def sweep(path: Path) -> None:
-    """Remove what killed processes began to write in the place of `path`."""
-    for left in path.parent.glob(f".{path.name}.*"):
-        if left.suffix[1:].isdecimal():
-            left.unlink(missing_ok=True)
+    """Remove the incomplete files that killed processes left beside `path`."""
+    for incomplete in path.parent.glob(f".{path.name}.*"):
+        if incomplete.suffix[1:].isdecimal():
+            incomplete.unlink(missing_ok=True)
 
 
 def header(path: str | Path) -> dict[str, Any]:
-    """All but the arrays: format, minisiam and numpy (versions), settings, progress (None where it was not saved)."""
+    """Return everything but the arrays: format, versions (minisiam, numpy), settings, progress (None if not saved)."""
     with _archive(Path(path)) as archive:
         return _header(Path(path), archive)
 
 
 def settings(path: str | Path) -> dict[str, Any]:
-    """What was saved beside the parameters."""
+    """Return the settings that were saved with the parameters."""
     return header(path)["settings"]
 
 
 def load(path: str | Path, template: Params) -> Params:
-    """The saved parameters, in the shape of `template` (a tree as `init` draws it)."""
+    """Return the saved parameters; `template` is a tree of the same shape, as `init` draws it."""
     with _archive(Path(path)) as archive:
         _header(Path(path), archive)
         return _tree(Path(path), archive, "params", template)
 
 
 def resume(path: str | Path, params: Params, optimizer: Params) -> tuple[Params, Params, dict[str, Any]]:
-    """Saved parameters, optimizer state and progress; the templates are as `init` of the network and optimizer give."""
+    """Return parameters, optimizer state and progress; the templates are what `init` of network and optimizer return."""
     path = Path(path)
     with _archive(path) as archive:
         progress = _header(path, archive)["progress"]
         if progress is None:
-            raise CheckpointError(f"{path} holds parameters alone, so no training can be resumed: train a new run")
+            raise CheckpointError(f"{path} holds only parameters, so training cannot be resumed: train a new run")
         return _tree(path, archive, "params", params), _tree(path, archive, "optimizer", optimizer), progress
 
 
 @contextmanager
 def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    """The file, opened; whatever goes wrong with it as a CheckpointError."""
+    """Open the file, and raise a `CheckpointError` for everything that goes wrong with it."""
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             file.seek(0)
             if file.read(4) != b"PK\x03\x04":
-                raise ValueError("something stands before the archive")
+                raise ValueError("there are bytes before the archive")
             yield archive
     except CheckpointError:
         raise
     except FileNotFoundError:
-        raise CheckpointError(f"there is no file {path}: name one that `checkpoint.save` has written") from None
+        raise CheckpointError(f"there is no file {path}: name a file that `checkpoint.save` wrote") from None
     except DAMAGE as error:
         raise CheckpointError(
-            f"{path} is damaged, or no checkpoint of this package: put back a copy, or train again"
+            f"{path} is damaged or not a checkpoint of minisiam: restore a copy, or train again"
         ) from error
 
 
@@ -187,10 +187,10 @@ def _other_version() -> str:
 
 
 def _tree(path: Path, archive: zipfile.ZipFile, kind: str, template: Params) -> Params:
-    """The arrays of a kind, leaf by leaf where those of the template are; whole numbers as such."""
+    """The stored arrays of one kind, as a tree like the template; where the template has an int, the leaf is an int."""
     expected = tree.leaves(template)
     stored = sum(name.startswith(kind) for name in archive.namelist())
-    sizes = f"{stored} arrays of {kind} where {len(expected)} are expected"
+    sizes = f"{stored} arrays of {kind} instead of {len(expected)}"
     if stored != len(expected):
         raise CheckpointError(f"{path} holds another network: {sizes}. Use the settings it was saved with")
     numbers = iter(range(stored))
@@ -199,7 +199,7 @@ def _tree(path: Path, archive: zipfile.ZipFile, kind: str, template: Params) -> 
         name = f"{kind}{next(numbers)}"
         array = _array(path, archive, name, 8 * np.size(like))
         if array.shape != np.shape(like):
-            what = f"{name} has shape {array.shape} where {np.shape(like)} is expected"
+            what = f"{name} has the shape {array.shape} instead of {np.shape(like)}"
             raise CheckpointError(f"{path} holds another network: {what}. Use the settings it was saved with")
         return int(array) if isinstance(like, int) else array
 
@@ -207,30 +207,30 @@ def _tree(path: Path, archive: zipfile.ZipFile, kind: str, template: Params) -> 
 
 
 def _array(path: Path, archive: zipfile.ZipFile, name: str, most: int) -> Array:
-    """An array of at most so many bytes; it is read only after its size in the archive has been found to be no more."""
+    """An array of at most this many bytes; its size in the archive is checked before it is read."""
     entry = archive.getinfo(f"{name}.npy")
     if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
         raise ValueError("checkpoints are not compressed")
     if entry.file_size > min(most + LONGEST_NPY_HEADER, path.stat().st_size):
         raise CheckpointError(
             f"{path} holds another network, or is damaged: {name} is larger than expected, {entry.file_size:,} bytes. "
-            "Use the settings it was saved with, or put back a copy"
+            "Use the settings it was saved with, or restore a copy"
         )
-    return _parsed(archive.read(entry))  # which compares the checksum
+    return _parsed(archive.read(entry))  # `read` verifies the checksum
 
 
 def _parsed(raw: bytes) -> Array:
-    """The array of a .npy file of version 1.0, if its header says neither more nor less than what is there."""
+    """The array in a .npy file of version 1.0, if the size in its header is the size of the data."""
     end = 10 + int.from_bytes(raw[8:10], "little")
     if raw[:8] != b"\x93NUMPY\x01\x00" or end > min(LONGEST_NPY_HEADER, len(raw)):
-        raise ValueError("no .npy file of version 1.0")
-    said = ast.literal_eval(raw[10:end].decode("latin1").strip())
-    shape, kind = said["shape"], said["descr"]
-    if said["fortran_order"] or not isinstance(kind, str) or not NUMBER.fullmatch(kind):
-        raise ValueError("an array of numbers, row by row, is expected")
+        raise ValueError("not a .npy file of version 1.0")
+    header = ast.literal_eval(raw[10:end].decode("latin1").strip())
+    shape, kind = header["shape"], header["descr"]
+    if header["fortran_order"] or not isinstance(kind, str) or not NUMBER.fullmatch(kind):
+        raise ValueError("the array must hold numbers, row by row")
     if not isinstance(shape, tuple) or not all(type(side) is int and side >= 0 for side in shape):
-        raise ValueError("a shape is a tuple of whole numbers")
+        raise ValueError("the shape must be a tuple of whole numbers")
     dtype = np.dtype(kind)
     if prod(shape) * dtype.itemsize != len(raw) - end:
-        raise ValueError("the header tells of another size")
+        raise ValueError("the header gives another size")
     return np.ndarray(shape, dtype, raw, end).copy()

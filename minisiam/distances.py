@@ -1,10 +1,10 @@
 """How far apart are two embeddings?     d, pullback = distance(a, b, /)      a, b (n, d)  →  d (n,)
 
-Row by row: row i of `a` is compared with row i of `b`. A learned distance has parameters after a and b, and
-its pullback returns their gradients after da and db: `da, db, *dparams = pullback(dd)`.
+Row i of `a` is compared with row i of `b`. A learned distance has parameters after a and b, and its pullback returns
+their gradients after da and db: `da, db, *dparams = pullback(dd)`.
 
-Squares leave the range of the dtype beyond ‖a − b‖ = 10¹⁵⁴ (float32: 10¹⁹). As long as a − b itself can be held, L2
-and its square are then inf and not NaN, and L2's gradient is 0; a cosine takes such a row for one without direction.
+Squares overflow beyond ‖a − b‖ = 10¹⁵⁴ (float32: 10¹⁹). As long as a − b itself is finite, L2 and its square are then
+inf and not NaN, and the gradient of L2 is 0; the cosine treats such a row as one without a direction.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from . import require
 from ._numerics import unit_rows
-from .op import op, parameters, with_parameters
+from .op import init_params, op, with_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Ar
 
     Notes
     -----
-    No kink. The gradient vanishes where a = b, so as a push it is weakest where it is needed most.
+    No kink. The gradient vanishes where a = b, so different points are pushed apart least where they are closest.
     """
     u = _difference(a, b)
 
@@ -67,7 +67,7 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"
 
     Notes
     -----
-    Kink at a = b, where every direction is as good as another: the slope is 0, the subgradient of least norm
+    Kink at a = b, where no direction is distinguished: the slope is 0, the subgradient of least norm
     (as in `torch.cdist`; autograd gives NaN).
     """
     u = _difference(a, b)
@@ -120,7 +120,7 @@ def weighted_l1(
     a, b
         (n, d) embeddings.
     w, bias
-        (d,) weights and one number. They start as 1/d and 0, so d starts as the mean absolute difference.
+        (d,) weights and one number. They start at 1/d and 0, so the distance starts as the mean absolute difference.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def weighted_l1(
 
     Notes
     -----
-    Kink wherever aⱼ = bⱼ: sign(0) = 0. A weight may become negative and the bias moves the zero, so this is a
+    Kink wherever aⱼ = bⱼ: sign(0) = 0. A weight may become negative and the bias shifts the zero, so this is a
     score and not a metric. Koch's α is −w and his logit has no bias: p(same) = σ(Σ αⱼ |aⱼ − bⱼ|) = σ(−d).
 
     References
@@ -188,7 +188,7 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array,
 
 @op
 def dot(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"]]:
-    """d = −a·b, row by row: the similarity of a softmax, turned so that as everywhere less is nearer.
+    """d = −a·b, row by row: the similarity in a softmax, negated so that, as everywhere, smaller means nearer.
 
     Parameters
     ----------
@@ -202,7 +202,8 @@ def dot(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n
 
     Notes
     -----
-    No kink. Not a distance: d(a, a) = −‖a‖², and a longer vector is nearer to everything before it. In float64.
+    No kink. Not a metric: d(a, a) = −‖a‖², and a longer vector is nearer to every vector in front of it. Computed in
+    float64.
     """
     require.dimensions(2, "(n, d), one embedding a row", a=a, b=b)
     require.same_shape(a=a, b=b)
@@ -216,15 +217,15 @@ def dot(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n
 
 
 def calibrated(distance: Callable[..., Any], scale: float = 1.0, threshold: float = 1.0) -> Callable[..., Any]:
-    """d = scale · distance(a, b) + bias, with scale and bias learned: any distance, given a threshold at 0.
+    """d = scale · distance(a, b) + bias, with scale and bias learned: any distance, with a threshold at 0.
 
-    Verification reads a distance as a probability, p(same) = σ(−d). For that a fixed distance lacks a unit and a
-    threshold; these two numbers supply them (Platt 1999). They start as `scale` and −scale · threshold. Start the
-    threshold inside the range of the distances: from 0 it moves so slowly that the embedding shrinks to meet it.
-    Serves rows and matrices alike.
+    Verification turns a distance into a probability, p(same) = σ(−d). A fixed distance has neither the unit nor the
+    threshold that this needs; the two numbers supply them (Platt 1999). They start at `scale` and −scale · threshold.
+    Start the threshold inside the range of the distances: from 0 it moves so slowly that the embedding shrinks instead.
+    `distance` may be from `distances` or from `pairwise`.
     """
-    if parameters(distance, np.random.default_rng(0), 1):
-        raise ValueError(f"{distance.__name__} already learns its scale and bias")
+    if init_params(distance, np.random.default_rng(0), 1):
+        raise ValueError(f"{distance.__name__} already has parameters: use it without distances.calibrated")
 
     @with_parameters(lambda rng, size: (np.full((), scale, np.float32), np.full((), -scale * threshold, np.float32)))
     @op
@@ -241,15 +242,15 @@ def calibrated(distance: Callable[..., Any], scale: float = 1.0, threshold: floa
 
 
 def _difference(a: Array, b: Array) -> Array:
-    """a − b, after asking that both are (n, d)."""
+    """a − b, where both must be (n, d)."""
     require.dimensions(2, "(n, d), one embedding a row", a=a, b=b)
     require.same_shape(a=a, b=b)
     return a - b
 
 
 def check_weights(a: Array, w: Array, bias: Array) -> None:
-    """One weight for each feature of a, and one number for the bias."""
+    """Require one weight per feature of a, and a single number for the bias."""
     require.dimensions(1, "(d,), one weight for each feature", w=w)
     require.dimensions(0, "(), a single number", bias=bias)
     if len(w) != a.shape[1]:
-        raise ValueError(f"w has {len(w)} weights for embeddings of {a.shape[1]} features")
+        raise ValueError(f"w must have {a.shape[1]} weights, one per feature of the embeddings, not {len(w)}")

@@ -1,6 +1,6 @@
-"""Base networks f(x; θ): mlp, convnet, and what they make: a small network, those of three papers and one tutorial.
+"""Encoders f(x; θ): `mlp`, `convnet`, and networks of papers that are built from them.
 
-Each function returns a `Layer`; `encoder.init(rng, shape)` draws its parameters, `encoder(params, x)` runs it.
+Each function returns a `Layer`; `encoder.init(rng, shape)` draws its parameters and `encoder(params, x)` runs it.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
 
 def mlp(*sizes: int, activation: Layer = Relu, normalize: bool = False) -> Layer:
-    """Dense layers with an activation between them; the last size is the embedding's.
+    """Dense layers with activations between them; the last size is the embedding size.
 
-    `mlp(512, 64)` reads images of any shape. With `normalize` the embedding lies on the unit sphere.
+    `mlp(512, 64)` accepts images of any shape. With `normalize` the embedding lies on the unit sphere.
     """
     if not sizes:
-        raise ValueError("mlp needs at least one size, the embedding's: mlp(512, 64)")
+        raise ValueError("mlp needs at least one size, the embedding size: mlp(512, 64)")
     hidden = [layer for size in sizes[:-1] for layer in (Dense(size), activation)]
     return serial(Flatten, *hidden, Dense(sizes[-1]), *([Normalize] if normalize else []), name="mlp")
 
 
 class Block(NamedTuple):
-    """One stage of a `convnet`: convolution, normalisation if any, activation, pooling.
+    """One block of a `convnet`: convolution, normalisation if any, activation, pooling.
 
-    outputs, kernel, padding, stride : of the convolution, as in `layers.Conv`
-    pool : side of the blocks whose largest number is kept; 1 keeps all
+    outputs, kernel, padding, stride : the options of the convolution, as in `layers.Conv`
+    pool : the side of the pooling blocks; 1 means no pooling
     """
 
     outputs: int
@@ -64,20 +64,20 @@ def convnet(
     init: tuple[Initializer, Initializer] = (initializers.he, initializers.zeros),
     name: str = "convnet",
 ) -> Layer:
-    """Blocks of convolution, activation and pooling, and then a head on the flattened rest.
+    """Blocks of convolution, activation and pooling, followed by `Flatten` and a head.
 
     Parameters
     ----------
     blocks
-        What comes first to last.
+        The blocks, from the first to the last.
     head
-        Layers after `Flatten`: dense ones, mostly.
+        The layers after `Flatten`, usually dense layers.
     activation
-        Between a convolution and its pooling; `Relu` unless something else is given.
+        The layer between a convolution and its pooling; default `Relu`.
     norm
-        "none", "batch", "group" or "layer": what stands between convolution and activation.
+        "none", "batch", "group" or "layer": the normalisation between a convolution and its activation.
     init
-        What weights and biases of the convolutions are drawn by.
+        The initializers of the weights and the biases of the convolutions.
     """
     require.one_of("norm", norm, NORMS)
     parts: list[Layer] = []
@@ -97,27 +97,27 @@ NORMS: dict[str, tuple[Layer, ...]] = {
 
 
 def bielski(embedding: int = 2, norm: str = "none") -> Layer:
-    """Two 5×5 convolutions and three dense layers, PReLU between: the network of A. Bielski's tutorial.
+    """Two 5×5 convolutions and three dense layers with PReLU: the network of A. Bielski's tutorial.
 
-    Expects 16×16 images or larger. Source: the repository adambielski/siamese-triplet.
+    The images must be 16×16 or larger. Source: the repository adambielski/siamese-triplet.
     """
     dense = [Dense(256), PRelu(), Dense(256), PRelu(), Dense(embedding)]
     return convnet(Block(32, 5), Block(64, 5), head=dense, activation=PRelu(), norm=norm, name="bielski")
 
 
 def conv4(channels: int = 64, embedding: int | None = None, norm: str = "none") -> Layer:
-    """Four blocks of 3×3 convolution, ReLU and 2×2 pooling (Vinyals et al. 2016, there with norm="batch").
+    """Four blocks of 3×3 convolution, ReLU and 2×2 pooling (Vinyals et al. 2016, who use norm="batch").
 
-    28×28 images give `channels` numbers; `embedding` adds a dense layer. Expects 16×16 images or larger.
+    28×28 images give `channels` numbers; `embedding` adds a dense layer. The images must be 16×16 or larger.
     """
     blocks = [Block(channels, 3, padding="same")] * 4
     return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, name="conv4")
 
 
 def conv3(embedding: int | None = None, norm: str = "none") -> Layer:
-    """Three blocks of 3×3 convolution, ReLU and 2×2 pooling, 64, 96 and 128 channels: features that keep their place.
+    """Three blocks of 3×3 convolution, ReLU and 2×2 pooling, with 64, 96 and 128 channels: spatial features remain.
 
-    28×28 images give 3×3×128 numbers; `embedding` adds a dense layer. Expects 8×8 images or larger.
+    28×28 images give 3×3×128 numbers; `embedding` adds a dense layer. The images must be 8×8 or larger.
     """
     blocks = [Block(channels, 3, padding="same") for channels in (64, 96, 128)]
     return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, name="conv3")
@@ -126,8 +126,8 @@ def conv3(embedding: int | None = None, norm: str = "none") -> Layer:
 def hoffer(embedding: int | None = None, norm: str = "none") -> Layer:
     """Four convolutions, 64 @ 5×5, 128 @ 3×3, 256 @ 3×3 and 128 @ 2×2, each pooled: 28×28 images give 128 numbers.
 
-    The sizes are those of Hoffer & Ailon (2015), "Deep metric learning using triplet network", for MNIST and the like,
-    without their dropout; the paper does not say how it pads, and here only the last convolution has no padding.
+    The sizes are those of Hoffer & Ailon (2015), "Deep metric learning using triplet network", for MNIST and similar
+    data, without their dropout. The paper does not give its padding; here only the last convolution has none.
     """
     blocks = [Block(64, 5, padding="same"), Block(128, 3, padding="same"), Block(256, 3, padding="same"), Block(128, 2)]
     return convnet(*blocks, head=[Dense(embedding)] if embedding else [], norm=norm, name="hoffer")
@@ -136,13 +136,13 @@ def hoffer(embedding: int | None = None, norm: str = "none") -> Layer:
 def conv2(embedding: int = 128, norm: str = "none") -> Layer:
     """Two convolutions without pooling, 5×5 with stride 2 and 2×2, and a dense layer: for small images, 14×14.
 
-    A stride in the place of a pooling leaves a quarter of the work.
+    A stride instead of pooling needs a quarter of the work.
     """
     blocks = Block(32, 5, pool=1, padding="same", stride=2), Block(64, 2, pool=1)
     return convnet(*blocks, head=[Dense(embedding, initializers.glorot)], norm=norm, name="conv2")
 
 
-# outputs and kernel of each convolution, and after how many of them the image is pooled
+# outputs and kernel of each convolution, and the number of convolutions that are followed by pooling
 KOCH = {
     105: (((64, 10), (128, 7), (128, 4), (256, 4)), 3),
     35: (((64, 6), (128, 4), (128, 3), (256, 2)), 2),
@@ -156,35 +156,35 @@ def koch(pixels: int = 105, embedding: int = 4096, init: str = "koch", norm: str
     Parameters
     ----------
     pixels
-        105: the published network, 38,951,745 parameters with its weighted L1. 35 and 28: the same four stages with
-        smaller windows, pooled twice; both see 3×3×256 features before the dense layer. (The paper mentions a
-        35-pixel model without printing its sizes; these are ours.)
+        105: the published network, 38,951,745 parameters with its weighted L1. 35 and 28: the same four convolutions
+        with smaller kernels, pooled twice; both have 3×3×256 features before the dense layer. (The paper mentions a
+        35-pixel model but does not print its sizes; these are ours.)
     embedding
         Size of the dense layer.
     init
-        "koch": as the paper says. "he": He for the convolutions and Glorot for the dense layer, which learns in
-        minutes what the paper's takes hours for.
+        "koch": as in the paper. "he": He for the convolutions and Glorot for the dense layer, which trains in minutes
+        where the initialisation of the paper takes hours.
 
     References
     ----------
     Koch, Zemel & Salakhutdinov (2015), "Siamese neural networks for one-shot image recognition", fig. 4 and §3.2.
     """
     if pixels not in KOCH:
-        raise ValueError(f"koch has a network for images of {', '.join(map(str, KOCH))} pixels, not {pixels}")
+        raise ValueError(f"pixels must be one of {', '.join(map(str, KOCH))}, not {pixels}")
     require.one_of("init", init, ("koch", "he"))
     if init == "koch":
         bias = initializers.normal(0.01, mean=0.5)
         conv, dense = (initializers.normal(0.01), bias), (initializers.normal(0.2), bias)
     else:
         conv, dense = (initializers.he, initializers.zeros), (initializers.glorot, initializers.zeros)
-    stages, pooled = KOCH[pixels]
-    blocks = [Block(*stage, pool=2 if number < pooled else 1) for number, stage in enumerate(stages)]
+    convolutions, pooled = KOCH[pixels]
+    blocks = [Block(*sizes, pool=2 if number < pooled else 1) for number, sizes in enumerate(convolutions)]
     head = [Dense(embedding, *dense), Sigmoid]
     return convnet(*blocks, head=head, norm=norm, init=conv, name=f"koch{pixels}")
 
 
 def summary(encoder: Layer, rng: Generator, shape: tuple[int, ...]) -> str:
-    """A table of the layers: name, output shape, parameters.
+    """Return a table of the layers: name, output shape, number of parameters.
 
     >>> import numpy as np
     >>> print(summary(mlp(8, 2), np.random.default_rng(0), (4, 4, 1)))

@@ -1,7 +1,7 @@
-"""Where parameters begin: he, glorot and Koch's own. An initializer is a function (rng, shape) → float32 array.
+"""First values of parameters. An initializer is a function (rng, shape) → float32 array.
 
-Shapes end in the output: (in, out) for a dense layer, (height, width, in, out) for a convolution, so
-the fan-in is the product of all axes but the last.
+The last axis of a shape is the output, (in, out) for a dense layer and (height, width, in, out) for a convolution, so
+the fan-in is the product of all other axes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def normal(std: float, mean: float = 0.0) -> Initializer:
 
 
 def constant(value: float) -> Initializer:
-    """Every entry the same."""
+    """W = value in every entry."""
     return lambda rng, shape: np.full(shape, value, np.float32)
 
 

@@ -1,9 +1,9 @@
-"""What encoders are built from. A layer is a pair of pure functions, and the second of them is an op:
+"""The parts of an encoder. A layer is a pair of pure functions, and the second function is an op:
 
-    params, shape = layer.init(rng, shape)                 shapes are those of one example, without the batch
+    params, shape = layer.init(rng, shape)                 a shape is that of one example, without the batch axis
     y, pullback   = layer.apply(params, x, /)              pullback(dy) → dparams, dx
 
-`serial` turns layers into a layer, so a network is one too, and `layer(params, x)` is short for `apply`.
+`serial` chains layers into one layer, so an encoder is a layer as well. `layer(params, x)` is short for `layer.apply`.
 """
 
 from __future__ import annotations
@@ -24,26 +24,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .initializers import Initializer
-    from .typing import Array, Generator, Op, Params
-
-    Shape = tuple[int, ...]
+    from .typing import AnyOp, Array, Generator, Op, Params, Shape
 
 
 class Layer(NamedTuple):
-    """A pair of pure functions, and what a summary or a faster version needs to know about them.
+    """A pair of pure functions, and the facts about them that a summary or a faster version needs.
 
     init, apply : draw the parameters; compute the value and its pullback
-    name : for the summary
+    name : the name in a summary
     parts : the layers of a `serial`
-    op, options : what the layer applies and with which constants, for instance `ops.conv2d` and {"stride": 2}
-    test : the layer at test time, where that differs
+    op, options : the op that the layer applies and its constants, for example `ops.conv2d` and {"stride": 2}
+    test : the layer to use at test time, if it is a different one
     """
 
     init: Callable[[Generator, Shape], tuple[Params, Shape]]
     apply: Callable[..., Op[Array]]
     name: str
     parts: tuple[Layer, ...] = ()
-    op: Callable[..., Any] | None = None
+    op: AnyOp | None = None
     options: Mapping[str, Any] = MappingProxyType({})
     test: Layer | None = None
 
@@ -52,12 +50,12 @@ class Layer(NamedTuple):
 
 
 def Dense(outputs: int, weights: Initializer = initializers.he, bias: Initializer = initializers.zeros) -> Layer:
-    """x W + b, on examples that are one row each."""
+    """x W + b, for examples that are rows."""
     require.whole("outputs", outputs, 1)
 
     def init(rng, shape):
         if len(shape) != 1:
-            raise ValueError(f"Dense needs examples of one axis, not of shape {shape}: put Flatten before it")
+            raise ValueError(f"Dense needs examples with one axis, not with the shape {shape}: put Flatten before it")
         return (weights(rng, (*shape, outputs)), bias(rng, (outputs,))), (outputs,)
 
     return Layer(init, with_params(ops.dense), f"Dense {outputs}", op=ops.dense)
@@ -71,7 +69,7 @@ def Conv(
     weights: Initializer = initializers.he,
     bias: Initializer = initializers.zeros,
 ) -> Layer:
-    """`ops.conv2d` with a kernel × kernel window, at every `stride`-th place."""
+    """`ops.conv2d` with a kernel × kernel window that moves by `stride` pixels."""
     require.whole("outputs", outputs, 1)
     require.whole("kernel", kernel, 1)
     require.one_of("padding", padding, PADDINGS)
@@ -79,7 +77,7 @@ def Conv(
 
     def init(rng, shape):
         if len(shape) != 3:
-            raise ValueError(f"Conv needs images of shape (height, width, channels), not {shape}")
+            raise ValueError(f"Conv needs images of the shape (height, width, channels), not {shape}")
         h, w, channels = shape
         if padding == "valid":
             h, w = h - kernel + 1, w - kernel + 1
@@ -101,14 +99,14 @@ def MaxPool(size: int = 2) -> Layer:
     def shape_of(shape):
         h, w, channels = shape
         if min(h, w) < size:
-            raise ValueError(f"a {size}×{size} block does not fit into {h}×{w}: larger images or fewer poolings needed")
+            raise ValueError(f"a {size}×{size} block does not fit into {h}×{w}: use larger images or pool less often")
         return h // size, w // size, channels
 
     return without_params(ops.max_pool, f"MaxPool {size}×{size}", shape_of, size=size)
 
 
 def PRelu(start: float = 0.25) -> Layer:
-    """`ops.prelu`, its one slope beginning at `start`."""
+    """`ops.prelu`, with one slope for all entries that starts at `start`."""
     slope = initializers.constant(start)
 
     def activate(x, slope, /, input_grad=True):
@@ -118,24 +116,24 @@ def PRelu(start: float = 0.25) -> Layer:
 
 
 def BatchNorm(epsilon: float = 1e-5) -> Layer:
-    """`ops.batch_norm`: by the statistics of the batch while training, by their running averages `at_test`.
+    """`ops.batch_norm`: with the statistics of the batch in training, with their running averages at test time.
 
-    The parameters are {"scale": γ, "shift": β, "running": (mean, variance)}, (c,) each. While training the "gradient"
-    of `running` is running − statistics of the batch, the slope of ½‖m − μ‖² (the variance over n − 1); a step of 0.1
-    down that slope, which the optimizers take, makes it an exponential average. It does not depend on dy, and is 0 at
-    test time.
+    The parameters are {"scale": γ, "shift": β, "running": (mean, variance)}, (c,) each. In training, the "gradient" of
+    `running` is running − statistics of the batch, which is the slope of ½‖m − μ‖² (with the variance over n − 1). The
+    optimizers take a step of 0.1 down this slope, so `running` is an exponential average. The slope does not depend on
+    dy, and it is 0 at test time.
 
     Notes
     -----
-    While training no image is alone: the embedding of each depends on all the others of its batch, and its gradient
-    flows into all of them. `networks.siamese` runs the encoder once for each branch, so each branch is normalised by
-    its own batch, and the same image beside others lies elsewhere. Where a batch was drawn by classes, or pair by pair,
-    a loss can be lowered by what the statistics tell of the company, which is gone at test time. `GroupNorm` has none
-    of this. `running` is pulled once for each branch: m − 0.1 Σ (m − μ).
+    In training, the embedding of an image depends on all images of its batch, and its gradient flows into all of them.
+    `networks.siamese` runs the encoder once per branch, so each branch is normalised with its own batch, and the same
+    image has a different embedding in another batch. If batches were drawn by class or pair by pair, the statistics
+    carry information about the other images. The network can use it to lower the loss, but does not have it at test
+    time. `GroupNorm` does not have this problem. Each branch moves `running` once: m − 0.1 Σ (m − μ).
 
     References
     ----------
-    Ioffe & Szegedy (2015), "Batch normalization". What leaks: He et al. (2020), "Momentum contrast", §3.3.
+    Ioffe & Szegedy (2015), "Batch normalization". On the leak: He et al. (2020), "Momentum contrast", §3.3.
     """
     epsilon = require.between("epsilon", epsilon, 0, open_low=True)
     name = "BatchNorm"
@@ -147,35 +145,35 @@ def BatchNorm(epsilon: float = 1e-5) -> Layer:
     @op
     def train(params, x, /, input_grad=True):
         y, pull, mean, variance = by_batch(x, params["scale"], params["shift"], epsilon)
-        return y, lambda dy: _named(pull(dy), running_gradient(params, mean, variance, x.size // len(mean)))
+        return y, lambda dy: _as_dict(pull(dy), running_gradient(params, mean, variance, x.size // len(mean)))
 
     def test(params, x, /, input_grad=True):
         y, pull = ops.batch_norm(x, params["scale"], params["shift"], epsilon, *params["running"])
-        return y, lambda dy: _named(pull(dy), tree.map(np.zeros_like, params["running"]))
+        return y, lambda dy: _as_dict(pull(dy), tree.map(np.zeros_like, params["running"]))
 
     options = {"epsilon": epsilon}
     return Layer(init, train, name, op=ops.batch_norm, options=options, test=Layer(init, test, name))
 
 
 def running_gradient(params: Params, mean: Array, variance: Array, values: int) -> Params:
-    """Running statistics − those of a batch of that many values a channel, the variance without its bias."""
+    """Running statistics − those of a batch with this many values per channel, where the variance is unbiased."""
     return tree.map(np.subtract, params["running"], (mean, variance * (values / (values - 1))))
 
 
-def _named(grads: tuple[Array, ...], running: Params) -> tuple[Params, Array]:
-    """The gradients of `BatchNorm`, of its parameters and of x."""
+def _as_dict(grads: tuple[Array, ...], running: Params) -> tuple[Params, Array]:
+    """The gradient of the parameters of `BatchNorm` as a dict, and the gradient of x."""
     dx, dscale, dshift = grads
     return {"scale": dscale, "shift": dshift, "running": running}, dx
 
 
 def GroupNorm(groups: int = 8, epsilon: float = 1e-5) -> Layer:
-    """`ops.group_norm`: the same while training and at test time, and no image sees another."""
+    """`ops.group_norm`: the same in training and at test time, and each image is normalised by itself."""
     require.whole("groups", groups, 1)
     epsilon = require.between("epsilon", epsilon, 0, open_low=True)
 
     def init(rng, shape):
         if shape[-1] % groups:
-            raise ValueError(f"GroupNorm({groups}) does not divide {shape[-1]} channels: choose groups that do")
+            raise ValueError(f"GroupNorm({groups}): groups must divide the number of channels, {shape[-1]}")
         return _scale_and_shift(rng, shape)
 
     def normalize(x, scale, shift, /, input_grad=True):
@@ -185,7 +183,7 @@ def GroupNorm(groups: int = 8, epsilon: float = 1e-5) -> Layer:
 
 
 def LayerNorm(epsilon: float = 1e-5) -> Layer:
-    """`ops.layer_norm`: each example over all that it has, by itself."""
+    """`ops.layer_norm`: each example is normalised over all of its entries."""
     epsilon = require.between("epsilon", epsilon, 0, open_low=True)
 
     def normalize(x, scale, shift, /, input_grad=True):
@@ -195,13 +193,13 @@ def LayerNorm(epsilon: float = 1e-5) -> Layer:
 
 
 def _scale_and_shift(rng: Generator, shape: Shape) -> tuple[Params, Shape]:
-    """1 and 0 for each channel."""
+    """The first scale and shift of a norm: 1 and 0 for each channel."""
     channels = shape[-1:]
     return (np.ones(channels, np.float32), np.zeros(channels, np.float32)), shape
 
 
-def with_params(op: Callable[..., Any]) -> Callable[..., Op[Array]]:
-    """The layer form of an op whose variables are x and then the parameters."""
+def with_params(op: AnyOp) -> Callable[..., Op[Array]]:
+    """Return the `apply` of a layer for an op whose variables are x and then the parameters."""
 
     def apply(params, x, /, input_grad=True):
         y, pull = op(x, *params, input_grad=input_grad)
@@ -216,9 +214,9 @@ def with_params(op: Callable[..., Any]) -> Callable[..., Op[Array]]:
 
 
 def without_params(
-    op: Callable[..., Any], name: str, shape_of: Callable[[Shape], Shape] = lambda shape: shape, **options: Any
+    op: AnyOp, name: str, shape_of: Callable[[Shape], Shape] = lambda shape: shape, **options: Any
 ) -> Layer:
-    """The layer form of an op of x alone, with its constants."""
+    """Return a layer for an op whose only variable is x, with the op's constants as `options`."""
 
     def apply(params, x, /, input_grad=True):
         y, pull = op(x, **options)
@@ -235,7 +233,7 @@ Flatten = without_params(ops.flatten, "Flatten", lambda shape: (prod(shape),))
 
 
 def serial(*layers: Layer, name: str = "serial") -> Layer:
-    """f = fₖ ∘ … ∘ f₁; the parameters are a list, one entry a layer."""
+    """f = fₖ ∘ … ∘ f₁; the parameters are a list with one entry per layer."""
     if not layers:
         raise ValueError("serial needs at least one layer")
 
@@ -252,7 +250,7 @@ def serial(*layers: Layer, name: str = "serial") -> Layer:
         for layer, theta in zip(layers, params, strict=True):
             x, pull = layer(theta, x, input_grad=input_grad)
             pullbacks.append(pull)
-            input_grad = input_grad or tree.size(theta) > 0  # beyond the first weights, dx is needed
+            input_grad = input_grad or tree.size(theta) > 0  # after the first weights, dx is needed
 
         def pullback(dy):
             dparams = []
@@ -267,7 +265,7 @@ def serial(*layers: Layer, name: str = "serial") -> Layer:
 
 
 def at_test(layer: Layer) -> Layer:
-    """The layer as it is used after training: `Layer.test`, or a `serial` of its parts' own."""
+    """Return the layer to use after training: `Layer.test`, or for a `serial` the same of its parts."""
     if layer.test or layer.op is not serial:
         return layer.test or layer
     tested = [at_test(part) for part in layer.parts]

@@ -1,18 +1,18 @@
-"""method = encoder × distance × loss.   The wirings of one encoder; each is an objective
+"""method = encoder × distance × loss.   Each network combines the three into an objective:
 
-    params          = objective.init(rng, shape)            shape of one image
+    params          = objective.init(rng, shape)            the shape of one image
     value, pullback = objective(params, /, *batch)          (dparams,) = pullback(1.0)
 
     siamese, verification    x1, x2, same                   d(f(x1), f(x2)), pair by pair
-    siamese_within           x, first, second, same         the same of pairs of rows of one batch
+    siamese_in_batch         x, first, second, same         the same for pairs of rows of one batch
     triplet                  anchor, positive, negative     d(f(a), f(p)) and d(f(a), f(n))
-    batch                    x, labels                      every image against every other
-    proxy                    x, labels                      every image against a learned point for each class
-    prototypical, matching   support, support_labels, query, labels     queries against class means, or all support
-    views                    x1, x2                         every first view against every second
+    batch                    x, labels                      every image against every other image
+    proxy                    x, labels                      every image against a learned point per class
+    prototypical, matching   support, support_labels, query, labels     queries against class means, or support images
+    two_view                 x1, x2                         every first view against every second view
 
-The parameters of all three sit in one tree, {"encoder": …, "distance": …, "loss": …}, and so do their gradients.
-Nothing here knows a particular encoder, distance or loss: they are handed in, and any of them fits.
+The parameters of all three are in one tree, {"encoder": …, "distance": …, "loss": …}, and so are their gradients.
+Any encoder works with any distance and any loss.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import require, tree
-from .op import parameters
+from .op import init_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .typing import Generator, Op, Params
+    from .typing import AnyOp, Array, Distance, Encoder, Generator, Loss, Op, PairwiseDistance, Params, Shape
 
 
 class Network(NamedTuple):
@@ -40,8 +40,8 @@ class Network(NamedTuple):
         return self.apply(params, *batch)
 
 
-def siamese(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) -> Network:
-    """ℓ( d( f(x₁; θ), f(x₂; θ) ) ; same ): two branches, one set of weights.
+def siamese(encoder: Encoder, distance: Distance, loss: Loss) -> Network:
+    """ℓ( d( f(x₁; θ), f(x₂; θ) ) ; same ): two branches with shared weights.
 
     The objective takes `x1, x2, same`: two (n, ...) arrays of images and (n,) booleans.
     """
@@ -65,10 +65,10 @@ def siamese(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]
     return Network(_init(encoder, distance, loss), apply)
 
 
-def siamese_in_batch(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) -> Network:
-    """`siamese` on pairs of one batch, in which an image may be in many pairs and is encoded once.
+def siamese_in_batch(encoder: Encoder, distance: Distance, loss: Loss) -> Network:
+    """`siamese` on pairs within one batch: each image is encoded once and may be in many pairs.
 
-    The objective takes `x, first, second, same`: (n, ...) images, two (m,) arrays of rows of x, and (m,) booleans.
+    The objective takes `x, first, second, same`: (n, ...) images, two (m,) arrays of row numbers, and (m,) booleans.
     """
 
     def apply(params, /, x, first, second, same):
@@ -80,7 +80,7 @@ def siamese_in_batch(encoder: Any, distance: Callable[..., Any], loss: Callable[
             dd, *dloss = pull_value(dl)
             dfirst, dsecond, *ddistance = pull_d(dd)
             dz = np.zeros_like(z)
-            np.add.at(dz, first, dfirst)  # an image feels all of its pairs
+            np.add.at(dz, first, dfirst)  # the gradients of all pairs of an image add
             np.add.at(dz, second, dsecond)
             dtheta, _ = pull_z(dz)
             return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
@@ -90,8 +90,8 @@ def siamese_in_batch(encoder: Any, distance: Callable[..., Any], loss: Callable[
     return Network(_init(encoder, distance, loss), apply)
 
 
-def triplet(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) -> Network:
-    """ℓ( d( f(a), f(p) ), d( f(a), f(n) ) ): three branches, one set of weights.
+def triplet(encoder: Encoder, distance: Distance, loss: Loss) -> Network:
+    """ℓ( d( f(a), f(p) ), d( f(a), f(n) ) ): three branches with shared weights.
 
     The objective takes `anchor, positive, negative`: three (n, ...) arrays of images.
     """
@@ -119,14 +119,14 @@ def triplet(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]
     return Network(_init(encoder, distance, loss), apply)
 
 
-def verification(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) -> Network:
+def verification(encoder: Encoder, distance: Distance, loss: Loss) -> Network:
     """A siamese network whose learned distance is a decision: p(same) = σ(−d), so d = 0 is the threshold.
 
-    The objective takes `x1, x2, same`. The distance has its own scale and bias: `distances.weighted_l1`
-    (Koch et al. 2015), or `distances.calibrated(l2)` for any other. The loss reads logits:
+    The objective takes `x1, x2, same`. The distance needs a learned scale and bias: `distances.weighted_l1`
+    (Koch et al. 2015), or `distances.calibrated(l2)` for any other distance. The loss takes logits:
     `losses.binary_cross_entropy`.
     """
-    if not parameters(distance, np.random.default_rng(0), 1):
+    if not init_params(distance, np.random.default_rng(0), 1):
         name = distance.__name__
         raise ValueError(
             f"verification needs a learned threshold, and {name} has none: pass distances.calibrated({name})"
@@ -139,11 +139,11 @@ def verification(encoder: Any, distance: Callable[..., Any], loss: Callable[...,
     return Network(_init(encoder, distance, loss), siamese(encoder, logits, loss).apply)
 
 
-def batch(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) -> Network:
-    """ℓ( D(z, z) ; labels ) with z = f(x; θ): every image is encoded once and compared with every other.
+def batch(encoder: Encoder, pairwise: PairwiseDistance, loss: Loss) -> Network:
+    """ℓ( D(z, z) ; labels ) with z = f(x; θ): every image is encoded once and compared with every other image.
 
-    The objective takes `x, labels`; `pairwise` is a distance of `minisiam.pairwise` (for large batches,
-    `fast.blockwise` of one) and the loss reads a distance matrix: `losses.supcon`, or
+    The objective takes `x, labels`. `pairwise` is a distance of `minisiam.pairwise`, or for large batches
+    `fast.blockwise` of one. The loss takes a distance matrix: `losses.supcon`, or
     `losses.with_miner(losses.triplet_hinge, miners.batch_hard)`.
     """
 
@@ -155,7 +155,7 @@ def batch(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) 
         def pullback(dl):
             dD, *dloss = pull_value(dl)
             dz_row, dz_column, *ddistance = pull_D(dD)
-            dtheta, _ = pull_z(dz_row + dz_column)  # an image is in a row and in a column
+            dtheta, _ = pull_z(dz_row + dz_column)  # each image has a row and a column of D
             return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
 
         return value, pullback
@@ -163,14 +163,13 @@ def batch(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) 
     return Network(_init(encoder, pairwise, loss), apply)
 
 
-def proxy(
-    encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any], classes: int, centres: int = 1
-) -> Network:
-    """ℓ( D(f(x; θ), W) ; labels ) with one learned point for each class, the rows of W.
+def proxy(encoder: Encoder, pairwise: PairwiseDistance, loss: Loss, classes: int, centres: int = 1) -> Network:
+    """ℓ( D(f(x; θ), W) ; labels ) with one learned point per class, the rows of W.
 
-    The objective takes `x, labels`, integers from 0 to classes − 1. The loss reads images against classes:
-    `losses.softmax_cross_entropy`, `losses.arcface`, `losses.proxy_anchor`. W is `params["proxies"]`, of the
-    shape (classes · centres, d); it starts near the unit sphere and is of no use once the training is over.
+    The objective takes `x, labels`, where labels are integers from 0 to classes − 1. The loss takes the distances from
+    images to classes: `losses.softmax_cross_entropy`, `losses.arcface`, `losses.proxy_anchor`. W is
+    `params["proxies"]`, with the shape (classes · centres, d); it starts near the unit sphere and is not needed after
+    training.
     """
     require.whole("classes", classes, 2)
     require.whole("centres", centres, 1)
@@ -198,24 +197,24 @@ def proxy(
     return Network(init, apply)
 
 
-def prototypical(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) -> Network:
+def prototypical(encoder: Encoder, pairwise: PairwiseDistance, loss: Loss) -> Network:
     """ℓ( D(f(query; θ), c) ; labels ) with cₖ the mean of the support embeddings of class k (Snell et al. 2017).
 
-    The objective takes `support, support_labels, query, labels` as `samplers.episodes` yields them, classes from 0 to
-    n − 1; the loss reads queries against classes, `losses.softmax_cross_entropy`.
+    The objective takes `support, support_labels, query, labels` as `samplers.episodes` yields them, with classes from 0
+    to n − 1. The loss takes the distances from queries to classes: `losses.softmax_cross_entropy`.
     """
 
     def apply(params, /, support, support_labels, query, labels):
         zs, pull_s = encoder(params["encoder"], support, input_grad=False)
         zq, pull_q = encoder(params["encoder"], query, input_grad=False)
-        share = _shares(support_labels, zs.dtype)
-        D, pull_D = pairwise(zq, share @ zs, *params["distance"])
+        weights = _class_mean_weights(support_labels, zs.dtype)
+        D, pull_D = pairwise(zq, weights @ zs, *params["distance"])
         value, pull_value = loss(D, *params["loss"], labels)
 
         def pullback(dl):
             dD, *dloss = pull_value(dl)
             dzq, dmeans, *ddistance = pull_D(dD)
-            dtheta = tree.add(pull_q(dzq)[0], pull_s(share.T @ dmeans)[0])
+            dtheta = tree.add(pull_q(dzq)[0], pull_s(weights.T @ dmeans)[0])
             return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
 
         return value, pullback
@@ -223,23 +222,23 @@ def prototypical(encoder: Any, pairwise: Callable[..., Any], loss: Callable[...,
     return Network(_init(encoder, pairwise, loss), apply)
 
 
-def _shares(labels: Any, dtype: Any) -> Any:
-    """(classes, n): one over the size of its class for each image, so that shares @ z are the means of the classes."""
+def _class_mean_weights(labels: Array, dtype: Any) -> Array:
+    """A matrix M (classes, n) such that M @ z are the means of the classes."""
     require.class_labels(labels, name="support_labels")
-    mine = np.arange(labels.max(initial=-1) + 1)[:, None] == labels
-    if not mine.any(axis=1).all() or labels.min(initial=0) < 0:
+    member = np.arange(labels.max(initial=-1) + 1)[:, None] == labels
+    if not member.any(axis=1).all() or labels.min(initial=0) < 0:
         raise ValueError(
             "support_labels must use every number from 0 up, and labels the same numbers: number both together with "
             "of = np.unique([*support_labels, *labels], return_inverse=True)[1]"
         )
-    return (mine / mine.sum(axis=1, keepdims=True)).astype(dtype)
+    return (member / member.sum(axis=1, keepdims=True)).astype(dtype)
 
 
-def matching(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any]) -> Network:
+def matching(encoder: Encoder, pairwise: PairwiseDistance, loss: Loss) -> Network:
     """ℓ( D(f(query; θ), f(support; θ)) ; same ): every query against every support image (Vinyals et al. 2016).
 
-    The objective takes `support, support_labels, query, labels`; the loss reads which support image is of the query's
-    class, `losses.matching`.
+    The objective takes `support, support_labels, query, labels`. The loss takes a boolean matrix that marks the support
+    images of each query's class: `losses.matching`.
     """
 
     def apply(params, /, support, support_labels, query, labels):
@@ -259,11 +258,11 @@ def matching(encoder: Any, pairwise: Callable[..., Any], loss: Callable[..., Any
     return Network(_init(encoder, pairwise, loss), apply)
 
 
-def two_view(encoder: Any, loss: Callable[..., Any], pairwise: Callable[..., Any] | None = None) -> Network:
-    """ℓ( f(x₁), f(x₂) ), or ℓ( D(f(x₁), f(x₂)) ): two views of the same images, and no label.
+def two_view(encoder: Encoder, loss: Loss, pairwise: PairwiseDistance | None = None) -> Network:
+    """ℓ( f(x₁), f(x₂) ), or ℓ( D(f(x₁), f(x₂)) ): two views of the same images, without labels.
 
-    The objective takes `x1, x2`. Without a distance the loss reads the embeddings, `losses.vicreg`; with one, every
-    first view against every second, `losses.info_nce`.
+    The objective takes `x1, x2`. Without a distance the loss takes the embeddings: `losses.vicreg`. With one it takes
+    the distances from every first view to every second view: `losses.info_nce`.
     """
     whole = loss if pairwise is None else _composed(pairwise, loss)
 
@@ -281,7 +280,7 @@ def two_view(encoder: Any, loss: Callable[..., Any], pairwise: Callable[..., Any
     return Network(_init(encoder, pairwise or loss, loss), apply)
 
 
-def _composed(pairwise: Callable[..., Any], loss: Callable[..., Any]) -> Callable[..., Any]:
+def _composed(pairwise: PairwiseDistance, loss: Loss) -> AnyOp:
     def whole(z1: Any, z2: Any) -> Op[Any]:
         D, pull_D = pairwise(z1, z2)
         value, pull = loss(D)
@@ -290,11 +289,11 @@ def _composed(pairwise: Callable[..., Any], loss: Callable[..., Any]) -> Callabl
     return whole
 
 
-def regularized(network: Network, penalty: Callable[..., Any]) -> Network:
-    """The network's value plus `penalty(W)` for every weight matrix and kernel W; biases go free.
+def regularized(network: Network, penalty: AnyOp) -> Network:
+    """The network's value plus `penalty(W)` for every weight matrix and kernel W, but not for biases.
 
-    `regularized(network, losses.l2_penalty)` is Koch's L2 term, with one strength for all layers (he has one for each).
-    A weight is an array of two or more axes, so the weights of `distances.weighted_l1` go free as well.
+    `regularized(network, losses.l2_penalty)` is Koch's L2 term with one strength for all layers (Koch uses one per
+    layer). A weight is an array with two or more axes, so the weights of `distances.weighted_l1` are not penalised.
     """
 
     def apply(params, /, *batch):
@@ -303,23 +302,23 @@ def regularized(network: Network, penalty: Callable[..., Any]) -> Network:
 
         def pullback(dl):
             (dparams,) = pull_value(dl)
-            shrink = iter([pull(dl)[0] for _, pull in penalties])
-            return (tree.map(lambda dW: dW + next(shrink), dparams),)
+            dpenalties = iter([pull(dl)[0] for _, pull in penalties])
+            return (tree.map(lambda dW: dW + next(dpenalties), dparams),)
 
         return value + sum(cost for cost, _ in penalties), pullback
 
     return Network(network.init, apply)
 
 
-def _init(encoder: Any, distance: Callable[..., Any], loss: Callable[..., Any]) -> Callable[..., Params]:
-    def init(rng: Generator, shape: tuple[int, ...]) -> Params:
+def _init(encoder: Encoder, distance: Distance, loss: Loss) -> Callable[..., Params]:
+    def init(rng: Generator, shape: Shape) -> Params:
         theta, size = encoder.init(rng, shape)
         if len(size) != 1:
-            raise ValueError(f"the encoder gives embeddings of shape {size}: end it with Flatten, so they are rows")
+            raise ValueError(f"the encoder gives embeddings of shape {size}, not rows: end it with Flatten")
         return {
             "encoder": theta,
-            "distance": parameters(distance, rng, *size),
-            "loss": parameters(loss, rng, *size),
+            "distance": init_params(distance, rng, *size),
+            "loss": init_params(loss, rng, *size),
         }
 
     return init

@@ -1,26 +1,26 @@
-"""What marks an op, `value, pullback = op(variables, /, constants)`, and one whose last variables are parameters."""
+"""What an op is, `value, pullback = op(variables, /, constants)`; and ops whose last variables are parameters."""
 
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
-    from .typing import Array, Generator
+    from .typing import AnyOp, Array, Generator, Init
 
-F = TypeVar("F", bound="Callable[..., Any]")
+F = TypeVar("F", bound="AnyOp")
 
 
 def op(function: F) -> F:
-    """Mark a function as an op; the tests find it by the mark, and a number too small to hold becomes 0 in silence.
+    """Mark a function as an op, and silence underflow in it and in its pullback.
 
-    Underflow is rounding, as harmless as any other, so an op has none of it reported even under
-    `np.errstate(all="raise")`. Overflow, division by zero and invalid operations are left as loud as the caller wants.
+    The tests find every op by this mark. Underflow is rounding and as harmless as any other rounding, so an op does not
+    report it, even under `np.errstate(all="raise")`. The caller's settings for overflow, division by zero and invalid
+    operations still apply.
     """
 
     @wraps(function)
@@ -28,54 +28,45 @@ def op(function: F) -> F:
         with np.errstate(under="ignore"):
             value, pullback = function(*arguments, **constants)
 
-        def quiet(upstream: Any) -> tuple[Any, ...]:
+        def quiet_pullback(upstream: Any) -> tuple[Any, ...]:
             with np.errstate(under="ignore"):
                 return pullback(upstream)
 
-        return value, quiet
+        return value, quiet_pullback
 
     marked.is_op = True  # type: ignore[attr-defined]
     return cast("F", marked)
 
 
-def with_parameters(
-    init: Callable[[Generator, int], tuple[Array, ...]],
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Mark an op whose last variables are parameters: `init(rng, size)` draws them for embeddings of that size.
+def with_parameters(init: Init) -> Callable[[F], F]:
+    """Mark the last variables of an op as parameters: `init(rng, size)` draws them for embeddings of that size.
 
-    A learned distance is an ordinary op, `weighted_l1(a, b, w, bias, /)`; the mark only says where w and bias begin.
+    A learned distance is an ordinary op, `weighted_l1(a, b, w, bias, /)`. This decorator only supplies the first w and
+    bias. Applied again, it gives the same op with other first parameters.
     """
 
-    def mark(op: Callable[..., Any]) -> Callable[..., Any]:
-        op.init = init  # type: ignore[attr-defined]
-        return op
+    def mark(op: F) -> F:
+        @wraps(op)
+        def marked(*arguments: Any, **constants: Any) -> Any:
+            return op(*arguments, **constants)
+
+        marked.init = init  # type: ignore[attr-defined]
+        return cast("F", marked)
 
     return mark
 
 
-def with_init(op: Callable[..., Any], init: Callable[[Generator, int], tuple[Array, ...]]) -> Callable[..., Any]:
-    """The same op with its parameters beginning elsewhere."""
-
-    @with_parameters(init)
-    def started(*args, **constants):
-        return op(*args, **constants)
-
-    started.__name__ = op.__name__
-    return started
+def with_parameters_of(other: AnyOp) -> Callable[[F], F]:
+    """Mark an op as one with the parameters of another op, which may be a `functools.partial`; none if it has none."""
+    init = _init_of(other)
+    return with_parameters(init) if init else lambda op: op
 
 
-def parameters(op: Callable[..., Any], rng: Generator, size: int) -> tuple[Array, ...]:
-    """The first parameters of an op: () for most, what its `learned` mark draws for the others."""
-    init = init_of(op)
+def init_params(op: AnyOp, rng: Generator, size: int) -> tuple[Array, ...]:
+    """Draw the first parameters of an op for embeddings of that size: () for most ops."""
+    init = _init_of(op)
     return init(rng, size) if init else ()
 
 
-def init_of(op: Callable[..., Any]) -> Callable[[Generator, int], tuple[Array, ...]] | None:
-    """What draws an op's parameters, if it has any; a partial has those of what it fills in."""
+def _init_of(op: AnyOp) -> Init | None:
     return getattr(op, "init", None) or getattr(getattr(op, "func", None), "init", None)
-
-
-def as_learned(made: Callable[..., Any], like: Callable[..., Any]) -> Callable[..., Any]:
-    """`made`, with its parameters beginning where those of `like` do."""
-    init = init_of(like)
-    return with_init(made, init) if init else made

@@ -1,12 +1,13 @@
-"""From gradients to steps. An optimizer is a pair of pure functions:
+"""Gradient descent. An optimizer is a pair of pure functions:
 
     state         = optimizer.init(params)
     params, state = optimizer.update(grads, state, params)
 
-A learning rate is a number, or a schedule: a function of the step, counted from 0.
+A learning rate is a number or a schedule, a function of the step, counted from 0.
 
-What lies under a key "running", at any depth, is an average and not a weight: its "gradient" is how far it is from what
-was just seen, and every optimizer moves it by 0.1 of that, whatever the learning rate, as PyTorch's batch norm does.
+Leaves under a key "running", at any depth, are averages and not weights. Their "gradient" is the difference from the
+statistics of the batch, and every optimizer subtracts 0.1 of it, whatever the learning rate, as PyTorch's batch norm
+does.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 
 
 class Optimizer(NamedTuple):
-    """A pair of pure functions."""
+    """A pair of pure functions: `init` makes the state, `update` takes one step."""
 
     init: Callable[[Params], Any]
     update: Callable[[Params, Any, Params], tuple[Params, Any]]
 
 
-RUNNING = 0.1  # how much of what was just seen enters a running average
+RUNNING = 0.1  # weight of the current batch in a running average
 
 
 def sgd(
@@ -44,34 +45,34 @@ def sgd(
     Parameters
     ----------
     learning_rate, momentum
-        η ≥ 0 and μ in [0, 1), numbers or schedules.
+        η ≥ 0 and μ in [0, 1): numbers or schedules.
     nesterov
         Look ahead along the velocity: the step of Sutskever et al. (2013) in PyTorch's variables, where θ is the point
         that looks ahead. The two are identical for a constant η and μ, and differ a little where either changes.
     weight_decay
-        λ ≥ 0, on weights (arrays of two or more axes) and not on biases.
+        λ ≥ 0, applied to weights (arrays with two or more axes) and not to biases.
     """
     eta, mu = _schedule("learning_rate", learning_rate, np.inf), _schedule("momentum", momentum, 1)
     weight_decay = require.between("weight_decay", weight_decay, 0)
 
-    coasting = callable(momentum) or momentum > 0
+    has_velocity = callable(momentum) or momentum > 0
 
     def init(params):
-        return {"step": 0} | ({"velocity": tree.map(np.zeros_like, params)} if coasting else {})
+        return {"step": 0} | ({"velocity": tree.map(np.zeros_like, params)} if has_velocity else {})
 
     def update(grads, state, params):
         step, rate = state["step"], eta(state["step"])
         if weight_decay:
             grads = tree.map(lambda g, p: g + weight_decay * p if p.ndim > 1 else g, grads, params)
-        if not coasting:
-            return tree.map(lambda p, g: _minus(p, rate * g), params, grads), {"step": step + 1}
-        inertia = mu(step)
-        velocity = tree.map(lambda v, g: inertia * v + g, state["velocity"], grads)
-        steps = tree.map(lambda g, v: g + inertia * v, grads, velocity) if nesterov else velocity
-        params = tree.map(lambda p, s: _minus(p, rate * s), params, steps)
+        if not has_velocity:
+            return tree.map(lambda p, g: _subtract(p, rate * g), params, grads), {"step": step + 1}
+        mu_now = mu(step)
+        velocity = tree.map(lambda v, g: mu_now * v + g, state["velocity"], grads)
+        steps = tree.map(lambda g, v: g + mu_now * v, grads, velocity) if nesterov else velocity
+        params = tree.map(lambda p, s: _subtract(p, rate * s), params, steps)
         return params, {"step": step + 1, "velocity": velocity}
 
-    return _averaging(Optimizer(init, update))
+    return _with_running_averages(Optimizer(init, update))
 
 
 def adam(
@@ -90,7 +91,7 @@ def adam(
     beta1, beta2, epsilon
         As in Kingma & Ba (2015), algorithm 1.
     weight_decay
-        λ ≥ 0, decoupled: θ also shrinks by η λ θ (Loshchilov & Hutter 2019). Weights only, biases go free.
+        λ ≥ 0, decoupled: θ also shrinks by η λ θ (Loshchilov & Hutter 2019). Applied to weights, not to biases.
     """
     eta = _schedule("learning_rate", learning_rate, np.inf)
     beta1, beta2 = (
@@ -116,17 +117,17 @@ def adam(
 
         return tree.map(move, params, mean, square), {"step": step + 1, "mean": mean, "square": square}
 
-    return _averaging(Optimizer(init, update))
+    return _with_running_averages(Optimizer(init, update))
 
 
-def _minus(p: Any, step: Any) -> Any:
-    """p − step, in the memory of step where it fits."""
+def _subtract(p: Any, step: Any) -> Any:
+    """p − step, written over step where shape and dtype allow."""
     in_place = isinstance(step, np.ndarray) and step.dtype == np.result_type(p, step)
     return np.subtract(p, step, out=step if in_place else None)
 
 
-def _averaging(optimizer: Optimizer) -> Optimizer:
-    """The optimizer, but what lies under "running" moves by 0.1 of its gradient."""
+def _with_running_averages(optimizer: Optimizer) -> Optimizer:
+    """The same optimizer, except that leaves under "running" move by 0.1 of their gradient."""
 
     @np.errstate(under="ignore")
     def update(grads, state, params):
@@ -137,13 +138,13 @@ def _averaging(optimizer: Optimizer) -> Optimizer:
 
 
 def exponential(start: float, factor: float, every: int = 1) -> Schedule:
-    """start · factor^⌊step / every⌋. Koch et al. 2015: factor 0.99 every epoch."""
+    """start · factor^⌊step / every⌋. Koch et al. (2015) use factor 0.99 once per epoch."""
     require.whole("every", every, 1)
     return lambda step: start * factor ** (step // every)
 
 
 def cosine_decay(start: float, steps: int, warmup: int = 0) -> Schedule:
-    """Rises linearly for `warmup` steps, then falls along half a cosine to 0 at `steps` (Loshchilov & Hutter 2017)."""
+    """Rise linearly for `warmup` steps, then fall along half a cosine to 0 at `steps` (Loshchilov & Hutter 2017)."""
 
     def rate(step):
         if step < warmup:
@@ -155,7 +156,7 @@ def cosine_decay(start: float, steps: int, warmup: int = 0) -> Schedule:
 
 
 def linear(start: float, end: float, steps: int) -> Schedule:
-    """From start to end in a straight line over `steps`, then constant. Koch et al. 2015: momentum rises from 0.5."""
+    """Go from start to end in a straight line over `steps`, then stay. Koch et al. (2015): momentum rises from 0.5."""
     require.whole("steps", steps, 1)
     return lambda step: start + (end - start) * min(1.0, step / steps)
 

@@ -1,7 +1,7 @@
-"""Every distance again, as a matrix:     D, pullback = pairwise.l2(a, b, /)      a (n, d), b (m, d)  →  D (n, m)
+"""The same distances as matrices:     D, pullback = pairwise.l2(a, b, /)      a (n, d), b (m, d)  →  D (n, m)
 
-Law:  diagonal(pairwise.f(a, b)) = distances.f(a, b), to rounding. `products` says how one matrix product can replace
-n·m differences and keep their digits.
+Law:  diagonal(pairwise.f(a, b)) = distances.f(a, b), up to rounding. `_gram` explains how one matrix product replaces
+n·m differences and keeps their digits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from . import distances, require
 from ._gram import differences, dots, slices, slopes, whole
 from ._numerics import unit_rows
 from .distances import calibrated, check_weights
-from .op import op, with_parameters
+from .op import op, with_parameters_of
 
 if TYPE_CHECKING:
     from .typing import Array, Float, Op
@@ -39,7 +39,7 @@ def squared_l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Ar
 
     Notes
     -----
-    In float32 right to 1e-6 relative on every pair, collapsed or offset embeddings included.
+    In float32 the relative error of every pair is at most 1e-6, including collapsed or offset embeddings.
     """
     _check(a, b)
     rows, weigh = differences(a, b)
@@ -96,7 +96,8 @@ def l1(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
 
     Notes
     -----
-    Kink wherever aᵢₖ = bⱼₖ: sign(0) = 0. There is no product form: one row of `a` at a time, m·d numbers in memory.
+    Kink wherever aᵢₖ = bⱼₖ: sign(0) = 0. There is no product form: it takes one row of `a` at a time, with m·d numbers
+    in memory.
     """
     _check(a, b)
     D = np.stack([np.abs(row - b).sum(axis=1) for row in a])
@@ -112,7 +113,7 @@ def l1(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
     return D, pullback
 
 
-@with_parameters(distances.weighted_l1.init)  # type: ignore[attr-defined]
+@with_parameters_of(distances.weighted_l1)
 @op
 def weighted_l1(
     a: Float[Array, "n d"], b: Float[Array, "m d"], w: Float[Array, "d"], bias: Float[Array, ""], /
@@ -133,7 +134,7 @@ def weighted_l1(
 
     Notes
     -----
-    Kink wherever aᵢₖ = bⱼₖ: sign(0) = 0. One row of `a` at a time, m·d numbers in memory.
+    Kink wherever aᵢₖ = bⱼₖ: sign(0) = 0. It takes one row of `a` at a time, with m·d numbers in memory.
     """
     _check(a, b)
     check_weights(a, w, bias)
@@ -169,7 +170,7 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array,
     Notes
     -----
     Kink at a zero row: d = 1 and no gradient, as in `distances.cosine`. Computed as ½ ‖â − b̂‖², which keeps the
-    digits of small angles that 1 − cos would lose; the unit vectors are made in float64, then centred.
+    digits of small angles that 1 − cos would lose; the unit vectors are computed in float64, then centred.
     """
     _check(a, b)
     (unit_a, inverse_a), (unit_b, inverse_b) = unit_rows(a, np.float64), unit_rows(b, np.float64)
@@ -192,7 +193,7 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array,
 
 @op
 def dot(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n m"]]:
-    """Dᵢⱼ = −aᵢ·bⱼ: the similarity of a softmax, turned so that as everywhere less is nearer.
+    """Dᵢⱼ = −aᵢ·bⱼ: the similarity in a softmax, negated so that, as everywhere, smaller means nearer.
 
     Parameters
     ----------
@@ -206,7 +207,8 @@ def dot(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n
 
     Notes
     -----
-    No kink. Not a distance: dᵢᵢ = −‖aᵢ‖², and a longer vector is nearer to everything before it. Products in float64.
+    No kink. Not a metric: dᵢᵢ = −‖aᵢ‖², and a longer vector is nearer to every vector in front of it. The products are
+    in float64.
     """
     _check(a, b)
     D = np.concatenate([dots(a[some], b) for some in slices(len(a), len(b))])

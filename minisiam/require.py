@@ -1,4 +1,4 @@
-"""What an op may rely on, said once: each check passes quietly or names the argument and the remedy."""
+"""Checks of arguments. Each one returns silently, or raises an error that names the argument and the remedy."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 def floating(**arrays: Array) -> None:
-    """Every array holds floating-point numbers (integers would truncate their own gradient)."""
+    """Require floating-point arrays (integers would truncate their own gradient)."""
     for name, array in arrays.items():
         if hasattr(array, "blocks"):
-            raise TypeError(f"{name} is streamed, and here the whole matrix is needed: take pairwise.l2 as it is")
+            raise TypeError(f"{name} is blockwise, and this function needs the whole matrix: use pairwise.l2 itself")
         if not (hasattr(array, "dtype") and np.issubdtype(array.dtype, np.floating)):
             kind = getattr(array, "dtype", type(array).__name__)
             raise TypeError(f"{name} must be a floating-point NumPy array, not {kind}: np.asarray({name}, np.float32)")
 
 
 def dimensions(count: int, shape: str, **arrays: Array) -> None:
-    """Every array is floating and has `count` axes; `shape` says in words which."""
+    """Require floating-point arrays with `count` axes; `shape` describes the axes in the error message."""
     floating(**arrays)
     for name, array in arrays.items():
         if array.ndim != count:
@@ -31,7 +31,7 @@ def dimensions(count: int, shape: str, **arrays: Array) -> None:
 
 
 def square(**matrices: Any) -> None:
-    """A distance matrix: floating, every image against every image."""
+    """Require square distance matrices: floating-point, every image against every image."""
     for name, matrix in matrices.items():
         if not hasattr(matrix, "blocks"):
             dimensions(2, "(n, n), every image against every image", **{name: matrix})
@@ -40,54 +40,54 @@ def square(**matrices: Any) -> None:
 
 
 def same_shape(**arrays: Array) -> None:
-    """All arrays are of one shape."""
+    """Require arrays of one shape."""
     if len({array.shape for array in arrays.values()}) > 1:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise ValueError(f"these must have one shape: {shapes}")
+        raise ValueError(f"these arrays must have one shape: {shapes}")
 
 
 def same_columns(**arrays: Array) -> None:
-    """Two matrices of embeddings have the same number of features."""
+    """Require matrices of embeddings with the same number of features."""
     if len({array.shape[1] for array in arrays.values()}) > 1:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise ValueError(f"these must have the same number of columns, the size of an embedding: {shapes}")
+        raise ValueError(f"these arrays must have the same number of columns, the embedding size: {shapes}")
 
 
 def rows(**arrays: Array) -> None:
-    """No array is empty: a mean over nothing has no value."""
+    """Require at least one row in every array: the mean over no rows is undefined."""
     for name, array in arrays.items():
         if len(array) == 0:
             raise ValueError(f"{name} is empty: a mean over no rows is undefined. Skip the batch or draw a larger one")
 
 
 def same_or_not(same: Any, rows: int) -> None:
-    """`same` is boolean, one entry a pair. Bare 0 and 1 are refused: papers disagree about which means similar."""
+    """Require boolean `same`, one entry per pair. Bare 0 and 1 are refused: papers disagree on which means similar."""
     dtype = getattr(same, "dtype", None)
     if dtype != np.bool_:
         raise TypeError(
-            f"same must be a boolean array, True where a pair shows one class, not {dtype or type(same).__name__}. "
-            "If your labels follow Hadsell et al. (0 = similar) pass labels == 0; "
+            f"same must be a boolean array, True where both images show one class, not {dtype or type(same).__name__}. "
+            "If your labels follow Hadsell et al. (0 = similar), pass labels == 0; "
             "if 1 means same, as in cross-entropy, pass labels == 1"
         )
     if same.shape != (rows,):
-        raise ValueError(f"same must have one entry for each of the {rows} pairs, not the shape {same.shape}")
+        raise ValueError(f"same must have the shape ({rows},), one entry per pair, not {same.shape}")
 
 
 def class_labels(labels: Any, rows: int | None = None, name: str = "labels") -> None:
-    """`labels` are integers, one class for each row."""
+    """Require integer `labels`, one class per row."""
     dtype = getattr(labels, "dtype", None)
     if dtype is None or not np.issubdtype(dtype, np.integer):
         raise TypeError(
-            f"{name} must be an array of integers, one class for each row, not {dtype or type(labels).__name__}: "
+            f"{name} must be an array of integers, one class per row, not {dtype or type(labels).__name__}: "
             "np.unique(names, return_inverse=True)[1] turns names into integers"
         )
     if labels.ndim != 1 or (rows is not None and len(labels) != rows):
         expected = f"({rows},)" if rows is not None else "(n,)"
-        raise ValueError(f"{name} must have the shape {expected}, one class for each row, not {labels.shape}")
+        raise ValueError(f"{name} must have the shape {expected}, one class per row, not {labels.shape}")
 
 
 def columns(count: int, targets: Any, rows: int) -> None:
-    """`targets` are integers, for each row the number of a column."""
+    """Require integer `targets`: for each row, the number of a column."""
     class_labels(targets, rows, name="targets")
     if len(targets) and not (targets.min() >= 0 and targets.max() < count):
         raise ValueError(
@@ -97,28 +97,29 @@ def columns(count: int, targets: Any, rows: int) -> None:
 
 
 def same_matrix(same: Any, shape: tuple[int, ...]) -> None:
-    """`same` is a boolean matrix, one answer for each entry of a distance matrix."""
+    """Require a boolean matrix `same`, with one entry for each entry of a distance matrix."""
     if getattr(same, "dtype", None) != np.bool_ or same.shape != shape:
         raise TypeError(
-            f"same must be a boolean array of the shape {shape}, True where a query and a support image are of one "
+            f"same must be a boolean array of the shape {shape}, True where a query and a support image have the same "
             "class: labels[:, None] == support_labels"
         )
 
 
 def finite(**arrays: Array) -> None:
-    """No NaN and no infinity anywhere."""
+    """Require arrays without NaN and infinity."""
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise ValueError(f"{name} holds {array[where]} at {where}: remove it, or repair it with np.nan_to_num")
+            raise ValueError(f"{name} holds {array[where]} at {where}: remove it, or replace it with np.nan_to_num")
 
 
 def between(
     name: str, value: float, low: float, high: float = np.inf, *, open_low: bool = False, open_high: bool = False
 ) -> float:
-    """`value` is a finite number in [low, high], without the ends that are open; returned as a Python float.
+    """Require a finite number in [low, high], and return it as a Python float; `open_low` and `open_high` exclude ends.
 
-    A Python float takes the dtype of the array it meets; a np.float64 would turn a float32 step into a float64 one.
+    A Python float adopts the dtype of the arrays that it is combined with. A np.float64 would turn a float32 step into
+    a float64 step.
     """
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     outside = not number or not np.isfinite(value) or value < low or value > high
@@ -133,22 +134,22 @@ def between(
 
 
 def whole(name: str, value: int, low: int) -> None:
-    """`value` is an integer, at least `low`."""
+    """Require an integer of at least `low`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
         raise ValueError(f"{name} must be a whole number, at least {low}; it is {value!r}")
 
 
 def generator(rng: Any) -> None:
-    """Randomness is a np.random.Generator that the caller passes in."""
+    """Require a np.random.Generator, which the caller passes in."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng must be a np.random.Generator, not {type(rng).__name__}: pass np.random.default_rng(0)")
 
 
 def one_of(name: str, value: str, known: Collection[str]) -> None:
-    """`value` is a known name; a near miss is answered with a suggestion."""
+    """Require a known name; for a misspelt one, the error suggests the closest known name."""
     if value not in known:
         from difflib import get_close_matches
 
         near = get_close_matches(str(value), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(sorted(known))}"
         raise ValueError(f"unknown {name} {value!r}: {hint}")

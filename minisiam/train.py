@@ -1,4 +1,4 @@
-"""The loop: batch → value, pullback → gradient → step."""
+"""The training loop: batch → value, pullback → gradient → step."""
 
 from __future__ import annotations
 
@@ -7,61 +7,60 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from .networks import Network
     from .optimizers import Optimizer
-    from .typing import Params
+    from .typing import Batches, Objective, Params
 
 
 def fit(
-    objective: Network, params: Params, optimizer: Optimizer, batches: Iterable[tuple[Any, ...]]
+    objective: Objective, params: Params, optimizer: Optimizer, batches: Batches
 ) -> Iterator[tuple[int, float, Params]]:
-    """Train, and yield (step, value, params) after every step: the caller decides what to print, plot or stop on.
+    """Train, and yield (step, value, params) after every step: the caller decides when to print, plot or stop.
 
     Parameters
     ----------
     objective
-        `value, pullback = objective(params, /, *batch)`, as made by `minisiam.networks`.
+        `value, pullback = objective(params, /, *batch)`, as `minisiam.networks` returns it.
     params
-        Where to start. They are not modified: every step makes new ones.
+        The first parameters. They are not modified: every step makes new ones.
     optimizer
-        From `minisiam.optimizers`.
+        An optimizer of `minisiam.optimizers`.
     batches
-        Tuples of the objective's arguments, as yielded by `minisiam.samplers`. The loop ends when they do.
+        Tuples of the objective's arguments, as `minisiam.samplers` yields them. The loop ends with the last batch.
 
     Yields
     ------
     step, value, params
-        Steps count from 1. `value` is the loss of this batch before the step, `params` are those after it.
+        Steps count from 1. `value` is the loss of this batch before the step, and `params` are the parameters after it.
 
     Raises
     ------
     FloatingPointError
-        When the loss is NaN or infinite; the message names the step and the likely cause.
+        If the loss is NaN or infinite; the message names the step and the likely cause.
     """
     for step, value, new_params, _ in fit_from(objective, params, optimizer.init(params), optimizer, batches):
         yield step, value, new_params
 
 
 def fit_from(
-    objective: Network,
+    objective: Objective,
     params: Params,
     state: Any,
     optimizer: Optimizer,
-    batches: Iterable[tuple[Any, ...]],
+    batches: Batches,
     done: int = 0,
 ) -> Iterator[tuple[int, float, Params, Any]]:
-    """`fit` from where it was after `done` steps: yields (step, value, params, state).
+    """Continue `fit` after `done` steps, and yield (step, value, params, state) after every step.
 
     Parameters
     ----------
     objective, params, optimizer, batches
-        As in `fit`; the batches are those that come after the first `done`.
+        As in `fit`; `batches` begins after the first `done` batches.
     state
-        The optimizer's, as it was yielded with `params`, or as its `init` makes it.
+        The state of the optimizer, as it was yielded with `params` or as `optimizer.init` returns it.
     done
-        How many steps were made before, so that the next has the number done + 1.
+        The number of steps before; the next step has the number done + 1.
 
     Raises
     ------
@@ -69,10 +68,10 @@ def fit_from(
         As in `fit`.
     """
 
-    def update(params, state, batch):  # a function, so that the activations die with the step
+    def update(params, state, batch):  # a function, so that the activations are freed after the step
         try:
             value, pullback = objective(params, *batch)
-        except ValueError as error:  # a loss or a miner that found a NaN in its matrix
+        except ValueError as error:  # a loss or a miner found a NaN in its matrix
             if all(_finite(array) for array in batch):
                 raise
             raise FloatingPointError(f"step {step}: {_likely_cause(batch)}") from error
@@ -93,5 +92,5 @@ def _finite(array: Any) -> bool:
 def _likely_cause(batch: tuple[Any, ...]) -> str:
     for position, array in enumerate(batch):
         if not _finite(array):
-            return f"Argument {position + 1} of the batch holds NaN or infinity: clean the images first"
-    return "The images are finite, so the steps have run away: use a smaller learning rate, or normalize the embedding"
+            return f"Argument {position + 1} of the batch holds NaN or infinity: remove such images first"
+    return "The images are finite, so training has diverged: use a smaller learning rate, or normalize the embedding"

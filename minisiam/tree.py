@@ -1,7 +1,7 @@
 """Parameters are trees: dicts, lists and tuples with arrays at the leaves. A gradient is a tree of the same shape.
 
-That is all the bookkeeping a network needs. There is no Parameter class and no registry: what a tree
-looks like when it is printed is what it is.
+This is all the bookkeeping that a network needs. There is no Parameter class and no registry: printing a tree shows
+everything that there is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def map(f: Callable[..., Any], tree: Params, *rest: Params) -> Params:
-    """Apply f leaf by leaf.
+    """Apply f to the leaves, one by one.
 
     >>> map(lambda w, g: w - g, {"W": 3, "b": (1, 2)}, {"W": 1, "b": (1, 1)})
     {'W': 2, 'b': (0, 1)}
@@ -31,7 +31,7 @@ def map(f: Callable[..., Any], tree: Params, *rest: Params) -> Params:
 
 
 def map_under(key: str, f: Callable[..., Any], tree: Params, *rest: Params) -> Params:
-    """`map`, but only of what lies under a dict's `key`, at any depth; other leaves stay as they are.
+    """`map`, restricted to the leaves below a dict's `key`, at any depth; the other leaves stay as they are.
 
     >>> map_under("running", lambda m, g: m - g, [{"W": 3, "running": (2, 1)}], [{"W": 1, "running": (1, 1)}])
     [{'W': 3, 'running': (1, 0)}]
@@ -45,7 +45,7 @@ def map_under(key: str, f: Callable[..., Any], tree: Params, *rest: Params) -> P
 
 
 def add(first: Params, *rest: Params) -> Params:
-    """Leaf by leaf sum: where weights are shared, gradients add.
+    """Sum trees leaf by leaf: where weights are shared, gradients add.
 
     >>> add({"W": 1}, {"W": 2}, {"W": 3})
     {'W': 6}
@@ -56,7 +56,7 @@ def add(first: Params, *rest: Params) -> Params:
 
 
 def leaves(tree: Params) -> list[Array]:
-    """Every array of the tree, in order; a leaf is whatever is not a dict, a list or a tuple.
+    """All arrays of the tree, in order; everything that is not a dict, a list or a tuple is a leaf.
 
     >>> leaves({"W": 1, "b": (2, [3])})
     [1, 2, 3]
@@ -69,7 +69,7 @@ def leaves(tree: Params) -> list[Array]:
 
 
 def size(tree: Params) -> int:
-    """How many numbers the tree holds.
+    """Count the numbers in the tree.
 
     >>> size({"W": np.ones((3, 2)), "b": np.zeros(2)})
     8
@@ -78,5 +78,5 @@ def size(tree: Params) -> int:
 
 
 def cast(tree: Params, dtype: Any) -> Params:
-    """Every leaf as an array of `dtype`: networks start in float32, gradient checks want float64."""
+    """Convert every leaf to an array of `dtype`: networks start in float32, gradient checks need float64."""
     return map(lambda leaf: np.asarray(leaf, dtype), tree)

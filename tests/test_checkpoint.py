@@ -1,4 +1,4 @@
-"""A checkpoint is whole or it is not there; a damaged one says so, and costs no memory."""
+"""A checkpoint is written whole or not at all, and a damaged checkpoint raises an error without using memory."""
 
 import io
 import json
@@ -29,7 +29,7 @@ def save(path, number):
 
 
 def loaded(path):
-    """The number that was saved, if everything in the file is of one writing."""
+    """Load everything, check that it was saved together, and return its number."""
     template = params_of(0)
     params, state, progress = checkpoint.resume(path, template, OPTIMIZER.init(template))
     number = progress["step"]
@@ -45,25 +45,25 @@ def model(tmp_path):
     return tmp_path / "model.npz"
 
 
-def test_what_is_saved_is_loaded(model):
+def test_load_returns_what_was_saved(model):
     assert loaded(model) == 1
     params = [np.arange(6.0).reshape(2, 3).T, np.float32(3), np.zeros((0, 2)), np.array([True]), np.array(7)]
     state = {"step": 2**40, "velocity": params}
-    checkpoint.save(model, params, {}, state, {"chance": np.random.default_rng(0).bit_generator.state})
+    checkpoint.save(model, params, {}, state, {"rng": np.random.default_rng(0).bit_generator.state})
     again, state_again, progress = checkpoint.resume(model, params, state)
     tree.map(np.testing.assert_array_equal, params, again)
     tree.map(np.testing.assert_array_equal, state, state_again)
     assert [leaf.dtype for leaf in again] == [leaf.dtype for leaf in params]
     assert type(state_again["step"]) is int  # a np.int64 would turn the float32 steps of Adam into float64 ones
-    assert progress["chance"] == np.random.default_rng(0).bit_generator.state
+    assert progress["rng"] == np.random.default_rng(0).bit_generator.state
     found = checkpoint.header(model)
     assert (found["format"], found["numpy"]) == (checkpoint.FORMAT, np.__version__)
 
 
-def test_parameters_alone_cannot_be_resumed(model):
+def test_a_checkpoint_with_only_parameters_cannot_be_resumed(model):
     checkpoint.save(model, params_of(3), {})
     tree.map(np.testing.assert_array_equal, checkpoint.load(model, params_of(0)), params_of(3))
-    with pytest.raises(CheckpointError, match="holds parameters alone, so no training can be resumed: train a new run"):
+    with pytest.raises(CheckpointError, match="holds only parameters, so training cannot be resumed: train a new run"):
         checkpoint.resume(model, params_of(0), OPTIMIZER.init(params_of(0)))
 
 
@@ -72,7 +72,7 @@ class Killed(BaseException):
 
 
 class Machine:
-    """Files and calls of the operating system that all stop working at one moment, in the middle of a write."""
+    """A simulated kill: after `moments` bytes and system calls, every further one raises `Killed`."""
 
     def __init__(self, patch, moments):
         self.left = moments
@@ -80,14 +80,14 @@ class Machine:
 
         def opened(path, mode="r", *rest):
             file = real_open(path, mode, *rest)
-            return self.dying(file) if mode == "wb" else file
+            return self.failing(file) if mode == "wb" else file
 
         patch.setattr(Path, "open", opened)
         for owner, name in ((os, "fsync"), (os, "open"), (Path, "replace"), (Path, "unlink")):
             patch.setattr(owner, name, self.counted(getattr(owner, name)))
 
     def spend(self, moments=1):
-        """How many of the moments there is still time for."""
+        """Use up some moments, and return how many were left of them."""
         had, self.left = self.left, self.left - moments
         return max(0, min(had, moments))
 
@@ -99,10 +99,10 @@ class Machine:
 
         return counting
 
-    def dying(self, file):
+    def failing(self, file):
         machine, raw = self, file.detach()
 
-        class Dying(io.RawIOBase):
+        class Failing(io.RawIOBase):
             def writable(self):
                 return True
 
@@ -129,10 +129,10 @@ class Machine:
             def close(self):
                 raw.close()
 
-        return Dying()
+        return Failing()
 
 
-def test_a_thousand_deaths_while_writing_leave_the_old_file_or_the_new_one(model, monkeypatch, rng):
+def test_a_kill_during_a_write_leaves_the_old_or_the_new_file(model, monkeypatch, rng):
     size = model.stat().st_size
     outcomes = []
     for number, moment in enumerate(rng.integers(0, size + 200, 1000), start=2):
@@ -143,13 +143,13 @@ def test_a_thousand_deaths_while_writing_leave_the_old_file_or_the_new_one(model
                 save(model, number)
         outcomes.append((loaded(model), machine.left < 0))
         assert outcomes[-1][0] in (old, number)
-    assert sum(dead for _, dead in outcomes) > 500
+    assert sum(killed for _, killed in outcomes) > 500
     checkpoint.sweep(model)
     assert [path.name for path in model.parent.iterdir()] == ["model.npz"]
 
 
-def test_death_at_every_call_of_the_system(model, monkeypatch):
-    """After the last byte: synchronise, rename, clean up, open the folder and synchronise it."""
+def test_a_kill_at_any_system_call_leaves_the_old_or_the_new_file(model, monkeypatch):
+    """The calls after the last byte: synchronise, rename, clean up, open the folder and synchronise it."""
     with monkeypatch.context() as patch:
         machine = Machine(patch, 10**9)
         save(model, 1)
@@ -161,12 +161,12 @@ def test_death_at_every_call_of_the_system(model, monkeypatch):
             Machine(patch, moment)
             try:
                 save(model, 2)
-                found.append((loaded(model), "lived"))
+                found.append((loaded(model), "survived"))
             except Killed:
-                found.append((loaded(model), "died"))
-    assert found[0] == (1, "died")
-    assert (2, "died") in found
-    assert found[-1] == (2, "lived")
+                found.append((loaded(model), "killed"))
+    assert found[0] == (1, "killed")
+    assert (2, "killed") in found
+    assert found[-1] == (2, "survived")
     assert found == sorted(found)
 
 
@@ -175,7 +175,7 @@ import os, random, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_checkpoint import checkpoint, loaded, save
-path, chance = Path(sys.argv[1]), random.Random(0)
+path, rng = Path(sys.argv[1]), random.Random(0)
 save(path, 1)
 ready, begun = os.pipe()
 for kill in range(100):
@@ -187,7 +187,7 @@ for kill in range(100):
             number += 1
             save(path, number)
     os.read(ready, 1)
-    time.sleep(chance.uniform(0.0, 0.02))
+    time.sleep(rng.uniform(0.0, 0.02))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     loaded(path)
@@ -197,7 +197,7 @@ print(loaded(path), [entry.name for entry in path.parent.iterdir()])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_real_kills_while_writing(tmp_path):
+def test_a_killed_process_leaves_a_complete_file(tmp_path):
     words = [sys.executable, "-c", SAVER, tmp_path / "model.npz", Path(__file__).parent]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     number, names = done.stdout.split(maxsplit=1)
@@ -205,13 +205,13 @@ def test_real_kills_while_writing(tmp_path):
     assert names == "['model.npz']\n"
 
 
-def test_every_cut_and_every_flipped_bit_is_told_or_harmless(model, rng):
+def test_a_truncated_file_or_a_flipped_bit_raises_an_error_or_is_harmless(model, rng):
     whole = model.read_bytes()
     for length in {*rng.integers(0, len(whole), 300).tolist(), *range(len(whole) - 40, len(whole))}:
         model.write_bytes(whole[:length])
-        with pytest.raises(CheckpointError, match=r"model.npz is damaged, or no checkpoint .*: put back a copy"):
+        with pytest.raises(CheckpointError, match=r"model.npz is damaged or not a checkpoint .*: restore a copy"):
             loaded(model)
-    told = 0
+    detected = 0
     places = rng.permutation(len(whole))[:1500]
     for place in places:
         flipped = bytearray(whole)
@@ -221,12 +221,12 @@ def test_every_cut_and_every_flipped_bit_is_told_or_harmless(model, rng):
             assert loaded(model) == 1
         except CheckpointError as error:
             assert "model.npz" in str(error)
-            told += 1
-    assert told > 0.6 * len(places)  # the others are times, and such
+            detected += 1
+    assert detected > 0.6 * len(places)  # the others change time stamps and similar fields
 
 
 def rewritten(path, change, **how):
-    """The archive with other entries: change(entries) → entries, each bytes."""
+    """Write the archive with other entries: change(entries) → entries, each of them bytes."""
     with zipfile.ZipFile(path) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w", **how) as archive:
@@ -246,17 +246,17 @@ def header(**changes):
 
 
 def claiming(shape):
-    """A .npy file that says it holds that much."""
+    """A .npy file whose header gives this shape."""
     return npy(np.zeros(12, np.float32)).replace(b"(12,), ", shape.ljust(7))
 
 
 WRONG = {
-    "missing": (lambda e: {k: v for k, v in e.items() if k != "params1.npy"}, "1 arrays of params where 2 are"),
-    "one more": (lambda e: e | {"params2.npy": e["params1.npy"]}, "3 arrays of params where 2 are expected"),
-    "no optimizer": (lambda e: {k: v for k, v in e.items() if k[0] != "o"}, "0 arrays of optimizer where 5 are"),
+    "missing": (lambda e: {k: v for k, v in e.items() if k != "params1.npy"}, "1 arrays of params instead of 2"),
+    "one more": (lambda e: e | {"params2.npy": e["params1.npy"]}, "3 arrays of params instead of 2"),
+    "no optimizer": (lambda e: {k: v for k, v in e.items() if k[0] != "o"}, "0 arrays of optimizer instead of 5"),
     "no header": (lambda e: {k: v for k, v in e.items() if k != "header.npy"}, "damaged"),
-    "shape": (lambda e: e | {"params1.npy": npy(np.zeros(5, np.float32))}, r"shape \(5,\) where \(4,\) is expected"),
-    "axes": (lambda e: e | {"params0.npy": npy(np.zeros(12, np.float32))}, r"shape \(12,\) where \(3, 4\) is"),
+    "shape": (lambda e: e | {"params1.npy": npy(np.zeros(5, np.float32))}, r"the shape \(5,\) instead of \(4,\)"),
+    "axes": (lambda e: e | {"params0.npy": npy(np.zeros(12, np.float32))}, r"the shape \(12,\) instead of \(3, 4\)"),
     "claims": (lambda e: e | {"params0.npy": claiming(b"(9**9,)")}, "damaged"),
     "huge": (lambda e: e | {"params0.npy": claiming(b"(10000000000000,)")}, "damaged"),
     "negative": (lambda e: e | {"params0.npy": claiming(b"(-3,-4)")}, "damaged"),
@@ -277,7 +277,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_wrong_is_told(model, what):
+def test_every_kind_of_damage_raises_an_error_that_names_it(model, what):
     change, message = WRONG[what]
     rewritten(model, change)
     with pytest.raises(CheckpointError, match=message) as caught:
@@ -285,8 +285,8 @@ def test_what_is_wrong_is_told(model, what):
     assert str(model) in str(caught.value)
 
 
-def test_a_small_file_takes_little_memory(model):
-    """A gigabyte of zeros in a megabyte, and headers that promise more than there is."""
+def test_a_small_malicious_file_uses_little_memory(model):
+    """100 MB of zeros, compressed, and headers that give larger sizes than the file has."""
     rewritten(model, lambda e: e | {"params0.npy": npy(np.zeros(10**8, np.uint8))}, compression=zipfile.ZIP_DEFLATED)
     tracemalloc.start()
     with pytest.raises(CheckpointError, match="damaged"):

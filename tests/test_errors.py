@@ -1,4 +1,4 @@
-"""Bad input gets an error that names the argument and says what to do."""
+"""Every error names the argument and gives the remedy."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ CASES = {
     "a layer of groups that do not fit": (
         lambda: layers.GroupNorm(8).init(RNG, (5, 5, 12)),
         ValueError,
-        "does not divide 12",
+        "must divide the number of channels, 12",
     ),
     "no groups": (lambda: layers.GroupNorm(0), ValueError, "groups must be a whole number"),
     "a mean without a variance": (
@@ -108,26 +108,26 @@ CASES = {
     "too few weights": (
         lambda: distances.weighted_l1(Z, Z, D, np.array(0.0)),
         ValueError,
-        "3 weights for embeddings of 2",
+        "2 weights, one per feature of the embeddings, not 3",
     ),
     "matrix of two widths": (lambda: pairwise.l2(Z, np.zeros((2, 3))), ValueError, "same number of columns"),
-    "calibrated twice": (lambda: distances.calibrated(distances.weighted_l1), ValueError, "already learns"),
+    "calibrated twice": (lambda: distances.calibrated(distances.weighted_l1), ValueError, "already has parameters"),
     "a convolution of rows": (lambda: layers.Conv(4, 3).init(RNG, (9,)), ValueError, r"\(height, width, channels\)"),
     "dense of images": (lambda: layers.Dense(4).init(RNG, (9, 9, 1)), ValueError, "put Flatten before it"),
     "an encoder for larger images": (lambda: encoders.koch(105).init(RNG, (28, 28, 1)), ValueError, "larger images"),
-    "koch in a size there is not": (lambda: encoders.koch(64), ValueError, "105, 35, 28 pixels, not 64"),
+    "koch in a size there is not": (lambda: encoders.koch(64), ValueError, "one of 105, 35, 28, not 64"),
     "an encoder that ends in images": (
         lambda: networks.siamese(layers.Relu, distances.l2, losses.contrastive).init(RNG, (4, 4, 1)),
         ValueError,
         "end it with Flatten",
     ),
     "no layers": (lambda: layers.serial(), ValueError, "at least one layer"),
-    "no sizes": (lambda: encoders.mlp(), ValueError, "the embedding's"),
+    "no sizes": (lambda: encoders.mlp(), ValueError, "the embedding size"),
     # labels
     "labels of 0 and 1": (
         lambda: losses.contrastive(D, np.array([0, 1, 1])),
         TypeError,
-        r"0 = similar\) pass labels == 0",
+        r"0 = similar\), pass labels == 0",
     ),
     "labels of strings": (
         lambda: losses.binary_cross_entropy(D, np.array(["same"] * 3)),
@@ -135,7 +135,7 @@ CASES = {
         "same must be a boolean",
     ),
     "labels in a list": (lambda: losses.contrastive(D, [True, False, True]), TypeError, "not list"),
-    "too few labels": (lambda: losses.contrastive(D, SAME[:2]), ValueError, "each of the 3 pairs"),
+    "too few labels": (lambda: losses.contrastive(D, SAME[:2]), ValueError, r"shape \(3,\), one entry per pair"),
     "float class labels": (lambda: samplers.pk(IMAGES, LABELS.astype(F), RNG), TypeError, "return_inverse"),
     "labels for another batch": (lambda: evaluate.few_shot(Z, LABELS, RNG), ValueError, r"shape \(3,\)"),
     # empty, one class, one image
@@ -236,7 +236,7 @@ CASES = {
         ValueError,
         "D must be square",
     ),
-    # losses: what they are made of
+    # losses: variables
     "half of a same": (lambda: losses.matching(BATCH, LABELS == 0), TypeError, "labels.*== support_labels"),
     "integers for same": (
         lambda: losses.matching(BATCH, (LABELS[:, None] == LABELS).astype(int)),
@@ -248,9 +248,9 @@ CASES = {
     "targets beyond the columns": (
         lambda: losses.softmax_cross_entropy(BATCH, TARGETS + 4),
         ValueError,
-        "targets must be from 0 to 5, .* from 4 to 6: .*numbers classes from 0",
+        "targets must be column numbers from 0 to 5; they range from 4 to 6: .*numbers classes from 0",
     ),
-    "targets below 0": (lambda: losses.proxy_anchor(BATCH, TARGETS - 1), ValueError, "go from -1 to 1"),
+    "targets below 0": (lambda: losses.proxy_anchor(BATCH, TARGETS - 1), ValueError, "range from -1 to 1"),
     "targets of floats": (lambda: losses.arcface(BATCH, TARGETS.astype(F)), TypeError, "targets must be an array of"),
     "too few targets": (lambda: losses.arcface(BATCH, TARGETS[:4]), ValueError, r"targets must have the shape \(6,\)"),
     "no images for proxies": (lambda: losses.softmax_cross_entropy(BATCH[:0], TARGETS[:0]), ValueError, "D is empty"),
@@ -297,20 +297,20 @@ CASES = {
     "a reduction there is not": (
         lambda: losses.contrastive(D, SAME, reduction="average"),
         ValueError,
-        "unknown reduction 'average': known are mean, mean_active, none, sum",
+        "unknown reduction 'average': choose one of mean, mean_active, none, sum",
     ),
     "a misspelt reduction": (lambda: losses.triplet_hinge(D, D, reduction="summ"), ValueError, "did you mean 'sum'"),
-    # losses of losses
+    # combinators
     "all pairs of a triplet loss": (
         lambda: losses.all_pairs(losses.triplet_soft_margin),
         ValueError,
-        "unknown loss 'triplet_soft_margin': known are contrastive",
+        "unknown loss 'triplet_soft_margin': choose one of contrastive",
     ),
     "all pairs of a learned loss": (lambda: losses.all_pairs(losses.margin_loss), ValueError, "unknown loss"),
     "all triplets of a pair loss": (
         lambda: losses.all_triplets(losses.contrastive),
         ValueError,
-        "unknown loss 'contrastive': known are triplet_hinge",
+        "unknown loss 'contrastive': choose one of triplet_hinge",
     ),
     "all pairs, one by one": (
         lambda: losses.all_pairs(losses.contrastive)(BATCH, LABELS, reduction="none"),
@@ -324,23 +324,27 @@ CASES = {
     ),
     "labels apart": (lambda: losses.balanced(losses.contrastive)(D, LABELS[:3]), TypeError, "same must be a boolean"),
     "nothing apart": (lambda: losses.balanced(losses.contrastive)(D[:0], SAME[:0]), ValueError, "d is empty"),
-    # what is never held
-    "row distances to stream": (lambda: blockwise(distances.l2), ValueError, "only the distances of minisiam.pairwise"),
+    # blockwise matrices
+    "row distances made blockwise": (
+        lambda: blockwise(distances.l2),
+        ValueError,
+        "only the distances of minisiam.pairwise",
+    ),
     "no threads": (lambda: blockwise(pairwise.l2, threads=0), ValueError, "threads must"),
-    "streamed, one by one": (
+    "blockwise, without a reduction": (
         lambda: losses.supcon(HELD, LABELS, reduction="none"),
         ValueError,
         "reduction 'none' needs the whole matrix",
     ),
-    "streamed, for a loss that needs all": (lambda: losses.lifted(HELD, LABELS), TypeError, "D is streamed"),
-    "streamed, for proxies": (lambda: losses.softmax_cross_entropy(HELD, TARGETS), TypeError, "D is streamed"),
-    "streamed, for a miner of all": (
+    "blockwise, for a loss that needs all": (lambda: losses.lifted(HELD, LABELS), TypeError, "D is blockwise"),
+    "blockwise, for proxies": (lambda: losses.softmax_cross_entropy(HELD, TARGETS), TypeError, "D is blockwise"),
+    "blockwise, for a miner of all": (
         lambda: losses.with_miner(losses.triplet_hinge, miners.all_triplets)(HELD, LABELS),
         TypeError,
         "needs the whole matrix",
     ),
-    "streamed, of two widths": (lambda: blockwise(pairwise.l2)(Z, np.zeros((2, 3))), ValueError, "number of columns"),
-    # combinations that make no sense say why
+    "blockwise, of two widths": (lambda: blockwise(pairwise.l2)(Z, np.zeros((2, 3))), ValueError, "number of columns"),
+    # settings that contradict each other
     "hinge on pairs": (lambda: Settings(network="siamese", loss="hinge"), ValueError, "reads two distances"),
     "contrastive on triplets": (
         lambda: Settings(network="triplet", loss="contrastive"),
@@ -376,7 +380,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bad_input(name):
+def test_an_error_names_the_argument_and_the_remedy(name):
     call, error, message = CASES[name]
     with pytest.raises(error, match=message):
         result = call()
@@ -430,14 +434,14 @@ WRONG_BATCHES = {
 
 @pytest.mark.parametrize("wrong", WRONG_BATCHES)
 @pytest.mark.parametrize("name", ON_A_BATCH)
-def test_a_wrong_batch(name, wrong):
+def test_a_loss_rejects_a_wrong_batch(name, wrong):
     D, labels, error, message = WRONG_BATCHES[wrong]
     with pytest.raises(error, match=message):
         ON_A_BATCH[name](D, labels)
 
 
 @pytest.mark.parametrize("name", ON_A_BATCH)
-def test_a_batch_of_three_is_enough(name):
+def test_a_loss_accepts_a_batch_of_three(name):
     if name != "n_pair":
         value, pullback = ON_A_BATCH[name](BATCH[:3, :3] / 9, LABELS[:3])
         assert np.isfinite(value)
@@ -445,13 +449,13 @@ def test_a_batch_of_three_is_enough(name):
 
 
 @pytest.mark.parametrize("name", sorted(ON_A_BATCH))
-def test_nan_in_a_batch_is_found(name):
+def test_a_loss_names_the_position_of_a_nan(name):
     holed = np.where(BATCH == 1, np.nan, BATCH)
     with pytest.raises(ValueError, match=r"D holds nan at"):
         ON_A_BATCH[name](holed, LABELS)
 
 
-def test_images_with_nan_are_named_by_the_training_whatever_the_loss(rng):
+def test_training_reports_nan_in_the_images_for_every_loss(rng):
     for loss in (losses.supcon, losses.with_miner(losses.triplet_hinge, miners.batch_hard)):
         network = networks.batch(encoders.mlp(2), pairwise.l2, loss)
         batch = np.where(np.arange(18).reshape(6, 3) == 4, np.nan, 1.0), np.array([0, 0, 1, 1, 2, 2])
@@ -460,7 +464,7 @@ def test_images_with_nan_are_named_by_the_training_whatever_the_loss(rng):
             next(steps)
 
 
-def test_a_loss_on_triplets_wants_a_miner_of_triplets():
+def test_a_loss_on_triplets_rejects_a_miner_of_pairs():
     D, labels = np.ones((4, 4)), np.array([0, 0, 1, 1])
     with pytest.raises(TypeError, match=r"triplet_hinge reads triplets, and miners\.all_pairs chooses pairs"):
         losses.with_miner(losses.triplet_hinge, miners.all_pairs)(D, labels)
@@ -475,7 +479,7 @@ def test_a_loss_on_triplets_wants_a_miner_of_triplets():
 @pytest.mark.parametrize(
     ("images", "cause"), [(np.full((2, 3), np.nan), "holds NaN"), (np.full((2, 3), 1e200), "smaller learning rate")]
 )
-def test_a_loss_that_is_not_finite_stops_the_training(rng, images, cause):
+def test_training_stops_at_a_loss_that_is_not_finite(rng, images, cause):
     network = networks.siamese(encoders.mlp(2), distances.squared_l2, losses.contrastive)
     params = network.init(rng, (3,))
     good = rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), np.array([True, False])

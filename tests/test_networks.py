@@ -1,4 +1,4 @@
-"""The wirings: shared weights, the agreement of their views, and gradients from end to end."""
+"""Networks: shared weights, networks that must agree with each other, and gradients from end to end."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def batch():
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-def test_siamese_from_end_to_end(rng, batch, name):
+def test_the_gradient_of_siamese_is_the_slope(rng, batch, name):
     (x1, x2, _), same, _ = batch
     network = networks.siamese(encoders.mlp(7, 3), getattr(distances, name), losses.contrastive)
     agrees_with_differences(network, started(network, rng), x1, x2, same)
@@ -51,13 +51,13 @@ def test_siamese_from_end_to_end(rng, batch, name):
 
 @pytest.mark.parametrize("loss", TRIPLET_LOSSES)
 @pytest.mark.parametrize("name", DISTANCES)
-def test_triplet_from_end_to_end(rng, batch, name, loss):
+def test_the_gradient_of_triplet_is_the_slope(rng, batch, name, loss):
     network = networks.triplet(encoders.mlp(7, 3), getattr(distances, name), loss)
     agrees_with_differences(network, started(network, rng), *batch[0])
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-def test_verification_from_end_to_end(rng, batch, name):
+def test_the_gradient_of_verification_is_the_slope(rng, batch, name):
     (x1, x2, _), same, _ = batch
     distance = getattr(distances, name)
     if name != "weighted_l1":
@@ -68,7 +68,7 @@ def test_verification_from_end_to_end(rng, batch, name):
 
 @pytest.mark.parametrize("miner", [miners.all_triplets, miners.batch_hard])
 @pytest.mark.parametrize("name", DISTANCES)
-def test_batch_from_end_to_end(rng, batch, name, miner):
+def test_the_gradient_of_batch_is_the_slope(rng, batch, name, miner):
     x, _, labels = batch
     network = networks.batch(
         encoders.mlp(7, 3), getattr(pairwise, name), losses.with_miner(losses.triplet_soft_margin, miner)
@@ -78,20 +78,20 @@ def test_batch_from_end_to_end(rng, batch, name, miner):
 
 @pytest.mark.parametrize("loss", [losses.supcon, losses.with_miner(losses.triplet_soft_margin, miners.batch_hard)])
 @pytest.mark.parametrize("name", [*DISTANCES, "dot"])
-def test_a_streamed_batch_is_the_batch(rng, batch, name, loss):
-    """The same network, whether the matrix is held or not."""
+def test_a_blockwise_distance_gives_the_same_batch_loss(rng, batch, name, loss):
+    """The same value and gradient, whether the matrix is in memory or not."""
     x, labels = batch[0][0], batch[2]
     matrix = getattr(pairwise, name)
     whole, by_rows = (networks.batch(encoders.mlp(7, 3), d, loss) for d in (matrix, blockwise(matrix)))
     params = started(whole, rng)
     value, pullback = whole(params, x, labels)
-    streamed_value, streamed_pullback = by_rows(params, x, labels)
-    assert streamed_value == pytest.approx(value, rel=1e-12)
-    close(streamed_pullback(1.0)[0], pullback(1.0)[0], 1e-11)
+    blockwise_value, blockwise_pullback = by_rows(params, x, labels)
+    assert blockwise_value == pytest.approx(value, rel=1e-12)
+    close(blockwise_pullback(1.0)[0], pullback(1.0)[0], 1e-11)
 
 
 @pytest.mark.parametrize("name", [*DISTANCES, "dot"])
-def test_proxies_from_end_to_end(rng, batch, name):
+def test_the_gradient_of_proxy_is_the_slope(rng, batch, name):
     x, labels = batch[0][0], batch[2]
     network = networks.proxy(encoders.mlp(9, 3), getattr(pairwise, name), losses.softmax_cross_entropy, classes=3)
     params = started(network, rng)
@@ -100,7 +100,7 @@ def test_proxies_from_end_to_end(rng, batch, name):
 
 
 @pytest.mark.parametrize("name", [*DISTANCES, "dot"])
-def test_episodes_from_end_to_end(rng, batch, name):
+def test_the_gradients_of_networks_on_episodes_are_the_slopes(rng, batch, name):
     support, query, labels = batch[0][0], batch[0][1], batch[2]
     encoder, matrix = encoders.mlp(7, 3), getattr(pairwise, name)
     for network in (
@@ -110,8 +110,8 @@ def test_episodes_from_end_to_end(rng, batch, name):
         agrees_with_differences(network, started(network, rng), support, labels, query, labels[::-1])
 
 
-def test_one_shot_prototypes_are_the_support_itself(rng, batch):
-    """With one image a class the mean is the image, and a prototypical network is a matching network."""
+def test_with_one_shot_prototypical_and_matching_networks_agree(rng, batch):
+    """With one support image per class, the mean is the image."""
     x, query = batch[0][0][:3], batch[0][1][:3]
     labels, encoder = np.arange(3), encoders.mlp(7, 3)
     means = networks.prototypical(encoder, pairwise.squared_l2, losses.softmax_cross_entropy)
@@ -122,7 +122,7 @@ def test_one_shot_prototypes_are_the_support_itself(rng, batch):
     close(one[1](1.0)[0], two[1](1.0)[0], 1e-11)
 
 
-def test_views_from_end_to_end(rng, batch):
+def test_the_gradient_of_two_view_is_the_slope(rng, batch):
     x1, x2, _ = batch[0]
     encoder = encoders.mlp(7, 3)
     for network in (
@@ -132,7 +132,7 @@ def test_views_from_end_to_end(rng, batch):
         agrees_with_differences(network, started(network, rng), x1, x2)
 
 
-def test_support_labels_that_skip_a_class_are_refused(rng, batch):
+def test_prototypical_rejects_support_labels_that_skip_a_class(rng, batch):
     network = networks.prototypical(encoders.mlp(7, 3), pairwise.l2, losses.softmax_cross_entropy)
     x, labels = batch[0][0], np.array([0, 0, 2, 2, 3, 3])
     with pytest.raises(ValueError, match=r"every number from 0 up, .*np\.unique"):
@@ -144,14 +144,14 @@ def test_support_labels_that_skip_a_class_are_refused(rng, batch):
     [encoders.bielski(3), encoders.conv2(3), encoders.conv4(4, embedding=3), encoders.koch(28, 3, init="he")],
     ids=lambda e: e.name,
 )
-def test_convolutional_networks_from_end_to_end(rng, encoder):
+def test_the_gradient_of_convolutional_encoders_is_the_slope(rng, encoder):
     side = 14 if encoder.name == "conv2" else 28
     x1, x2 = rng.random((2, 2, side, side, 1))
     network = networks.siamese(encoder, distances.squared_l2, losses.contrastive)
     agrees_with_differences(network, started(network, rng, (side, side, 1)), x1, x2, np.array([True, False]))
 
 
-def test_regularized_from_end_to_end(rng, batch):
+def test_the_gradient_of_regularized_is_the_slope(rng, batch):
     (x1, x2, _), same, _ = batch
     plain = networks.siamese(encoders.mlp(7, 3), distances.weighted_l1, losses.contrastive)
     network = networks.regularized(plain, lambda W: losses.l2_penalty(W, strength=0.1))
@@ -164,8 +164,8 @@ def test_regularized_from_end_to_end(rng, batch):
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32), n=st.integers(1, 4), name=st.sampled_from(DISTANCES))
-def test_two_branches_equal_one_stacked_batch(seed, n, name):
-    """There is one network: the sum of the two branches' gradients is the gradient of the stacked batch."""
+def test_two_branches_have_the_gradient_of_one_stacked_batch(seed, n, name):
+    """The gradients of the two branches add up to the gradient of the stacked batch."""
     rng = np.random.default_rng(seed)
     x1, x2 = rng.normal(size=(2, n, 5))
     same = rng.random(n) < 0.5
@@ -184,7 +184,7 @@ def test_two_branches_equal_one_stacked_batch(seed, n, name):
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-def test_a_batch_equals_the_siamese_network_on_the_same_pairs(rng, batch, name):
+def test_a_batch_equals_siamese_on_the_same_pairs(rng, batch, name):
     x, labels = batch[0][0], batch[2]
     encoder = encoders.mlp(7, 3)
     siamese = networks.siamese(encoder, getattr(distances, name), losses.contrastive)
@@ -197,8 +197,8 @@ def test_a_batch_equals_the_siamese_network_on_the_same_pairs(rng, batch, name):
     close(pullback(1.0)[0], batch_pullback(1.0)[0], 1e-11)
 
 
-def test_the_last_bias_never_learns_under_l2(rng, batch):
-    """A common shift of both embeddings changes no difference: a property of the mathematics, not of the code."""
+def test_the_last_bias_has_no_gradient_under_l2(rng, batch):
+    """A common shift of both embeddings changes no difference."""
     (x1, x2, _), same, _ = batch
     network = networks.siamese(encoders.mlp(7, 3), distances.l2, losses.contrastive)
     (grads,) = network(started(network, rng), x1, x2, same)[1](1.0)
@@ -219,7 +219,7 @@ def test_pullbacks_of_an_encoder_do_not_disturb_each_other(rng, batch):
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-def test_a_float32_step_stays_float32(rng, batch, name):
+def test_a_float32_step_gives_float32_gradients(rng, batch, name):
     x, same, labels = batch[0].astype(np.float32), batch[1], batch[2]
     encoder = encoders.mlp(7, 3)
     for network, arguments in (

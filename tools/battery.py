@@ -20,7 +20,7 @@ from minisiam.gradcheck import kinks, reference
 from minisiam.gradcheck.check import at_kink
 from minisiam.gradcheck.inputs import distance_to_corner
 from minisiam.gradcheck.oracles import AUTOGRAD, by_autograd, error, gradient_floor, value_floor
-from minisiam.op import parameters, with_parameters
+from minisiam.op import init_params, with_parameters
 from minisiam.typing import Array, Bool, Float, Int, Op
 
 
@@ -163,7 +163,7 @@ def calibrated(module: types.ModuleType) -> Any:
     ) -> Op[Array]:
         return module.calibrated(distances.squared_l2, 3.0, 2.0)(a, b, scale, bias)
 
-    start = parameters(module.calibrated(distances.squared_l2, 3.0, 2.0), np.random.default_rng(0), 4)
+    start = init_params(module.calibrated(distances.squared_l2, 3.0, 2.0), np.random.default_rng(0), 4)
     if [float(p) for p in start] != [3.0, -6.0]:
         raise ValueError("it must start at its scale and at −scale · threshold")
     return calibrated_squared_l2
@@ -291,7 +291,7 @@ def learned_over(module: types.ModuleType) -> Any:
     """`losses.with_miner` with a learned loss, on triplets that use an entry of the matrix more than once."""
     module.with_miner(losses.triplet_hinge, miners.all_triplets)  # a loss without parameters will do as well
     loss = module.with_miner(shifted_hinge, miners.all_triplets)
-    if len(parameters(loss, np.random.default_rng(0), 4)) != 1:
+    if len(init_params(loss, np.random.default_rng(0), 4)) != 1:
         raise ValueError("it must keep the parameters of its loss")
     if loss.__name__ != "shifted_hinge_over_all_triplets":
         raise ValueError("it must be named after its loss and its miner")
@@ -347,7 +347,7 @@ def over_nothing(module: types.ModuleType) -> Any:
 def apart(module: types.ModuleType) -> Any:
     """`losses.balanced` with a learned loss."""
     loss = module.balanced(losses.margin_loss)
-    if loss.__name__ != "margin_loss" or len(parameters(loss, np.random.default_rng(0), 4)) != 1:
+    if loss.__name__ != "margin_loss" or len(init_params(loss, np.random.default_rng(0), 4)) != 1:
         raise ValueError("it must keep the name and the parameters of its loss")
     module.balanced(losses.contrastive)
 
@@ -439,7 +439,7 @@ def streamed(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[An
 
     def make(module: types.ModuleType) -> Any:
         made = module.blockwise(getattr(module.pairwise, name), threads=1)
-        if len(parameters(made, np.random.default_rng(0), 4)) != len(extra) or made.__name__ != f"streamed_{name}":
+        if len(init_params(made, np.random.default_rng(0), 4)) != len(extra) or made.__name__ != f"streamed_{name}":
             raise ValueError("it must keep the name and the parameters of its distance")
 
         rng = np.random.default_rng(0)

@@ -17,7 +17,7 @@ from ..datasets import blurred, centred, resized
 from ..evaluate import embed
 from ..fast.convert import convert
 from ..fast.microbatch import microbatch
-from ..op import as_learned, parameters, with_init
+from ..op import init_params, with_parameters, with_parameters_of
 from . import input_pipeline
 from .config import CENTRES, EPISODES, FUNCTIONS, PROXIES, THRESHOLDS, Settings, kind_of
 from .input_pipeline import Batches
@@ -186,15 +186,15 @@ def _to_soft_classes(matrix: Callable[..., Any]) -> Callable[..., Any]:
         d, pull_d = losses.soft_triple_distance(D, centres=CENTRES)
         return d, lambda dd: pull_D(*pull_d(dd))
 
-    return as_learned(to_classes, matrix)
+    return with_parameters_of(matrix)(to_classes)
 
 
 def _with_threshold(distance: Callable[..., Any], scale: float, threshold: float) -> Callable[..., Any]:
     """A distance whose zero is a threshold: calibrated or, with weights and bias of its own, started there."""
-    if not parameters(distance, np.random.default_rng(0), 1):
+    if not init_params(distance, np.random.default_rng(0), 1):
         return distances.calibrated(distance, scale, threshold)
     bias = initializers.constant(-scale * threshold)
-    return with_init(distance, lambda rng, size: (np.full(size, scale / size, np.float32), bias(rng, ())))
+    return with_parameters(lambda rng, size: (np.full(size, scale / size, np.float32), bias(rng, ())))(distance)
 
 
 def pixels(settings: Settings) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from .. import datasets, evaluate, miners, pairwise, samplers, tree
 from ..analysis import diagnosis, forces
 from ..evaluate import Score
-from ..op import parameters
+from ..op import init_params
 from . import statistics
 from .config import AUGMENTS
 
@@ -257,8 +257,8 @@ def xray_in(method: Method, z: Array, labels: Array, params: Params | None = Non
     if params is None:
         rng = np.random.default_rng(0)
         params = {
-            "distance": parameters(method.pairwise, rng, z.shape[1]),
-            "loss": parameters(method.matrix_loss, rng, z.shape[1]),
+            "distance": init_params(method.pairwise, rng, z.shape[1]),
+            "loss": init_params(method.matrix_loss, rng, z.shape[1]),
         }
     return forces.of(
         method.matrix_loss, z, labels, method.pairwise, tuple(params["distance"]), tuple(params["loss"]), margin

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import _gram, distances, pairwise, require, tree
 from .._numerics import unit_rows
-from ..op import as_learned, op
+from ..op import op, with_parameters_of
 from .threads import count, keep_memory, one_blas_thread, run
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def blockwise(distance: Callable[..., Any], threads: int | None = None) -> Calla
         return BlockwiseMatrix(name, a, b, params, threads), lambda dD: dD
 
     matrix.__name__ = f"streamed_{name}"
-    return as_learned(matrix, distance)
+    return with_parameters_of(distance)(matrix)
 
 
 class BlockwiseMatrix:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import require, tree
-from ..op import as_learned, op
+from ..op import op, with_parameters_of
 from .pairs import PAIR_TERMS
 from .per_anchor import Block, RowLoss, by_rows, check_finite, entries, require_positives_and_negatives, scan
 from .reductions import REDUCTIONS, reduced, terms_counted
@@ -73,7 +73,7 @@ def with_miner(loss: Callable[..., Any], miner: Callable[..., Any], swap: bool =
         return value, pullback
 
     mined.__name__ = f"{loss_name(loss)}_over_{loss_name(miner)}"
-    return as_learned(mined, loss)
+    return with_parameters_of(loss)(mined)
 
 
 def _check_kind(found: Any, loss: Callable[..., Any], miner: Callable[..., Any], swap: bool) -> None:
@@ -131,7 +131,7 @@ def balanced(loss: Callable[..., Any]) -> Callable[..., Any]:
         return sum(value for _, value, _ in parts), pullback
 
     separately.__name__ = loss_name(loss)
-    return as_learned(separately, loss)
+    return with_parameters_of(loss)(separately)
 
 
 def all_pairs(loss: Callable[..., Any], separately: bool = False) -> Callable[..., Any]:

@@ -268,7 +268,7 @@ def test_mistakes():
         ray(np.where(np.arange(27).reshape(9, 3) == 7, np.nan, z), labels)
     with pytest.raises(TypeError, match="floating"):
         ray(np.ones((9, 3), int), labels)
-    with pytest.raises(ValueError, match="unknown distance 'l3': known are cosine"):
+    with pytest.raises(ValueError, match="unknown distance 'l3': choose one of cosine"):
         ray(z, labels, named("l3"))
     with pytest.raises(ValueError, match="unknown distance 'partial'"):
         ray(z, labels, partial(pairwise.l2))

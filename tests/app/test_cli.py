@@ -149,7 +149,7 @@ def test_data(tmp_path, capsys):
         (["train", "--encoder", "mlp", "--norm", "batch"], "--encoder mlp has none: use another"),
         (["train", "--norm", "bach"], "did you mean 'batch'"),
         (["train", "--network", "siamese", "--loss", "supcon"], "a whole batch: use --network batch"),
-        (["xray", "--loss", "cosface"], "known are"),
+        (["xray", "--loss", "cosface"], "choose one of"),
         (["xray", "--run", "{full}"], "is not a run"),
         (["compare-losses", "--data", "{full}/file"], "file"),
         (["check", "mine.py"], "say which function of mine.py"),

@@ -212,7 +212,7 @@ def test_other_settings_are_refused(begun, capsys, words, message):
         ({"tomorrow": 1}, None, "settings that this version cannot have: use the version that wrote it"),
         ({"loss": 5}, None, "settings that this version cannot have"),
         ({}, {"step": 1}, "tells no progress of a run: put back a copy"),
-        ({}, None, "holds parameters alone, so no training can be resumed"),
+        ({}, None, "holds only parameters, so training cannot be resumed"),
     ],
 )
 def test_a_checkpoint_of_something_else_is_told(tmp_path, capsys, settings, progress, message):

@@ -474,7 +474,7 @@ MISTAKES = {
     "no area": (lambda: distorted(X, parts(2, scale_x=0)), ValueError, "leaves no area"),
     "poses of a rectangle": (lambda: dihedral(X, np.array([0, 1])), ValueError, "only square images"),
     "labels with a name": (lambda: dihedral(X[:, :4], np.array(["a", "b"])), TypeError, "labels must be an array"),
-    "labels of others": (lambda: dihedral(X[:, :4], np.array([0])), ValueError, "one class for each row"),
+    "labels of others": (lambda: dihedral(X[:, :4], np.array([0])), ValueError, "one class per row"),
     "an unknown name": (lambda: Settings(augment="afine"), ValueError, "did you mean 'affine'"),
 }
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from minisiam import distances, gradcheck, losses, miners, pairwise
 from minisiam.fast import blockwise
 from minisiam.gradcheck import reference
-from minisiam.op import parameters, with_parameters
+from minisiam.op import init_params, with_parameters
 from minisiam.typing import Array, Float, Int, Op
 
 quietly = settings(max_examples=15, suppress_health_check=list(HealthCheck))
@@ -153,8 +153,8 @@ def test_a_learned_loss_over_pairs_learns_and_takes_its_constants(labels):
 
 def test_apart_keeps_the_name_and_the_parameters_of_its_loss(rng):
     assert losses.balanced(losses.contrastive).__name__ == "contrastive"
-    assert parameters(losses.balanced(losses.margin_loss), rng, 4) == parameters(losses.margin_loss, rng, 4)
-    assert parameters(losses.balanced(losses.contrastive), rng, 4) == ()
+    assert init_params(losses.balanced(losses.margin_loss), rng, 4) == init_params(losses.margin_loss, rng, 4)
+    assert init_params(losses.balanced(losses.contrastive), rng, 4) == ()
 
 
 @labelled
@@ -343,10 +343,10 @@ def test_the_blocks_of_a_streamed_matrix_are_its_rows(distance):
 
 
 def test_a_learned_distance_is_learned_when_it_is_streamed(rng):
-    ours, truth = (parameters(op, rng, 3) for op in (blockwise(pairwise.weighted_l1), pairwise.weighted_l1))
+    ours, truth = (init_params(op, rng, 3) for op in (blockwise(pairwise.weighted_l1), pairwise.weighted_l1))
     for a, b in zip(ours, truth, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert parameters(blockwise(pairwise.l2), rng, 3) == ()
+    assert init_params(blockwise(pairwise.l2), rng, 3) == ()
 
 
 @pytest.mark.usefixtures("tiny")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minisiam import distances, encoders, initializers, losses, miners, ops, optimizers, pairwise, tree
-from minisiam.op import parameters
+from minisiam.op import init_params
 
 
 def test_conv2d_is_a_loop_over_windows(rng):
@@ -275,7 +275,7 @@ def test_koch_has_the_published_number_of_parameters(rng):
         params, shape = layer.init(rng, shape)
         total += tree.size(params)
     assert shape == (4096,)
-    assert total + tree.size(parameters(distances.weighted_l1, rng, 4096)) == 38_951_745
+    assert total + tree.size(init_params(distances.weighted_l1, rng, 4096)) == 38_951_745
 
 
 @pytest.mark.parametrize(
