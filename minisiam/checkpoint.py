@@ -141,7 +141,7 @@ def load(path: str | Path, template: Params) -> Params:
 
 
 def resume(path: str | Path, params: Params, optimizer: Params) -> tuple[Params, Params, dict[str, Any]]:
-    """Return parameters, optimizer state and progress; the templates are what `init` of network and optimizer return."""
+    """Return parameters, optimizer state and progress; the templates come from `init` of network and optimizer."""
     path = Path(path)
     with _archive(path) as archive:
         progress = _header(path, archive)["progress"]

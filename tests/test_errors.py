@@ -73,13 +73,13 @@ CASES = {
     "a batch of one pixel": (
         lambda: layers.BatchNorm()({"scale": D[:1], "shift": D[:1], "running": (D[:1], D[:1])}, IMAGES[:1, :1, :1]),
         ValueError,
-        "two values or more",
+        "two or more values",
     ),
     "a group of one value": (lambda: ops.group_norm(Z, D[:2], D[:2], groups=2), ValueError, "fewer groups"),
     "groups that do not fit": (
         lambda: ops.group_norm(Z, D[:2], D[:2], groups=3),
         ValueError,
-        "2 channels do not part into 3",
+        "groups must divide the number of channels, 2",
     ),
     "a layer of groups that do not fit": (
         lambda: layers.GroupNorm(8).init(RNG, (5, 5, 12)),
@@ -165,11 +165,11 @@ CASES = {
         ValueError,
         "groups must",
     ),
-    "more classes than there are": (lambda: samplers.pk(IMAGES, LABELS, RNG, classes=4), ValueError, "only 3 of them"),
+    "more classes than there are": (lambda: samplers.pk(IMAGES, LABELS, RNG, classes=4), ValueError, "at most 3, the number of classes"),
     "more images than there are": (
         lambda: samplers.pk(IMAGES, LABELS, RNG, classes=2, per_class=3),
         ValueError,
-        "smallest class has only 2",
+        "at most 2, the size of the smallest class",
     ),
     "fewer classes than ways": (
         lambda: evaluate.few_shot(np.zeros((6, 2)), LABELS, RNG, way=4),

@@ -1,13 +1,13 @@
-"""The differentiable building blocks. Every op is one function of one form:
+"""The differentiable operations. Every op is a function of this form:
 
     value, pullback = op(variables, ..., /, constants, ...)
 
-    left of the slash    what we differentiate        (mathematics writes  f(x, W ; padding) )
-    right of the slash   what we hold fixed
-    pullback(g)          a tuple, one gradient for each variable:  g ↦ Jᵀg   (also called a VJP)
+    before the slash     the arguments that are differentiated       (in mathematics:  f(x, W ; padding) )
+    after the slash      the arguments that are held fixed
+    pullback(g)          a tuple with one gradient per variable:  g ↦ Jᵀg   (a vector–Jacobian product, VJP)
 
-A pullback is a closure: it remembers what its forward pass computed, and nothing else remembers anything.
-So an encoder may run twice before the first gradient flows, which is what a siamese network does.
+A pullback is a closure: it keeps the results of its own forward pass, and an op has no other state. So an encoder may
+run twice before the first pullback, as it does in a siamese network.
 """
 
 from .activations import leaky_relu, prelu, relu, sigmoid, tanh

@@ -1,4 +1,4 @@
-"""Functions of one number, applied to every entry: relu, leaky_relu, prelu, tanh, sigmoid."""
+"""Activations, applied entry by entry: relu, leaky_relu, prelu, tanh, sigmoid."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def leaky_relu(x: Float[Array, "..."], /, slope: float = 0.01) -> Op[Float[Array
     x
         Any shape.
     slope
-        How much of a negative entry passes, in [0, 1].
+        The slope for negative entries, in [0, 1].
 
     Returns
     -------
@@ -87,7 +87,7 @@ def prelu(x: Float[Array, "..."], slope: Float[Array, ""], /) -> Op[Float[Array,
     x
         Any shape.
     slope
-        One number for all entries.
+        A single number for all entries.
 
     Returns
     -------

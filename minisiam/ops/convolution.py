@@ -1,7 +1,7 @@
-"""Convolution and pooling, written to be read: windows and one matrix product; a comparison for each place of a block.
+"""Convolution and pooling, written for readability: one matrix product of windows, one comparison per place of a block.
 
-Images are (n, height, width, channels). With the channels last a window is k rows of k·c numbers that lie
-side by side in memory, and the product needs no transposed copy.
+Images are (n, height, width, channels). With the channels last, each row of a window is k·c contiguous numbers in
+memory, and the matrix product needs no transposed copy.
 """
 
 from __future__ import annotations
@@ -39,28 +39,28 @@ def conv2d(
     W, b
         (k, k, c, o) kernels and (o,) bias.
     padding
-        "valid": windows lie inside the image and the output shrinks by k − 1.
-        "same": zeros around the image keep its size; for an even k the extra row and column come after.
+        "valid": windows lie inside the image, and the output is smaller by k − 1.
+        "same": zeros around the image preserve its size; for an even k the extra row and column are at the end.
     stride
         s ≥ 1: only every s-th window of a row, and every s-th row, has an output.
     input_grad
-        False returns None for dx and saves half of the pullback: images need no gradient.
+        With False, dx is None and half of the pullback is saved: images need no gradient.
 
     Returns
     -------
     z, pullback
-        `z` is (n, h', w', o), every side divided by the stride and rounded up; `pullback(dz)` gives `(dx, dW, db)`.
+        `z` is (n, h', w', o): the sides are divided by the stride and rounded up. `pullback(dz)` gives `(dx, dW, db)`.
         No kink.
 
     Notes
     -----
     With the windows of x as the rows of a matrix X, z = X W and dW = Xᵀ dz, as in a dense layer. X is k² times as
-    large as x, so it is made again in the pullback and not kept. For dx every window sends its share back to each of
-    the k² places that it was made of.
+    large as x, so the pullback computes it again instead of keeping it. For dx, the gradient of every window is added
+    to the k² places that the window covers.
 
-    The same numbers in less time: `conv2d_im2row` writes down a k-th of X and has k products for it; `conv2d_winograd`
-    has 16 multiplications for the 36 of four 3×3 windows; `conv2d_fft` has one product for each frequency, whatever
-    k; `conv_pool_relu` takes the maximum before bias and ReLU. `fast` puts them in the place of this one.
+    `minisiam.fast` has ops that compute the same numbers in less time: `conv2d_im2row` copies a k-th of X and uses k
+    products; `conv2d_winograd` needs 16 multiplications instead of 36 for four 3×3 windows; `conv2d_fft` needs one
+    product per frequency, whatever k is; `conv_pool_relu` takes the maximum before bias and ReLU.
 
     References
     ----------
@@ -87,7 +87,7 @@ def conv2d(
 
 
 def geometry(x: Array, W: Array, b: Array, padding: str, stride: int) -> tuple[int, int, int]:
-    """Rows of zeros before the image, and the sides of the output; an error where x, W and b do not fit."""
+    """Check the shapes; return the rows of zeros before the image, and the sides of the output."""
     require.dimensions(4, "(n, height, width, channels)", x=x)
     require.dimensions(4, "(k, k, channels, outputs)", W=W)
     require.dimensions(1, "(outputs,)", b=b)
@@ -104,12 +104,12 @@ def geometry(x: Array, W: Array, b: Array, padding: str, stride: int) -> tuple[i
 
 
 def as_matrix(windows: Array) -> Array:
-    """One window a row: a copy."""
+    """Copy the windows into a matrix, one per row."""
     return windows.reshape(-1, np.prod(windows.shape[3:]))
 
 
 def pad(x: Array, before: int, after: int) -> Array:
-    """Zeros around each image."""
+    """Put zeros around each image."""
     return np.pad(x, ((0, 0), (before, after), (before, after), (0, 0))) if before or after else x
 
 
@@ -127,20 +127,21 @@ def max_pool(x: Float[Array, "n h w c"], /, size: int = 2) -> Op[Float[Array, "n
     x
         (n, h, w, c) images.
     size
-        Side of a block, and the step between blocks.
+        The side of a block, and the step between blocks.
 
     Returns
     -------
     y, pullback
-        `y` is (n, h // size, w // size, c): rows and columns that fill no block are left out and get no
+        `y` is (n, h // size, w // size, c): rows and columns that do not fill a block are left out and get no
         gradient. `pullback(dy)` gives `(dx,)`.
 
     Notes
     -----
     Kink where two entries of a block tie: the first, in reading order, receives all of the gradient
-    (as in PyTorch; autograd shares it).
+    (as in PyTorch; autograd divides it).
 
-    x and y are kept and compared again in the pullback; `pool_2x2` keeps who won instead, three bytes for each block.
+    The pullback keeps x and y and compares them again; `fast.pool_2x2` keeps the positions of the maxima instead,
+    three bytes per block.
     """
     require.dimensions(4, "(n, height, width, channels)", x=x)
     require.whole("size", size, 1)

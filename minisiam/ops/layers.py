@@ -1,4 +1,4 @@
-"""What a network is made of besides convolutions: dense, flatten, dropout, normalize."""
+"""The other ops of a network: dense, flatten, dropout, normalize."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def dense(
     Parameters
     ----------
     x
-        (n, i), one example a row.
+        (n, i), one example per row.
     W, b
         (i, o) weights and (o,) bias.
     input_grad
-        False returns None for dx and saves its matrix product: images need no gradient.
+        With False, dx is None and its matrix product is saved: images need no gradient.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def dense(
 
 
 def check_dense(x: Array, W: Array, b: Array) -> None:
-    """An error where x, W and b do not fit together."""
+    """Raise an error if x, W and b do not fit together."""
     require.dimensions(2, "(n, features): put ops.flatten before a dense layer", x=x)
     require.dimensions(2, "(inputs, outputs)", W=W)
     require.dimensions(1, "(outputs,)", b=b)
@@ -55,12 +55,12 @@ def check_dense(x: Array, W: Array, b: Array) -> None:
 
 @op
 def flatten(x: Float[Array, "n ..."], /) -> Op[Float[Array, "n d"]]:
-    """Y = each example's entries in one row.
+    """Y = the entries of each example as one row.
 
     Parameters
     ----------
     x
-        (n, ...), one example an entry of the first axis.
+        (n, ...), one example per entry of the first axis.
 
     Returns
     -------
@@ -77,17 +77,17 @@ def flatten(x: Float[Array, "n ..."], /) -> Op[Float[Array, "n d"]]:
 
 @op
 def dropout(x: Float[Array, "n d"], /, keep: Bool[Array, "n d"], rate: float = 0.5) -> Op[Float[Array, "n d"]]:
-    """y = x · keep / (1 − rate): each entry is kept or dropped, and what is kept grows to make up for it.
+    """y = x · keep / (1 − rate): each entry is kept or dropped, and the kept entries are scaled up to compensate.
 
     Parameters
     ----------
     x
         Any shape.
     keep
-        Booleans of the same shape, True with probability 1 − rate. The mask is given, so the op stays a
-        function: the two branches of a siamese network can share a mask or not, and the caller says which.
+        Booleans of the same shape, True with probability 1 − rate. The mask is an argument, so the op is a pure
+        function, and the caller decides whether the branches of a siamese network share a mask.
     rate
-        The share that is dropped, in [0, 1).
+        The share of dropped entries, in [0, 1).
 
     Returns
     -------
@@ -96,7 +96,7 @@ def dropout(x: Float[Array, "n d"], /, keep: Bool[Array, "n d"], rate: float = 0
 
     References
     ----------
-    Srivastava et al. (2014), "Dropout"; scaled while training ("inverted"), so that testing needs no change.
+    Srivastava et al. (2014), "Dropout"; here scaled in training ("inverted"), so that nothing changes at test time.
     """
     require.floating(x=x)
     rate = require.between("rate", rate, 0, 1, open_high=True)
@@ -117,7 +117,7 @@ def normalize(x: Float[Array, "n d"], /) -> Op[Float[Array, "n d"]]:
     Parameters
     ----------
     x
-        (n, d), one embedding a row.
+        (n, d), one embedding per row.
 
     Returns
     -------
@@ -127,8 +127,8 @@ def normalize(x: Float[Array, "n d"], /) -> Op[Float[Array, "n d"]]:
 
     Notes
     -----
-    Kink at x = 0 (or ‖x‖ below √tiny, 10⁻¹⁵⁴ in float64 and 10⁻¹⁹ in float32), which has no direction: y = 0 and
-    dx = 0 (autograd gives NaN; PyTorch divides by 10⁻¹²).
+    Kink at x = 0, which has no direction: y = 0 and dx = 0 (autograd gives NaN; PyTorch divides by 10⁻¹²). The same
+    applies to ‖x‖ below √tiny, 10⁻¹⁵⁴ in float64 and 10⁻¹⁹ in float32.
     """
     require.dimensions(2, "(n, d), one embedding a row", x=x)
     y, inverse = unit_rows(x)

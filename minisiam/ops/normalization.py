@@ -1,7 +1,7 @@
 """Zero mean and unit variance: over a batch, a group of channels, or a whole example. Three ops, one gradient.
 
-A normalisation is told by what it averages over: `means` turns the sums over the places of each example into means,
-of the shape that subtracts them from x. The rest, and all of the calculus, is `normalized`.
+The ops differ only in the entries that share a mean. Each defines a function `means`, which turns the sums over the
+places of each example into means that can be subtracted from x. `normalized` does the rest, including the gradient.
 """
 
 from __future__ import annotations
@@ -38,25 +38,24 @@ def batch_norm(
     ----------
     x
         (n, ..., c): rows, or images with the channels last, in any memory order. μ and σ² are over all axes but the
-        last, so every channel needs two values or more: of one alone nothing would be left but `shift`, and that is
-        an error.
+        last. A channel with one value is an error: after normalisation only `shift` would remain.
     scale, shift
-        (c,), what the normalised channels are stretched by and moved to.
+        (c,), the new standard deviation and mean of each channel, up to ε.
     epsilon
         ε > 0, under the root.
     mean, variance
-        (c,) each, both or neither: the test-time form, with these as constants in the place of μ and σ².
+        (c,) each, both or neither: for test time, constants to use instead of μ and σ².
 
     Returns
     -------
     y, pullback
         `y` has the shape of `x`; `pullback(dy)` gives `(dx, dscale, dshift)`. With x̂ = (x − μ) / √(σ² + ε) and means
-        over the batch, dx = scale / √(σ² + ε) · (dy − mean dy − x̂ · mean(dy x̂)): what a shift or a stretch of x
-        could do is removed. At test time dx = scale / √(σ² + ε) · dy.
+        over the batch, dx = scale / √(σ² + ε) · (dy − mean dy − x̂ · mean(dy x̂)): dy without the components that shift
+        or stretch x. At test time dx = scale / √(σ² + ε) · dy.
 
     Notes
     -----
-    σ² is biased, a mean over n. No kink, thanks to ε: a constant channel has x̂ = 0, so y = `shift` there, exactly.
+    σ² is biased, a mean over n. No kink, because ε > 0: a constant channel has x̂ = 0, so y = `shift` there, exactly.
     The square of x − μ must be finite.
 
     References
@@ -65,7 +64,7 @@ def batch_norm(
     """
     if mean is None or variance is None:
         if mean is not variance:
-            raise ValueError("batch_norm needs both mean and variance, or neither, to take those of the batch")
+            raise ValueError("batch_norm needs both mean and variance, or neither to use the statistics of the batch")
         return by_batch(x, scale, shift, epsilon)[:2]
     epsilon = _checked(epsilon, x, scale, shift)
     require.floating(mean=mean, variance=variance)
@@ -81,7 +80,7 @@ def batch_norm(
 
 
 def by_batch(x: Array, scale: Array, shift: Array, epsilon: float) -> tuple[Array, Pullback, Array, Array]:
-    """`batch_norm` while training: y, pullback, and the mean and variance of the batch, (c,) each."""
+    """`batch_norm` in training: y, pullback, and the mean and variance of the batch, (c,) each."""
     epsilon = _checked(epsilon, x, scale, shift)
     values = enough(prod(x.shape[:-1]))
 
@@ -94,10 +93,10 @@ def by_batch(x: Array, scale: Array, shift: Array, epsilon: float) -> tuple[Arra
 
 
 def enough(values: int) -> int:
-    """How many values a channel of the batch has, if that is enough for a mean and a variance."""
+    """Return the number of values per channel, if it is enough for a mean and a variance."""
     if values < 2:
         raise ValueError(
-            f"batch_norm needs two values or more of each channel, and this batch has {values}: "
+            f"batch_norm needs two or more values per channel, and this batch has {values}: "
             "train on larger batches, or give mean and variance"
         )
     return values
@@ -112,17 +111,17 @@ def group_norm(
     groups: int = 8,
     epsilon: float = 1e-5,
 ) -> Op[Float[Array, "n ... c"]]:
-    """y = scale · (x − μ) / √(σ² + ε) + shift, with μ and σ² of each example's every group of channels.
+    """y = scale · (x − μ) / √(σ² + ε) + shift, with μ and σ² of each group of channels of each example.
 
     Parameters
     ----------
     x
         (n, ..., c): rows, or images with the channels last, in any memory order. μ and σ² are over all places of an
-        example and the c / groups channels of a group, which are neighbours. No example sees another.
+        example and the c / groups adjacent channels of a group. Each example is normalised by itself.
     scale, shift
-        (c,), what the normalised channels are stretched by and moved to.
+        (c,), the new standard deviation and mean of each channel, up to ε.
     groups
-        Into how many the channels are parted; it must divide c. As many as channels is instance norm.
+        The number of groups of channels; it must divide c. With one channel per group this is instance norm.
     epsilon
         ε > 0, under the root.
 
@@ -134,8 +133,8 @@ def group_norm(
 
     Notes
     -----
-    σ² is biased, a mean over all of the group. No kink, thanks to ε: a constant group has x̂ = 0, so y = `shift` there,
-    exactly. A group of one value is always constant, and an error. The square of x − μ must be finite.
+    σ² is biased, a mean over the whole group. No kink, because ε > 0: a constant group has x̂ = 0, so y = `shift` there,
+    exactly. A group with one value is an error, since it is always constant. The square of x − μ must be finite.
 
     References
     ----------
@@ -145,11 +144,12 @@ def group_norm(
     require.whole("groups", groups, 1)
     size, rest = divmod(x.shape[-1], groups)
     if rest:
-        raise ValueError(f"{x.shape[-1]} channels do not part into {groups} groups: groups must divide them")
+        raise ValueError(f"groups must divide the number of channels, {x.shape[-1]}; it is {groups}")
     places = prod(x.shape[1:-1])
     if places * size < 2:
         raise ValueError(
-            f"a group needs two values or more, and in x {x.shape} each of {groups} has {places * size}: fewer groups"
+            f"a group needs two or more values, and each of {groups} groups of x {x.shape} has {places * size}: "
+            "use fewer groups"
         )
 
     def means(sums):
@@ -164,26 +164,26 @@ def group_norm(
 def layer_norm(
     x: Float[Array, "n ... c"], scale: Float[Array, "c"], shift: Float[Array, "c"], /, epsilon: float = 1e-5
 ) -> Op[Float[Array, "n ... c"]]:
-    """y = scale · (x − μ) / √(σ² + ε) + shift, with μ and σ² over all of an example: `group_norm` with one group.
+    """y = scale · (x − μ) / √(σ² + ε) + shift, with μ and σ² over a whole example: `group_norm` with one group.
 
     Parameters
     ----------
     x
-        (n, ..., c): rows, or images with the channels last, in any memory order. Of an image μ and σ² are over all
-        places and channels (what transformers call layer norm treats each place alone: make each a row).
+        (n, ..., c): rows, or images with the channels last, in any memory order. For an image, μ and σ² are over all
+        places and channels. (The layer norm of transformers treats each place alone: for it, make each place a row.)
     scale, shift
-        (c,), what the normalised channels are stretched by and moved to.
+        (c,), the new standard deviation and mean of each channel, up to ε.
     epsilon
         ε > 0, under the root.
 
     Returns
     -------
     y, pullback
-        As of `group_norm`.
+        As in `group_norm`.
 
     Notes
     -----
-    No kink: an example that is constant becomes `shift`, exactly.
+    No kink: a constant example becomes `shift`, exactly.
 
     References
     ----------
@@ -195,10 +195,9 @@ def layer_norm(
 def normalized(
     x: Array, scale: Array, shift: Array, epsilon: float, first: Array, means: Means
 ) -> tuple[Array, Pullback, Array, Array]:
-    """y, pullback, μ and σ² for any kind of means; `first` is one of the values of each mean.
+    """Return y, pullback, μ and σ² for any kind of means; `first` is one of the values in each mean.
 
-    Values are measured from the first before they are averaged: an offset, however large, costs no digits, and what is
-    constant is exactly 0.
+    `first` is subtracted before averaging, so that even a large offset costs no digits and a constant is exactly 0.
     """
     centred = x - first
     offset = means(_over_places(centred))
@@ -207,7 +206,7 @@ def normalized(
     inverse = 1 / np.sqrt(variance + epsilon)
 
     def pullback(dy):
-        down, out = _over_places(dy), _over_places(dy * centred) * inverse  # Σ dy and Σ dy x̂, an example a row
+        down, out = _over_places(dy), _over_places(dy * centred) * inverse  # Σ dy and Σ dy x̂, one row per example
         dx = dy * (scale * inverse)
         dx -= inverse * means(scale * down)
         dx -= centred * (inverse * means(scale * out) * inverse)
@@ -223,10 +222,10 @@ def _over_places(a: Array) -> Array:
 
 
 def _checked(epsilon: float, x: Array, scale: Array, shift: Array) -> float:
-    """ε as a number, if that and the shapes are right."""
+    """Check the arguments, and return ε as a number."""
     require.floating(x=x)
     if x.ndim < 2:
-        raise ValueError(f"x must have the shape (n, ..., channels), one example an entry, not {x.shape}")
+        raise ValueError(f"x must have the shape (n, ..., channels), one example per entry, not {x.shape}")
     require.dimensions(1, "(channels,)", scale=scale, shift=shift)
     if not x.shape[-1] == len(scale) == len(shift):
         raise ValueError(

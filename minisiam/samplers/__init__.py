@@ -1,14 +1,14 @@
-"""From a data set to batches. Each sampler yields, for ever, exactly the arguments of its network:
+"""From a data set to batches. Each sampler is an infinite iterator over the arguments of a network:
 
     pairs      x1, x2, same                          → networks.siamese, networks.verification
     triplets   anchor, positive, negative            → networks.triplet
     pk         x, labels                             → networks.batch
-    episodes   support, support_labels, query, labels   (few-shot learning)
+    episodes   support, support_labels, query, labels   → networks.prototypical, networks.matching
 
-`neighbour_pair_indices` draws pairs of a graph, where who is similar is told image by image and not by classes.
-`pair_indices`, `triplet_indices`, `pk_indices` and `episode_indices` yield the same as rows of the data set.
+`pair_indices`, `triplet_indices`, `pk_indices` and `episode_indices` yield the same as row numbers of the data set.
+`neighbour_pair_indices` draws pairs from a graph, which defines similarity for each pair of images, without classes.
 
-All but the episodes go through every image, or every class, in a new order before any comes again.
+All samplers except the episodes use every image, or every class, once per epoch, in a new random order.
 """
 
 from .batches import (

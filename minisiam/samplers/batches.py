@@ -1,7 +1,7 @@
-"""Pairs, triplets and P×K batches.
+"""Pairs, triplets and P×K batches, as images and as row numbers of the data set (`…_indices`).
 
-Each as images and, by a function whose name ends in `_indices`, as rows of the data set: the same rows for the same
-`rng`, which a run that goes on needs in order to pass over the batches that it has seen, without fetching any image.
+Both forms yield the same rows for the same `rng`, so that a resumed run can skip the batches it has used without
+loading any image.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import require
-from .table import Table, check_images, chunks, class_table
+from .table import ClassTable, check_images, chunks, class_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 def pairs(
     images: Array, labels: Array, rng: Generator, size: int = 64, same: float = 0.5, groups: Array | None = None
 ) -> Iterator[tuple[Array, Array, Array]]:
-    """Pairs of images, a share of them of the same class.
+    """Pairs of images, a given share of them with the same class.
 
     Parameters
     ----------
     images, labels
         (n, ...) and (n,): a class needs at least two images.
     rng
-        Where chance comes from.
+        The random generator.
     size
-        Pairs in a batch.
+        The number of pairs in a batch.
     same
-        Share of pairs of the same class, in [0, 1]; each batch holds that many, rounded.
+        The share of pairs with the same class, in [0, 1]; each batch has this share, rounded.
     groups
-        (n,) integers. If given, the two images of a different pair come from one group: letters of one alphabet are
-        the ones that are hard to tell apart.
+        (n,) integers. If given, both images of a different pair are from one group: letters of one alphabet are
+        harder to distinguish.
 
     Yields
     ------
     x1, x2, same
-        (size, ...) images, twice, and (size,) booleans. No image meets itself.
+        Two (size, ...) arrays of images, and (size,) booleans. No image is paired with itself.
     """
     check_images(images, labels)
     for first, second, order in pair_indices(labels, rng, size, same, groups):
@@ -52,7 +52,7 @@ def pairs(
 def pair_indices(
     labels: Array, rng: Generator, size: int = 64, same: float = 0.5, groups: Array | None = None
 ) -> Iterator[tuple[Array, Array, Array]]:
-    """`pairs` as rows of the data set: two times (size,) integers, and (size,) booleans. Parameters as there."""
+    """`pairs` as row numbers: two (size,) arrays of integers, and (size,) booleans. Parameters as in `pairs`."""
     table = class_table(labels, rng, groups)
     require.whole("size", size, 1)
     share = require.between("same", same, 0, 1)
@@ -65,7 +65,7 @@ def pair_indices(
 def epochs_of_pairs(
     labels: Array, rng: Generator, count: int, size: int = 64, same: float = 0.5, groups: Array | None = None
 ) -> Iterator[tuple[Array, Array, Array]]:
-    """`pair_indices`, but of `count` pairs that are drawn once: each comes once an epoch, in an order of chance.
+    """`pair_indices` over `count` pairs that are drawn once: each is used once per epoch, in random order.
 
     Koch et al. (2015), §4.2, train on 30,000, 90,000 and 150,000 pairs. Parameters and yield as in `pair_indices`.
     """
@@ -114,7 +114,7 @@ def triplets(
 def triplet_indices(
     labels: Array, rng: Generator, size: int = 64, groups: Array | None = None
 ) -> Iterator[tuple[Array, Array, Array]]:
-    """`triplets` as rows of the data set, three times (size,) integers. Parameters as there."""
+    """`triplets` as row numbers, three (size,) arrays of integers. Parameters as in `triplets`."""
     table = class_table(labels, rng, groups)
     require.whole("size", size, 1)
     for anchor in chunks(len(labels), size, rng):
@@ -136,19 +136,19 @@ def pk(
     images, labels
         (n, ...) and (n,): every class needs at least K images.
     rng
-        Where chance comes from.
+        The random generator.
     classes, per_class
-        P and K, each at least 2: one class has no negative pair, one image of each no positive pair, and a setting
-        that can hold none is refused. `pk_population` says how many a batch holds.
+        P and K, each at least 2: with one class there is no negative pair, with one image per class no positive pair.
+        `pk_population` counts the pairs and triplets of a batch.
     groups
-        (n,) integers. If given, a batch goes through one group after the other, so that most of its classes are of two
-        or three groups: letters of one alphabet are the ones that are hard to tell apart.
+        (n,) integers. If given, consecutive classes are from one group as far as possible, so that most batches hold
+        classes of two or three groups: letters of one alphabet are harder to distinguish.
 
     Yields
     ------
     x, labels
-        (P·K, ...) images and (P·K,) integers, class by class: always whole batches. Every class comes before any comes
-        again, and of each class every image.
+        (P·K, ...) images and (P·K,) integers, class by class; batches are always complete. Every class is used once
+        before any is used again, and so is every image of a class.
     """
     check_images(images, labels)
     for index in pk_indices(labels, rng, classes, per_class, groups):
@@ -158,34 +158,36 @@ def pk(
 def pk_indices(
     labels: Array, rng: Generator, classes: int = 16, per_class: int = 4, groups: Array | None = None
 ) -> Iterator[Array]:
-    """`pk` as (P·K,) rows of the data set. Parameters as there."""
+    """`pk` as (P·K,) row numbers. Parameters as in `pk`."""
     table = class_table(labels, rng, None)
     _check_pk(classes, per_class)
     if classes > len(table.size):
-        raise ValueError(f"classes is {classes}, but the labels hold only {len(table.size)} of them")
+        raise ValueError(f"classes must be at most {len(table.size)}, the number of classes in labels, not {classes}")
     if per_class > table.size.min():
-        raise ValueError(f"per_class is {per_class}, but the smallest class has only {table.size.min()} images")
+        raise ValueError(
+            f"per_class must be at most {table.size.min()}, the size of the smallest class, not {per_class}"
+        )
     next_images = [
         chunks(count, per_class, rng, table.order[start : start + count])
         for start, count in zip(table.start, table.size, strict=True)
     ]
     group_of_class = None if groups is None else _groups_of_classes(table, groups)
-    for chosen in chunks(len(table.size), classes, rng, groups=group_of_class):
-        yield np.concatenate([next(next_images[c]) for c in chosen])
+    for batch in chunks(len(table.size), classes, rng, groups=group_of_class):
+        yield np.concatenate([next(next_images[c]) for c in batch])
 
 
-def _groups_of_classes(table: Table, groups: Array) -> Array:
+def _groups_of_classes(table: ClassTable, groups: Array) -> Array:
     """The group of each class, numbered from 0."""
     require.class_labels(groups, len(table.of), name="groups")
     number = np.unique(groups, return_inverse=True)[1]
-    own = number[table.order[table.start]]
-    if (own[table.of] != number).any():
-        raise ValueError("a class is in two groups: a class belongs to one")
-    return own
+    group_of_class = number[table.order[table.start]]
+    if (group_of_class[table.of] != number).any():
+        raise ValueError("groups: a class is in two groups, but all images of a class must be in one group")
+    return group_of_class
 
 
 class PkPopulation(NamedTuple):
-    """Pairs {i, j} of one class, pairs of two classes, and triplets (a, p, n)."""
+    """The numbers of pairs {i, j} of one class, of pairs of two classes, and of triplets (a, p, n)."""
 
     positive_pairs: int
     negative_pairs: int
@@ -195,7 +197,8 @@ class PkPopulation(NamedTuple):
 def pk_population(classes: int, per_class: int) -> PkPopulation:
     """P·K(K − 1)/2 positive pairs, K²·P(P − 1)/2 negative pairs, P·K·(K − 1)·(P − 1)·K triplets.
 
-    What a batch of `pk` holds, for P classes and K images of each; `miners.population(labels)` counts any batch.
+    These are the counts for a batch of `pk` with P classes and K images of each. `miners.population(labels)` counts any
+    batch.
     """
     _check_pk(classes, per_class)
     P, K = int(classes), int(per_class)
@@ -203,6 +206,6 @@ def pk_population(classes: int, per_class: int) -> PkPopulation:
 
 
 def _check_pk(classes: int, per_class: int) -> None:
-    """A batch of one class has no negative, and one image of each class no positive."""
+    """Require two classes, for a negative, and two images per class, for a positive."""
     require.whole("classes", classes, 2)
     require.whole("per_class", per_class, 2)

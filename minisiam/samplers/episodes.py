@@ -1,4 +1,4 @@
-"""Few-shot episodes: a few classes, a few images of each, and what to ask about."""
+"""Few-shot episodes: a few classes, a few support images of each, and queries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def episodes(
     Yields
     ------
     support, support_labels, query, labels
-        (way·shot, ...) images, their (way·shot,) labels in 0 … way − 1, and the same for way·queries queries.
+        (way·shot, ...) images and their (way·shot,) labels from 0 to way − 1, and the same for way·queries queries.
     """
     check_images(images, labels)
     for episode in episode_indices(labels, rng, way, shot, queries, groups, drawers):
@@ -38,7 +38,7 @@ def episodes(
 
 
 class Episode(NamedTuple):
-    """Rows of the data set, and their classes numbered 0 … way − 1."""
+    """Row numbers of the data set, and the classes of these images, numbered from 0 to way − 1."""
 
     support: Array
     support_labels: Array
@@ -55,25 +55,27 @@ def episode_indices(
     groups: Array | None = None,
     drawers: Array | None = None,
 ) -> Iterator[Episode]:
-    """m-shot, n-way episodes: which images to show, and which to ask about.
+    """`way`-way, `shot`-shot episodes as row numbers of support and query images.
 
     Parameters
     ----------
     labels
         (n,) integers, the class of every image.
+    rng
+        The random generator.
     way, shot, queries
-        How many classes; how many images of each are shown; how many of each are asked about.
+        The number of classes, and the numbers of support and query images per class.
     groups
-        (n,) integers. If given, the classes of an episode come from one group, drawn anew for each. Groups with fewer
-        than `way` classes are left out. Otherwise classes come from everywhere, which is a much easier task.
+        (n,) integers. If given, all classes of an episode are from one group, drawn again for each episode. Groups with
+        fewer than `way` classes are left out. Without groups an episode mixes all classes, which is a much easier task.
     drawers
-        (n,) integers. If given, all that is shown is by `shot` drawers and all that is asked by `queries` others
-        (Lake et al. 2015). A class without an image of each is not drawn.
+        (n,) integers. If given, `shot` drawers drew the support images and `queries` other drawers the queries
+        (Lake et al. 2015). Only classes with an image by each of these drawers are used.
 
     Yields
     ------
     Episode
-        The classes are in random order, and so are the queries.
+        The classes and the queries are in random order.
     """
     require.class_labels(labels)
     require.rows(labels=labels)
@@ -84,69 +86,70 @@ def episode_indices(
     for name, numbers in (("groups", groups), ("drawers", drawers)):
         if numbers is not None and len(numbers) != len(labels):
             raise ValueError(f"{name} must have one entry for each of the {len(labels)} images, not {len(numbers)}")
-    members = {int(c): np.flatnonzero(labels == c) for c in np.unique(labels)}
-    most = max(len(rows) for rows in members.values())
+    rows_of_class = {int(c): np.flatnonzero(labels == c) for c in np.unique(labels)}
+    most = max(len(rows) for rows in rows_of_class.values())
     if most < shot + queries:
         raise ValueError(
             f"shot + queries is {shot + queries}, but no class has more than {most} images: use a smaller shot"
         )
-    members = {c: rows for c, rows in members.items() if len(rows) >= shot + queries}
-    pools = _pools(members, groups, way, shot + queries)
-    hands = None if drawers is None else _Hands(members, drawers, shot + queries)
+    rows_of_class = {c: rows for c, rows in rows_of_class.items() if len(rows) >= shot + queries}
+    class_sets = _class_sets(rows_of_class, groups, way, shot + queries)
+    by_drawer = None if drawers is None else _RowsByDrawer(rows_of_class, drawers, shot + queries)
     while True:
-        classes = rng.permutation(pools[rng.integers(len(pools))])
-        if hands is None:
-            chosen = np.stack([rng.choice(members[c], shot + queries, replace=False) for c in classes[:way]])
+        classes = rng.permutation(class_sets[rng.integers(len(class_sets))])
+        if by_drawer is None:
+            rows = np.stack([rng.choice(rows_of_class[c], shot + queries, replace=False) for c in classes[:way]])
         else:
-            chosen = hands.choose(classes, way, rng)
+            rows = by_drawer.choose(classes, way, rng)
         number = np.repeat(np.arange(way)[:, None], shot + queries, axis=1)
-        asked = rng.permutation(way * queries)
+        order = rng.permutation(way * queries)
         yield Episode(
-            chosen[:, :shot].ravel(),
+            rows[:, :shot].ravel(),
             number[:, :shot].ravel(),
-            chosen[:, shot:].ravel()[asked],
-            number[:, shot:].ravel()[asked],
+            rows[:, shot:].ravel()[order],
+            number[:, shot:].ravel()[order],
         )
 
 
-class _Hands:
-    """For each class and drawer the row of an image, −1 where there is none."""
+class _RowsByDrawer:
+    """For each class and drawer the row of one image, or −1 if there is none."""
 
-    def __init__(self, members: dict[int, Array], drawers: Array, needed: int) -> None:
-        self.people, person = np.unique(drawers, return_inverse=True)
-        if len(self.people) < needed:
-            raise ValueError(f"shot + queries is {needed}, but there are only {len(self.people)} drawers")
+    def __init__(self, rows_of_class: dict[int, Array], drawers: Array, needed: int) -> None:
+        self.drawers, drawer_of_row = np.unique(drawers, return_inverse=True)
+        if len(self.drawers) < needed:
+            raise ValueError(f"shot + queries is {needed}, but there are only {len(self.drawers)} drawers")
         self.needed = needed
-        self.row = {c: np.full(len(self.people), -1) for c in members}
-        for c, rows in members.items():
-            self.row[c][person[rows]] = rows
+        self.row = {c: np.full(len(self.drawers), -1) for c in rows_of_class}
+        for c, rows in rows_of_class.items():
+            self.row[c][drawer_of_row[rows]] = rows
 
     def choose(self, classes: Array, way: int, rng: Generator) -> Array:
-        """(way, needed) rows: the same drawers for every class, drawn again where too few classes have them all."""
+        """(way, needed) rows: the same random drawers for every class, drawn again if too few classes have them all."""
         for _ in range(100):
-            people = rng.choice(len(self.people), self.needed, replace=False)
-            rows = np.stack([self.row[c][people] for c in classes])
+            drawers = rng.choice(len(self.drawers), self.needed, replace=False)
+            rows = np.stack([self.row[c][drawers] for c in classes])
             complete = rows[(rows >= 0).all(axis=1)]
             if len(complete) >= way:
                 return complete[:way]
         raise ValueError(
-            f"way is {way}, but hardly any {self.needed} drawers have drawn that many classes: use a smaller way"
+            f"way is {way}, but 100 random choices of {self.needed} drawers had fewer classes in common: "
+            "use a smaller way"
         )
 
 
-def _pools(members: dict[int, Array], groups: Array | None, way: int, needed: int) -> list[Array]:
-    """The sets of classes an episode may draw from."""
-    classes = np.array(list(members))
+def _class_sets(rows_of_class: dict[int, Array], groups: Array | None, way: int, needed: int) -> list[Array]:
+    """The sets of classes that an episode may draw from: all classes, or those of each group."""
+    classes = np.array(list(rows_of_class))
     if groups is None:
-        pools = [classes]
+        class_sets = [classes]
     else:
-        home = np.array([groups[members[c][0]] for c in classes])
-        pools = [classes[home == g] for g in np.unique(home)]
-    largest = max((len(pool) for pool in pools), default=0)
-    pools = [pool for pool in pools if len(pool) >= way]
-    if not pools:
+        group_of_class = np.array([groups[rows_of_class[c][0]] for c in classes])
+        class_sets = [classes[group_of_class == g] for g in np.unique(group_of_class)]
+    largest = max((len(class_set) for class_set in class_sets), default=0)
+    class_sets = [class_set for class_set in class_sets if len(class_set) >= way]
+    if not class_sets:
         where = "the labels hold" if groups is None else "the largest group holds"
         raise ValueError(
-            f"way is {way}, but {where} only {largest} classes of {needed} images or more: use a smaller way"
+            f"way is {way}, but {where} only {largest} classes with {needed} images or more: use a smaller way"
         )
-    return pools
+    return class_sets

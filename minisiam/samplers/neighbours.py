@@ -1,4 +1,4 @@
-"""Pairs from a graph: who is similar is told image by image, and no class is asked."""
+"""Pairs from a graph that defines similarity for each pair of images, without classes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Graph(NamedTuple):
-    """Who is similar to whom: `neighbours[start[i] : start[i + 1]]` are the rows that row i is similar to, ascending.
+    """A similarity graph: `neighbours[start[i] : start[i + 1]]` are the rows that are similar to row i, ascending.
 
-    start : (n + 1,);   neighbours : (edges,). An edge goes both ways, and nobody is a neighbour of itself.
+    start : (n + 1,);   neighbours : (edges,). The graph is symmetric, and no row is its own neighbour.
     """
 
     start: Array
@@ -26,7 +26,7 @@ class Graph(NamedTuple):
 
     @classmethod
     def of(cls, first: Int[Array, "e"], second: Int[Array, "e"], count: int) -> Graph:
-        """The graph on `count` rows of these edges: each is taken both ways and once, and none from a row to itself."""
+        """Make the graph on `count` rows with these edges, in both directions, without duplicates and self-loops."""
         both = np.concatenate([first * count + second, second * count + first])
         row, neighbour = np.divmod(np.unique(both), count)
         row, neighbour = row[row != neighbour], neighbour[row != neighbour]
@@ -34,12 +34,12 @@ class Graph(NamedTuple):
 
     @property
     def degree(self) -> Array:
-        """(n,) how many neighbours each row has."""
+        """(n,) the number of neighbours of each row."""
         return np.diff(self.start)
 
     @property
     def edges(self) -> tuple[Array, Array]:
-        """Two (edges,) arrays, from and to: every edge in both directions."""
+        """Two (edges,) arrays, the start and the end of every edge, in both directions."""
         return np.repeat(np.arange(len(self.degree)), self.degree), self.neighbours
 
     def has(self, first: Int[Array, "m"], second: Int[Array, "m"]) -> Bool[Array, "m"]:
@@ -52,44 +52,44 @@ class Graph(NamedTuple):
 def neighbour_pair_indices(
     graph: Graph, rng: Generator, size: int = 64, same: float = 0.5
 ) -> Iterator[tuple[Array, Array, Array]]:
-    """Pairs of rows, a share of them neighbours in a graph, all others not (Hadsell et al. 2006).
+    """Pairs of rows, a given share of them neighbours in a graph (Hadsell et al. 2006).
 
     Parameters
     ----------
     graph
-        Every row needs a neighbour, and a row besides itself that is none.
+        Every row needs at least one neighbour and at least one non-neighbour.
     rng
-        Where chance comes from.
+        The random generator.
     size
-        Pairs in a batch.
+        The number of pairs in a batch.
     same
-        Share of pairs of neighbours, in [0, 1]; each batch holds that many, rounded.
+        The share of neighbours among the pairs, in [0, 1]; each batch has this share, rounded.
 
     Yields
     ------
     first, second, same
-        Two times (size,) rows, and (size,) booleans. Every row is the first of a pair once before any is again; each
-        of its neighbours is equally likely, and in a different pair each of the other rows.
+        Two (size,) arrays of row numbers, and (size,) booleans. Every row is the first of a pair once before any is
+        again. Its partner is equally likely to be any of its neighbours, or in a different pair any non-neighbour.
     """
     require.generator(rng)
     require.whole("size", size, 1)
     share = require.between("same", same, 0, 1)
     count, degree = len(graph.degree), graph.degree
     _check(degree)
-    others = count - 1 - degree  # of each row, those that are neither itself nor a neighbour
-    passed = _passed(graph)
-    start = graph.start + np.arange(count + 1)  # a row itself stands among its neighbours in `passed`
+    others = count - 1 - degree  # the number of non-neighbours of each row
+    keys = _search_keys(graph)
+    start = graph.start + np.arange(count + 1)  # in `keys` a row is among its own neighbours
     is_same = np.arange(size) < round(share * size)
     for first in chunks(count, size, rng):
         order = rng.permutation(is_same)
         near = graph.neighbours[graph.start[first] + rng.integers(0, degree[first])]
         rank = rng.integers(0, others[first])
-        far = rank + np.searchsorted(passed, first * count + rank, side="right") - start[first]
+        far = rank + np.searchsorted(keys, first * count + rank, side="right") - start[first]
         yield first, np.where(order, near, far), order
 
 
 class PairsWithin(NamedTuple):
-    """Rows of a data set, and pairs of them: `first` and `second` are places in `rows`, `same` whether neighbours."""
+    """Row numbers and pairs of them: `first` and `second` are positions in `rows`, `same` marks neighbours."""
 
     rows: Array
     first: Array
@@ -98,49 +98,49 @@ class PairsWithin(NamedTuple):
 
 
 def neighbour_batch_indices(graph: Graph, rng: Generator, size: int = 256, same: float = 0.2) -> Iterator[PairsWithin]:
-    """Batches of rows and their neighbours, of which many pairs are compared though each row is encoded once.
+    """Batches of rows and their neighbours: each row is encoded once and compared in many pairs.
 
-    Half of a batch comes in turn and the other half are neighbours of these, one each. Its pairs are all neighbours
-    that it holds, and as many random others as make their share `same`; to Hadsell et al. all others are different.
+    Half of a batch are the next rows in random order, and the other half are one neighbour of each. The pairs are all
+    pairs of neighbours in the batch, and as many random pairs of non-neighbours as the share `same` requires.
 
     Parameters
     ----------
     graph, rng, same
-        As in `neighbour_pair_indices`, but the share is more than 0.
+        As in `neighbour_pair_indices`, but `same` must be greater than 0.
     size
-        Rows in a batch, fewer where a row is met twice.
+        The number of rows in a batch; a batch with duplicates has fewer.
 
     Yields
     ------
     PairsWithin
-        Every row comes in turn once before any does again.
+        Every row is in the first half once before any is again.
     """
     require.generator(rng)
     require.whole("size", size, 4)
     share = require.between("same", same, 0, 1, open_low=True)
     _check(graph.degree)
-    place = np.full(len(graph.degree), -1)
+    position = np.full(len(graph.degree), -1)
     for anchors in chunks(len(graph.degree), size // 2, rng):
         near = graph.neighbours[graph.start[anchors] + rng.integers(0, graph.degree[anchors])]
         rows = np.unique(np.concatenate([anchors, near]))
-        place[rows] = np.arange(len(rows))
+        position[rows] = np.arange(len(rows))
         similar = np.zeros((len(rows), len(rows)), bool)
-        for at, row in enumerate(rows):
-            others = place[graph.neighbours[graph.start[row] : graph.start[row + 1]]]
-            similar[at, others[others >= 0]] = True
-        place[rows] = -1
+        for i, row in enumerate(rows):
+            others = position[graph.neighbours[graph.start[row] : graph.start[row + 1]]]
+            similar[i, others[others >= 0]] = True
+        position[rows] = -1
         first, second = np.nonzero(np.triu(similar, 1))
         others = np.flatnonzero(np.triu(~similar, 1))
         count = min(len(others), round(len(first) * (1 - share) / share))
         row, other = np.divmod(rng.choice(others, count, replace=False), len(rows))
-        told = np.arange(len(first) + count) < len(first)
-        yield PairsWithin(rows, np.concatenate([first, row]), np.concatenate([second, other]), told)
+        is_same = np.arange(len(first) + count) < len(first)
+        yield PairsWithin(rows, np.concatenate([first, row]), np.concatenate([second, other]), is_same)
 
 
-def _passed(graph: Graph) -> Array:
-    """For each row i and each k-th row c that is itself or a neighbour: i·n + c − k.
+def _search_keys(graph: Graph) -> Array:
+    """i·n + c − k for each row i, where c is the k-th row among i and its neighbours.
 
-    The r-th of all other rows of i is r + the number of those with c − k ≤ r, which a search in the whole finds.
+    The r-th non-neighbour of i is r + #{k : c − k ≤ r}, and a binary search in the keys finds this count.
     """
     count = len(graph.degree)
     row, neighbour = graph.edges
@@ -151,10 +151,10 @@ def _passed(graph: Graph) -> Array:
 
 
 def _check(degree: Array) -> None:
-    """Every row needs a neighbour, and one that is none."""
-    alone, everybody = np.flatnonzero(degree == 0), np.flatnonzero(degree == len(degree) - 1)
-    if not len(degree) or len(alone):
-        what = f"row {alone[0]} has no neighbour ({len(alone)} such rows)" if len(alone) else "the graph is empty"
-        raise ValueError(f"{what}: a similar pair needs one, so leave it out or use more neighbours")
-    if len(everybody):
-        raise ValueError(f"row {everybody[0]} is a neighbour of all others: a different pair needs one that is none")
+    """Require a neighbour and a non-neighbour for every row."""
+    isolated, full = np.flatnonzero(degree == 0), np.flatnonzero(degree == len(degree) - 1)
+    if not len(degree) or len(isolated):
+        what = f"row {isolated[0]} has no neighbour ({len(isolated)} such rows)" if len(isolated) else "graph is empty"
+        raise ValueError(f"{what}: a similar pair needs a neighbour, so leave such rows out or use more neighbours")
+    if len(full):
+        raise ValueError(f"row {full[0]} is a neighbour of all other rows: a different pair needs a non-neighbour")

@@ -1,4 +1,4 @@
-"""What all samplers share: the images sorted by class, checked once, and a way through them that leaves none out."""
+"""The code that all samplers share: a table of the images sorted by class, and random epochs over it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from ..typing import Array, Generator
 
 
-class Table(NamedTuple):
-    """Images sorted by group and class, so that a class and a group are slices: `order[start : start + size]`.
+class ClassTable(NamedTuple):
+    """Images sorted by group and class, so that classes and groups are slices: `order[start : start + size]`.
 
-    order : (n,) rows of the data set;  of : (n,) class number of each row;  rank : (n,) its place in `order`
-    start, size : (classes,);  group_start, group_size : (classes,) the slice of the class's group
+    order : (n,) row numbers;  of : (n,) the class number of each row;  rank : (n,) the position of each row in `order`
+    start, size : (classes,) the slice of each class;  group_start, group_size : (classes,) the slice of its group
     """
 
     order: Array
@@ -30,22 +30,22 @@ class Table(NamedTuple):
     group_size: Array
 
     def positive(self, rows: Array, rng: Generator) -> Array:
-        """Another image of the same class, for each row."""
+        """For each row, a random other image of the same class."""
         c = self.of[rows]
         place = self.rank[rows] - self.start[c]
         place = (place + rng.integers(1, self.size[c])) % self.size[c]
         return self.order[self.start[c] + place]
 
     def negative(self, rows: Array, rng: Generator) -> Array:
-        """An image of another class of the group, for each row: every such image is equally likely."""
+        """For each row, a random image of another class of the same group; all such images are equally likely."""
         c = self.of[rows]
         place = self.group_start[c] + rng.integers(0, self.group_size[c] - self.size[c])
-        place += self.size[c] * (place >= self.start[c])  # step over the class itself
+        place += self.size[c] * (place >= self.start[c])  # skip the class itself
         return self.order[place]
 
 
-def class_table(labels: Array, rng: Generator, groups: Array | None) -> Table:
-    """The table of a labelled set, after asking that every image can have a positive and a negative."""
+def class_table(labels: Array, rng: Generator, groups: Array | None) -> ClassTable:
+    """Make the table of a labelled data set, and check that every image has a positive and a negative."""
     require.class_labels(labels)
     require.rows(labels=labels)
     require.generator(rng)
@@ -56,9 +56,9 @@ def class_table(labels: Array, rng: Generator, groups: Array | None) -> Table:
     order = np.lexsort((labels, groups))
     names, of, count = np.unique(labels, return_inverse=True, return_counts=True)
     if len(names) < 2:
-        raise ValueError(f"all images are of class {names[0]}: different pairs and triplets need a second class")
+        raise ValueError(f"all images have the class {names[0]}: different pairs and triplets need a second class")
     if count.min() < 2:
-        lonely = names[count < 2]
+        single = names[count < 2]
         raise ValueError(
             f"class {lonely[0]} has one image, so it has no positive ({len(lonely)} such classes): leave them out with "
             "_, of, count = np.unique(labels, return_inverse=True, return_counts=True); keep = count[of] > 1"
@@ -69,17 +69,18 @@ def class_table(labels: Array, rng: Generator, groups: Array | None) -> Table:
     np.minimum.at(start, of, rank)
     _, group_of, group_size = np.unique(groups, return_inverse=True, return_counts=True)
     group_start = np.concatenate([[0], np.cumsum(group_size)[:-1]])
-    home = group_of[order[start]]
-    if (home[of] != group_of).any():
-        raise ValueError(f"class {names[of[home[of] != group_of][0]]} is in two groups: a class belongs to one")
-    alone = group_size[home] == count
+    group = group_of[order[start]]  # of each class
+    split = group[of] != group_of
+    if split.any():
+        raise ValueError(f"class {names[of[split][0]]} is in two groups: all images of a class must be in one group")
+    alone = group_size[group] == count
     if alone.any():
-        raise ValueError(f"class {names[alone][0]} is alone in its group and has no negative there: pass groups=None")
-    return Table(order, of, rank, start, count, group_start[home], group_size[home])
+        raise ValueError(f"class {names[alone][0]} is alone in its group, so it has no negative: pass groups=None")
+    return ClassTable(order, of, rank, start, count, group_start[group], group_size[group])
 
 
 def check_images(images: Array, labels: Array) -> None:
-    """Finite floating images, at least one, each with an integer label."""
+    """Require finite floating-point images, at least one, each with an integer label."""
     require.class_labels(labels)
     require.rows(images=images)
     if len(images) != len(labels):
@@ -91,21 +92,21 @@ def check_images(images: Array, labels: Array) -> None:
 def chunks(
     count: int, size: int, rng: Generator, values: Array | None = None, groups: Array | None = None
 ) -> Iterator[Array]:
-    """`size` of 0 … count − 1 at a time, for ever; each comes once before any comes again, and none twice in a chunk.
+    """Yield random chunks of `size` numbers from 0 to count − 1, without end, in epochs that use every number once.
 
-    (Twice in a chunk only where size > count.) With `values`, those instead of the numbers. With `groups`, a number
-    from 0 up for each, those of one group come one after the other, the groups in an order of chance.
+    A chunk has no number twice, unless size > count. With `values`, the chunks hold these instead of the numbers. With
+    `groups`, a group number from 0 up for each, the members of a group come in succession, the groups in random order.
     """
     rest = np.empty(0, int)
     while True:
         waiting = rng.permutation(count)
         if groups is not None:
             waiting = waiting[np.argsort(rng.permutation(groups.max() + 1)[groups[waiting]], kind="stable")]
-        if len(rest):  # what was left over comes first, and not again in the same chunk
-            late = np.zeros(count, bool)
-            late[rest] = True
-            behind = late[waiting]
-            waiting = np.concatenate([rest, waiting[~behind], waiting[behind]])
+        if len(rest):  # the rest of the last epoch comes first, and not again in the same chunk
+            in_rest = np.zeros(count, bool)
+            in_rest[rest] = True
+            last = in_rest[waiting]
+            waiting = np.concatenate([rest, waiting[~last], waiting[last]])
         whole = len(waiting) - len(waiting) % size
         for start in range(0, whole, size):
             chunk = waiting[start : start + size]

@@ -1,4 +1,4 @@
-"""Samplers: exactly the network's arguments, every image and class, and no image against itself."""
+"""Samplers yield the arguments of a network, use every image and class, and pair no image with itself."""
 
 from collections import Counter
 from itertools import islice
@@ -17,7 +17,7 @@ def rows_of(images):
     return images[:, 0].astype(int)
 
 
-def test_pairs_are_what_they_say(rng):
+def test_pairs_have_the_given_share_of_same_classes(rng):
     for x1, x2, same in islice(samplers.pairs(IMAGES, LABELS, rng, size=8, same=0.25), 50):
         i, j = rows_of(x1), rows_of(x2)
         assert same.dtype == bool
@@ -26,7 +26,7 @@ def test_pairs_are_what_they_say(rng):
         assert (i != j).all()
 
 
-def test_triplets_are_what_they_say(rng):
+def test_triplets_are_an_anchor_a_positive_and_a_negative(rng):
     for batch in islice(samplers.triplets(IMAGES, LABELS, rng, size=8), 50):
         a, p, n = map(rows_of, batch)
         assert (LABELS[a] == LABELS[p]).all()
@@ -34,7 +34,7 @@ def test_triplets_are_what_they_say(rng):
         assert (a != p).all()
 
 
-def test_negatives_come_from_the_group(rng):
+def test_with_groups_negatives_come_from_the_same_group(rng):
     for batch in islice(samplers.triplets(IMAGES, LABELS, rng, size=8, groups=GROUPS), 50):
         a, _, n = map(rows_of, batch)
         assert (GROUPS[a] == GROUPS[n]).all()
@@ -58,7 +58,7 @@ def test_every_partner_is_equally_likely(rng):
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 14])
-def test_every_image_comes_before_any_comes_again(rng, size):
+def test_an_epoch_uses_every_image_once(rng, size):
     stream = samplers.triplets(IMAGES, LABELS, rng, size=size)
     seen = np.concatenate([rows_of(anchor) for anchor, *_ in islice(stream, 3 * 14)])
     counts = np.array([np.bincount(seen[: k + 1], minlength=14) for k in range(len(seen))])
@@ -66,7 +66,7 @@ def test_every_image_comes_before_any_comes_again(rng, size):
     assert (np.bincount(seen[: len(seen) // 14 * 14]) == len(seen) // 14).all()
 
 
-def test_pk_batches(rng):
+def test_pk_yields_p_classes_with_k_images_each(rng):
     labels = np.repeat(np.arange(7), 4)
     images = np.arange(28, dtype=np.float32)[:, None]
     classes, shown = Counter(), Counter()
@@ -81,7 +81,7 @@ def test_pk_batches(rng):
 
 
 @pytest.mark.parametrize(("classes", "per_class"), [(2, 2), (3, 2), (2, 4), (7, 3)])
-def test_pk_population_is_what_a_batch_holds(rng, classes, per_class):
+def test_pk_population_counts_the_pairs_and_triplets_of_a_batch(rng, classes, per_class):
     labels = rng.permutation(np.repeat(np.arange(8), 5))
     images = np.arange(40, dtype=np.float32)[:, None]
     _, y = next(samplers.pk(images, labels, rng, classes, per_class))
@@ -95,7 +95,7 @@ def test_pk_population_is_what_a_batch_holds(rng, classes, per_class):
 
 
 @pytest.mark.parametrize(("classes", "per_class", "name"), [(1, 4, "classes"), (4, 1, "per_class")])
-def test_pk_refuses_a_setting_without_pairs_of_both_kinds(rng, classes, per_class, name):
+def test_pk_rejects_settings_without_positives_or_negatives(rng, classes, per_class, name):
     for ask in (
         lambda: next(samplers.pk(IMAGES, LABELS, rng, classes, per_class)),
         lambda: samplers.pk_population(classes, per_class),
@@ -104,7 +104,7 @@ def test_pk_refuses_a_setting_without_pairs_of_both_kinds(rng, classes, per_clas
             ask()
 
 
-def test_pk_with_groups_goes_through_one_group_after_the_other(rng):
+def test_pk_with_groups_uses_one_group_after_the_other(rng):
     labels = np.repeat(np.arange(12), 3)
     groups = labels // 4
     stream = islice(samplers.pk(labels.astype(float)[:, None], labels, rng, classes=4, per_class=2, groups=groups), 60)
@@ -114,11 +114,11 @@ def test_pk_with_groups_goes_through_one_group_after_the_other(rng):
         shown.update(set(y))
         if number % 3 == 2:
             assert len(set(shown.values())) == 1
-    with pytest.raises(ValueError, match="a class belongs to one"):
+    with pytest.raises(ValueError, match="a class must be in one group"):
         next(samplers.pk(labels.astype(float)[:, None], labels, rng, 4, 2, np.arange(36)))
 
 
-def test_episodes_within_a_group_by_two_drawers(rng):
+def test_an_episode_has_one_group_and_different_drawers_of_support_and_queries(rng):
     labels = np.repeat(np.arange(6), 3)
     groups, drawers = labels // 3, np.tile([0, 1, 2], 6)
     stream = samplers.episode_indices(labels, rng, way=3, shot=1, queries=2, groups=groups, drawers=drawers)
@@ -132,14 +132,14 @@ def test_episodes_within_a_group_by_two_drawers(rng):
         assert not set(e.support) & set(e.query)
 
 
-def test_the_place_of_the_right_answer_is_not_fixed(rng):
+def test_the_position_of_the_right_answer_is_random(rng):
     labels = np.repeat(np.arange(5), 2)
     first = [e.labels[0] for e in islice(samplers.episode_indices(labels, rng, way=5), 200)]
     classes = [labels[e.support[0]] for e in islice(samplers.episode_indices(labels, rng, way=5), 200)]
     assert set(first) == set(classes) == set(range(5))
 
 
-def test_episodes_are_images(rng):
+def test_episodes_yields_the_images_of_episode_indices(rng):
     support, support_labels, query, labels = next(samplers.episodes(IMAGES, LABELS, rng, way=3, shot=2, queries=1))
     assert support.shape == (6, 1)
     assert query.shape == (3, 1)
@@ -148,14 +148,14 @@ def test_episodes_are_images(rng):
 
 
 @pytest.mark.parametrize("sampler", [samplers.pairs, samplers.triplets])
-def test_same_seed_same_batches(sampler):
+def test_the_same_seed_gives_the_same_batches(sampler):
     first, second = (next(sampler(IMAGES, LABELS, np.random.default_rng(4))) for _ in range(2))
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_episodes_where_drawers_are_missing(rng):
-    """Six classes, each drawn by three of four people: two of whom are always found for three classes."""
+def test_episodes_use_only_classes_with_all_drawers(rng):
+    """Six classes, each drawn by three of four drawers: any two drawers have at least three classes in common."""
     drawers = np.array([p for c in range(6) for p in range(4) if p != c % 4])
     labels = np.repeat(np.arange(6), 3)
     for e in islice(samplers.episode_indices(labels, rng, way=3, drawers=drawers), 200):
