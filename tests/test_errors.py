@@ -165,7 +165,11 @@ CASES = {
         ValueError,
         "groups must",
     ),
-    "more classes than there are": (lambda: samplers.pk(IMAGES, LABELS, RNG, classes=4), ValueError, "at most 3, the number of classes"),
+    "more classes than there are": (
+        lambda: samplers.pk(IMAGES, LABELS, RNG, classes=4),
+        ValueError,
+        "at most 3, the number of classes",
+    ),
     "more images than there are": (
         lambda: samplers.pk(IMAGES, LABELS, RNG, classes=2, per_class=3),
         ValueError,
@@ -186,7 +190,7 @@ CASES = {
     "more neighbours than there are": (
         lambda: evaluate.knn_accuracy(Z, LABELS[:3], Z, LABELS[:3], k=4),
         ValueError,
-        "only 3 embeddings",
+        "k must be at most 3, the number of embeddings",
     ),
     # NaN
     "NaN images": (lambda: samplers.pairs(NAN, LABELS, RNG), ValueError, r"nan at \(2, 2, 0, 0\)"),

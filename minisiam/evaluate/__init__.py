@@ -1,7 +1,7 @@
-"""How good is an embedding, on classes never seen in training? Few-shot episodes, neighbours, verification, retrieval.
+"""How good is an embedding on classes not used in training? Few-shot episodes, neighbours, verification, retrieval.
 
-Everything here sees embeddings and distances only. Where two classes are equally near, the answer counts as wrong, so
-a network that maps everything to one point scores 0 and never 100 %.
+All functions take embeddings or distances. If two classes are equally near, the prediction counts as wrong, so a
+network that maps all images to one point scores 0 and not 100 %.
 """
 
 from . import retrieval

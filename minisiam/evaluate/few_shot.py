@@ -1,7 +1,7 @@
-"""How good is an embedding, on classes it has never seen? Few-shot episodes, neighbours, and verification.
+"""Few-shot episodes, nearest neighbours and verification.
 
-Everything here sees embeddings and distances only. Where two classes are equally near the answer counts as
-wrong, so a network that maps everything to one point scores 0 and never 100 %.
+If two classes are equally near, the prediction counts as wrong, so a network that maps all images to one point scores
+0 and not 100 %.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..samplers import Episode, episode_indices
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..typing import Array, Bool, Float, Generator, Int, Params
+    from ..typing import Array, Bool, Embed, Encoder, Float, Generator, Int, PairwiseDistance, Params
 
 
 class Score(NamedTuple):
@@ -33,10 +33,10 @@ class Score(NamedTuple):
         return f"{100 * self.accuracy:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
 
-def embed(encoder: Any, params: Params, images: Array, chunk: int = 512) -> Array:
-    """z = f(images; params), (n, d), a chunk at a time. `params` are the encoder's: a network's `params["encoder"]`.
+def embed(encoder: Encoder, params: Params, images: Array, chunk: int = 512) -> Array:
+    """z = f(images; params), (n, d), computed in chunks. `params` are those of the encoder, `params["encoder"]`.
 
-    The encoder runs as it does at test time, `layers.at_test`: an embedding does not depend on the images beside it.
+    The encoder runs in its test-time form, `layers.at_test`, so an embedding does not depend on the other images.
     """
     require.rows(images=images)
     encoder = at_test(encoder) if isinstance(encoder, Layer) else encoder
@@ -45,15 +45,15 @@ def embed(encoder: Any, params: Params, images: Array, chunk: int = 512) -> Arra
 
 
 def averaged(
-    embed: Callable[[Array], Array],
+    embed: Embed,
     images: Array,
     rng: Generator,
     views: int,
     distort: Callable[[Array, Generator], Array],
 ) -> Array:
-    """The mean direction of an image and of `views` distortions of it, (n, d): Σ z_v / ‖z_v‖ over views + 1.
+    """The mean direction of each image and of `views` distortions of it, (n, d): Σ z_v / ‖z_v‖ / (views + 1).
 
-    It costs views + 1 times as much as `embed`, and is to be reported apart from it. Meant for `pairwise.cosine`.
+    It takes views + 1 times as long as `embed`, so report its results separately. Meant for `pairwise.cosine`.
     """
     require.whole("views", views, 1)
     total = normalize(embed(images))[0]
@@ -63,7 +63,7 @@ def averaged(
 
 
 def pixels(images: Array) -> Array:
-    """The embedding that does nothing: the images as rows."""
+    """The trivial embedding: the pixels of each image as a row."""
     return images.reshape(len(images), -1)
 
 
@@ -71,27 +71,27 @@ def few_shot(
     z: Float[Array, "n d"],
     labels: Int[Array, "n"],
     rng: Generator,
-    distance: Callable[..., Any] = pairwise.l2,
+    distance: PairwiseDistance = pairwise.l2,
     way: int = 20,
     shot: int = 1,
     episodes: int = 400,
     groups: Array | None = None,
     drawers: Array | None = None,
 ) -> Score:
-    """Accuracy of the nearest neighbour over many m-shot, n-way episodes, one query a class.
+    """Accuracy of the nearest neighbour over many `way`-way, `shot`-shot episodes with one query per class.
 
     Parameters
     ----------
     z, labels
         (n, d) embeddings and their (n,) classes.
     rng
-        Where the episodes come from: the same seed asks two embeddings the same questions.
+        The generator of the episodes: the same seed gives two embeddings the same episodes.
     distance
         A matrix distance, `D, _ = distance(queries, support)`.
     way, shot, episodes
-        Classes shown, images of each, and how many episodes.
+        The number of classes, of support images per class, and of episodes.
     groups, drawers
-        As in `samplers.episode_indices`: classes from one alphabet, shown by one drawer and asked by another.
+        As in `samplers.episode_indices`: classes of one alphabet, support and queries by different drawers.
 
     Returns
     -------
@@ -106,14 +106,14 @@ def few_shot_answers(
     z: Float[Array, "n d"],
     labels: Int[Array, "n"],
     rng: Generator,
-    distance: Callable[..., Any] = pairwise.l2,
+    distance: PairwiseDistance = pairwise.l2,
     way: int = 20,
     shot: int = 1,
     episodes: int = 400,
     groups: Array | None = None,
     drawers: Array | None = None,
 ) -> tuple[Int[Array, "episodes way"], Int[Array, "episodes way"]]:
-    """The questions of `few_shot`, what was answered (−1 for a tie) and what is right: classes from 0 to way − 1."""
+    """Predictions (−1 for a tie) and true classes of the queries of `few_shot`: classes from 0 to way − 1."""
     require.dimensions(2, "(n, d)", z=z)
     require.finite(z=z)
     require.class_labels(labels, len(z))
@@ -245,8 +245,8 @@ def difference(a: Score, b: Score) -> tuple[float, float]:
     return d - down, d + up
 
 
-def answer(z: Array, episode: Episode, distance: Callable[..., Any] = pairwise.l2) -> Array:
-    """The class of each query's nearest support image; −1 where another class is just as near, or a distance is NaN."""
+def answer(z: Array, episode: Episode, distance: PairwiseDistance = pairwise.l2) -> Array:
+    """The class of each query's nearest support image; −1 if another class is equally near, or if a distance is NaN."""
     D, _ = distance(z[episode.query], z[episode.support])
     way = int(episode.support_labels.max()) + 1
     nearest = np.stack([D[:, episode.support_labels == c].min(axis=1) for c in range(way)], axis=1)
@@ -274,12 +274,12 @@ def knn_accuracy(
     queries: Float[Array, "m d"],
     query_labels: Int[Array, "m"],
     k: int = 1,
-    distance: Callable[..., Any] = pairwise.l2,
+    distance: PairwiseDistance = pairwise.l2,
     chunk: int = 1024,
 ) -> float:
-    """Share of queries whose k nearest neighbours vote for their class.
+    """Share of queries for which the majority of the k nearest neighbours has the right class.
 
-    A vote that is tied, and a neighbour that shares its distance with one of another class, count against the model.
+    Ties count against the model, both in the vote and between neighbours at the same distance.
     """
     require.dimensions(2, "(n, d)", z=z, queries=queries)
     require.rows(z=z, queries=queries)
@@ -288,7 +288,7 @@ def knn_accuracy(
     require.class_labels(query_labels, len(queries))
     require.whole("k", k, 1)
     if k > len(z):
-        raise ValueError(f"k is {k}, but there are only {len(z)} embeddings to be near to")
+        raise ValueError(f"k must be at most {len(z)}, the number of embeddings, not {k}")
     right = 0
     for start in range(0, len(queries), chunk):
         D, _ = distance(queries[start : start + chunk], z)
@@ -298,7 +298,7 @@ def knn_accuracy(
             own, other = (np.where(some, D, np.inf).min(axis=1) for some in (mine, ~mine))
             right += int((own < other).sum())
             continue
-        order = np.lexsort((mine, D), axis=1)[:, :k]  # among equals, the query's own class comes last
+        order = np.lexsort((mine, D), axis=1)[:, :k]  # at equal distances, the query's class comes last
         votes = labels[order]
         own = (votes == wanted[:, None]).sum(axis=1)
         rival = [
@@ -312,36 +312,37 @@ def recall_at_k(
     z: Float[Array, "n d"],
     labels: Int[Array, "n"],
     k: int = 1,
-    distance: Callable[..., Any] = pairwise.l2,
+    distance: PairwiseDistance = pairwise.l2,
     chunk: int = 1024,
 ) -> float:
-    """Recall@k: the share of images that have one of their own class among their k nearest, themselves left out.
+    """Recall@k: the share of images with an image of their class among their k nearest neighbours.
 
     Parameters
     ----------
     z, labels
-        (n, d) embeddings and their (n,) classes. An image that is alone in its class is not asked, and may be near.
+        (n, d) embeddings and their (n,) classes. An image that is alone in its class is not a query, but may be a
+        neighbour.
     k
-        At least 1. With k = 1 it is precision at 1, and the accuracy of the nearest neighbour.
+        At least 1. For k = 1 this is precision at 1 and the accuracy of the nearest neighbour.
     distance
         A matrix distance, `D, _ = distance(z, z)`.
     chunk
-        Rows of D at a time.
+        The number of rows of D in memory at a time.
 
     Returns
     -------
     float
-        In [0, 1]. An image of another class that is just as near counts as nearer, so ties count against the model.
+        In [0, 1]. An image of another class at the same distance counts as nearer, so ties count against the model.
 
     References
     ----------
-    Jégou, Douze & Schmid (2011), "Product quantization for nearest neighbor search", §V (there for one right answer).
+    Jégou, Douze & Schmid (2011), "Product quantization for nearest neighbor search", §V (for one correct result).
     """
     require.dimensions(2, "(n, d)", z=z)
     require.finite(z=z)
     require.class_labels(labels, len(z))
     require.whole("k", k, 1)
-    found, asked = 0, 0
+    found, queries = 0, 0
     for start in range(0, len(z), chunk):
         D, _ = distance(z[start : start + chunk], z)
         mine = labels[start : start + chunk, None] == labels
@@ -349,14 +350,14 @@ def recall_at_k(
         nearest = np.where(others, D, np.inf).min(axis=1, keepdims=True)
         nearer = (~mine & (nearest >= D)).sum(axis=1)
         has_one = others.any(axis=1)
-        found, asked = found + int((nearer[has_one] < k).sum()), asked + int(has_one.sum())
-    if not asked:
-        raise ValueError("no class has two images, so there is nobody to be found: recall needs two of a class")
-    return found / asked
+        found, queries = found + int((nearer[has_one] < k).sum()), queries + int(has_one.sum())
+    if not queries:
+        raise ValueError("labels: no class has two images, but recall needs two images of a class")
+    return found / queries
 
 
 class Roc(NamedTuple):
-    """Shares of different pairs accepted and of same pairs accepted, when pairs up to each threshold are."""
+    """The shares of different and of same pairs that are accepted at each threshold."""
 
     false_accept: Array
     true_accept: Array
@@ -364,24 +365,24 @@ class Roc(NamedTuple):
 
 
 def roc(d: Float[Array, "n"], same: Bool[Array, "n"]) -> Roc:
-    """The trade-off of verification: accept a pair where d ≤ threshold, for every threshold there is.
+    """The receiver operating characteristic of verification: a pair is accepted if d ≤ threshold.
 
     Parameters
     ----------
     d, same
-        (n,) distances, and whether each pair is the same. Both kinds are needed.
+        (n,) distances, and whether both images of each pair have the same class. Both kinds of pairs are needed.
 
     Returns
     -------
     Roc
-        Three arrays, from accepting nothing (threshold −∞) to accepting everything.
+        Three arrays, from accepting no pair (threshold −∞) to accepting all pairs.
     """
     require.dimensions(1, "(n,)", d=d)
     require.finite(d=d)
     require.same_or_not(same, len(d))
     if same.all() or not same.any():
         kind = "different" if same.all() else "same"
-        raise ValueError(f"there is no {kind} pair: verification is a trade-off between both kinds")
+        raise ValueError(f"same has no {kind} pair: verification needs pairs of both kinds")
     thresholds, at = np.unique(d, return_inverse=True)
     accepted_same = np.cumsum(np.bincount(at, same, len(thresholds)))
     accepted_different = np.cumsum(np.bincount(at, ~same, len(thresholds)))
@@ -393,13 +394,13 @@ def roc(d: Float[Array, "n"], same: Bool[Array, "n"]) -> Roc:
 
 
 def auc(d: Float[Array, "n"], same: Bool[Array, "n"]) -> float:
-    """Area under the ROC: the probability that a same pair is nearer than a different one, a tie counting half."""
+    """Area under the ROC: the probability that a same pair is nearer than a different pair, where a tie counts half."""
     curve = roc(d, same)
     return float(np.trapezoid(curve.true_accept, curve.false_accept))
 
 
 class EqualError(NamedTuple):
-    """The error rate where false accepts and false rejects are equally frequent, and the threshold of d there."""
+    """The error rate at which false accepts and false rejects are equally frequent, and the threshold of d there."""
 
     rate: float
     threshold: float
@@ -417,7 +418,7 @@ def equal_error(d: Float[Array, "n"], same: Bool[Array, "n"]) -> EqualError:
 
 
 def threshold_at(d: Float[Array, "n"], same: Bool[Array, "n"], false_accept: float = 0.01) -> float:
-    """The largest threshold that accepts at most this share of different pairs; −∞ if even the first is too many."""
+    """The largest threshold that accepts at most this share of different pairs; −∞ if every distance accepts more."""
     require.between("false_accept", false_accept, 0, 1)
     curve = roc(d, same)
     return float(curve.thresholds[np.flatnonzero(curve.false_accept <= false_accept)[-1]])

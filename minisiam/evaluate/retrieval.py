@@ -1,24 +1,22 @@
-"""Of everything that is near an image, how much is of its class?    P@1, R-precision and MAP@R, each image a query.
+"""Retrieval: how many of the images nearest to a query have its class?    P@1, R-precision and MAP@R.
 
     scores = retrieval.scores(z, labels)        → Scores(precision_at_1, r_precision, map_at_r), from one pass
 
-One-shot episodes ask about twenty classes at a time; here every image competes with all others. Where a reference of
-the query's class is as near as one of another class it comes after it, so a network that maps everything to one point
-scores nothing.
+Each image is a query against all other images, whereas a one-shot episode has only twenty classes. A reference of the
+query's class ranks after the references of other classes at the same distance, so a network that maps all images to one
+point scores 0.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .. import pairwise, require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..typing import Array, Float, Int
+    from ..typing import Array, Float, Int, PairwiseDistance
 
 
 class Scores(NamedTuple):
@@ -32,7 +30,7 @@ class Scores(NamedTuple):
 def scores(
     z: Float[Array, "n d"],
     labels: Int[Array, "n"],
-    distance: Callable[..., Any] = pairwise.l2,
+    distance: PairwiseDistance = pairwise.l2,
     chunk: int = 512,
 ) -> Scores:
     """P@1, R-precision and MAP@R of each image as a query against all others, from one pass.
@@ -40,12 +38,11 @@ def scores(
     Parameters
     ----------
     z, labels
-        (n, d) embeddings and their (n,) classes. An image that is alone in its class is no query, but a reference all
-        the same.
+        (n, d) embeddings and their (n,) classes. An image that is alone in its class is a reference, but not a query.
     distance
-        A matrix distance, `D, _ = distance(queries, references)`; less is nearer.
+        A matrix distance, `D, _ = distance(queries, references)`; smaller means nearer.
     chunk
-        Queries at a time: what is held in memory is a few times chunk · n numbers.
+        The number of queries at a time: the memory is a few times chunk · n numbers.
 
     Returns
     -------
@@ -54,20 +51,20 @@ def scores(
     Raises
     ------
     ValueError
-        Where no class has two images, so that there is nothing to find; where z is not finite.
+        If no class has two images, so that there is nothing to retrieve, or if z is not finite.
 
     Notes
     -----
-    The k-th nearest reference of the query's own class, at distance dₖ, has the rank
+    The k-th nearest reference of the query's class, at distance dₖ, has the rank
 
         rₖ = k + #{references of other classes at a distance ≤ dₖ}
 
-    where ≤ lets a tie, two equal numbers in D, count against the model. With R references of its class,
+    where ≤ makes a tie, two equal numbers in D, count against the model. With R references of its class,
 
         P@1 = [r₁ = 1],     R-precision = (1/R) #{k : rₖ ≤ R},     MAP@R = (1/R) Σ_{k : rₖ ≤ R} k / rₖ
 
-    since the precision among the first rₖ is k / rₖ. A distance that is infinite or NaN finds nothing; a NaN to another
-    class comes before everything.
+    since the precision among the first rₖ is k / rₖ. An infinite or NaN distance to the query's class counts as not
+    found; a NaN distance to another class ranks first.
 
     References
     ----------
@@ -80,49 +77,49 @@ def scores(
     _, number, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     queries = np.flatnonzero(sizes[number] > 1)
     if not len(queries):
-        raise ValueError("labels hold no class of two images, so there is nothing to find: give more images a class")
+        raise ValueError("labels: no class has two images, so there is nothing to retrieve: use more images per class")
     total = np.zeros(3)
     for start in range(0, len(queries), chunk):
-        some = queries[start : start + chunk]
-        D, _ = distance(z[some], z)
-        total += _of_queries(D, some, number, sizes[number[some]] - 1)
+        rows = queries[start : start + chunk]
+        D, _ = distance(z[rows], z)
+        total += _sums(D, rows, number, sizes[number[rows]] - 1)
     return Scores(*(total / len(queries)).tolist())
 
 
-def precision_at_1(z: Array, labels: Array, distance: Callable[..., Any] = pairwise.l2, chunk: int = 512) -> float:
-    """P@1: the share of images whose nearest neighbour is of their class. Parameters as in `scores`."""
+def precision_at_1(z: Array, labels: Array, distance: PairwiseDistance = pairwise.l2, chunk: int = 512) -> float:
+    """P@1: the share of images whose nearest neighbour has their class. Parameters as in `scores`."""
     return scores(z, labels, distance, chunk).precision_at_1
 
 
-def r_precision(z: Array, labels: Array, distance: Callable[..., Any] = pairwise.l2, chunk: int = 512) -> float:
-    """The share of an image's R nearest that are of its class, where R are. Parameters as in `scores`."""
+def r_precision(z: Array, labels: Array, distance: PairwiseDistance = pairwise.l2, chunk: int = 512) -> float:
+    """The share of the query's class among its R nearest neighbours, for R references. Parameters as in `scores`."""
     return scores(z, labels, distance, chunk).r_precision
 
 
-def map_at_r(z: Array, labels: Array, distance: Callable[..., Any] = pairwise.l2, chunk: int = 512) -> float:
-    """MAP@R = (1/R) Σ_{i≤R} [i-th neighbour is of the query's class] · P(i). Parameters as in `scores`.
+def map_at_r(z: Array, labels: Array, distance: PairwiseDistance = pairwise.l2, chunk: int = 512) -> float:
+    """MAP@R = (1/R) Σ_{i≤R} [the i-th neighbour has the query's class] · P(i). Parameters as in `scores`.
 
-    P(i) is the share of the first i that are of the class: unlike R-precision it matters where in the list they are.
+    P(i) is the share of the class among the first i, so unlike in R-precision the order within the list matters.
     """
     return scores(z, labels, distance, chunk).map_at_r
 
 
-def _of_queries(D: Array, queries: Array, number: Array, R: Array) -> Array:
-    """Sums over some queries of the three measures: D (q, n), `number` (n,) the classes, R (q,)."""
-    own = number[queries][:, None] == number
+def _sums(D: Array, queries: Array, number: Array, R: Array) -> Array:
+    """The sums of the three measures over some queries: D (q, n), `number` (n,) the classes, R (q,)."""
+    same = number[queries][:, None] == number
     most = int(R.max())
-    rivals = _nearest(np.where(np.isnan(D), -np.inf, D), own, most)
-    own[np.arange(len(queries)), queries] = False  # no image finds itself
-    mine = _nearest(np.where(np.isnan(D), np.inf, D), ~own, most)  # beyond R, inf
-    before = np.stack([np.searchsorted(*row, side="right") for row in zip(rivals, mine, strict=True)])
+    d_other = _nearest(np.where(np.isnan(D), -np.inf, D), same, most)
+    same[np.arange(len(queries)), queries] = False  # no image retrieves itself
+    d_same = _nearest(np.where(np.isnan(D), np.inf, D), ~same, most)  # inf beyond R
+    before = np.stack([np.searchsorted(*row, side="right") for row in zip(d_other, d_same, strict=True)])
     k = np.arange(1, most + 1)
     rank = k + before
-    found = (mine < np.inf) & (rank <= R[:, None])
+    found = (d_same < np.inf) & (rank <= R[:, None])
     precise = (found * (k / rank)).sum(axis=1) / R
     return np.array([(found & (rank == 1)).sum(), (found.sum(axis=1) / R).sum(), precise.sum()])
 
 
 def _nearest(D: Array, without: Array, most: int) -> Array:
-    """(q, most): the least distances of each row in order, without those of a mask."""
+    """(q, most): the smallest distances of each row in ascending order, without the entries of a mask."""
     D[without] = np.inf
     return np.sort(np.partition(D, most - 1, axis=1)[:, :most], axis=1)

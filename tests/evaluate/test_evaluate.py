@@ -1,4 +1,4 @@
-"""Evaluation that cannot flatter: chance for noise, 0 for a constant, and the pixels' known scores."""
+"""Evaluation is not biased: noise scores the chance level, a constant embedding 0, pixels their known scores."""
 
 import numpy as np
 import pytest
@@ -17,12 +17,12 @@ def test_a_constant_embedding_scores_nothing_rather_than_everything(rng):
     assert evaluate.few_shot(np.ones((120, 3)), LABELS, rng, episodes=20).accuracy == 0
 
 
-def test_noise_scores_chance(rng):
+def test_noise_scores_the_chance_level(rng):
     score = evaluate.few_shot(rng.normal(size=(120, 3)), LABELS, rng, way=5, episodes=400)
     assert score.low < 0.2 < score.high
 
 
-def test_shuffled_labels_score_chance(rng):
+def test_shuffled_labels_score_the_chance_level(rng):
     z = np.eye(30)[LABELS] + 0.01 * rng.normal(size=(120, 30))
     assert evaluate.few_shot(z, LABELS, rng, way=5, episodes=50).accuracy == 1
     score = evaluate.few_shot(z, rng.permutation(LABELS), rng, way=5, episodes=400)
@@ -35,13 +35,13 @@ def test_ties_count_against_the_model():
     assert evaluate.answer(z, episode).tolist() == [-1, 1]
 
 
-def test_the_nearest_of_several_shots_decides():
+def test_the_nearest_of_several_support_images_decides():
     z = np.array([[0.0], [10.0], [4.0], [5.0], [9.0]])
     episode = Episode(np.array([0, 1, 2, 3]), np.array([0, 0, 1, 1]), np.array([4]), np.array([0]))
     assert evaluate.answer(z, episode).tolist() == [0]
 
 
-def test_the_interval_covers_the_truth(rng):
+def test_the_95_percent_interval_covers_the_true_accuracy(rng):
     inside = [
         s.low <= 0.5 <= s.high
         for s in (evaluate.mean_score((rng.random((40, 20)) < 0.5).mean(axis=1)) for _ in range(300))
@@ -128,7 +128,7 @@ def test_pixels_score_what_is_known_of_them():
         assert score.accuracy == pytest.approx(known, abs=0.03)
 
 
-def test_knn_by_hand():
+def test_knn_accuracy_equals_a_count_by_hand():
     z, labels = np.array([[0.0], [1.0], [1.2], [5.0]]), np.array([0, 1, 1, 0])
     queries, truth = np.array([[0.1], [1.1], [0.6]]), np.array([0, 1, 1])
     assert evaluate.knn_accuracy(z, labels, queries, truth) == pytest.approx(1)
@@ -136,7 +136,7 @@ def test_knn_by_hand():
     assert evaluate.knn_accuracy(np.zeros((4, 1)), labels, queries, truth) == 0
 
 
-def test_recall_by_hand():
+def test_recall_equals_a_count_by_hand():
     z, labels = np.array([[0.0], [1.0], [3.0], [3.5], [7.0]]), np.array([0, 1, 0, 1, 2])
     assert evaluate.recall_at_k(z, labels) == 0  # each has one of the other class nearest; the last is not asked
     assert evaluate.recall_at_k(z, labels, k=2) == 2 / 4  # 0 → 3 and 3.5 → 1 have one nearer; the ways back have two
@@ -151,7 +151,7 @@ def test_recall_counts_ties_against_the_model():
     assert evaluate.recall_at_k(np.zeros((4, 2)), np.array([0, 0, 1, 1]), k=3) == 1
 
 
-def test_recall_in_chunks_is_recall_at_once_and_grows_with_k(rng):
+def test_recall_does_not_depend_on_the_chunks_and_grows_with_k(rng):
     z, labels = rng.normal(size=(40, 2)), rng.integers(0, 6, 40)
     assert evaluate.recall_at_k(z, labels, 3, chunk=7) == evaluate.recall_at_k(z, labels, 3)
     scores = [evaluate.recall_at_k(z, labels, k) for k in range(1, 40)]
@@ -159,7 +159,7 @@ def test_recall_in_chunks_is_recall_at_once_and_grows_with_k(rng):
     assert scores[-1] == 1
 
 
-def test_recall_at_1_is_the_nearest_neighbour_without_itself(rng):
+def test_recall_at_1_is_the_accuracy_of_the_nearest_other_image(rng):
     z, labels = rng.normal(size=(30, 2)), np.repeat(np.arange(10), 3)
     alone = [
         evaluate.knn_accuracy(np.delete(z, i, 0), np.delete(labels, i), z[i : i + 1], labels[i : i + 1])
@@ -168,12 +168,12 @@ def test_recall_at_1_is_the_nearest_neighbour_without_itself(rng):
     assert evaluate.recall_at_k(z, labels) == pytest.approx(np.mean(alone))
 
 
-def test_recall_of_classes_of_one_is_an_error():
-    with pytest.raises(ValueError, match="two of a class"):
+def test_recall_needs_a_class_with_two_images():
+    with pytest.raises(ValueError, match="two images of a class"):
         evaluate.recall_at_k(np.zeros((3, 1)), np.arange(3))
 
 
-def test_roc_by_hand():
+def test_roc_equals_a_count_by_hand():
     d, same = np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, False, True, False])
     curve = evaluate.roc(d, same)
     np.testing.assert_array_equal(curve.false_accept, [0, 0, 0.5, 0.5, 1])
@@ -184,7 +184,7 @@ def test_roc_by_hand():
     assert evaluate.threshold_at(d, same, 0.5) == 3
 
 
-def test_verification_of_a_perfect_and_of_a_constant_distance():
+def test_a_perfect_distance_has_no_errors_and_a_constant_one_has_an_eer_of_one_half():
     d, same = np.array([0.1, 0.2, 3.0, 4.0]), np.array([True, True, False, False])
     assert evaluate.auc(d, same) == 1
     assert evaluate.equal_error(d, same) == evaluate.EqualError(0.0, 0.2)
@@ -193,26 +193,26 @@ def test_verification_of_a_perfect_and_of_a_constant_distance():
     assert evaluate.threshold_at(np.ones(4), same, 0.1) == -np.inf
 
 
-def test_auc_is_the_share_of_pairings_in_order(rng):
+def test_auc_is_the_share_of_same_pairs_nearer_than_different_pairs(rng):
     d, same = rng.integers(0, 6, 40).astype(float), rng.random(40) < 0.4
     gaps = np.subtract.outer(d[~same], d[same])
     assert evaluate.auc(d, same) == pytest.approx((gaps > 0).mean() + (gaps == 0).mean() / 2)
 
 
-def test_embedding_in_chunks_is_embedding_at_once(rng):
+def test_the_embedding_does_not_depend_on_the_chunks(rng):
     encoder = encoders.mlp(8, 3)
     params, _ = encoder.init(rng, (4, 4, 1))
     images = rng.random((10, 4, 4, 1)).astype(np.float32)
     np.testing.assert_allclose(evaluate.embed(encoder, params, images, chunk=3), encoder(params, images)[0], rtol=1e-6)
 
 
-def test_another_distance_can_judge(rng):
+def test_few_shot_accepts_other_distances(rng):
     z = rng.normal(size=(120, 1)) + 10 * LABELS[:, None]
     by_length = evaluate.few_shot(np.hstack([z, z]), LABELS, rng, pairwise.cosine, way=5, episodes=20)
     assert by_length.accuracy < evaluate.few_shot(z, LABELS, rng, way=5, episodes=20).accuracy
 
 
-def test_a_distance_of_nan_is_no_answer():
+def test_a_nan_distance_counts_as_wrong():
     episode = Episode(np.array([0, 1]), np.array([0, 1]), np.array([2, 3]), np.array([0, 1]))
     nowhere = lambda a, b: (np.full((len(a), len(b)), np.nan), None)
     assert evaluate.answer(np.zeros((4, 1)), episode, nowhere).tolist() == [-1, -1]

@@ -1,4 +1,4 @@
-"""An examination that cannot be passed by accident: what knows nothing scores chance, or less where it cannot tell."""
+"""An embedding without information about the class scores the chance level, or less if it has ties."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def score(z, data, episodes=400, labels=None):
     )
 
 
-def test_a_constant_encoder_knows_nothing(test_set):
+def test_a_constant_encoder_scores_0(test_set):
     constant = np.ones((len(test_set.images), 8), np.float32)
     assert score(constant, test_set).accuracy == 0  # every answer is a tie, and ties count against it
     shaken = constant + 1e-3 * np.random.default_rng(1).normal(size=constant.shape).astype(np.float32)
@@ -29,13 +29,13 @@ def test_a_constant_encoder_knows_nothing(test_set):
     assert found.low <= 1 / WAY <= found.high
 
 
-def test_an_encoder_that_sees_the_drawer_only_knows_nothing(test_set):
+def test_an_encoder_of_the_drawer_scores_the_chance_level(test_set):
     noise = 1e-3 * np.random.default_rng(1).normal(size=(len(test_set.images), 6)).astype(np.float32)
     found = score(np.eye(6, dtype=np.float32)[test_set.drawers] + noise, test_set)
     assert found.low <= 1 / WAY <= found.high
 
 
-def test_shuffled_labels_give_chance(test_set):
+def test_shuffled_labels_score_the_chance_level(test_set):
     pixels = evaluate.pixels(datasets.blurred(datasets.centred(test_set.images)))
     assert score(pixels, test_set).accuracy > 0.4
     rng = np.random.default_rng(2)
@@ -47,7 +47,7 @@ def test_shuffled_labels_give_chance(test_set):
     assert score(pixels, test_set, labels=shuffled).accuracy == pytest.approx(1 / WAY, abs=0.02)
 
 
-def test_few_classes_make_an_easier_examination_that_says_so(test_set):
+def test_with_few_classes_evaluation_uses_all_of_them(test_set):
     few = test_set.where(np.isin(test_set.labels, np.unique(test_set.labels)[:5]))
     assert report.fitting_way(few) == 5
     assert report.fitting_way(test_set) == WAY

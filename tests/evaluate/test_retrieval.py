@@ -1,4 +1,4 @@
-"""Retrieval that cannot flatter: by hand, against the definition as a loop, at its ends and at chance."""
+"""Retrieval equals its definition, a loop; and known values: by hand, at both extremes and at the chance level."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from minisiam.evaluate import retrieval
 
 
 def by_definition(z, labels, distance):
-    """P@1, R-precision and MAP@R in loops: the list of all other images, among equals the query's own class last."""
+    """P@1, R-precision and MAP@R as loops over all other images; at equal distances the query's class is last."""
     found = []
     for q in range(len(z)):
         others = [i for i in range(len(z)) if i != q]
@@ -25,16 +25,16 @@ def by_definition(z, labels, distance):
     return np.mean(found, axis=0)
 
 
-def test_by_hand():
-    """From 0: 1 a, 1.5 b, 4 a; from 1: 1.5 b, 0 a, 4 a; from 4: 1.5 b, 1 a, 0 a; and both b have an a nearest."""
+def test_the_scores_equal_a_count_by_hand():
+    """From 0: 1 a, 1.5 b, 4 a; from 1: 1.5 b, 0 a, 4 a; from 4: 1.5 b, 1 a, 0 a; the nearest to each b is an a."""
     z, labels = np.array([[0.0], [1.0], [4.0], [1.5], [10.0]]), np.array([0, 0, 0, 1, 1])
     assert retrieval.precision_at_1(z, labels) == pytest.approx(1 / 5)
     assert retrieval.r_precision(z, labels) == pytest.approx((1 / 2 + 1 / 2 + 1 / 2) / 5)
     assert retrieval.map_at_r(z, labels) == pytest.approx((1 / 2 + 1 / 4 + 1 / 4) / 5)
 
 
-def test_where_in_the_list_matters_to_map_and_not_to_r_precision():
-    """Of three a and a b, who asks: a finds a, b, a or b, a, a, and R is 2."""
+def test_the_order_in_the_list_changes_map_and_not_r_precision():
+    """For a query of class a with R = 2, the list is a, b, a or b, a, a."""
     labels, number = np.array([0, 0, 0, 1]), np.arange(4.0)[:, None]
     near, far, other = [1, 2, 0], [2, 0, 1], [3, 3, 3]  # of each a the nearer a, the farther a, and the b
 
@@ -49,13 +49,13 @@ def test_where_in_the_list_matters_to_map_and_not_to_r_precision():
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=14), st.data())
-def test_it_is_the_definition(points, data):
+def test_the_scores_equal_the_definition(points, data):
     """Few places and few classes: ties everywhere, classes of one image, classes of different sizes."""
     *z, labels = np.array(points).T
     z = np.stack(z, axis=1).astype(float)
     distance = data.draw(st.sampled_from([pairwise.l1, pairwise.dot]))  # exact on whole numbers
     if len(np.unique(labels)) == len(labels):
-        with pytest.raises(ValueError, match="nothing to find"):
+        with pytest.raises(ValueError, match="nothing to retrieve"):
             retrieval.scores(z, labels, distance)
         return
     found = retrieval.scores(z, labels, distance, chunk=data.draw(st.integers(1, 5)))
@@ -63,7 +63,7 @@ def test_it_is_the_definition(points, data):
 
 
 @pytest.mark.parametrize("distance", [pairwise.l2, pairwise.cosine, pairwise.l1, pairwise.dot])
-def test_order_and_chunks_do_not_matter(rng, distance):
+def test_the_scores_do_not_depend_on_the_order_and_the_chunks(rng, distance):
     z, labels = rng.normal(size=(60, 4)), rng.integers(0, 7, 60)
     order = rng.permutation(60)
     found = retrieval.scores(z, labels, distance)
@@ -71,15 +71,15 @@ def test_order_and_chunks_do_not_matter(rng, distance):
     assert found == pytest.approx(by_definition(z, labels, distance), rel=1e-12)
 
 
-def test_perfect_is_one_and_a_constant_is_nothing():
+def test_a_perfect_embedding_scores_1_and_a_constant_embedding_0():
     labels = np.repeat(np.arange(6), 5)
     assert retrieval.scores(np.eye(6)[labels], labels) == (1, 1, 1)
     for distance in (pairwise.l2, pairwise.squared_l2, pairwise.cosine, pairwise.l1):
         assert retrieval.scores(np.full((30, 3), 0.1, np.float32), labels, distance) == (0, 0, 0)
 
 
-def test_noise_scores_chance(rng):
-    """Each place is right with p = R/(n − 1), two with p · (R − 1)/(n − 2); MAP@R is the sum of that over places."""
+def test_noise_scores_the_chance_level(rng):
+    """A place is right with p = R/(n − 1), two places with p · (R − 1)/(n − 2); MAP@R sums these over the places."""
     labels = np.repeat(np.arange(40), 10)
     R, n = 9, 400
     p, again = R / (n - 1), (R - 1) / (n - 2)
@@ -88,26 +88,26 @@ def test_noise_scores_chance(rng):
     np.testing.assert_allclose(found, [p, p, map_at_r], rtol=0.1)
 
 
-def test_who_is_alone_asks_nothing_and_is_in_the_way():
+def test_an_image_alone_in_its_class_is_a_reference_and_not_a_query():
     z = np.array([[0.0], [2.0], [0.9]])
     assert retrieval.scores(z, np.array([0, 0, 1])) == (0, 0, 0)  # 0.9 is nearer to both
     assert retrieval.scores(z[:2], np.array([0, 0])) == (1, 1, 1)
 
 
-def test_a_distance_of_nan_finds_nothing():
+def test_a_nan_distance_counts_as_not_found():
     labels = np.array([0, 0, 1, 1])
     nowhere = lambda a, b: (np.full((len(a), len(b)), np.nan), None)
     assert retrieval.scores(np.eye(4), labels, nowhere) == (0, 0, 0)
     assert retrieval.scores(np.eye(4)[:2], labels[:2], nowhere) == (0, 0, 0)
 
 
-def test_mistakes():
+def test_wrong_arguments_raise_errors():
     z, labels = np.eye(4), np.array([0, 0, 1, 1])
     with pytest.raises(ValueError, match="labels must have the shape"):
         retrieval.scores(z, labels[:3])
     with pytest.raises(ValueError, match="holds nan"):
         retrieval.scores(np.where(z == 1, np.nan, z), labels)
-    with pytest.raises(ValueError, match="give more images a class"):
+    with pytest.raises(ValueError, match="use more images per class"):
         retrieval.scores(z, np.arange(4))
     with pytest.raises(ValueError, match="chunk"):
         retrieval.scores(z, labels, chunk=0)
