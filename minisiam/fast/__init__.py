@@ -1,10 +1,10 @@
-"""The same operations and encoders, faster. Speed is chosen here and nowhere else.
+"""Faster versions of the same ops, encoders and distances. No other module chooses them.
 
-    encoder = fast.convert(encoders.conv4())         the same network, made of fast ops
-    encoder = fast.microbatch(encoder)               the same network, a few images at a time, on all cores
-    distance = fast.blockwise(pairwise.l2)           the same distances, a few rows at a time, never held
+    encoder = fast.convert(encoders.conv4())         the same encoder, made of fast ops
+    encoder = fast.microbatch(encoder)               the same encoder, run on chunks of the batch, on all cores
+    distance = fast.blockwise(pairwise.l2)           the same distances, without the whole matrix in memory
 
-Parameters, values and gradients are those of the readable version, up to rounding.
+Parameters, values and gradients equal those of the readable version, up to rounding.
 """
 
 from .blockwise import blockwise

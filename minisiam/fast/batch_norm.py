@@ -1,11 +1,11 @@
-"""Batch norm on a batch in chunks: what each chunk computes alone, and the two sums that the chunks exchange.
+"""Batch norm on a batch in chunks, which exchange two sums per chunk.
 
 There are three stages. Each chunk computes its sums (`collected`), all chunks together compute the statistics
-(`statistics`), and each chunk is normalised with them (`normalised`, or `pooled` with pooling and ReLU as well). The
-pullbacks run the same way back: for each chunk Σ dy and Σ dy (x − a), for all chunks together the gradient that flows
-through the statistics, for each chunk dx. So a chunk is processed while it is in the cache, on any thread.
+(`statistics`), and each chunk is normalised with them (`normalised`, or `pooled`, which includes ReLU and pooling). The
+pullbacks run in the opposite order: each chunk computes Σ dy and Σ dy (x − a), all chunks together the gradient through
+the statistics, and each chunk its dx. So each chunk stays in the cache during a stage, on any thread.
 
-A stage of one chunk is `y, pullback = stage(chunk)`; of all chunks, `chunks, pullback = stage(chunks)`.
+A stage of one chunk is `y, pullback = stage(chunk)`; a stage of all chunks is `chunks, pullback = stage(chunks)`.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class Collected(NamedTuple):
-    """A piece and, channel by channel, the anchor a, Σ (x − a) and Σ (x − a)².
+    """A chunk and, for each channel, the anchor a, Σ (x − a) and Σ (x − a)².
 
-    The anchor is the piece's own mean, but for rounding. An offset of all x costs no digits then, and what the anchors
-    differ by is a part of the variance.
+    The anchor is the mean of the chunk, up to rounding, so that an offset of all x costs no digits. The differences
+    between the anchors contribute to the variance.
     """
 
     x: Array
@@ -39,7 +39,7 @@ class Collected(NamedTuple):
 
 
 class Normal(NamedTuple):
-    """A piece with its anchor, slope and level: y = slope · (x − a) + level."""
+    """A chunk with its anchor, slope and level: y = slope · (x − a) + level."""
 
     x: Array
     anchor: Array
@@ -48,7 +48,7 @@ class Normal(NamedTuple):
 
 
 class Pulled(NamedTuple):
-    """Of a piece Σ dy, Σ dy (x − a) and what gives dx: `send(bend, rest)` is slope · dy + bend · (x − a) + rest."""
+    """Σ dy and Σ dy (x − a) of a chunk, and `send(bend, rest)`, which is dx = slope · dy + bend · (x − a) + rest."""
 
     down: Array
     out: Array
@@ -56,31 +56,31 @@ class Pulled(NamedTuple):
 
 
 def collected(x: Array) -> Op[Collected]:
-    """The sums of a piece (n, ..., c); the pullback takes what makes dx and says where it belongs."""
+    """Compute the sums of a chunk (n, ..., c); the pullback takes a function that computes dx."""
     x = np.ascontiguousarray(_places(x))
     anchor = column_sums(x) / max(1, x.size // x.shape[-1])
     sums = squares = np.zeros_like(anchor)
-    for some in _some(x):
+    for some in _row_slices(x):
         centred = x[some] - anchor
         sums, squares = sums + column_sums(centred), squares + _dots(centred, centred)
     return Collected(x, anchor, sums, squares), lambda send: (_batch(send()),)
 
 
 def statistics(
-    pieces: list[Collected], scale: Array, shift: Array, epsilon: float
+    chunks: list[Collected], scale: Array, shift: Array, epsilon: float
 ) -> tuple[list[Normal], Callable[[list[Pulled]], Any], tuple[Array, Array, int]]:
-    """Slope and level of every piece; mean, variance and number of the values of a channel.
+    """Compute slope and level of every chunk, and mean, variance and number of values per channel.
 
-    The pullback gives dscale, dshift and, piece by piece, a function without arguments that makes dx.
+    The pullback returns dscale, dshift and, for each chunk, a function without arguments that computes dx.
     """
-    counts = [piece.x.size // len(scale) for piece in pieces]
+    counts = [chunk.x.size // len(scale) for chunk in chunks]
     values = enough(sum(counts))
-    apart = [piece.anchor - pieces[0].anchor for piece in pieces]
-    mean = sum(n * a + piece.sums for n, a, piece in zip(counts, apart, pieces, strict=True)) / values
+    apart = [chunk.anchor - chunks[0].anchor for chunk in chunks]
+    mean = sum(n * a + chunk.sums for n, a, chunk in zip(counts, apart, chunks, strict=True)) / values
     offsets = [a - mean for a in apart]  # a − μ
     spread = sum(
-        piece.squares + 2 * off * piece.sums + n * off * off
-        for n, off, piece in zip(counts, offsets, pieces, strict=True)
+        chunk.squares + 2 * off * chunk.sums + n * off * off
+        for n, off, chunk in zip(counts, offsets, chunks, strict=True)
     )
     variance = np.maximum(spread / values, 0)
     inverse = 1 / np.sqrt(variance + epsilon)
@@ -95,21 +95,21 @@ def statistics(
         return dscale, dshift, sends
 
     normal = [
-        Normal(piece.x, piece.anchor, slope, shift + off * slope) for off, piece in zip(offsets, pieces, strict=True)
+        Normal(chunk.x, chunk.anchor, slope, shift + off * slope) for off, chunk in zip(offsets, chunks, strict=True)
     ]
-    return normal, pullback, (pieces[0].anchor + mean, variance, values)
+    return normal, pullback, (chunks[0].anchor + mean, variance, values)
 
 
-def normalised(piece: Normal) -> Op[Array]:
-    """y of a piece; the pullback gives `Pulled`."""
-    x, anchor, slope, level = piece
+def normalised(chunk: Normal) -> Op[Array]:
+    """Compute y of a chunk; the pullback returns `Pulled`."""
+    x, anchor, slope, level = chunk
     y = x - anchor
     y *= slope
     y += level
 
     def pullback(dy):
         dy = _places(dy)
-        out = np.sum([_dots(dy[some], x[some] - anchor) for some in _some(x)], axis=0)
+        out = np.sum([_dots(dy[some], x[some] - anchor) for some in _row_slices(x)], axis=0)
 
         def send(bend, rest):
             return _bent(x, anchor, bend, rest, lambda dx, some: np.add(dx, slope * dy[some], out=dx))
@@ -119,13 +119,14 @@ def normalised(piece: Normal) -> Op[Array]:
     return _batch(y), pullback
 
 
-def pooled(piece: Normal) -> Op[Array]:
-    """relu(max_pool(y)) of a piece, over 2×2 blocks; the pullback gives `Pulled`.
+def pooled(chunk: Normal) -> Op[Array]:
+    """Compute relu(max_pool(y)) of a chunk, over 2×2 blocks; the pullback returns `Pulled`.
 
-    As in `fast.fused` the pooling comes first: the largest of four where a channel's slope is positive, the smallest
-    where it is negative, and the first where it is 0, so that all four tie. Kinks are those of the parts.
+    As in `fast.fused`, pooling comes first. It takes the largest of four numbers if the slope of the channel is
+    positive, the smallest if it is negative, and the first if it is 0, where all four tie. The kinks are those of the
+    separate ops.
     """
-    x, anchor, slope, level = piece
+    x, anchor, slope, level = chunk
     p, w = len(x) // 2, x.shape[1] // 2 * 2
     if min(p, w) < 1:
         raise ValueError(f"images of {x.shape[0]}×{x.shape[1]} are smaller than one block of 2×2")
@@ -159,9 +160,9 @@ def pooled(piece: Normal) -> Op[Array]:
 
 
 def _bent(x: Array, anchor: Array, bend: Array, rest: Array, add: Callable[[Array, slice], Any]) -> Array:
-    """bend · (x − a) + rest and what `add` adds to some rows of it."""
+    """bend · (x − a) + rest, to which `add` adds in place, a few rows at a time."""
     dx = np.empty_like(x)
-    for some in _some(x):
+    for some in _row_slices(x):
         part = dx[some]
         np.subtract(x[some], anchor, out=part)
         part *= bend
@@ -170,17 +171,17 @@ def _bent(x: Array, anchor: Array, bend: Array, rest: Array, add: Callable[[Arra
     return dx
 
 
-AT_A_TIME = 1 << 17  # numbers that are worked on at a time, so that several passes over them are one from memory
+AT_A_TIME = 1 << 17  # numbers per slice, so that several passes over them read the memory once
 
 
-def _some(x: Array) -> list[slice]:
-    """Rows of x, an even number at a time."""
+def _row_slices(x: Array) -> list[slice]:
+    """Slices of the rows of x, with an even number of rows each."""
     step = max(2, AT_A_TIME // max(1, x[:1].size) // 2 * 2)
     return [slice(start, start + step) for start in range(0, len(x), step)]
 
 
 def _places(x: Array) -> Array:
-    """Images with the places first; anything else as it is."""
+    """Images with the places first; other arrays unchanged."""
     return places_first(x) if x.ndim == 4 else x
 
 
@@ -189,5 +190,5 @@ def _batch(x: Array) -> Array:
 
 
 def _dots(a: Array, b: Array) -> Array:
-    """Σ a b, channel by channel."""
+    """Σ a b for each channel."""
     return np.einsum("ij,ij->j", a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1]))

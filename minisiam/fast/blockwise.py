@@ -1,12 +1,12 @@
-"""A distance matrix that is never held: a few rows are computed, the loss reads them, and they are discarded.
+"""A distance matrix that is never in memory as a whole: a block of rows is computed, used by the loss, and discarded.
 
     distance = fast.blockwise(pairwise.l2)           instead of pairwise.l2
     D, pull_D = distance(z, z)                       D has a shape and a dtype, and computes rows on demand
 
-A loss that reads its matrix row by row (`losses.per_anchor`) needs no more: with B images the memory is O(B · rows)
-instead of O(B²), and rows that stay in the cache are read several times faster. The gradient of such a loss is known as
-soon as its rows are, so it is carried back to the embedding at once. Two threads share the rows; the sums run in one
-order, whatever the number of threads.
+This suffices for a loss that is a sum over rows (`losses.per_anchor`). With B images the memory is O(B · rows) instead
+of O(B²), and rows in the cache are read several times faster. The gradient of such a loss is available as soon as its
+rows are, so it is propagated to the embedding at once. Two threads share the rows; the order of the sums does not
+depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from .threads import count, keep_memory, one_blas_thread, run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..typing import Array
+    from ..typing import Array, PairwiseDistance
 
-ROWS, LEAST = 1 << 18, 64  # numbers that are held at a time, and rows
-LANES = 2  # sums that are kept apart, whatever the number of threads
+ROWS, LEAST = 1 << 18, 64  # numbers in a block, and the smallest number of rows
+LANES = 2  # separate sums, whatever the number of threads
 
 
-def blockwise(distance: Callable[..., Any], threads: int | None = None) -> Callable[..., Any]:
-    """A distance matrix of which only a few rows exist at a time.
+def blockwise(distance: PairwiseDistance, threads: int | None = None) -> PairwiseDistance:
+    """Return a distance whose matrix exists only one block of rows at a time.
 
     Parameters
     ----------
     distance
-        Any of `minisiam.pairwise`.
+        A distance of `minisiam.pairwise`.
     threads
         1 or 2. Two threads need threadpoolctl, which keeps the products of each thread on one core
         (pip install 'minisiam[threads]'); two are the default if it is installed and there are two cores.
@@ -43,20 +43,20 @@ def blockwise(distance: Callable[..., Any], threads: int | None = None) -> Calla
     Returns
     -------
     op
-        Instead of `distance`, for losses that read a matrix row by row (`losses.per_anchor`) and for
+        A replacement of `distance` for losses that are sums over rows (`losses.per_anchor`) and for
         `losses.with_miner(loss, miners.batch_hard)`: `networks.batch(encoder, fast.blockwise(pairwise.l2),
-        losses.supcon)`. Its pullback returns what the loss has computed.
+        losses.supcon)`. Its pullback returns the gradient that the loss has computed.
 
     Notes
     -----
-    l2 and squared_l2 are as right as in `pairwise`. cosine and dot are float32 products where z is float32: their
-    error is 10⁻⁷ of 1 and of ‖a‖ ‖b‖, not of the distance.
+    l2 and squared_l2 are as accurate as in `pairwise`. cosine and dot are float32 products if z is float32: their
+    error is 10⁻⁷ relative to 1 and to ‖a‖ ‖b‖, not to the distance.
     """
     name = distance.__name__
     if getattr(pairwise, name, None) is not distance:
-        raise ValueError(f"only the distances of minisiam.pairwise can be streamed, and {name} is none of them")
+        raise ValueError(f"distance must be one of minisiam.pairwise, not {name}: use fast.blockwise(pairwise.l2)")
     if threads not in (None, 1, 2):
-        raise ValueError(f"threads must be 1 or 2, as there are two lanes of rows; it is {threads!r}")
+        raise ValueError(f"threads must be 1 or 2; it is {threads!r}")
     threads = min(count(threads), LANES)
 
     @op
@@ -66,16 +66,16 @@ def blockwise(distance: Callable[..., Any], threads: int | None = None) -> Calla
         require.rows(a=a, b=b)
         return BlockwiseMatrix(name, a, b, params, threads), lambda dD: dD
 
-    matrix.__name__ = f"streamed_{name}"
+    matrix.__name__ = f"blockwise_{name}"
     return with_parameters_of(distance)(matrix)
 
 
 class BlockwiseMatrix:
-    """A matrix of distances that can be asked for its rows and for single entries, and is never whole.
+    """A distance matrix that computes blocks of rows and single entries on demand.
 
-    shape, dtype : as of the matrix
-    symmetric : whether it is a set against itself
-    blocks : a slice of rows and these rows, one after the other
+    shape, dtype : those of the matrix
+    symmetric : whether it compares a set with itself
+    blocks : iterate over slices and the rows of each slice
     """
 
     def __init__(self, name: str, a: Array, b: Array, params: tuple[Array, ...], threads: int) -> None:
@@ -85,21 +85,21 @@ class BlockwiseMatrix:
         self.slices = list(_gram.slices(len(a), len(b), ROWS, LEAST))
 
     def blocks(self) -> Iterator[tuple[slice, Array]]:
-        """Some rows at a time, and which they are."""
+        """Iterate over the blocks: a slice, and these rows."""
         maker, _ = self._maker()
         return ((some, maker(some, _gram.EVERY)[0]) for some in self.slices)
 
     def map(self, f: Callable[[Array, slice], Any]) -> list[Any]:
-        """f(rows, some) for some rows at a time, in their order; f may use the rows up."""
+        """Return f(rows, slice) of every block, in order; f may overwrite the rows."""
         maker, _ = self._maker()
         lanes = self._in_lanes(lambda mine: [f(maker(some, _gram.EVERY)[0], some) for some in mine])
         return [lanes[k % len(lanes)][k // len(lanes)] for k in range(len(self.slices))]
 
     def scan(self, loss: Callable[[Array, slice], Any], above: bool = False) -> tuple[Any, int, int, tuple[Array, ...]]:
-        """A row loss summed over all rows: value, terms, active terms, and the gradient of a, b and the parameters.
+        """Sum a row loss over all rows: value, terms, active terms, and the gradients of a, b and the parameters.
 
-        With `above` the rows begin at their first own column, which leaves out almost half: enough for a loss on pairs
-        of a set with itself.
+        With `above`, each block starts at the column of its first row. This skips almost half of the matrix, and
+        suffices for a loss on the pairs of one set.
         """
         maker, finish = self._maker()
 
@@ -118,17 +118,17 @@ class BlockwiseMatrix:
         return self.dtype.type(sum(values)), sum(terms), sum(active), finish(tree.add(*gradients))
 
     def _in_lanes(self, work: Callable[[list[slice]], Any]) -> list[Any]:
-        """Every LANES-th block is one lane's work, done in its order, whoever does it."""
+        """Call work for each lane, which is every LANES-th block, in a fixed order, on one or several threads."""
         keep_memory()
         lanes = [self.slices[k::LANES] for k in range(min(LANES, len(self.slices)))]
-        quietly = np.errstate(under="ignore")(work)  # as in an op: a number too small to hold is 0
+        quietly = np.errstate(under="ignore")(work)  # as in an op, underflow is silent
         if self.threads == 1 or len(lanes) == 1:
             return [quietly(mine) for mine in lanes]
         with one_blas_thread:
             return run(quietly, lanes, self.threads)
 
     def entries(self, *places: tuple[Array, Array]) -> tuple[list[Array], Callable[..., tuple[Array, ...]]]:
-        """Some entries, list by list, by the distance's row form, and the pullback of all lists."""
+        """Return single entries, list by list, from the row-by-row distance, and the pullback of all lists."""
         row_form = getattr(distances, self.name)
         found = [row_form(self.a[i], self.b[j], *self.params) for i, j in places]
 
@@ -145,12 +145,12 @@ class BlockwiseMatrix:
         return [d for d, _ in found], pull
 
     def _maker(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """What makes rows, with what pulls back through them, and what turns the sums of all rows into gradients."""
+        """Return `maker`, which computes rows and their pullback, and `finish`, which turns sums into gradients."""
         return MAKERS.get(self.name, _any_rows)(self)
 
 
-# How rows are made: maker, finish = f(streamed);  D, pull = maker(rows, columns);  pull(dD, (da, db, …)) adds, and uses
-# dD up.
+# How blocks are computed: maker, finish = f(matrix);  D, pull = maker(rows, columns);  pull(dD, (da, db, …)) adds to
+# the gradients and overwrites dD.
 
 
 def _squared_l2_rows(m: BlockwiseMatrix) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -1,8 +1,8 @@
-"""The same network made of other operations: those that take less time instead of those that read well.
+"""Replace the readable ops of an encoder by faster ones.
 
     encoder = fast.convert(encoders.conv4())         the same parameters and, up to rounding, the same function
 
-A layer says which op it applies (`Layer.op`, `Layer.options`); here are the tables of what replaces it.
+A layer names the op that it applies (`Layer.op`, `Layer.options`); this module decides which op replaces it.
 """
 
 from __future__ import annotations
@@ -19,22 +19,20 @@ from .microbatch import microbatch
 from .stages import in_one_chunk, stages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..typing import Params
+    from ..typing import AnyOp, Params
 
 
 def convert(encoder: Layer) -> Layer:
-    """The encoder made of fast operations; `algorithms` says which.
+    """Return the encoder made of fast ops; `algorithms` lists them.
 
-    conv2d                           → conv2d_winograd for 3×3 kernels, conv2d_fft from 5×5 on, conv2d_im2row for
-                                       others, strides and images of few channels
-    conv2d, relu and 2×2 max_pool    → conv_pool_relu, and nothing where the other two were
-    BatchNorm, relu, 2×2 max_pool    → batch_norm.pooled, and nothing where the other two were
+    conv2d                           → conv2d_winograd for 3×3 kernels, conv2d_fft for 5×5 and larger, conv2d_im2row
+                                       for other kernels, for strides and for images with few channels
+    conv2d, relu and 2×2 max_pool    → conv_pool_relu and two identities
+    BatchNorm, relu, 2×2 max_pool    → batch_norm.pooled and two identities
     relu and 2×2 max_pool            → pool_2x2 and relu, in this order
     2×2 max_pool                     → pool_2x2
 
-    Other layers stay as they are. A `serial` among the parts is converted too.
+    Other layers stay as they are. A `serial` among the parts is converted, too.
     """
     if encoder.op is not serial:
         return _single(encoder)
@@ -45,7 +43,7 @@ def convert(encoder: Layer) -> Layer:
 
 
 def algorithms(encoder: Layer, params: Params) -> list[str]:
-    """Each convolution of an encoder and how it is computed: by `ops.conv2d`, or by what `convert` replaced it with."""
+    """List the convolutions of an encoder, and the algorithm of each: `ops.conv2d`, or its replacement by `convert`."""
     if encoder.op in (serial, microbatch):
         return [name for part, theta in zip(encoder.parts, params, strict=True) for name in algorithms(part, theta)]
     if encoder.op is ops.conv2d:
@@ -59,7 +57,7 @@ def algorithms(encoder: Layer, params: Params) -> list[str]:
 
 
 def _single(layer: Layer) -> Layer:
-    """What replaces one layer by itself."""
+    """The replacement of a single layer."""
     if layer.op is ops.conv2d:
         return _with_op(layer, fastest_conv2d, **layer.options)
     if _pools_2x2(layer):
@@ -68,7 +66,7 @@ def _single(layer: Layer) -> Layer:
 
 
 def _first_of(parts: tuple[Layer, ...]) -> list[Layer]:
-    """What replaces the first one, two or three parts; as many layers, so that parameters keep their places."""
+    """The replacement of the first one, two or three parts, as many layers: parameters keep their places."""
     first, *others = parts[:3]
     then_pooled = len(others) == 2 and others[0].op is ops.relu and _pools_2x2(others[1])
     if then_pooled and first.op is ops.conv2d and first.options["stride"] == 1:
@@ -85,7 +83,7 @@ def _pools_2x2(layer: Layer) -> bool:
 
 
 def _conv_block(conv: Layer, pool: Layer) -> Layer:
-    """Convolution, ReLU and pooling in one."""
+    """Convolution, ReLU and pooling in one layer."""
 
     def init(rng, shape):
         params, shape = conv.init(rng, shape)
@@ -95,7 +93,7 @@ def _conv_block(conv: Layer, pool: Layer) -> Layer:
 
 
 def _norm_block(norm: Layer, pool: Layer) -> Layer:
-    """Batch norm, ReLU and pooling in one while training; at test time they are three again."""
+    """Batch norm, ReLU and pooling in one layer in training; at test time they are three layers."""
 
     def init(rng, shape):
         return norm.init(rng, shape)[0], pool.init(rng, shape)[1]
@@ -104,8 +102,8 @@ def _norm_block(norm: Layer, pool: Layer) -> Layer:
     return block._replace(apply=in_one_chunk(stages_of(block)))
 
 
-def _with_op(layer: Layer, op: Callable[..., Any], **options: Any) -> Layer:
-    """The layer with another op of the same variables."""
+def _with_op(layer: Layer, op: AnyOp, **options: Any) -> Layer:
+    """The layer with another op on the same variables."""
 
     def apply(x, W, b, /, input_grad=True):
         return op(x, W, b, **options, input_grad=input_grad)
@@ -114,7 +112,7 @@ def _with_op(layer: Layer, op: Callable[..., Any], **options: Any) -> Layer:
 
 
 def _identity(layer: Layer) -> Layer:
-    """Instead of a layer whose work is done by the operation before it, while training."""
+    """Replace a layer that the layer before it includes: the identity, in training."""
 
     def apply(params, x, /, input_grad=True):
         return x, lambda dy: ((), dy)

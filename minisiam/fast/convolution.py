@@ -1,4 +1,4 @@
-"""Which algorithm a convolution uses: Winograd for 3×3 kernels, the Fourier transform for large ones, else rows."""
+"""Choose the algorithm of a convolution: Winograd for 3×3 kernels, Fourier transform for large ones, else im2row."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     from ..typing import Array, Op
 
-LARGE = 5  # from this side of a kernel on, the Fourier transform is faster
+LARGE = 5  # for kernels with this side or a larger one, the Fourier transform is faster
 
 
 def algorithm(W: Array, stride: int = 1) -> ModuleType:
-    """The module of the fastest convolution for these kernels: `winograd`, `fft` or `im2row`."""
+    """Return the module with the fastest convolution for these kernels: `winograd`, `fft` or `im2row`."""
     if stride > 1 or W.shape[2] <= im2row.FEW:
         return im2row
     return winograd if len(W) == 3 else fft if len(W) >= LARGE else im2row

@@ -1,4 +1,4 @@
-"""`ops.dense` of a whole batch on several threads: each computes some columns of the result."""
+"""`ops.dense` for a whole batch on several threads, each of which computes some columns of the result."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     Each = Callable[[Callable[[Any], Any], list[Any]], list[Any]]
 
-HALVES = 2  # of the columns; a fixed number, so that the number of threads changes no bit
+HALVES = 2  # parts of the columns; a fixed number, so that the result does not depend on the number of threads
 
 
 def dense_by_columns(
     x: Array, W: Array, b: Array, each: Each, input_grad: bool = True
 ) -> tuple[Array, Callable[[Array], tuple[Array | None, Array, Array]]]:
-    """`dense` of a whole batch, with each half of the columns of z, W and x computed alone; `each(f, items)` is a map.
+    """`dense` for a whole batch, computed in two halves of the columns of z, W and x; `each(f, items)` is a map.
 
     W is read once, and its gradient is not a sum over chunks of the batch.
     """
@@ -51,6 +51,6 @@ def dense_by_columns(
 
 
 def _halves(columns: int) -> list[slice]:
-    """Ends at multiples of 16 numbers, one line of the cache."""
+    """Two slices of the columns; the boundary is a multiple of 16 numbers, one cache line."""
     middle = -(-columns // (16 * HALVES)) * 16
     return [slice(0, middle), slice(middle, columns)]

@@ -1,16 +1,16 @@
-"""Convolution with large kernels, by way of frequencies: there it is one product for each frequency.
+"""Convolution with large kernels in the frequency domain, where it is one product per frequency.
 
-With x̂ the discrete Fourier transform of the image, of its rows and of its columns,
+Let x̂ be the two-dimensional discrete Fourier transform of the image. Then
 
     z = x ⋆ W        ẑ = x̂ · conj Ŵ
-    dx = dz ∗ W      dx̂ = dẑ · Ŵᵀ          the convolution proper, with nothing turned
+    dx = dz ∗ W      dx̂ = dẑ · Ŵᵀ          a true convolution, without the conjugate
     dW = x ⋆ dz      dŴ = x̂ᵀ · conj dẑ
 
-a matrix product of channels and outputs at each of the h · w / 2 frequencies (those of a real image come in conjugate
-pairs), whatever the size of the kernel; written down, it is k² products at each of as many places. Images here are
-small, and a transform is itself a product with a small matrix of cosines and sines.
+Each is a matrix product of channels and outputs at each of the h · w / 2 frequencies (those of a real image are in
+conjugate pairs), whatever the size of the kernel. The direct method needs k² products at each of h · w places. Our
+images are small, so the transform itself is a product with a small matrix of cosines and sines.
 
-No frequency wraps around: an image of h rows has h − k + 1 outputs, so those that would are never asked for.
+There is no wrap-around: an image with h rows has h − k + 1 outputs, and the rows that would wrap are not computed.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ def conv2d_fft(
     padding: str = "valid",
     input_grad: bool = True,
 ) -> Op[Float[Array, "n p q o"]]:
-    """`conv2d` with stride 1, by products of frequencies: for kernels of 5×5 and more, on small images.
+    """`conv2d` with stride 1, in the frequency domain: for kernels of 5×5 and larger, on small images.
 
-    Variables, constants, shapes, errors and numbers are those of `conv2d`, up to rounding: of the largest number of the
-    image and not of the window, as every frequency sees all of it. A window of zeros gives b exactly, as there. The
-    result lies in memory as `fast.layout` says. No kink.
+    Variables, constants, shapes, errors and numbers are those of `conv2d`, up to rounding. The rounding is relative to
+    the largest number in the image and not in the window, since every frequency depends on the whole image. As in
+    `conv2d`, a window of zeros gives b exactly. The result has the memory layout of `fast.layout`. No kink.
 
     References
     ----------
-    Mathieu, Henaff & LeCun (2014), "Fast training of convolutional networks through FFTs". With a matrix in the place
-    of the fast transform, which for 48 numbers is no slower.
+    Mathieu, Henaff & LeCun (2014), "Fast training of convolutional networks through FFTs". Here a matrix product
+    replaces the fast transform; for 48 numbers it is no slower.
     """
     before, p, q = geometry(x, W, b, padding, 1)
     x, W, b = of_one_dtype(x, W, b)
@@ -69,10 +69,10 @@ def convolve(frame: Array, W: Array) -> Array:
     X = _spectrum(frame, sides)
     Z = np.empty((*X.shape[:3], W.shape[3]), X.dtype)
     across, down = _half_kernels(W, sides, X.dtype)
-    for f in range(len(X)):  # Ŵ is as large as W blown up to the image, and never whole
+    for f in range(len(X)):  # Ŵ would be as large as W padded to the image; only one column exists at a time
         np.matmul(X[f], _kernels(across[f], down), out=Z[f])
     z = _signal(Z, sides, (sides[0] - k + 1, sides[1] - k + 1))
-    # a window of zeros has 0 and not what rounding leaves of it: a corner of ReLU or of a tie may be there
+    # a window of zeros gives exactly 0, without rounding errors: it may be at the kink of ReLU or of a tie
     seen = sliding_window_view(frame.any(axis=3, keepdims=True), (k, k), axis=(0, 1))
     z *= seen.any(axis=(4, 5))
     return z
@@ -94,17 +94,17 @@ def pull_convolve(frame: Array, W: Array, dz: Array, input_grad: bool = True) ->
 
 
 def _half_kernels(W: Array, sides: tuple[int, ...], dtype: Any) -> tuple[Array, Array]:
-    """conj Ŵ with only the rows transformed, (sides[1] // 2 + 1, k, c, o), and the matrix that does the columns."""
+    """conj Ŵ with only the rows transformed, (sides[1] // 2 + 1, k, c, o), and the matrix that transforms columns."""
     return _rows(W, sides[1]).conj(), _waves(sides[0], sides[0], dtype)[:, : len(W)].conj()
 
 
 def _kernels(across: Array, down: Array) -> Array:
-    """conj Ŵ (sides[0], c, o) of one column of frequencies."""
+    """One column of frequencies of conj Ŵ, (sides[0], c, o)."""
     return (down @ across.reshape(len(across), -1)).reshape(-1, *across.shape[1:])
 
 
 def _spectrum(a: Array, sides: tuple[int, ...]) -> Array:
-    """The transform of images (h, w, n, c), zeros behind them up to `sides`: (sides[1] // 2 + 1, sides[0], n, c)."""
+    """The transform of images (h, w, n, c), padded with zeros to `sides`: (sides[1] // 2 + 1, sides[0], n, c)."""
     A = _rows(a, sides[1])
     down = _waves(sides[0], sides[0], A.dtype)[:, : len(a)]
     return (down @ A.reshape(*A.shape[:2], -1)).reshape(len(A), sides[0], *a.shape[2:])
@@ -117,7 +117,7 @@ def _signal(A: Array, sides: tuple[int, ...], shape: tuple[int, ...]) -> Array:
 
 
 def _rows(a: Array, width: int) -> Array:
-    """Every row transformed, the frequencies first: (h, w, ...) → (width // 2 + 1, h, ...)."""
+    """Transform every row; frequencies become the first axis: (h, w, ...) → (width // 2 + 1, h, ...)."""
     dtype = np.result_type(a, np.complex64)
     waves = _waves(width // 2 + 1, width, dtype)[:, : a.shape[1]]
     A = np.empty((len(waves), len(a), a[0, 0].size), dtype)
@@ -126,8 +126,8 @@ def _rows(a: Array, width: int) -> Array:
 
 
 def _rows_back(A: Array, width: int, columns: int) -> Array:
-    """The first columns of images of which the rows are still transformed: (f, h, ...) → (h, columns, ...)."""
-    stands_for = np.full(len(A), 2.0)  # itself and its conjugate
+    """Transform the rows back, and return the first columns: (f, h, ...) → (h, columns, ...)."""
+    stands_for = np.full(len(A), 2.0)  # a frequency and its conjugate
     stands_for[0] = 1
     if width % 2 == 0:
         stands_for[-1] = 1
@@ -137,6 +137,6 @@ def _rows_back(A: Array, width: int, columns: int) -> Array:
 
 
 def _waves(frequencies: int, size: int, dtype: Any) -> Array:
-    """exp(−2πi f t / size), one frequency a row."""
+    """exp(−2πi f t / size), one frequency per row."""
     turns = np.outer(np.arange(frequencies), np.arange(size)) % size
     return np.exp(-2j * np.pi / size * turns).astype(dtype)

@@ -1,10 +1,10 @@
-"""Convolution, ReLU and 2×2 pooling in one operation, and each part where it costs least.
+"""Convolution, ReLU and 2×2 pooling in one op.
 
     max over the block of relu(z + b)  =  relu( (max over the block of z) + b )
 
-since adding b and cutting at 0 keep the order of numbers. So the pooling comes first, and bias and ReLU have a quarter
-of the work. Which of the four numbers won is kept as three booleans, and the gradient is sent back by multiplying with
-them: NumPy multiplies by a mask ten times as fast as it selects by one.
+holds because adding b and ReLU preserve the order of numbers. So we pool first, and bias and ReLU take a quarter of the
+work. Three booleans per block store the position of the maximum, and the pullback multiplies the gradient by them:
+in NumPy, multiplying by a mask is ten times as fast as selecting by it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Pull = Callable[[Array, Array, bool], tuple[Array | None, Array]]
 
-AT_A_TIME = 1 << 18  # outputs of a convolution of few channels that are held before the pooling, if possible
+AT_A_TIME = 1 << 18  # outputs of a convolution with few channels that are in memory before pooling, if possible
 
 
 @op
@@ -39,14 +39,14 @@ def conv_pool_relu(
     padding: str = "valid",
     input_grad: bool = True,
 ) -> Op[Float[Array, "n p q o"]]:
-    """y = relu(max_pool(conv2d(x, W, b))), the pooling over 2×2 blocks.
+    """y = relu(max_pool(conv2d(x, W, b))), with pooling over 2×2 blocks.
 
-    Variables and their shapes are those of `conv2d`. The convolution is the one that is
-    fastest for its kernels; outputs that fill no block are not computed. The result lies in memory
-    as `fast.layout` says. Kept for the pullback are x, y and three bytes for each block of four.
+    The variables and their shapes are those of `conv2d`. It uses the fastest convolution for the kernels, and does not
+    compute outputs that do not fill a block. The result has the memory layout of `fast.layout`. The pullback keeps x, y
+    and three bytes per block.
 
-    Kinks are those of the parts: of a tie in a block the first, in reading order, receives the gradient, and the slope
-    of ReLU at 0 is 0.
+    The kinks are those of the separate ops: at a tie in a block the first, in reading order, receives the gradient, and
+    the slope of ReLU at 0 is 0.
     """
     before, p, q = geometry(x, W, b, padding, 1)
     x, W, b = of_one_dtype(x, W, b)
@@ -88,7 +88,7 @@ def _pooled(frame: Array, W: Array) -> tuple[Array, Pull]:
 
 
 def _in_bands(frame: Array, W: Array) -> tuple[Array, Pull]:
-    """`_pooled`, a few rows at a time where images of few channels become ones of many: these are never all there."""
+    """`_pooled` in bands of rows, if few channels become many: then the outputs are never in memory all at once."""
     k, _, channels, _ = W.shape
     height = (len(frame) - k + 1) // 2
     step = _rows_at_a_time(frame, W)
@@ -111,14 +111,14 @@ def _in_bands(frame: Array, W: Array) -> tuple[Array, Pull]:
 
 
 def _rows_at_a_time(frame: Array, W: Array) -> int:
-    """How many rows of y are made in one band."""
+    """The number of rows of y in a band."""
     width, n = frame.shape[1] - len(W) + 1, frame.shape[2]
     return max(1, AT_A_TIME // max(1, 2 * width * n * W.shape[3]))
 
 
 @op
 def pool_2x2(x: Float[Array, "n h w c"], /) -> Op[Float[Array, "n p q c"]]:
-    """`max_pool` over 2×2 blocks, with three bytes kept for each block of four, in the place of x and y.
+    """`max_pool` over 2×2 blocks, whose pullback keeps three bytes per block instead of x and y.
 
     Shapes, errors and the kink are those of `max_pool`.
     """
@@ -138,14 +138,14 @@ def pool_2x2(x: Float[Array, "n h w c"], /) -> Op[Float[Array, "n p q c"]]:
 
 
 def best_of_four(Z: Array) -> tuple[Array, tuple[Array, Array]]:
-    """The largest of four, Z (2, 2, ...), and who won: the left in each row, the upper row."""
+    """The largest of four numbers, Z (2, 2, ...), and its position: left in each row, in the upper row."""
     left = Z[:, 0] >= Z[:, 1]
     best = np.maximum(Z[:, 0], Z[:, 1])
     return np.maximum(best[0], best[1]), (left, best[0] >= best[1])
 
 
 def to_winners(dy: Array, winners: tuple[Array, Array], dZ: Array) -> None:
-    """Write dy where the winner was, into dZ (2, 2, ...), and 0 elsewhere."""
+    """Write dy into dZ (2, 2, ...) at the position of the largest number, and 0 elsewhere."""
     left, upper = winners
     dbest = np.empty((2, *dy.shape), dy.dtype)
     np.multiply(dy, upper, out=dbest[0])

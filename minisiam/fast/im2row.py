@@ -1,12 +1,12 @@
-"""Convolution by rows: windows k numbers wide and one high, and k products with them.
+"""Convolution with windows of one row: k matrix products instead of one, and k times less copying.
 
-`conv2d` writes every window down, k² numbers for each number of the image. Here a window is one row of it: what lies
-below is written down already, for the outputs below. So the windows of each row serve k products,
+`conv2d` copies every k×k window, k² numbers for each number of the image. Here we copy windows that are k numbers wide
+and one row high, and use each of them in k products,
 
     z[p] = Σᵢ X[p + i] W[i]        X[p] the windows of row p, k · c numbers each; W[i] the i-th row of the kernels
 
-and k times less is copied. Images of few channels have windows too short for a good product; theirs are written down
-in full, one plane for each place of the window and each channel.
+For images with few channels these windows are too short for an efficient product. For these we copy the whole windows,
+as one plane for each place of the window and each channel.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .layout import batch_first, column_sums, framed, of_one_dtype, places_first
 if TYPE_CHECKING:
     from ..typing import Array, Float, Op
 
-FEW = 4  # channels up to which windows are written down in full
+FEW = 4  # up to this number of channels, whole windows are copied
 
 
 @op
@@ -35,14 +35,14 @@ def conv2d_im2row(
     stride: int = 1,
     input_grad: bool = True,
 ) -> Op[Float[Array, "n p q o"]]:
-    """`conv2d` for a kernel of any size, by k products with rows of windows; for few channels by one, with planes.
+    """`conv2d` for kernels of any size, as k products with windows of one row; with few channels, as one product.
 
-    Variables, constants, shapes, errors and numbers are those of `conv2d`, up to rounding. The result lies in memory
-    as `fast.layout` says, so that operations of this kind follow one another without a copy. No kink.
+    Variables, constants, shapes, errors and numbers are those of `conv2d`, up to rounding. The result has the memory
+    layout of `fast.layout`, so that one fast op follows another without a copy. No kink.
 
     References
     ----------
-    Chellapilla, Puri & Simard (2006), "High performance convolutional neural networks for document processing", for
+    Chellapilla, Puri & Simard (2006), "High performance convolutional neural networks for document processing", on
     windows as a matrix.
     """
     before, p, q = geometry(x, W, b, padding, stride)
@@ -61,7 +61,7 @@ def conv2d_im2row(
 
 
 def convolve(frame: Array, W: Array, stride: int = 1) -> Array:
-    """z without a bias, (p, q, n, o), from a frame of images that needs no padding."""
+    """z without the bias, (p, q, n, o), from padded images."""
     return (_by_planes if W.shape[2] <= FEW else _by_rows)(frame, W, stride)
 
 
@@ -107,7 +107,7 @@ def _windows(frame: Array, k: int, stride: int) -> Array:
 
 
 def _below(X: Array, i: int, W: Array, stride: int) -> Array:
-    """The windows that are row i of a window, one after the other: a view where the stride is 1."""
+    """Row i of every k×k window, one per row; a view if the stride is 1."""
     p = (len(X) - len(W)) // stride + 1
     return X[_every(i, p, stride)].reshape(-1, X.shape[3] * X.shape[4])
 
@@ -142,15 +142,15 @@ def _planes(frame: Array, k: int, stride: int) -> Array:
 
 
 def _list(planes: Array) -> Array:
-    """One plane a row."""
+    """A matrix with one plane per row."""
     return planes.reshape(int(np.prod(planes.shape[:3])), int(np.prod(planes.shape[3:])))
 
 
 def _matrix(W: Array) -> Array:
-    """Kernels, or a row of them, as a matrix: one column an output."""
+    """Kernels, or a row of them, as a matrix with one column per output."""
     return W.reshape(-1, W.shape[-1])
 
 
 def _every(start: int, count: int, stride: int) -> slice:
-    """`count` places from `start` on, `stride` apart."""
+    """The slice of `count` places from `start` with step `stride`."""
     return slice(start, start + (count - 1) * stride + 1, stride)

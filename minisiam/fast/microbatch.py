@@ -1,9 +1,9 @@
-"""The batch splits, the gradients add: an encoder runs on a few images at a time, on all cores.
+"""Run an encoder on chunks of the batch, on all cores, and add up the gradients of the chunks.
 
     encoder = fast.microbatch(encoders.conv4())     instead of encoders.conv4(), with every network and loss
 
-It is the siamese network once more: one set of weights, several branches, and dθ is the sum over the branches. Each
-thread takes a chunk of the batch through layer after layer, until a layer needs the other chunks (`fast.stages`).
+As in a siamese network, several branches share weights, and dθ is the sum over the branches. Each thread processes a
+chunk through layer after layer, until a layer needs all chunks (`fast.stages`).
 """
 
 from __future__ import annotations
@@ -28,27 +28,30 @@ CONVOLUTIONS = (ops.conv2d, fastest_conv2d, conv_pool_relu)
 
 
 def microbatch(encoder: Layer, chunk: int = 64, threads: int | None = None) -> Layer:
-    """The same encoder, with the same parameters, run on `chunk` images at a time.
+    """Return the same encoder, with the same parameters, run on chunks of at most `chunk` images.
 
     Parameters
     ----------
     encoder
         A layer, or a `serial` of layers. Most layers process each image alone, and run chunk by chunk. `BatchNorm`
-        computes its statistics over all chunks, and `Dense` joins them, so that its weights have one gradient and not
-        one for each chunk. Apply `fast.convert` first: what is made of the parts of the result is not in chunks.
-        An encoder without convolutions is returned unchanged, since BLAS already divides a matrix product.
+        computes its statistics over all chunks. `Dense` joins the chunks, so that its weights have one gradient instead
+        of one per chunk. Apply `fast.convert` before, not after: a network made of the parts of the result would not
+        run in chunks. An encoder without convolutions is returned unchanged, since BLAS already divides a matrix
+        product.
     chunk
-        The largest number of images in a chunk: the batch is cut into an even number of equal chunks. Conv4 takes 40 %
-        less memory with 32 and about a tenth more time; below 16 the time is mostly Python's.
+        The largest number of images in a chunk: the batch is divided into an even number of equal chunks. With 32
+        instead of 64, Conv4 takes 40 % less memory and about a tenth more time; below 16, most of the time is spent
+        in Python.
     threads
-        How many chunks are processed at once: on more than two cores a smaller `chunk` is faster. Default: the number
-        of cores if threadpoolctl is installed, which keeps the products of each thread on one core
-        (pip install 'minisiam[threads]'); else 1.
+        The number of chunks that are processed at the same time; on more than two cores a smaller `chunk` is faster.
+        Default: the number of cores if threadpoolctl is installed, which keeps the products of each thread on one core
+        (pip install 'minisiam[threads]'); otherwise 1.
 
     Returns
     -------
     layer
-        Gradients are summed in the order of the chunks, so `threads` changes no bit of them; `chunk` may, by rounding.
+        Gradients are summed in the order of the chunks, so they do not depend on `threads`. They may depend on `chunk`
+        through rounding.
     """
     require.whole("chunk", chunk, 1)
     workers = count(threads)
@@ -83,21 +86,21 @@ def _convolves(layer: Layer) -> bool:
 
 
 def _cut(x: Array, chunk: int) -> list[Array]:
-    """x in an even number of equal chunks, where possible, of at most `chunk` images."""
+    """Divide x into an even number of chunks, equal if possible, of at most `chunk` images."""
     pairs = max(1, -(-len(x) // (2 * chunk)))
     size = max(1, -(-len(x) // (2 * pairs)))
     return [x[i : i + size] for i in range(0, len(x), size)] or [x]
 
 
 def _stages(layer: Layer, path: tuple[int, ...] = ()) -> list[tuple[Stage, tuple[int, ...]]]:
-    """The stages of an encoder, and the path of each to its parameters."""
+    """The stages of an encoder, each with the path to its parameters."""
     if layer.op is serial:
         return [stage for i, part in enumerate(layer.parts) for stage in _stages(part, (*path, i))]
     return [(stage, path) for stage in stages_of(layer)]
 
 
 def _as_tree(layer: Layer, dparams: Iterator[Params | None]) -> Params:
-    """The gradients of all stages as a tree of the layer's parameters."""
+    """Arrange the gradients of all stages as a tree like the layer's parameters."""
     if layer.op is serial:
         return [_as_tree(part, dparams) for part in layer.parts]
     found = [next(dparams) for _ in stages_of(layer)]

@@ -1,8 +1,8 @@
-"""A network on a batch in chunks: what each chunk computes alone, and where the chunks wait for each other.
+"""The stages of a layer on a batch in chunks: which work each chunk does alone, and which needs all chunks.
 
-Most layers have one stage, in which each chunk is processed alone. A layer that looks across the batch has a stage for
-all chunks together: a dense layer has only that one, and batch norm has it between two others (`fast.batch_norm`).
-Consecutive stages of single chunks, of whichever layers, run without a break, so that a chunk stays in the cache.
+Most layers have one stage, which processes each chunk alone. A layer that needs the whole batch has a stage for all
+chunks together: a dense layer has only this one, and batch norm has it between two others (`fast.batch_norm`).
+Consecutive stages of single chunks, even of different layers, run in succession, so that the chunk stays in the cache.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 class Stage(NamedTuple):
-    """A part of what a layer does to the chunks of a batch: to each alone, or to all of them together.
+    """A part of the work of a layer, on each chunk of a batch alone or on all chunks together.
 
     alone        y, pullback  = run(params, chunk, input_grad)              pullback(dy)  → dparams, dx
     together     ys, pullback = run(params, chunks, input_grad, each)       pullback(dys) → dparams, dxs
 
-    `each(work, items)` is a map, on several threads. If a layer has several stages, one of them returns the gradient
-    of the parameters, and the others return None for it.
+    `each(work, items)` is a map on several threads. If a layer has several stages, one of them returns the gradient of
+    the parameters, and the others return None instead.
     """
 
     run: Callable[..., Any]
@@ -42,9 +42,9 @@ class Stage(NamedTuple):
 def through(
     stages: Sequence[Stage], params: Sequence[Params], chunks: list[Any], input_grad: bool, each: Each
 ) -> tuple[list[Any], Callable[[list[Any]], tuple[list[Params | None], list[Any]]]]:
-    """Chunks through stages, each stage with its params; `pullback(dys)` gives the dparams of each stage, and dxs."""
+    """Run chunks through stages, each with its params; `pullback(dys)` returns the dparams of each stage, and dxs."""
     needed = []
-    for theta in params:  # as in `serial`: beyond the first weights, dx is needed
+    for theta in params:  # as in `serial`: after the first weights, dx is needed
         needed.append(input_grad)
         input_grad = input_grad or tree.size(theta) > 0
     runs = []
@@ -64,7 +64,7 @@ def through(
 
 
 def _together(run: list[Any], chunks: list[Any], each: Each) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """One stage of all chunks together."""
+    """Run one stage on all chunks together."""
     ((stage, theta, needed),) = run
     with np.errstate(under="ignore"):
         ys, pull = stage.run(theta, chunks, input_grad=needed, each=each)
@@ -78,7 +78,7 @@ def _together(run: list[Any], chunks: list[Any], each: Each) -> tuple[list[Any],
 
 
 def _alone(run: list[Any], chunks: list[Any], each: Each) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """Stages that each chunk passes alone."""
+    """Run several stages on each chunk alone."""
 
     @np.errstate(under="ignore")  # as in an op
     def forward(y):
@@ -108,7 +108,7 @@ def _alone(run: list[Any], chunks: list[Any], each: Each) -> tuple[list[Any], Ca
 
 
 def in_one_chunk(stages: tuple[Stage, ...]) -> Callable[..., Any]:
-    """The `Layer.apply` of a layer with these stages, for a batch that is not in chunks."""
+    """Return the `Layer.apply` of a layer with these stages, for a batch that is a single chunk."""
 
     def apply(params, x, /, input_grad=True):
         (y,), pull = through(stages, [params] * len(stages), [x], input_grad, lambda work, items: [*map(work, items)])
@@ -123,7 +123,7 @@ def in_one_chunk(stages: tuple[Stage, ...]) -> Callable[..., Any]:
 
 
 def stages_of(layer: Layer) -> tuple[Stage, ...]:
-    """How a layer runs on chunks: by the table below, or one chunk after the other."""
+    """Return the stages of a layer: from the table below, or else a single stage for each chunk alone."""
     made = ACROSS_THE_BATCH.get(layer.op)
     return made(layer) if made else (Stage(layer.apply),)
 
@@ -162,7 +162,7 @@ def _pooled_batch_norm(layer: Layer) -> tuple[Stage, ...]:
 
 
 def _without_params(stage: Callable[[Any], Op[Any]]) -> Stage:
-    """A stage of one chunk that has no parameters."""
+    """A stage of single chunks that has no parameters."""
 
     def run(params, chunk, /, input_grad):
         y, pull = stage(chunk)
@@ -179,13 +179,13 @@ ACROSS_THE_BATCH: dict[Any, Callable[[Layer], tuple[Stage, ...]]] = {
 
 
 def join(chunks: list[Array]) -> Array:
-    """The batch that the chunks are of."""
+    """Concatenate the chunks to a batch."""
     return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
 
 def split(batch: Array, like: list[Array]) -> list[Array]:
-    """The batch in chunks as long as those of `like`."""
+    """Divide the batch into chunks as long as those of `like`."""
     ends = list(accumulate(map(len, like)))
     if len(batch) != ends[-1]:
-        raise ValueError(f"the gradient has {len(batch)} rows, and its value has {ends[-1]}")
+        raise ValueError(f"dy must have {ends[-1]} rows, as y has, not {len(batch)}")
     return [batch[end - len(chunk) : end] for chunk, end in zip(like, ends, strict=True)]

@@ -1,7 +1,7 @@
-"""Several threads for one step: NumPy lets go of the interpreter while it computes, so threads of Python suffice.
+"""Several threads for one training step. NumPy releases the interpreter lock while it computes, so threads suffice.
 
-A matrix product already runs on all cores, the additions and copies between products on one. Threads that each take a
-part of the work keep all cores busy all the time, if each of their products stays on one.
+A matrix product already uses all cores, but the additions and copies between products use only one. If several threads
+share the work and each keeps its products on one core, all cores are busy all the time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 
 def count(threads: int | None) -> int:
-    """How many threads to use: `threads`, or as many as there are cores where products can be kept on one thread."""
+    """Return the number of threads: `threads`, or by default one per core if products can be kept on one thread."""
     able = find_spec("threadpoolctl") is not None
     if threads is None:
         return _cores() if able else 1
@@ -38,15 +38,15 @@ def count(threads: int | None) -> int:
 
 
 def _cores() -> int:
-    """Those that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
-    """[work(item) for item in items], in this order, on several threads.
+    """Return [work(item) for item in items], in this order, computed on several threads.
 
-    Each thread takes the next item when it is done with one, so a thread that is held up holds up nobody. Work that
-    itself calls `run` does its part alone. NumPy's `errstate` goes with the work.
+    A thread that finishes an item takes the next, so a slow item does not block the others. A nested call of `run` uses
+    one thread. The threads use the caller's `np.errstate`.
     """
     if threads == 1 or len(items) == 1 or getattr(_inside, "run", False):
         return [work(item) for item in items]
@@ -62,7 +62,7 @@ def run(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> 
                     return
                 done[number] = work(item)
         except BaseException:
-            waiting.clear()  # nobody need go on
+            waiting.clear()  # the other threads can stop
             raise
         finally:
             _inside.run = False
@@ -88,7 +88,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 class _OneBlasThread:
-    """A limit that several threads may hold at once: the first sets it, the last takes it away."""
+    """A reentrant limit of BLAS to one thread: the first thread to enter sets it, and the last to leave removes it."""
 
     def __init__(self) -> None:
         self.lock, self.holders, self.limit = threading.Lock(), 0, None
@@ -103,24 +103,24 @@ class _OneBlasThread:
         with self.lock:
             self.holders -= 1
             if self.holders == 0 and self.limit:
-                _let_go()
+                _release_control()
                 self.limit.restore_original_limits()
-                _let_go()
+                _release_control()
                 self.limit = None
 
     def forget(self) -> None:
-        """In the child of a fork nobody holds anything."""
+        """Release the limit in the child of a fork, which has no other threads."""
         self.lock = threading.Lock()
         self.holders = min(self.holders, 1)
         if self.holders:
             self.__exit__()
 
 
-one_blas_thread = _OneBlasThread()  # with one_blas_thread: a matrix product is one thread's work
+one_blas_thread = _OneBlasThread()  # with one_blas_thread: a matrix product uses one thread
 
 
-def _let_go() -> None:
-    """Newer threadpoolctl lets only the thread that set a limit change it: here whoever leaves last may."""
+def _release_control() -> None:
+    """Allow any thread to change the limit; newer threadpoolctl allows only the thread that set it."""
     for library in _controller().lib_controllers:
         if hasattr(library, "clear_controlling_thread"):
             library.clear_controlling_thread(force=True)
@@ -133,17 +133,17 @@ def _controller() -> Any:
     return ThreadpoolController()
 
 
-if hasattr(os, "register_at_fork"):  # a fork has none of its parent's threads
+if hasattr(os, "register_at_fork"):  # the child of a fork has none of its parent's threads
     os.register_at_fork(after_in_child=_pool.cache_clear)
     os.register_at_fork(after_in_child=one_blas_thread.forget)
 
 
 @cache
 def keep_memory() -> None:
-    """Let glibc keep the memory of arrays up to 31 MB when they are freed, and hand it out again.
+    """Make glibc reuse the memory of freed arrays up to 31 MB.
 
-    By default it returns the larger ones to the system at once, and the next would begin by faulting its pages in
-    anew, which costs as much as computing what goes into it. glibc raises that limit by itself to the largest array
-    that was freed: so one is made, never touched, and freed. Elsewhere this does nothing.
+    By default glibc returns the memory of large arrays to the system at once, and the next array causes page faults,
+    which cost as much as computing its contents. glibc raises its limit to the largest array that was freed, so we
+    allocate one and free it untouched. With other C libraries this does nothing.
     """
     np.empty(31 << 20, np.uint8)

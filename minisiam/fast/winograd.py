@@ -1,7 +1,7 @@
-"""3×3 convolution in 16 multiplications for 4 outputs, where 36 are written down: Winograd's F(2×2, 3×3).
+"""3×3 convolution with 16 multiplications for 4 outputs instead of 36: Winograd's F(2×2, 3×3).
 
-Two neighbouring outputs of a three-term filter, z₀ = x₀w₀ + x₁w₁ + x₂w₂ and z₁ = x₁w₀ + x₂w₁ + x₃w₂, take four
-products in the place of six:
+Two neighbouring outputs of a three-term filter, z₀ = x₀w₀ + x₁w₁ + x₂w₂ and z₁ = x₁w₀ + x₂w₁ + x₃w₂, need four
+products instead of six:
 
     m = (Bᵀx) ⊙ (G w)        z = Aᵀ m
 
@@ -10,10 +10,10 @@ products in the place of six:
           0 −1  1  0               ½  −½   ½
           0 −1  0  1               0   0   1
 
-In two dimensions a tile of 4×4 numbers gives 2×2 outputs, Z = Aᵀ[ (Bᵀ x B) ⊙ (G w Gᵀ) ]A. With many channels ⊙ is a
-matrix product for each of the 16 places, and the tiles are its rows; Bᵀ and Aᵀ are additions. All of it is linear, so
-the pullback is the same three steps transposed, from the last to the first. The four outputs of a tile are the four
-places of a 2×2 pooling block, which is why `fast.fused` can take its maximum before they are put together.
+In two dimensions a tile of 4×4 numbers gives 2×2 outputs, Z = Aᵀ[ (Bᵀ x B) ⊙ (G w Gᵀ) ]A. With many channels, ⊙ is a
+matrix product for each of the 16 places, whose rows are the tiles; Bᵀ and Aᵀ are additions. All three steps are linear,
+so the pullback applies the transposed steps in reverse order. The four outputs of a tile are the four places of a 2×2
+pooling block, so `fast.fused` can take their maximum before they are assembled.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .layout import batch_first, by_place, column_sums, framed, of_one_dtype, pl
 if TYPE_CHECKING:
     from ..typing import Array, Float, Op
 
-# Each row of Bᵀ has one 1 at the first place, and ±1 at the second
+# each row of Bᵀ has 1 at the first place and ±1 at the second
 INPUT: tuple[tuple[int, np.ufunc, int], ...] = (
     (0, np.subtract, 2),
     (1, np.add, 2),
@@ -50,9 +50,9 @@ def conv2d_winograd(
 ) -> Op[Float[Array, "n p q o"]]:
     """`conv2d` for 3×3 kernels and stride 1, with 2¼ times fewer multiplications.
 
-    Variables, constants, shapes and errors are those of `conv2d`, the numbers too, up to rounding: sums and
-    differences of images go into the products, which costs about one bit. The result lies in memory as `fast.layout`
-    says. The transformed images are made again in the pullback and not kept. No kink.
+    Variables, constants, shapes, errors and numbers are those of `conv2d`, up to rounding: the products contain sums
+    and differences of pixels, which costs about one bit. The result has the memory layout of `fast.layout`. The
+    pullback computes the transformed images again instead of keeping them. No kink.
 
     References
     ----------
@@ -79,9 +79,9 @@ def conv2d_winograd(
 
 
 def require_3x3(W: Array) -> None:
-    """An error that names the remedy for a kernel of another size."""
+    """Require 3×3 kernels."""
     if len(W) != 3:
-        raise ValueError(f"W has {len(W)}×{len(W)} kernels, and these tiles are for 3×3: conv2d_rows takes any size")
+        raise ValueError(f"W must have 3×3 kernels, not {len(W)}×{len(W)}: use fast.conv2d_im2row for other sizes")
 
 
 def kernels(W: Array) -> Array:
@@ -97,9 +97,9 @@ def pull_kernels(dU: Array) -> Array:
 
 
 def convolve(frame: Array, U: Array) -> Array:
-    """Z (2, 2, p/2, q/2, n, o), without a bias: the outputs of a frame by their place in a tile.
+    """Z (2, 2, p/2, q/2, n, o), without the bias: the outputs, by their place in a tile.
 
-    A row of the 4×4 places at a time, so that what is made is used while it is in the cache.
+    It computes one row of the 4×4 places at a time and uses it while it is in the cache.
     """
     tiles = len(frame) // 2 - 1, frame.shape[1] // 2 - 1, frame.shape[2]
     R = np.empty((2, 4, *tiles, U.shape[3]), frame.dtype)  # Aᵀ m, still without the A on the right
@@ -122,13 +122,13 @@ def convolve(frame: Array, U: Array) -> Array:
 
 
 def gradient(tiles: tuple[int, ...], dtype: Any) -> tuple[Array, Array]:
-    """An empty dR (2, 4, ...) for `pull_convolve`, and the part of it that is to be filled with dZ, (2, 2, ...)."""
+    """Return an empty dR (2, 4, ...) for `pull_convolve`, and a view of it, (2, 2, ...), to fill with dZ."""
     dR = np.empty((2, 4, *tiles), dtype)
     return dR, dR[:, ::3]
 
 
 def pull_convolve(frame: Array, U: Array, dR: Array, input_grad: bool = True) -> tuple[Array | None, Array]:
-    """The gradients of the frame and of U, from dR with dZ in its place."""
+    """The gradients of the frame and of U, from a dR that holds dZ."""
     channels, outputs = U.shape[2:]
     np.add(dR[:, 0], dR[:, 3], out=dR[:, 1])  # dZ A
     np.subtract(dR[:, 0], dR[:, 3], out=dR[:, 2])
@@ -159,12 +159,12 @@ def _transformed(frame: Array, i: int) -> Array:
 
 
 def _at(place: int, x: Array) -> Array:
-    """The rows of x that are at this place of a tile: tiles begin at every second row and are four high."""
+    """The rows of x at this place of a tile: tiles start at every second row and are four rows high."""
     return x[place : place + len(x) - 3 : 2]
 
 
 def _pull_tiles(d: Array, dx: Array) -> None:
-    """Write into dx what the four rows Bᵀ x, of tiles that overlap by two, send back."""
+    """Write into dx the gradient from the four rows Bᵀ x of tiles, which overlap by two rows."""
     even, odd = dx[0::2], dx[1::2]
     even[0] = odd[-1] = 0
     np.add(d[1], d[2], out=even[1:])

@@ -1,4 +1,4 @@
-"""Fast operations are the readable ones: their numbers, errors and manners; in pieces, on threads, in networks."""
+"""Fast ops equal the readable ones, in numbers and errors; microbatches and threads do not change a network."""
 
 import re
 import threading
@@ -38,7 +38,7 @@ LONG = 200.0  # seconds, after which a test that hangs fails
 
 
 def block(x, W, b, /, padding="valid"):
-    """What `conv_pool_relu` says it is."""
+    """The definition of `conv_pool_relu` from readable ops."""
     z, pull_z = ops.conv2d(x, W, b, padding=padding)
     pooled, pull_pool = ops.max_pool(z)
     y, pull_y = ops.relu(pooled)
@@ -57,7 +57,7 @@ every_convolution = pytest.mark.parametrize("name", CONVOLUTIONS)
 
 
 def inside_out(x):
-    """The same numbers, in memory as `fast.layout` has them: (h, w, n, c)."""
+    """The same numbers in the memory layout of `fast.layout`: (h, w, n, c)."""
     return np.ascontiguousarray(x.transpose(1, 2, 0, 3)).transpose(2, 0, 1, 3)
 
 
@@ -67,14 +67,14 @@ def drawn(seed, shape, k, outputs):
 
 
 def called(op, variables, dy_seed=0, dtype=F64, **constants):
-    """Value and gradients, pulled back with the same numbers whatever the op."""
+    """Value and gradients, from the same random upstream gradient for every op."""
     y, pullback = op(*(v.astype(dtype) for v in variables), **constants)
     dy = np.random.default_rng(dy_seed).normal(size=y.shape)
     return y, *pullback(dy.astype(dtype))
 
 
 def near(ours, truth, tolerance, least=0.0):
-    """Leaf by leaf of one shape, and no further apart than that share of the largest number, or of `least`."""
+    """Require equal shapes, leaf by leaf, and differences up to that share of the largest number, or of `least`."""
     ours, truth = tree.leaves(ours), tree.leaves(truth)
     for a, b in zip(ours, truth, strict=True):
         assert np.shape(a) == np.shape(b)
@@ -86,18 +86,18 @@ close = partial(near, least=1.0)
 
 
 def same(ours, truth):
-    """Leaf by leaf the same bits."""
+    """Require equal bits, leaf by leaf."""
     for a, b in zip(tree.leaves(ours), tree.leaves(truth), strict=True):
         np.testing.assert_array_equal(a, b, strict=True)
 
 
-# the numbers
+# numbers
 
 
 @pytest.mark.parametrize(("name", "k"), SIDES)
 @settings(max_examples=12)
 @given(st.data())
-def test_a_fast_convolution_is_conv2d(name, k, data):
+def test_a_fast_convolution_equals_conv2d(name, k, data):
     op, truth, _, strides = CONVOLUTIONS[name]
     draw = lambda low, high: data.draw(st.integers(low, high))
     padding = data.draw(st.sampled_from(["same", "valid"]))
@@ -115,7 +115,7 @@ def test_a_fast_convolution_is_conv2d(name, k, data):
 
 @settings(max_examples=100)
 @given(st.integers(0, 2**32), st.integers(1, 3), st.integers(2, 9), st.integers(2, 9), st.integers(1, 8), st.booleans())
-def test_pool_2x2_is_max_pool_to_the_bit(seed, n, h, w, c, turned):
+def test_pool_2x2_equals_max_pool_exactly(seed, n, h, w, c, turned):
     x = np.random.default_rng(seed).integers(-1, 2, size=(n, h, w, c)).astype(float)  # with ties everywhere
     same(called(fast.pool_2x2, (inside_out(x) if turned else x,)), called(ops.max_pool, (x,)))
 
@@ -126,8 +126,8 @@ def test_pool_2x2_is_max_pool_to_the_bit(seed, n, h, w, c, turned):
 )
 @settings(max_examples=15)
 @given(st.integers(0, 2**32), st.sampled_from(["same", "valid"]))
-def test_whole_numbers_come_out_to_the_bit(name, k, channels, seed, padding):
-    """Rows copy and Winograd halves, which is exact; so of the many that tie the same one wins, and 0 is 0."""
+def test_on_whole_numbers_fast_ops_are_exact(name, k, channels, seed, padding):
+    """Copying and Winograd's halving are exact, so ties have the same winner and 0 is exactly 0."""
     op, truth, _, _ = CONVOLUTIONS[name]
     rng = np.random.default_rng(seed)
     x, W, b = (rng.integers(-1, 2, s).astype(float) for s in ((2, 7, 8, channels), (k, k, channels, 3), 3))
@@ -140,7 +140,7 @@ def test_whole_numbers_come_out_to_the_bit(name, k, channels, seed, padding):
 
 @every_convolution
 @pytest.mark.parametrize("power", [-300, -30, 200])
-def test_a_power_of_two_times_the_images_is_that_times_the_outputs_to_the_bit(name, power):
+def test_scaling_the_images_by_a_power_of_two_scales_the_outputs_exactly(name, power):
     op, (x, W, b) = CONVOLUTIONS[name][0], drawn(0, (2, 7, 8, 6), 3, 4)
     times = 2.0**power
     y, dx, dW, db = called(op, (x, W, 0 * b))
@@ -160,7 +160,7 @@ def test_a_fast_convolution_is_linear_and_its_pullback_is_its_transpose(name):
 
 
 @every_convolution
-def test_where_images_need_no_gradient_the_others_are_the_same(name):
+def test_input_grad_false_changes_no_other_gradient(name):
     op, variables = CONVOLUTIONS[name][0], drawn(0, (2, 7, 8, 6), 3, 4)
     dx, *rest = called(op, variables, input_grad=False)[1:]
     assert dx is None
@@ -169,14 +169,14 @@ def test_where_images_need_no_gradient_the_others_are_the_same(name):
 
 @pytest.mark.parametrize("k", [1, 3, 4, 5, 9])
 @pytest.mark.parametrize("channels", [1, 4, 5, 16])
-def test_the_room_of_a_convolution(k, channels):
+def test_the_algorithm_depends_on_kernel_channels_and_stride(k, channels):
     W = np.zeros((k, k, channels, 2))
-    room = fast.im2row if channels < 5 else {1: fast.im2row, 3: fast.winograd, 4: fast.im2row}.get(k, fast.fft)
-    assert algorithm(W) is room
+    module = fast.im2row if channels < 5 else {1: fast.im2row, 3: fast.winograd, 4: fast.im2row}.get(k, fast.fft)
+    assert algorithm(W) is module
     assert algorithm(W, 2) is fast.im2row
 
 
-# manners
+# errors and side effects
 
 A = np.zeros((2, 6, 6, 2)), np.zeros((3, 3, 2, 4)), np.zeros(4)
 WRONG = {
@@ -197,7 +197,7 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 @every_convolution
-def test_errors_are_those_of_conv2d(name, wrong):
+def test_fast_convolutions_raise_the_errors_of_conv2d(name, wrong):
     op, _, _, strides = CONVOLUTIONS[name]
     variables, constants = WRONG[wrong]
     if "stride" in constants and strides == 1:
@@ -210,7 +210,7 @@ def test_errors_are_those_of_conv2d(name, wrong):
 
 
 @pytest.mark.parametrize("x", [A[0].astype(int), A[0][0], A[0][:, :1]], ids=["whole numbers", "one image", "small"])
-def test_errors_of_pool_2x2_are_those_of_max_pool(x):
+def test_pool_2x2_raises_the_errors_of_max_pool(x):
     with pytest.raises((TypeError, ValueError)) as truth:
         ops.max_pool(x)
     with pytest.raises(truth.type) as ours:
@@ -218,8 +218,8 @@ def test_errors_of_pool_2x2_are_those_of_max_pool(x):
     assert str(ours.value) == str(truth.value)
 
 
-def test_what_only_one_of_them_cannot_do_names_the_remedy():
-    with pytest.raises(ValueError, match=r"W has 5×5 kernels.*conv2d_rows takes any size"):
+def test_errors_of_special_convolutions_name_the_general_one():
+    with pytest.raises(ValueError, match=r"W must have 3×3 kernels, not 5×5: use fast.conv2d_im2row"):
         fast.conv2d_winograd(A[0], np.zeros((5, 5, 2, 4)), A[2])
     with pytest.raises(ValueError, match="images of 3×6 leave no 2×2 block to pool after a 3×3 kernel"):
         fast.conv_pool_relu(A[0][:, :3], *A[1:])
@@ -232,8 +232,8 @@ LAYOUTS = {"batch first": np.ascontiguousarray, "places first": inside_out}
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize("name", FAST)
-def test_calls_do_not_disturb_one_another_nor_what_they_are_given(name, k, layout):
-    """Two forward passes before the first pullback, each pulled back twice; what is given is read-only."""
+def test_calls_do_not_affect_each_other_or_change_their_inputs(name, k, layout):
+    """Two forward passes before the first pullback, each pulled back twice; the inputs are read-only."""
     op = FAST[name] if name != "winograd" or k == 3 else fast.conv2d_im2row
 
     def given_to(seed):
@@ -288,8 +288,8 @@ every_encoder = pytest.mark.parametrize("name", ENCODERS)
 
 
 @every_encoder
-def test_a_fast_encoder_is_the_plain_one(name):
-    """The same tree of parameters, drawn by the same numbers, and up to rounding the same function."""
+def test_a_fast_encoder_equals_the_readable_encoder(name):
+    """The same tree of parameters with the same random numbers, and the same function up to rounding."""
     make, shape = ENCODERS[name]
     plain = make()
     quick = convert(plain)
@@ -311,7 +311,7 @@ def test_a_fast_encoder_is_the_plain_one(name):
 
 
 @every_encoder
-def test_a_fast_encoder_has_another_name_and_other_operations(name):
+def test_a_fast_encoder_has_other_names_and_ops(name):
     make, shape = ENCODERS[name]
     plain = make()
     quick = convert(plain)
@@ -339,7 +339,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_any_encoder_can_be_made_fast_and_be_cut_up(name):
+def test_every_encoder_can_be_converted_and_microbatched(name):
     encoder, shape = ODD[name], (13, 14, 2)
     params, x = started(encoder, shape), images(5, shape)
     expected, tested = passed(encoder, params, x), passed(at_test(encoder), params, x)
@@ -349,7 +349,7 @@ def test_any_encoder_can_be_made_fast_and_be_cut_up(name):
         close(passed(at_test(made), params, x), tested, 1e-9)
 
 
-def test_batch_norm_with_slopes_of_every_sign_is_pooled_as_if_it_came_before():
+def test_pooled_batch_norm_is_right_for_slopes_of_every_sign():
     encoder, shape = serial(BatchNorm(), Relu, MaxPool(2), Flatten), (6, 7, 3)
     params, x = started(encoder, shape), images(5, shape)
     params[0] |= {"scale": np.array([2.0, -0.5, -1.0]), "shift": np.array([0.1, -0.2, 0.3])}
@@ -358,7 +358,7 @@ def test_batch_norm_with_slopes_of_every_sign_is_pooled_as_if_it_came_before():
         close(passed(made, params, x), expected, 1e-11)
 
 
-# pieces
+# microbatches
 
 SMALL = {
     "conv": serial(Conv(6, 3), Relu, MaxPool(2), Flatten, Dense(4)),
@@ -375,7 +375,7 @@ every_small = pytest.mark.parametrize("name", SMALL)
 
 @pytest.mark.parametrize("n", [1, 2, 7, 64, 65])
 @every_small
-def test_a_batch_in_pieces_is_the_batch(name, n):
+def test_a_microbatched_encoder_equals_the_encoder(name, n):
     encoder = SMALL[name]
     if n == 1 and "rows" in name:
         return  # one row has no variance
@@ -391,7 +391,7 @@ def test_a_batch_in_pieces_is_the_batch(name, n):
 
 
 @every_small
-def test_the_number_of_threads_changes_no_bit(name):
+def test_the_number_of_threads_does_not_change_any_bit(name):
     encoder, x = convert(SMALL[name]), images(65, LITTLE, dtype=F32)
     params = started(encoder, LITTLE, F32)
     expected = passed(microbatch(encoder, 8, threads=1), params, x)
@@ -402,8 +402,8 @@ def test_the_number_of_threads_changes_no_bit(name):
 
 
 @pytest.mark.parametrize("offset", [0.0, 2.0**12, -(2.0**20)])
-def test_an_offset_of_the_batch_or_of_a_piece_costs_no_digits(offset):
-    """On numbers that float32 holds exactly, beside float64 without the offset."""
+def test_an_offset_of_the_batch_or_of_a_chunk_costs_no_digits(offset):
+    """On numbers that are exact in float32, compared with float64 without the offset."""
     norm, shape = serial(AS_IT_IS, BatchNorm()), (4, 5, 3)
     params, x = started(norm, shape), np.round(8 * images(6, shape)) / 8
     single = microbatch(norm, 2, threads=1)
@@ -412,12 +412,12 @@ def test_an_offset_of_the_batch_or_of_a_piece_costs_no_digits(offset):
         dparams.pop(0)  # this has the offset, and so have the running statistics
         dparams[0].pop("running")
     close(*found, 2e-5)
-    x[:2] += 1000  # and where pieces are far apart, that is a part of the variance
+    x[:2] += 1000  # the difference between chunks contributes to the variance
     close(passed(microbatch(norm, 2, threads=1), params, x), passed(norm, params, x), 1e-8)
 
 
 @every_small
-def test_at_test_time_a_sharded_encoder_is_that_of_the_encoder(name):
+def test_at_test_time_a_microbatched_encoder_equals_the_encoder(name):
     encoder, x = SMALL[name], images(9, LITTLE)
     params = started(encoder, LITTLE)
     made = at_test(microbatch(encoder, 4, threads=1))
@@ -440,7 +440,7 @@ def networks_of(encoder):
 
 @pytest.mark.parametrize("network", networks_of(Flatten))
 @pytest.mark.parametrize("name", ["conv", "batch norm"])
-def test_a_sharded_encoder_stands_in_any_network(name, network):
+def test_a_microbatched_encoder_works_in_every_network(name, network):
     (plain, batch), (made, _) = (
         networks_of(e)[network] for e in (SMALL[name], microbatch(convert(SMALL[name]), 5, threads=2))
     )
@@ -453,10 +453,10 @@ def test_a_sharded_encoder_stands_in_any_network(name, network):
 
 
 @pytest.mark.parametrize(
-    "made", [convert, lambda encoder: microbatch(convert(encoder), 5, threads=2)], ids=["fast", "sharded"]
+    "made", [convert, lambda encoder: microbatch(convert(encoder), 5, threads=2)], ids=["fast", "microbatched"]
 )
 @every_small
-def test_two_threads_at_once_through_one_encoder_are_one_after_the_other(name, made):
+def test_two_threads_can_use_one_encoder_at_the_same_time(name, made):
     encoder = made(SMALL[name])
     params = started(encoder, LITTLE)
     batches = [images(11, LITTLE, seed) for seed in range(6)]
@@ -472,11 +472,11 @@ def test_two_threads_at_once_through_one_encoder_are_one_after_the_other(name, m
 
 
 @pytest.mark.parametrize(
-    "made", [convert, lambda encoder: microbatch(convert(encoder), 3, threads=2)], ids=["fast", "sharded"]
+    "made", [convert, lambda encoder: microbatch(convert(encoder), 3, threads=2)], ids=["fast", "microbatched"]
 )
 @every_small
-def test_encoders_keep_nothing_and_change_nothing(name, made):
-    """Two forward passes before the first pullback, each pulled back twice, on what is read-only."""
+def test_calls_of_an_encoder_do_not_affect_each_other_or_change_their_inputs(name, made):
+    """Two forward passes before the first pullback, each pulled back twice; the inputs are read-only."""
     encoder = made(SMALL[name])
     params, batches = started(encoder, LITTLE), [images(7, LITTLE, seed) for seed in range(2)]
     for array in (*tree.leaves(params), *batches):
@@ -502,7 +502,7 @@ NOT_FIT = {
 
 
 @pytest.mark.parametrize("wrong", NOT_FIT)
-def test_in_pieces_the_same_is_wrong_and_said_in_the_same_words(wrong):
+def test_a_microbatched_encoder_raises_the_same_errors(wrong):
     layer, x = NOT_FIT[wrong]
     encoder, (theta, _) = serial(AS_IT_IS, layer), AS_IT_IS.init(np.random.default_rng(0), (1, 1, 3))
     params = [theta, started(layer, (3,) if wrong == "images for Dense" else (1, 1, 3))]
@@ -516,7 +516,7 @@ def test_in_pieces_the_same_is_wrong_and_said_in_the_same_words(wrong):
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
 @pytest.mark.parametrize("layer", [serial(Flatten, Dense(3)), BatchNorm()], ids=["Dense", "BatchNorm"])
-def test_a_number_too_small_to_hold_is_0_in_layers_too(layer, workers):
+def test_underflow_is_silent_in_layers(layer, workers):
     tiny, encoder, shape = 1e-200, serial(AS_IT_IS, layer), (1, 2, 3)
     params = tree.map(lambda p: p * tiny, started(encoder, shape))
     made = microbatch(encoder, 2, threads=workers) if workers else encoder
@@ -537,7 +537,7 @@ def test_a_number_too_small_to_hold_is_0_in_layers_too(layer, workers):
         ({"threads": 1.5}, "threads must be a whole number"),
     ],
 )
-def test_what_sharded_refuses(constants, message):
+def test_microbatch_rejects_wrong_options(constants, message):
     with pytest.raises(ValueError, match=message):
         microbatch(Relu, **constants)
 
@@ -546,7 +546,7 @@ def test_what_sharded_refuses(constants, message):
 
 
 def in_time(work):
-    """What `work` returns or raises; if it hangs, an error."""
+    """Return or raise what `work` does; raise an error if it hangs."""
     done = Future()
 
     def go():
@@ -559,7 +559,7 @@ def in_time(work):
     return done.result(LONG)
 
 
-def test_items_are_shared_out_and_come_back_in_order():
+def test_threads_share_the_items_and_results_are_in_order():
     meet, numbers = threading.Barrier(3), set()
 
     def work(i):
@@ -576,7 +576,7 @@ def test_items_are_shared_out_and_come_back_in_order():
 
 
 @pytest.mark.parametrize("wrong", [0, 1])
-def test_an_exception_comes_through_when_nobody_works_any_more(wrong):
+def test_an_exception_is_raised_after_all_threads_have_stopped(wrong):
     meet, working = threading.Barrier(2), set()
 
     def work(i):
@@ -593,7 +593,7 @@ def test_an_exception_comes_through_when_nobody_works_any_more(wrong):
     assert in_time(lambda: run(str, [1, 2, 3], 2)) == ["1", "2", "3"]
 
 
-def test_work_that_shares_out_its_own_work_does_it_alone():
+def test_a_nested_run_uses_one_thread():
     def one(i, j):
         time.sleep(0.002)  # long enough for another to help, if it could
         return i, j, threading.get_ident()
@@ -604,14 +604,14 @@ def test_work_that_shares_out_its_own_work_does_it_alone():
         assert len({who for _, _, who in each}) == 1
 
 
-def test_two_callers_at_once_each_get_their_own():
+def test_two_callers_at_the_same_time_get_their_own_results():
     work = lambda i: (time.sleep(0.001), i)[1]
     with ThreadPoolExecutor(4) as pool:
         found = [pool.submit(run, work, range(k, k + 20), 2) for k in range(4)]
         assert [f.result(LONG) for f in found] == [[*range(k, k + 20)] for k in range(4)]
 
 
-def test_errstate_goes_with_the_work():
+def test_threads_use_the_errstate_of_the_caller():
     meet = threading.Barrier(2)
 
     def work(_):
@@ -631,7 +631,7 @@ def blas_threads():
     return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
 
 
-def test_one_blas_thread_holds_until_the_last_has_left():
+def test_one_blas_thread_applies_until_the_last_thread_leaves():
     threadpoolctl = pytest.importorskip("threadpoolctl")
     arrived, leave = threading.Barrier(2), threading.Event()
 
@@ -687,23 +687,23 @@ def test_with_threadpoolctl_there_are_as_many_as_the_process_may_use(monkeypatch
     assert count(7) == 7
 
 
-def test_without_a_convolution_nothing_is_cut_up():
+def test_an_encoder_without_convolutions_is_not_microbatched():
     encoder = encoders.mlp(4, 2)
     assert microbatch(encoder) is encoder
     assert at_test(microbatch(encoder)) is encoder
 
 
-def test_a_batch_comes_together_as_it_was_cut():
+def test_join_and_split_are_inverse():
     x = images(7, (2,))
-    pieces = [x[:3], x[3:4], x[4:]]
-    same(join(pieces), x)
-    same(split(2 * x, pieces), [2 * piece for piece in pieces])
+    chunks = [x[:3], x[3:4], x[4:]]
+    same(join(chunks), x)
+    same(split(2 * x, chunks), [2 * chunk for chunk in chunks])
     assert join([x]) is x
 
 
 @pytest.mark.parametrize("dtype", [F32, F64])
 @pytest.mark.parametrize("k", [3, 5])
-def test_where_an_image_is_empty_relu_is_at_its_corner_in_every_way(k, dtype):
+def test_in_an_empty_image_every_algorithm_is_exactly_at_the_kink_of_relu(k, dtype):
     rng = np.random.default_rng(0)
     encoder = encoders.convnet(encoders.Block(8, k), encoders.Block(16, k))
     params = tree.cast(encoder.init(rng, (24, 24, 1))[0], dtype)
@@ -718,7 +718,7 @@ def test_where_an_image_is_empty_relu_is_at_its_corner_in_every_way(k, dtype):
 
 @pytest.mark.parametrize("op", [fast.conv2d_im2row, fast.conv2d_winograd, fast.conv2d_fft, fast.conv_pool_relu])
 @pytest.mark.parametrize("channels", [1, 6])
-def test_a_batch_of_no_images_is_one_of_no_outputs(op, channels):
+def test_a_batch_without_images_has_no_outputs(op, channels):
     x, W, b = np.zeros((0, 8, 8, channels)), np.ones((3, 3, channels, 2)), np.ones(2)
     y, pullback = op(x, W, b)
     assert len(y) == 0
@@ -730,7 +730,7 @@ def test_a_batch_of_no_images_is_one_of_no_outputs(op, channels):
 
 @pytest.mark.parametrize("op", [fast.conv2d_im2row, fast.conv2d_winograd, fast.conv2d_fft])
 @pytest.mark.parametrize("which", [0, 1, 2])
-def test_the_wider_dtype_wins_as_in_conv2d(op, which):
+def test_the_result_has_the_wider_dtype_as_in_conv2d(op, which):
     variables = list(drawn(0, (2, 8, 8, 6), 3, 4))
     variables = [v.astype(F64 if i == which else F32) for i, v in enumerate(variables)]
     y, _ = op(*variables)
@@ -739,7 +739,7 @@ def test_the_wider_dtype_wins_as_in_conv2d(op, which):
 
 
 def residual(inner):
-    """A layer that has parts and is no `serial` of them."""
+    """A layer with parts that is not a `serial` of them."""
 
     def apply(params, x, /, input_grad=True):
         y, pull = inner(params, x)
@@ -748,7 +748,7 @@ def residual(inner):
     return layers.Layer(inner.init, apply, "residual", inner.parts)
 
 
-def test_a_layer_with_parts_of_its_own_is_left_alone():
+def test_convert_does_not_change_layers_with_parts_other_than_serial():
     block = residual(serial(Conv(3, 3, "same"), Tanh))
     encoder = serial(Conv(3, 3, "same"), block, Flatten)
     params, x = started(encoder, (6, 6, 2)), images(4, (6, 6, 2))
@@ -756,7 +756,7 @@ def test_a_layer_with_parts_of_its_own_is_left_alone():
         near(made(params, x)[0], encoder(params, x)[0], 1e-5)
 
 
-def test_images_too_small_to_pool_are_said_so_with_batch_norm_too():
+def test_pooled_batch_norm_rejects_images_that_are_too_small():
     encoder = serial(Conv(4, 1), BatchNorm(), Relu, MaxPool())
     params = encoder.parts[0].init(np.random.default_rng(0), (1, 1, 2))[0], BatchNorm().init(None, (1, 1, 4))[0], (), ()
     for made in (encoder, convert(encoder)):
@@ -764,7 +764,7 @@ def test_images_too_small_to_pool_are_said_so_with_batch_norm_too():
             made(list(params), images(3, (1, 1, 2)))
 
 
-def test_channels_of_scale_0_tie_and_the_first_wins():
+def test_channels_with_scale_0_tie_and_the_first_gets_the_gradient():
     encoder = serial(BatchNorm(), Relu, MaxPool())
     params, x = started(encoder, (4, 4, 3)), images(5, (4, 4, 3)).astype(F64)
     params = tree.cast(params, F64)
@@ -776,23 +776,23 @@ def test_channels_of_scale_0_tie_and_the_first_wins():
     near(fast_pullback(y), pullback(y), 1e-10)
 
 
-def test_a_gradient_of_another_length_is_refused():
+def test_a_gradient_of_another_length_is_an_error():
     encoder = microbatch(AS_IT_IS, 2)
     _, pullback = encoder(started(AS_IT_IS, (2, 2, 3)), images(4, (2, 2, 3)))
     with pytest.raises(ValueError, match="has 9 rows, and its value has 4"):
         pullback(np.ones((9, 12)))
 
 
-def test_the_child_of_a_fork_may_go_on_alone():
+def test_the_child_of_a_fork_can_use_threads():
     with one_blas_thread:
         child = threads.os.fork()
-        if child == 0:  # holds nothing, and has a lock and a pool of its own
+        if child == 0:  # the child has its own lock and thread pool
             done = run(abs, [-1, -2, -3], 2) == [1, 2, 3] and one_blas_thread.holders == 0
             threads.os._exit(0 if done else 1)
     assert threads.os.waitpid(child, 0)[1] == 0
 
 
-def test_where_one_fails_nobody_goes_on():
+def test_after_an_exception_no_thread_takes_another_item():
     worked = []
 
     def work(item):

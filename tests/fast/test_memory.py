@@ -1,4 +1,4 @@
-"""Training keeps what it needs and nothing else: no activation of an earlier step, no float64."""
+"""Training uses no more memory than it needs: no activations of earlier steps, no float64."""
 
 import tracemalloc
 
@@ -23,7 +23,7 @@ def batches(rng, steps):
         yield *rng.normal(size=(2, ROWS, 8)).astype(np.float32), rng.random(ROWS) < 0.5
 
 
-def test_fit_keeps_no_activation_of_the_step_before(rng, network):
+def test_fit_frees_the_activations_of_a_step_before_the_next(rng, network):
     params = network.init(rng, (8,))
     between, peaks = [], []
     tracemalloc.start()
@@ -40,7 +40,7 @@ def test_fit_keeps_no_activation_of_the_step_before(rng, network):
     assert max(peaks[2:]) < 1.05 * peaks[1]  # and none is carried along
 
 
-def test_dropping_a_pullback_frees_what_it_kept(rng):
+def test_deleting_a_pullback_frees_its_memory(rng):
     encoder = encoders.mlp(HIDDEN, 4)
     params, _ = encoder.init(rng, (8,))
     x = rng.normal(size=(ROWS, 8)).astype(np.float32)
@@ -65,7 +65,7 @@ def test_dropping_a_pullback_frees_what_it_kept(rng):
         optimizers.adam(optimizers.cosine_decay(np.float64(0.001), 10, warmup=2)),
     ],
 )
-def test_every_step_of_training_stays_float32(rng, network, optimizer):
+def test_training_in_float32_stays_in_float32(rng, network, optimizer):
     penalised = networks.regularized(network, lambda W: losses.l2_penalty(W, np.float64(1e-4)))
     params = penalised.init(rng, (8,))
     small = [(*(array[:4] for array in batch),) for batch in batches(rng, 3)]
@@ -74,7 +74,7 @@ def test_every_step_of_training_stays_float32(rng, network, optimizer):
 
 
 def peak_of(work):
-    """How many bytes were held at a time, at most, beyond those that were there."""
+    """The peak memory of a call in bytes, beyond the memory before it."""
     tracemalloc.start()
     try:
         work()
@@ -85,7 +85,7 @@ def peak_of(work):
 
 @pytest.mark.parametrize("many", [48, 0])
 @pytest.mark.parametrize("loss", [losses.triplet_hinge, losses.triplet_soft_margin])
-def test_all_triplets_hold_no_triplets(rng, loss, many):
+def test_all_triplets_needs_no_memory_for_triplets(rng, loss, many):
     n = 512
     labels, D = np.repeat(np.arange(n // 16), 16), rng.random((n, n)).astype(np.float32)
     all_triplets = losses.all_triplets(loss, many)
@@ -98,7 +98,7 @@ def test_all_triplets_hold_no_triplets(rng, loss, many):
 @pytest.mark.parametrize(
     "loss", [losses.supcon, losses.all_triplets(losses.triplet_hinge), losses.all_pairs(losses.contrastive)]
 )
-def test_a_streamed_matrix_is_never_held(rng, loss, name):
+def test_a_blockwise_matrix_is_never_in_memory_as_a_whole(rng, loss, name):
     n = 3072 if name != "l1" else 2304
     labels, z = np.repeat(np.arange(n // 4), 4), rng.normal(size=(n, 8)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Normalisation: what it does not see, what its gradient cannot do, and what batch norm lets images tell each other."""
+"""Normalisation: its invariances, its gradient, and how batch norm makes images of a batch depend on each other."""
 
 import tracemalloc
 
@@ -30,7 +30,7 @@ def drawn(seed, shape=SHAPE):
 
 
 def averaged(name, a):
-    """The means over what a norm averages over."""
+    """The means over the entries that a norm averages."""
     parted = a.reshape(*a.shape[:-1], *((2, -1) if name != "batch" else a.shape[-1:]))
     return parted.mean(axis=NORMS[name][1])
 
@@ -40,13 +40,13 @@ def plain(name, x, **constants):
     return NORMS[name][0](x, np.ones(x.shape[-1]), np.zeros(x.shape[-1]), **constants)
 
 
-# what a norm is
+# invariances
 
 
 @every_norm
 @few
 @some
-def test_what_is_normalised_has_mean_0_and_variance_1(name, seed):
+def test_normalised_values_have_mean_0_and_variance_1(name, seed):
     y, _ = plain(name, drawn(seed)[0], epsilon=1e-12)
     np.testing.assert_allclose(averaged(name, y), 0, atol=1e-12)
     np.testing.assert_allclose(averaged(name, y * y), 1, rtol=1e-6)
@@ -55,7 +55,7 @@ def test_what_is_normalised_has_mean_0_and_variance_1(name, seed):
 @every_norm
 @few
 @some
-def test_a_norm_sees_no_shift_and_no_stretch_of_its_input(name, seed):
+def test_a_norm_is_invariant_to_a_shift_and_a_stretch_of_its_input(name, seed):
     x, scale, shift, dy = drawn(seed)
     norm = NORMS[name][0]
     y, pullback = norm(x, scale, shift, epsilon=1e-30)
@@ -68,7 +68,7 @@ def test_a_norm_sees_no_shift_and_no_stretch_of_its_input(name, seed):
 @every_norm
 @few
 @some
-def test_dx_is_orthogonal_to_what_a_norm_does_not_see(name, seed):
+def test_dx_is_orthogonal_to_shifts_and_stretches(name, seed):
     """A shift of x, so Σ dx = 0, and but for ε a stretch, so Σ dx x̂ = 0: over everything that is averaged together."""
     x, scale, shift, dy = drawn(seed)
     dx, *_ = NORMS[name][0](x, scale, shift, epsilon=1e-30)[1](dy)
@@ -78,7 +78,7 @@ def test_dx_is_orthogonal_to_what_a_norm_does_not_see(name, seed):
 
 @few
 @some
-def test_a_group_is_a_batch_of_its_own(seed):
+def test_group_norm_of_one_example_is_batch_norm_over_its_places(seed):
     """One example and one channel a group: then its places are what a batch is."""
     x, scale, shift, dy = drawn(seed)
     y, pullback = ops.group_norm(x, scale, shift, groups=4)
@@ -89,7 +89,7 @@ def test_a_group_is_a_batch_of_its_own(seed):
 
 
 @every_norm
-def test_rows_are_images_of_one_place(name):
+def test_rows_are_normalised_as_images_of_one_pixel(name):
     x, scale, shift, dy = drawn(0, (5, 6))
     y, pullback = NORMS[name][0](x, scale, shift)
     image, pull = NORMS[name][0](x[:, None, None], scale, shift)
@@ -113,7 +113,7 @@ def test_at_test_time_batch_norm_is_affine():
 @every_norm
 @pytest.mark.parametrize("offset", [0, 2.0**12, -(2.0**20)])
 def test_an_offset_costs_no_digits(name, offset):
-    """On numbers that float32 holds exactly, beside float64 without the offset."""
+    """On numbers that are exact in float32, compared with float64 without the offset."""
     x, scale, shift, dy = (np.round(64 * a) / 64 for a in drawn(1, (4, 3, 3, 4)))
     x = np.round(4 * x) / 4 + np.arange(4)
     single = [np.asarray(a, np.float32) for a in (x + offset, scale, shift)]
@@ -126,7 +126,7 @@ def test_an_offset_costs_no_digits(name, offset):
 
 @every_norm
 @pytest.mark.parametrize("size", [1e-150, 1e-20, 1.0, 1e20, 1e150])
-def test_what_is_constant_becomes_the_shift_exactly(name, size):
+def test_a_constant_becomes_the_shift_exactly(name, size):
     _, scale, shift, dy = drawn(2)
     y, pullback = NORMS[name][0](np.full(SHAPE, 0.1 * size), scale, shift)
     np.testing.assert_array_equal(y, np.broadcast_to(shift, SHAPE))
@@ -137,7 +137,7 @@ def test_what_is_constant_becomes_the_shift_exactly(name, size):
 
 
 @every_norm
-def test_images_may_lie_in_any_order_and_keep_it(name):
+def test_a_norm_keeps_the_memory_order_of_images(name):
     x, scale, shift, dy = drawn(3)
     inside_out = np.ascontiguousarray(x.transpose(1, 2, 0, 3)).transpose(2, 0, 1, 3)  # (h, w, n, c) in memory
     y, pullback = NORMS[name][0](x, scale, shift)
@@ -182,7 +182,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_running_statistics_follow_the_textbook(name):
+def test_running_statistics_are_the_exponential_average_of_the_textbook(name):
     """m ← 0.9 m + 0.1 μ, with the variance over n − 1, whatever the optimizer does to the weights."""
     layer, optimizer = BatchNorm(), OPTIMIZERS[name]
     params, mean, variance = started(layer), np.zeros(1), np.ones(1)
@@ -199,7 +199,7 @@ def test_running_statistics_follow_the_textbook(name):
     assert all(leaf.dtype == np.float32 for leaf in tree.leaves(params))
 
 
-def test_two_branches_pull_the_running_statistics_twice():
+def test_two_branches_move_the_running_statistics_twice():
     """m ← m − 0.1 ((m − μ₁) + (m − μ₂)), each branch by its own batch."""
     network = networks.siamese(serial(Flatten, BatchNorm(), Dense(2)), distances.l2, losses.contrastive)
     params = network.init(np.random.default_rng(0), (2, 2, 1))
@@ -226,7 +226,7 @@ def test_the_slope_of_running_does_not_depend_on_dy_and_is_0_at_test_time():
     assert all((leaf == 0).all() for leaf in pullback(y)[0]["running"])
 
 
-def test_a_network_with_batch_norm_has_the_gradient_that_differences_find():
+def test_the_gradient_of_a_network_with_batch_norm_equals_differences():
     encoder = embedding(BatchNorm())
     x, dz = images(0).astype(float), np.random.default_rng(1).normal(size=(8, 3))
     params = tree.cast(started(encoder), np.float64)
@@ -242,7 +242,7 @@ def test_a_network_with_batch_norm_has_the_gradient_that_differences_find():
         assert along == pytest.approx((value(1e-6) - value(-1e-6)) / 2e-6, rel=1e-6)
 
 
-def test_a_checkpoint_holds_running_statistics_too(tmp_path):
+def test_a_checkpoint_holds_the_running_statistics(tmp_path):
     encoder = embedding(BatchNorm())
     params = tree.map(lambda p: p + np.float32(0.25), started(encoder))
     checkpoint.save(tmp_path / "model.npz", params, {})
@@ -262,7 +262,7 @@ def test_without_momentum_there_is_no_velocity():
 # layers: who sees whom
 
 
-def test_at_test_is_a_layer_of_the_same_parameters():
+def test_at_test_returns_a_layer_with_the_same_parameters():
     encoder = serial(Dense(3), serial(BatchNorm(), Relu, name="inner"), name="outer")
     tested = at_test(encoder)
     assert [tested.name, tested.parts[1].name] == ["outer", "inner"]
@@ -278,7 +278,7 @@ WHO = {"BatchNorm": BatchNorm(), "GroupNorm": GroupNorm(2), "LayerNorm": LayerNo
 
 
 def told(layer, params):
-    """Whether another second image moves the first one's embedding, and whether the first's gradient reaches it."""
+    """Whether changing the second image changes the first embedding, and whether the gradient of the first reaches it."""
     x = images(0)
     other = np.copy(x)
     other[1] += 1
@@ -289,14 +289,14 @@ def told(layer, params):
 
 
 @pytest.mark.parametrize("name", WHO)
-def test_only_batch_norm_and_only_while_training_lets_images_tell_each_other(name):
+def test_images_depend_on_each_other_only_with_batch_norm_in_training(name):
     encoder = embedding(WHO[name])
     params = started(encoder)
     assert told(encoder, params) == 2 * (name == "BatchNorm",)
     assert told(at_test(encoder), params) == (False, False)
 
 
-def test_the_company_gives_a_branch_away():
+def test_with_batch_norm_an_embedding_depends_on_the_other_images():
     """One image, in both branches, beside others: not at the distance 0, but for the norm at test time."""
     encoder = embedding(BatchNorm())
     params, x1, x2 = started(encoder), images(0), images(1)
@@ -307,7 +307,7 @@ def test_the_company_gives_a_branch_away():
 
 
 @pytest.mark.parametrize("name", WHO)
-def test_an_embedding_is_the_same_alone_and_in_a_batch(name):
+def test_at_test_time_an_embedding_does_not_depend_on_the_batch(name):
     encoder = embedding(WHO[name])
     params, x = started(encoder), images(0, n=7)
     alone = np.concatenate([evaluate.embed(encoder, params, x[i : i + 1]) for i in range(7)])
@@ -315,7 +315,7 @@ def test_an_embedding_is_the_same_alone_and_in_a_batch(name):
     np.testing.assert_allclose(evaluate.embed(encoder, params, x, chunk=3), alone, rtol=1e-5, atol=1e-6)
 
 
-def test_a_layer_of_whole_batches_is_the_same_in_pieces():
+def test_batch_norm_gives_the_same_result_in_chunks():
     layer, x = BatchNorm(), images(0).astype(np.float64)
     params = tree.cast(started(layer), np.float64)
     y, pullback = layer(params, x)
