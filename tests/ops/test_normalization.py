@@ -274,11 +274,11 @@ def test_at_test_returns_a_layer_with_the_same_parameters():
     assert not np.allclose(encoder(params, images(0).reshape(8, 4))[0], tested(params, images(0).reshape(8, 4))[0])
 
 
-WHO = {"BatchNorm": BatchNorm(), "GroupNorm": GroupNorm(2), "LayerNorm": LayerNorm()}
+NORM_LAYERS = {"BatchNorm": BatchNorm(), "GroupNorm": GroupNorm(2), "LayerNorm": LayerNorm()}
 
 
-def told(layer, params):
-    """Whether changing the second image changes the first embedding, and whether the gradient of the first reaches it."""
+def depends(layer, params):
+    """Whether the first embedding depends on the second image, and whether its gradient reaches that image."""
     x = images(0)
     other = np.copy(x)
     other[1] += 1
@@ -288,16 +288,16 @@ def told(layer, params):
     return not np.array_equal(z[0], layer(params, other)[0][0]), bool(np.any(pullback(dz)[1][1]))
 
 
-@pytest.mark.parametrize("name", WHO)
+@pytest.mark.parametrize("name", NORM_LAYERS)
 def test_images_depend_on_each_other_only_with_batch_norm_in_training(name):
-    encoder = embedding(WHO[name])
+    encoder = embedding(NORM_LAYERS[name])
     params = started(encoder)
-    assert told(encoder, params) == 2 * (name == "BatchNorm",)
-    assert told(at_test(encoder), params) == (False, False)
+    assert depends(encoder, params) == 2 * (name == "BatchNorm",)
+    assert depends(at_test(encoder), params) == (False, False)
 
 
 def test_with_batch_norm_an_embedding_depends_on_the_other_images():
-    """One image, in both branches, beside others: not at the distance 0, but for the norm at test time."""
+    """Two embeddings of one image in two batches are equal at test time, but not in training."""
     encoder = embedding(BatchNorm())
     params, x1, x2 = started(encoder), images(0), images(1)
     x2[0] = x1[0]
@@ -306,9 +306,9 @@ def test_with_batch_norm_an_embedding_depends_on_the_other_images():
     assert apart(at_test(encoder)) == 0
 
 
-@pytest.mark.parametrize("name", WHO)
+@pytest.mark.parametrize("name", NORM_LAYERS)
 def test_at_test_time_an_embedding_does_not_depend_on_the_batch(name):
-    encoder = embedding(WHO[name])
+    encoder = embedding(NORM_LAYERS[name])
     params, x = started(encoder), images(0, n=7)
     alone = np.concatenate([evaluate.embed(encoder, params, x[i : i + 1]) for i in range(7)])
     np.testing.assert_allclose(evaluate.embed(encoder, params, x), alone, rtol=1e-5, atol=1e-6)
