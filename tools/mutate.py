@@ -74,7 +74,7 @@ LEFT_ALONE = (
     "algorithm",
     "fastest_conv2d",
     "_rows_at_a_time",
-    "_some",
+    "_row_slices",
 )
 
 

@@ -94,9 +94,9 @@ def copied_pairs(
     require.whole("copies", copies, 0)
     drawn = islice(pair_indices(labels, rng, size, same, groups), -(-count // size))
     first, second, order = (np.concatenate(part)[:count] for part in zip(*drawn, strict=True))
-    for some in chunks(count * (1 + copies), size, rng):
-        pair = some % count
-        yield first[pair], second[pair], order[pair], some - count
+    for rows in chunks(count * (1 + copies), size, rng):
+        pair = rows % count
+        yield first[pair], second[pair], order[pair], rows - count
 
 
 def triplets(

@@ -60,7 +60,7 @@ def class_table(labels: Array, rng: Generator, groups: Array | None) -> ClassTab
     if count.min() < 2:
         single = names[count < 2]
         raise ValueError(
-            f"class {lonely[0]} has one image, so it has no positive ({len(lonely)} such classes): leave them out with "
+            f"class {single[0]} has one image, so it has no positive ({len(single)} such classes): leave them out with "
             "_, of, count = np.unique(labels, return_inverse=True, return_counts=True); keep = count[of] > 1"
         )
     rank = np.empty(len(labels), int)
