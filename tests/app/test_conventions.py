@@ -1,5 +1,7 @@
-"""Presets: what others mean by a name. That they equal the reference is test_oracle; here is that they are ops, and
-that the libraries of `compare` are what plain loops over their formulas give."""
+"""Losses by the names of libraries and papers are ops, and equal plain loops over the formulas of these libraries.
+
+That they equal pytorch-metric-learning is tested in tests/interop/test_oracle.py.
+"""
 
 import json
 from itertools import product
@@ -7,10 +9,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from minisiam import losses, miners, pairwise
+from minisiam import fast, losses, miners, pairwise
 from minisiam.app import conventions
 from minisiam.app.conventions import compare
-from minisiam.fast import blockwise
 
 EVERY = [(name, convention) for name, conventions in conventions.known().items() for convention in conventions]
 LABELS = np.array([7, -3, 7, 2, -3, 7, 5, 2, -3])
@@ -23,11 +24,11 @@ def z(rng):
     return rng.normal(size=(len(LABELS), 4)) + 0.5 * rng.normal(size=(4, 4))[TARGETS]
 
 
-def arguments(preset, z, rng):
-    """Variables and labels for a preset."""
-    if preset.variables == ("z1", "z2"):
+def arguments(named, z, rng):
+    """Variables and labels for a named loss."""
+    if named.variables == ("z1", "z2"):
         return [z, z + 0.1 * rng.normal(size=z.shape).astype(z.dtype)], []
-    if preset.variables == ("z", "proxies"):
+    if named.variables == ("z", "proxies"):
         return [z, rng.normal(size=(8, 4)).astype(z.dtype)], [TARGETS]
     return [z], [LABELS]
 
@@ -38,117 +39,36 @@ def slope(f, variables, directions, step=1e-6):
 
 
 @pytest.mark.parametrize(("name", "convention"), EVERY)
-def test_every_preset_is_an_op_with_the_gradient_of_its_value(z, rng, name, convention):
-    preset = conventions.loss(name, convention, **SMALL.get(name, {}))
-    variables, labels = arguments(preset, z, rng)
-    value, pullback = preset(*variables, *labels)
+def test_every_named_loss_is_an_op_with_the_gradient_of_its_value(z, rng, name, convention):
+    named = conventions.loss(name, convention, **SMALL.get(name, {}))
+    variables, labels = arguments(named, z, rng)
+    value, pullback = named(*variables, *labels)
     grads = pullback(2.0)
     assert value > 0
     assert [g.shape for g in grads] == [v.shape for v in variables]
     directions = [rng.normal(size=v.shape) for v in variables]
-    expected = 2 * slope(lambda *some: preset(*some, *labels)[0], variables, directions)
+    expected = 2 * slope(lambda *some: named(*some, *labels)[0], variables, directions)
     found = sum((g * d).sum() for g, d in zip(grads, directions, strict=True))
     if name != "circle":  # its weights are held fixed
         assert found == pytest.approx(expected, rel=1e-6, abs=1e-7)
 
 
 @pytest.mark.parametrize(("name", "convention"), EVERY)
-def test_presets_keep_float32(z, rng, name, convention):
-    preset = conventions.loss(name, convention, **SMALL.get(name, {}))
-    variables, labels = arguments(preset, z.astype(np.float32), rng)
-    value, pullback = preset(*variables, *labels)
+def test_named_losses_keep_float32(z, rng, name, convention):
+    named = conventions.loss(name, convention, **SMALL.get(name, {}))
+    variables, labels = arguments(named, z.astype(np.float32), rng)
+    value, pullback = named(*variables, *labels)
     assert {np.asarray(a).dtype for a in (value, *pullback(np.float32(1)))} == {np.dtype(np.float32)}
-    wide = preset(*(v.astype(np.float64) for v in variables), *labels)[0]
+    wide = named(*(v.astype(np.float64) for v in variables), *labels)[0]
     assert value == pytest.approx(wide, rel=1e-3, abs=1e-5)
 
 
 @pytest.mark.parametrize(("name", "convention"), EVERY)
-def test_presets_say_what_they_are(name, convention):
-    preset = conventions.loss(name, convention)
-    for said in (preset.formula, preset.distance, preset.reduction, preset.source):
-        assert said
-    assert isinstance(preset.squared, bool)
-
-
-# names of the reference
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("TripletMarginLoss()", "TripletMarginLoss(0.05,False,False)", "losses.TripletMarginLoss( margin = 0.05 )"),
-        (
-            "TripletMarginLoss(margin=0.2,distance=Lp raw power=2)",
-            "TripletMarginLoss(0.2, distance=LpDistance(normalize_embeddings=False, power=2))",
-            "TripletMarginLoss(0.2,Lp raw power=2)",
-        ),
-        (
-            "TripletMarginLoss(margin=0.2,raw,Mean)+BatchHardMiner(raw)",
-            "TripletMarginLoss(0.2,reducer=MeanReducer(),distance=LpDistance(normalize_embeddings=False)) + "
-            "BatchHardMiner(distance=LpDistance(normalize_embeddings=False))",
-        ),
-        ("NTXentLoss(0.5)", "NTXent(temperature=5e-1)", "NTXentLoss(0.5, CosineSimilarity())"),
-        ("NPairsLoss(raw dot)", "NPairsLoss(distance=DotProductSimilarity(normalize_embeddings=False))"),
-        ("NCALoss(raw power=2)", "NCALoss(1, distance=LpDistance(p=2, power=2, normalize_embeddings=False))"),
-        ("ContrastiveLoss(1,0,distance=CosineSimilarity())", "ContrastiveLoss(neg_margin=0,pos_margin=1,cosine)"),
-        (
-            "TripletMarginLoss(0.3)+TripletMarginMiner(semihard)",
-            "TripletMarginLoss(0.3)+TripletMarginMiner(0.2,type_of_triplets='semihard')",
-        ),
-    ],
-)
-def test_one_loss_has_many_names(z, names):
-    values = [conventions.from_reference(name).found(z, LABELS)[0] for name in names]
-    assert values == [values[0]] * len(names)
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("ContrastivLoss()", "did you mean 'ContrastiveLoss'"),
-        ("ContrastiveLoss(margin=1)", "unknown argument 'margin'"),
-        ("ContrastiveLoss(1, 2, 3)", "no further argument 3"),
-        ("ContrastiveLoss(reducer=ThresholdReducer(low=0.1))", "only Mean, AvgNonZero, Sum and Divisor"),
-        ("ContrastiveLoss(reducer=DivisorReducer())", "has a divisor only for"),
-        ("ContrastiveLoss(distance=Lp sideways)", "'Lp sideways' is no distance"),
-        ("ContrastiveLoss(distance=LpDistanc())", "unknown distance"),
-        ("TripletMarginLoss(triplets_per_anchor=3)", "by chance"),
-        ("TripletMarginLoss()+DistanceWeightedMiner()", "by chance"),
-        ("TripletMarginLoss()+BatchHardMinr()", "did you mean 'BatchHardMiner'"),
-        ("TripletMarginLoss()+BatchHardMiner()+HDCMiner()", "more than one miner"),
-        ("TripletMarginLoss(embedding_regularizer=LpRegularizer())", "networks.regularized"),
-        ("NCALoss()+BatchHardMiner()", "weighs this loss"),
-        ("CircleLoss(distance=LpDistance())", "no other distance"),
-        ("AngularLoss(raw)", "no other distance"),
-        ("SphereFaceLoss(4,4)", "multiples of an angle"),
-        ("LpDistance", "unknown loss"),
-        ("Loss)(", "is not read"),
-        (" ", "an empty name"),
-    ],
-)
-def test_what_is_not_mapped_has_a_reason(name, reason):
-    found, said = conventions.from_reference(name)
-    assert found is None
-    assert reason in said
-
-
-def test_a_miner_has_its_own_distance(z):
-    normalised, raw = (
-        conventions.miner_from_reference(f"BatchHardMiner({word})").found(z, LABELS) for word in ("", "raw")
-    )
-    unit = z / np.linalg.norm(z, axis=1, keepdims=True)
-    for found, points in ((normalised, unit), (raw, z)):
-        expected = miners.batch_hard(pairwise.l2(points, points)[0], LABELS)
-        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
-
-
-def test_a_miner_that_finds_nothing_leaves_the_value_0():
-    far = np.array([[1.0, 0], [1, 0.01], [-1, 0], [-1, 0.01]])
-    value, pullback = conventions.from_reference("ContrastiveLoss()+PairMarginMiner(0.2,0.8)").found(
-        far, np.array([0, 0, 1, 1])
-    )
-    assert value == 0
-    assert not pullback(1.0)[0].any()
+def test_named_losses_describe_themselves(name, convention):
+    named = conventions.loss(name, convention)
+    for text in (named.formula, named.distance, named.reduction, named.source):
+        assert text
+    assert isinstance(named.squared, bool)
 
 
 # overrides and errors
@@ -165,11 +85,30 @@ def test_overrides_change_one_thing_at_a_time(z):
     hinge = losses.with_miner(lambda p, n: losses.triplet_hinge(p, n, 0.5), miners.batch_hard)
     assert plain(z, LABELS)[0] == hinge(pairwise.l2(z, z)[0], LABELS)[0]
     assert not plain.squared
-    ported = conventions.loss(
-        "triplet", margin=0.2, distance="LpDistance(power=2)", reducer="Mean", miner="BatchHardMiner()"
+
+
+def test_pml_takes_our_words_for_distance_reduction_and_miner(z):
+    unit = z / np.linalg.norm(z, axis=1, keepdims=True)
+    hinge = losses.with_miner(lambda p, n: losses.triplet_hinge(p, n, 0.2), miners.batch_hard)
+    chosen = {"margin": 0.2, "distance": "squared_l2", "reduction": "mean", "miner": miners.batch_hard}
+    for normalize, points in ((True, unit), (False, z)):
+        ported = conventions.loss("triplet", **chosen, normalize=normalize)
+        assert ported(z, LABELS)[0] == pytest.approx(hinge(pairwise.squared_l2(points, points)[0], LABELS)[0])
+        assert (ported.squared, ported.normalized, ported.reduction) == (True, normalize, "all terms")
+    pairs = losses.with_miner(losses.balanced(losses.pair_hinge), miners.all_pairs)
+    mined = conventions.loss("contrastive", pos_margin=0.0, neg_margin=1.0, miner=miners.all_pairs, reduction="mean")
+    assert mined(z, LABELS)[0] == pytest.approx(
+        pairs(pairwise.l2(unit, unit)[0], LABELS, positive_margin=0.0, negative_margin=1.0)[0]
     )
-    named = conventions.from_reference("TripletMarginLoss(0.2,Lp power=2,Mean)+BatchHardMiner()").found
-    assert ported(z, LABELS)[0] == named(z, LABELS)[0]
+
+
+def test_pml_margins_on_the_cosine_are_margins_on_the_similarity(z):
+    unit = z / np.linalg.norm(z, axis=1, keepdims=True)
+    s, same = unit @ unit.T, LABELS[:, None] == LABELS
+    near, far = 0.9 - s[same & ~np.eye(len(z), dtype=bool)], s[~same] - 0.1
+    expected = near[near > 0].mean() + far[far > 0].mean()
+    loss = conventions.loss("contrastive", distance="cosine", pos_margin=0.9, neg_margin=0.1)
+    assert loss(z, LABELS)[0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -183,10 +122,15 @@ def test_overrides_change_one_thing_at_a_time(z):
         (("triplet", "keras"), {"reduction": "average"}, "unknown reduction"),
         (("triplet", "hoffer"), {"margin": 1.0}, "has no margin"),
         (("triplet",), {"marginn": 1}, "did you mean 'margin'"),
-        (("triplet",), {"reducer": "Median"}, "only Mean"),
+        (("triplet",), {"reduction": "median"}, "unknown reduction"),
+        (("triplet",), {"distance": "l3"}, "unknown distance"),
+        (("supcon",), {"miner": miners.batch_hard}, "unknown override 'miner'"),
+        (("vicreg",), {"distance": "l2"}, "unknown override 'distance'"),
+        (("circle",), {"distance": "l2"}, "no other distance than the cosine"),
+        (("triplet",), {"margin": -0.1, "miner": miners.batch_hard}, "negative margin"),
     ],
 )
-def test_mistakes_are_answered_with_a_suggestion(words, overrides, message):
+def test_an_unknown_name_is_an_error_with_a_suggestion(words, overrides, message):
     with pytest.raises(ValueError, match=message):
         conventions.loss(*words, **overrides)
 
@@ -202,10 +146,12 @@ def test_on_adds_the_gradient_of_rows_and_columns(z):
     np.testing.assert_array_equal(pullback(1.0)[0], sum(pull_D(*pull(1.0))))
 
 
-def test_on_takes_a_streamed_distance_and_a_learned_loss(z):
-    whole, streamed = (conventions.on(d, losses.supcon, True)(z, LABELS) for d in (pairwise.l2, blockwise(pairwise.l2)))
-    assert streamed[0] == pytest.approx(whole[0])
-    np.testing.assert_allclose(streamed[1](1.0)[0], whole[1](1.0)[0])
+def test_on_takes_a_blockwise_distance_and_a_learned_loss(z):
+    whole, blockwise = (
+        conventions.on(d, losses.supcon, True)(z, LABELS) for d in (pairwise.l2, fast.blockwise(pairwise.l2))
+    )
+    assert blockwise[0] == pytest.approx(whole[0])
+    np.testing.assert_allclose(blockwise[1](1.0)[0], whole[1](1.0)[0])
     boundary = losses.with_miner(losses.margin_loss, miners.all_pairs)
     _, pullback = conventions.on(pairwise.l2, boundary)(z, np.array(1.2), LABELS)
     assert [g.shape for g in pullback(1.0)] == [z.shape, ()]
@@ -299,8 +245,8 @@ def test_the_table_has_every_convention_and_says_how_to_port(rng):
         for convention in known:
             assert f"  {convention} " in said[0]
             assert f"  {convention}: " in said[0]
-            preset = conventions.loss(name, convention)
-            assert row(z, labels, name, convention).value == preset(z, labels)[0]
+            named = conventions.loss(name, convention)
+            assert row(z, labels, name, convention).value == named(z, labels)[0]
     assert "To port a result" in said[0]
     assert max(map(len, said[0].splitlines())) <= 120
     compare.run(z, labels, said.append, as_json=True)

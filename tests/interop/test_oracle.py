@@ -1,11 +1,11 @@
-"""A reference implementation's values, gradients and choices, in files that it wrote: is ours the same, by its names?
+"""Values, gradients and choices of a reference implementation, in files that it wrote: does minisiam agree?
 
-    pytest tests/test_oracle.py --oracle FILE.json          another file; the option may come several times
+    pytest tests -k oracle --oracle FILE.json          another file; the option may come several times
 
 A file holds embeddings and labels, under "losses" for each name a value and the gradient of the embeddings, under
 "miners" for each name lists of indices. A loss may have its own "labels", "proxies" (one a row), "grad_proxies", and
-"ref_emb", the second view of VICReg. `tests/oracle/make_oracle.py` writes such files. What has no counterpart is
-skipped with the reason, and named in the last lines.
+"ref_emb", the second view of VICReg. `oracle/make_oracle.py` writes such files. What has no counterpart is skipped with
+the reason, and listed at the end.
 """
 
 import json
@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ORACLE_SAID
+from pml_names import from_reference, miner_from_reference
 
-from minisiam.app import conventions
 from minisiam.miners import Pairs
 
 FILES = sorted(Path(__file__).parent.glob("oracle/*.json"))
@@ -50,7 +50,7 @@ def found_or_skipped(found):
 
 
 def test_loss(path, loss_name):
-    preset = found_or_skipped(conventions.from_reference(loss_name))
+    preset = found_or_skipped(from_reference(loss_name))
     oracle = stored(path)
     entry = oracle["losses"][loss_name]
     attempts = [differences(preset, *arguments, entry) for arguments in ways(preset, oracle, entry)]
@@ -96,7 +96,7 @@ def apart(ours, theirs):
 
 
 def test_miner(path, miner_name):
-    mine = found_or_skipped(conventions.miner_from_reference(miner_name))
+    mine = found_or_skipped(miner_from_reference(miner_name))
     oracle = stored(path)
     found = mine(np.array(oracle["embeddings"], float), np.array(oracle["labels"]))
     theirs = oracle["miners"][miner_name]
@@ -123,8 +123,8 @@ def either_way(lists):
 def test_what_is_mapped(every_path, request):
     """Says what of a file was checked, and what could not be."""
     oracle = stored(every_path)
-    losses = {name: conventions.from_reference(name) for name in oracle["losses"]}
-    miners = {name: conventions.miner_from_reference(name) for name in oracle["miners"]}
+    losses = {name: from_reference(name) for name in oracle["losses"]}
+    miners = {name: miner_from_reference(name) for name in oracle["miners"]}
     missing = {name: found.reason for name, found in (losses | miners).items() if found.found is None}
     counts = [sum(found.found is not None for found in known.values()) for known in (losses, miners)]
     line = f"{counts[0]} losses and {counts[1]} miners of {every_path} checked, not mapped: "

@@ -1,25 +1,28 @@
-"""Losses on embeddings by the names that others gave them.     value, pullback = preset(z, /, labels)
+"""Losses on embeddings by the names that libraries and papers give them.
 
-    presets.loss("triplet", convention="facenet")                   what a library or a paper means by a name
-    presets.loss("supcon", convention="pml", temperature=0.07)      pytorch-metric-learning's own arguments and defaults
-    presets.from_reference("NTXentLoss(0.5)")                       the same, from a name as it stands in its code
+    value, pullback = conventions.loss("triplet", convention="facenet")(z, labels)
+    conventions.loss("supcon", convention="pml", temperature=0.07)      pytorch-metric-learning's arguments and defaults
+    conventions.known()                                                 every name, and its conventions
 
-A preset is put together from what this package has: a place for the embeddings (`ops.normalize`, or where they are), a
-distance of `pairwise`, a loss with its constants and its reduction, and a miner. It says what it is: `preset.formula`,
-`.distance`, `.margin`, `.reduction`, `.source`, so that a number can be carried from one library to another.
+    libraries.py       "triplet" and "contrastive" of papers, Keras, TensorFlow Similarity, sentence-transformers, …
+    pml.py             all losses of pytorch-metric-learning 2.9.0 that this package has
+    compare.py         the table of `minisiam compare`
 
-With pytorch-metric-learning 2.9.0 values and gradients agree to 10⁻⁹ (`tests/test_oracle.py`), but for what is listed
-here: first what is there, then what is here.
+A `NamedLoss` is made of what this package has: `ops.normalize`, a distance of `pairwise`, a loss with its constants and
+reduction, and a miner. It describes itself: `.formula`, `.distance`, `.margin`, `.reduction`, `.source`.
 
-Reproduced by a preset, otherwise here than in `losses`
+Values and gradients agree with pytorch-metric-learning 2.9.0 to 10⁻⁹ (`tests/interop/test_oracle.py`). The differences
+are listed here, that library first, then this package.
+
+Reproduced by a `NamedLoss`, but not in `losses`
     angular loss                 negatives are not normalised: AngularLoss(3 z) ≠ AngularLoss(z); the paper's are
     supcon, circle, MeanReducer  over all anchors, those without a positive with the value 0; `losses` leaves these out
-    proxy-NCA                    a label without a proxy is left out; `losses.softmax_cross_entropy` refuses it
+    proxy-NCA                    a label without a proxy is ignored; `losses.softmax_cross_entropy` refuses it
     n_pair of one class          0; `losses.n_pair` raises
-    losses on pairs, with miner  0 where at most one pair of each kind is found; `losses.with_miner` takes a single pair
-    triplets from a miner        as pairs each counts as often as it comes; `Triplets.pairs` are distinct
 
 Differences that remain
+    losses on pairs, with miner  0 where at most one pair of each kind is found; here a single pair counts
+    triplets from a miner        as pairs, each counts as often as it occurs; here `Triplets.pairs` are distinct
     no positive or no negative   0, or what is left of the formula; here an error that says how to draw the batch
     AvgNonZero                   a term that should be 0 counts if it came out as 10⁻¹⁷, and log(1 + x) of x < 10⁻¹⁶ is
                                  0; here it is x. Where a term is at 0, so at every corner, value and gradient jump
@@ -39,42 +42,30 @@ from __future__ import annotations
 from typing import Any
 
 from ... import require
-from .compose import Preset, on, on_proxies
-from .conventions import CONVENTIONS, preset
-from .pml import LOSSES
-from .reading import Found, from_reference, miner_from_reference, of_reference
+from . import libraries, pml
+from .compose import NamedLoss, on, on_proxies
+from .libraries import CONVENTIONS
 
-__all__ = [
-    "CONVENTIONS",
-    "Found",
-    "Preset",
-    "from_reference",
-    "known",
-    "loss",
-    "miner_from_reference",
-    "on",
-    "on_proxies",
-]
+__all__ = ["CONVENTIONS", "NamedLoss", "known", "loss", "on", "on_proxies"]
 
 
-def loss(name: str, convention: str = "pml", **overrides: Any) -> Preset:
-    """The loss that goes by a name, as one library or paper means it.
+def loss(name: str, convention: str = "pml", **overrides: Any) -> NamedLoss:
+    """The loss of that name in one library or paper.
 
     Parameters
     ----------
     name
-        "triplet", "contrastive", and in "pml" also nt_xent, supcon, n_pair and all that `known()` lists.
+        "triplet" or "contrastive", and in "pml" also "nt_xent", "supcon", "n_pair" and all others of `known()`.
     convention
-        Whose: "pml" (pytorch-metric-learning 2.9.0), and for the first two those of `known()`.
+        "pml" (pytorch-metric-learning 2.9.0); for "triplet" and "contrastive" one of those that `known()` lists.
     overrides
-        In "pml" its own arguments, and distance, reducer and miner in its words: `temperature=0.5`,
-        `distance="LpDistance(power=2)"`, `reducer="Mean"`, `miner="BatchHardMiner()"`. Elsewhere margin, reduction,
-        distance (a name of `pairwise`), normalize and miner (one of `minisiam.miners`).
+        What to change: `margin`, `reduction`, `distance` (a name of `pairwise`), `normalize` and `miner` (a function of
+        `minisiam.miners`); in "pml" its own arguments instead of `margin`, see `pml.named_loss`.
 
     Returns
     -------
-    Preset
-        An op, `value, pullback = preset(z, /, labels)`; `preset.variables` says whether it wants proxies as well.
+    NamedLoss
+        An op, `value, pullback = loss(z, /, labels)`; its `variables` say whether it takes proxies as well.
 
     Examples
     --------
@@ -87,13 +78,10 @@ def loss(name: str, convention: str = "pml", **overrides: Any) -> Preset:
     require.one_of("loss", name, known())
     require.one_of("convention", convention, known()[name])
     if convention == "pml":
-        return of_reference(BY_NAME[name], overrides)
-    return preset(CONVENTIONS[name][convention], **overrides)
-
-
-BY_NAME = {row.name: reference for reference, row in LOSSES.items()}
+        return pml.named_loss(name, **overrides)
+    return libraries.named_loss(CONVENTIONS[name][convention], **overrides)
 
 
 def known() -> dict[str, list[str]]:
-    """Every name, and the conventions it has."""
-    return {name: ["pml", *CONVENTIONS.get(name, ())] for name in BY_NAME}
+    """Every name, and its conventions."""
+    return {name: ["pml", *CONVENTIONS.get(name, ())] for name in pml.BY_NAME}

@@ -1,9 +1,9 @@
 """One name, many functions: "the triplet loss" and "the contrastive loss" of well-known code, on one batch.
 
     rows = compare.table(z, labels)          what each means by the name, its value, and the length of its gradient
-    print(compare.text(rows))                the same to read
+    print(compare.text(rows))                the same as text
 
-A result can be carried from one library to another only by somebody who knows which function it was.
+To carry a result from one library to another one has to know which of these functions it was.
 """
 
 from __future__ import annotations
@@ -27,23 +27,22 @@ if TYPE_CHECKING:
 PML = {"triplet": "TripletMarginLoss()", "contrastive": "ContrastiveLoss()"}
 PORTING = """\
 To port a result take its row: {call} is that function of the
-embeddings, and margin=…, distance=…, reduction=… change one thing at a time (with "pml" in its own words:
-distance="LpDistance(power=2)", reducer="Mean"). A margin is in the units of its distance: on the unit sphere, where
-d² = 2 − 2 cos θ, a margin of 0.2 says three different things on d, on d² and on 1 − cos θ. A mean over the terms above
-0 need not fall while a network learns, and a gradient that is twice as long asks for half the learning rate, unless the
-optimizer divides it out, as Adam does."""
+embeddings, and margin=…, distance=…, normalize=…, reduction=… each change one thing. A margin is in the units of its
+distance: for normalised embeddings, where d² = 2 − 2 cos θ, a margin of 0.2 means three different things on d, on d²
+and on 1 − cos θ. A mean over the terms above 0 need not fall while a network learns, and a gradient that is twice as
+long needs half the learning rate, unless the optimizer divides it out, as Adam does."""
 HEADINGS = ("convention", "distance", "rows", "margin", "reduced over", "value", "‖gradient‖")
 WIDTH = 112
 
 
 class Row(NamedTuple):
-    """One meaning of a name, and what it says of a batch.
+    """One meaning of a name, and its value on a batch.
 
-    loss, convention : `presets.loss(loss, convention)` is this function
-    calls : what its library calls it
-    formula, distance, squared, normalized, margin, reduction : what it is
-    value, gradient : of the batch, the gradient as its length ‖dz‖
-    source, note : where this is from, and what differs all the same
+    loss, convention : `conventions.loss(loss, convention)` is this function
+    calls : its name in its library
+    formula, distance, squared, normalized, margin, reduction : as in `NamedLoss`
+    value, gradient : on the batch; the gradient as its length ‖dz‖
+    source, note : the code or paper, and remaining differences
     """
 
     loss: str
@@ -85,29 +84,29 @@ def table(z: Float[Array, "n d"], labels: Int[Array, "n"]) -> list[Row]:
 
 
 def _row(name: str, convention: str, z: Array, labels: Array) -> Row:
-    preset = conventions.loss(name, convention)
+    named = conventions.loss(name, convention)
     calls = PML[name] if convention == "pml" else conventions.CONVENTIONS[name][convention].calls
-    value, pullback = preset(z, labels)
+    value, pullback = named(z, labels)
     (dz,) = pullback(1.0)
     return Row(
         name,
         convention,
         calls,
-        preset.formula,
-        preset.distance,
-        preset.squared,
-        preset.normalized,
-        re.sub(r"\w*margin ", "", preset.margin),
-        preset.reduction,
+        named.formula,
+        named.distance,
+        named.squared,
+        named.normalized,
+        re.sub(r"\w*margin ", "", named.margin),
+        named.reduction,
         float(value),
         float(np.linalg.norm(dz)),
-        preset.source,
-        preset.note,
+        named.source,
+        named.note,
     )
 
 
 def text(rows: list[Row]) -> str:
-    """The rows to read: under each formula those that compute it, then who they are, and how to port a result."""
+    """The rows as text: under each formula those that compute it, then their sources, and how to port a result."""
     parts = []
     for name in dict.fromkeys(row.loss for row in rows):
         some = [row for row in rows if row.loss == name]
@@ -116,7 +115,7 @@ def text(rows: list[Row]) -> str:
             lines = [_line(*_cells(row)) for row in some if row.formula == formula]
             parts.append("\n".join([fill(formula, WIDTH), _line(*HEADINGS), *lines]))
         parts.append("\n".join(_who(row) for row in some))
-    call = f'presets.loss("{rows[0].loss}", convention="{rows[0].convention}")' if rows else "presets.loss(…)"
+    call = f'conventions.loss("{rows[0].loss}", convention="{rows[0].convention}")' if rows else "conventions.loss(…)"
     return "\n\n".join([*parts, PORTING.format(call=call)])
 
 
@@ -142,7 +141,7 @@ def run(z: Array, labels: Array, say: Callable[[str], Any] = print, as_json: boo
 
 
 def example(rng: Generator) -> tuple[Array, Array]:
-    """Twelve points of four classes in eight dimensions, neither collapsed nor apart: a batch in mid-training."""
+    """Twelve points of four classes in eight dimensions that overlap, as a batch does in the middle of training."""
     labels = np.repeat(np.arange(4), 3)
     return rng.normal(size=(4, 8))[labels] + 0.7 * rng.normal(size=(12, 8)), labels
 

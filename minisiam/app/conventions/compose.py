@@ -1,7 +1,7 @@
-"""From a distance, a loss on a matrix and a miner to one op on embeddings:     value, pullback = loss(z, /, labels)
+"""From a distance and a loss on a matrix to one op on embeddings:     value, pullback = loss(z, /, labels)
 
-What the distances and losses of this package do not say by themselves is said here, once: other powers and norms,
-a margin for each kind of pair, and sums of two losses.
+`on` and `on_proxies` make the op; `moved`, `over_all` and `weighted_sum` change a loss: a margin for each kind of pair,
+a mean over all anchors, a sum of several losses.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ... import ops, pairwise, require
+from ... import ops
 from ...op import op
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ...typing import Array, Float, Op
 
     Operation = Callable[..., Any]
 
@@ -30,17 +28,17 @@ REDUCED_OVER = {
 }
 
 
-class Preset(NamedTuple):
-    """A loss on embeddings by the name that somebody gave it, and what it is.
+class NamedLoss(NamedTuple):
+    """A loss on embeddings under the name that a library or a paper gives it.
 
-    apply : the op, `value, pullback = preset(z, /, labels)`; with proxies `(z, proxies, /, targets)`, which number the
-        proxies' classes from 0; of two views `(z1, z2, /)`. `variables` says which of the three
+    apply : the op, `value, pullback = loss(z, /, labels)`; with proxies `(z, proxies, /, targets)`, where targets
+        number the proxies' classes from 0; of two views `(z1, z2, /)`. `variables` says which of the three
     formula : in words
-    distance, squared, normalized : what d is, whether it is a square, and whether of points on the unit sphere
+    distance, squared, normalized : the distance d, whether it is a square, and whether embeddings are normalised
     margin : the margin, or the other constants by name
-    reduction : over what
-    source : where the facts are from
-    note : what differs all the same
+    reduction : over what the mean or sum is
+    source : the code or paper from which these facts are
+    note : remaining differences
     """
 
     apply: Operation
@@ -64,17 +62,17 @@ def on(distance: Operation, loss: Operation, normalize: bool | Operation = False
     Parameters
     ----------
     distance
-        One of `minisiam.pairwise`, without parameters of its own (`networks.batch` knows those).
+        One of `minisiam.pairwise` without learned parameters (for those use `networks.batch`).
     loss
-        One on (D, /, labels): `losses.supcon`, `losses.all_triplets(losses.triplet_hinge)`, `losses.with_miner(…)`.
+        A loss on (D, /, labels): `losses.supcon`, `losses.all_triplets(losses.triplet_hinge)`, `losses.with_miner(…)`.
     normalize
-        True puts the embeddings on the unit sphere first; an op in its place does what it does.
+        True normalises the embeddings first; an op is applied instead of `ops.normalize`.
 
     Returns
     -------
     op
-        `value, pullback = op(z, /, labels, **constants)`; `pullback(dl)` gives `(dz,)`, the sum of two gradients: an
-        image is in a row and in a column. The parameters of a learned loss stand between z and labels.
+        `value, pullback = op(z, /, labels, **constants)`; `pullback(dl)` gives `(dz,)`, the sum of two gradients, since
+        every image is in a row and in a column. The parameters of a learned loss come between z and labels.
     """
     placed = placing(normalize)
 
@@ -101,10 +99,19 @@ def on_proxies(
     normalize: bool | Operation = False,
     normalize_proxies: bool | Operation = False,
 ) -> Operation:
-    """ℓ(D(z, proxies); targets): the same for a loss that compares images with proxies.
+    """ℓ(D(z, proxies); targets): a loss that compares images with proxies becomes a loss on both.
 
-    `value, pullback = op(z, proxies, /, targets)`, where targets number the proxies' classes from 0; `pullback(dl)`
-    gives `(dz, dproxies)`.
+    Parameters
+    ----------
+    distance, loss, normalize
+        As in `on`; the loss is on (D, targets), where targets number the proxies' classes from 0.
+    normalize_proxies
+        The same as `normalize`, for the proxies.
+
+    Returns
+    -------
+    op
+        `value, pullback = op(z, proxies, /, targets)`; `pullback(dl)` gives `(dz, dproxies)`.
     """
     place_z, place_proxies = placing(normalize), placing(normalize_proxies)
 
@@ -124,7 +131,7 @@ def on_proxies(
 
 
 def placing(normalize: bool | Operation) -> Operation:
-    """The op that puts the embeddings where they are compared."""
+    """The op that is applied to the embeddings before they are compared."""
     if callable(normalize):
         return normalize
     return ops.normalize if normalize else lambda z: (z, lambda dz: (dz,))
@@ -141,7 +148,7 @@ def moved(loss: Operation, same: float = 0.0, different: float = 0.0) -> Operati
 
 
 def over_all(loss: Operation) -> Operation:
-    """The mean over all anchors of a batch, where the loss would leave out those without a positive."""
+    """The mean over all anchors of a batch, also where the loss leaves out those without a positive."""
 
     def averaged(D, /, labels, reduction="mean", **constants):
         if reduction != "mean":
@@ -171,82 +178,3 @@ def weighted_sum(*weights_and_losses: tuple[float, Operation]) -> Operation:
 def scaled(loss: Operation, factor: float) -> Operation:
     """Factor · loss."""
     return weighted_sum((factor, loss)) if factor != 1 else loss
-
-
-# distances that a reference knows and pairwise does not
-
-
-def raised(distance: Operation, power: float, sign: int = 1) -> Operation:
-    """± (± D)ᵖ: a power of a distance or, with the sign −1, of the similarity −D. Slope 0 where D = 0."""
-
-    @op
-    def powered(a, b, /):
-        D, pull = distance(a, b)
-        base = sign * D
-
-        def pullback(dD):
-            steep = np.power(base, power - 1, out=np.zeros_like(base), where=base != 0)
-            return pull(dD * (D.dtype.type(power) * steep))
-
-        return sign * base**power, pullback
-
-    return powered
-
-
-def minkowski(p: float) -> Operation:
-    """Dᵢⱼ = (Σₖ |aᵢₖ − bⱼₖ|ᵖ)^(1/p), for a p that is neither 1 nor 2. Memory n·m·d; slope 0 where D = 0."""
-    p = require.between("p", p, 1)
-
-    @op
-    def lp(a, b, /):
-        u = a[:, None] - b
-        D = (np.abs(u) ** p).sum(axis=2) ** (1 / p)
-
-        def pullback(dD):
-            share = np.divide(np.abs(u), D[..., None], out=np.zeros_like(u), where=D[..., None] > 0)
-            du = dD[..., None] * np.sign(u) * share ** (p - 1)
-            return du.sum(axis=1), -du.sum(axis=0)
-
-        return D, pullback
-
-    return lp
-
-
-def normalize_lp(p: float) -> Operation:
-    """y = x / ‖x‖ₚ, row by row; 0 where x = 0."""
-    if p == 2:
-        return ops.normalize
-    p = require.between("p", p, 1)
-
-    @op
-    def normalized(x, /):
-        norm = (np.abs(x) ** p).sum(axis=1, keepdims=True) ** (1 / p)
-        inverse = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
-        y = x * inverse
-
-        def pullback(dy):
-            radial = (y * dy).sum(axis=1, keepdims=True)
-            return ((dy - radial * np.sign(y) * np.abs(y) ** (p - 1)) * inverse,)
-
-        return y, pullback
-
-    return normalized
-
-
-@op
-def signal_to_noise(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n m"]]:
-    """Dᵢⱼ = var(aᵢ − bⱼ) / var(aᵢ), the variance over the features: not symmetric, the row is the anchor.
-
-    Yuan, Deng, Tang, Tang & Chen (2019), "Signal-to-noise ratio: a robust distance metric for deep metric learning".
-    """
-    A, B = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    S, pull = pairwise.squared_l2(A, B)
-    signal = (A * A).sum(axis=1, keepdims=True)
-    D = S / signal
-
-    def pullback(dD):
-        dA, dB = pull(dD / signal)
-        dA = dA - 2 * A * (dD * D).sum(axis=1, keepdims=True) / signal
-        return dA - dA.mean(axis=1, keepdims=True), dB - dB.mean(axis=1, keepdims=True)
-
-    return D, pullback

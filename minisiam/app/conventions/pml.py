@@ -1,25 +1,34 @@
-"""What pytorch-metric-learning 2.9.0 calls its losses, with the defaults of that version, and what they are."""
+"""The losses of pytorch-metric-learning 2.9.0 by name, with the defaults of that version."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import build, measures
+from ... import require
+from . import pml_losses as make
+from .compose import REDUCED_OVER, NamedLoss
+from .pml_distances import KNOWN, Measure, measure
+from .pml_losses import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Operation = Callable[..., Any]
 
+SOURCE = "pytorch-metric-learning 2.9.0"
+L2, SQUARED_L2, COSINE = measure("l2"), measure("squared_l2"), measure("cosine")
+REDUCTIONS = ("mean", "mean_active", "sum")
+MINED = ("contrastive", "triplet")  # with a miner of minisiam.miners
+
 
 class Row(NamedTuple):
-    """A loss of the reference: its arguments and defaults, how it is built, and what it is."""
+    """A loss of pytorch-metric-learning: its arguments and defaults, the function that makes it, and what it is."""
 
     name: str
     arguments: dict[str, Any]
-    build: Callable[[measures.Asked], Operation]
+    build: Callable[[Options], Operation]
     formula: str
-    distance: measures.Measure = measures.lp()
+    distance: Measure = L2
     reduction: str = "mean"
     variables: tuple[str, ...] = ("z",)
 
@@ -32,14 +41,14 @@ LOSSES: dict[str, Row] = {
     "ContrastiveLoss": Row(
         "contrastive",
         {"pos_margin": 0, "neg_margin": 1},
-        build.contrastive,
+        make.contrastive,
         "max(0, d − m₊) where same, max(0, m₋ − d) where not, not squared; same and different reduced apart and added",
         reduction="mean_active",
     ),
     "TripletMarginLoss": Row(
         "triplet",
         {"margin": 0.05, "swap": False, "smooth_loss": False, "triplets_per_anchor": "all"},
-        build.triplet,
+        make.triplet,
         "max(0, d₊ − d₋ + m)",
         reduction="mean_active",
     ),
@@ -53,185 +62,237 @@ LOSSES: dict[str, Row] = {
             "learn_beta": False,
             "num_classes": None,
         },
-        build.margin,
+        make.margin,
         "max(0, d₊ − β + m) + max(0, β − d₋ + m) over all triplets, divided by how many of these terms are above 0",
         reduction="terms",
     ),
     "NTXentLoss": Row(
         "nt_xent",
         {"temperature": 0.07},
-        build.nt_xent,
+        make.nt_xent,
         "log(1 + Σₙ e^((d_ap − d_an)/τ)) for each ordered positive pair: other positives are not in the denominator",
-        measures.cosine(),
+        COSINE,
     ),
     "SupConLoss": Row(
         "supcon",
         {"temperature": 0.1},
-        build.supcon,
+        make.supcon,
         "for each anchor the mean over its positives of −log softmax(−d/τ), all others in the denominator",
-        measures.cosine(),
+        COSINE,
         "mean_active",
     ),
     "NPairsLoss": Row(
         "n_pair",
         {},
-        build.n_pair,
+        make.n_pair,
         "one pair of each class: −log softmax over the partners of the negative distances",
-        measures.dot(),
+        measure("dot"),
     ),
     "MultiSimilarityLoss": Row(
         "multi_similarity",
         {"alpha": 2, "beta": 50, "base": 0.5},
-        build.multi_similarity,
+        make.multi_similarity,
         "1/α log(1 + Σₚ e^(α (λ − s))) + 1/β log(1 + Σₙ e^(β (s − λ))) for each anchor",
-        measures.cosine(),
+        COSINE,
     ),
     "CircleLoss": Row(
         "circle",
         {"m": 0.4, "gamma": 80},
-        build.circle,
+        make.circle,
         "log(1 + Σₚ e^(−γ [1 + m − s]₊ (s − 1 + m)) Σₙ e^(γ [s + m]₊ (s − m))), the weights [·]₊ held fixed",
-        measures.cosine(),
+        COSINE,
         "mean_active",
     ),
     "LiftedStructureLoss": Row(
         "lifted",
         MARGINS,
-        build.lifted,
+        make.lifted,
         "½ max(0, d_ap − m₊ + log Σ e^(m₋ − d))² for each ordered positive pair, over the negatives of both ends",
     ),
     "GeneralizedLiftedStructureLoss": Row(
         "generalised_lifted",
         MARGINS,
-        build.generalised_lifted,
+        make.generalised_lifted,
         "max(0, log Σₚ e^(d − m₊) + log Σₙ e^(m₋ − d)) for each anchor",
     ),
     "NCALoss": Row(
         "nca",
         {"softmax_scale": 1},
-        build.nca,
+        make.nca,
         "−log Σₚ softmaxⱼ(−scale · d) for each anchor that has a positive",
-        measures.lp(power=2),
+        SQUARED_L2,
     ),
     "AngularLoss": Row(
         "angular",
         {"alpha": 40},
-        build.angular,
+        make.angular,
         "log(1 + Σₙ e^(4 tan²α (â + p̂)·n − 2 (1 + tan²α) â·p̂)) for each ordered positive pair; n is not normalised",
     ),
     "TupletMarginLoss": Row(
         "tuplet_margin",
         {"margin": 5.73, "scale": 64},
-        build.tuplet_margin,
+        make.tuplet_margin,
         "log(1 + Σₙ e^(s (cos θ_an − cos(θ_ap − β)))) for each ordered positive pair",
-        measures.cosine(),
+        COSINE,
     ),
     "FastAPLoss": Row(
         "fast_ap",
         {"num_bins": 10},
-        build.fast_ap,
+        make.fast_ap,
         "1 − (1/|P|) Σ h⁺ H⁺ / H for each anchor, with soft histograms of the distances",
-        measures.lp(power=2),
+        SQUARED_L2,
     ),
     "HistogramLoss": Row(
         "histogram",
         {"n_bins": None, "delta": None},
-        build.histogram,
+        make.histogram,
         "Σ_q h⁻_q Σ_{r ≤ q} h⁺_r over soft histograms of the similarities",
-        measures.cosine(),
+        COSINE,
         "own",
     ),
     "ThresholdConsistentMarginLoss": Row(
         "threshold_consistent",
         {"lambda_plus": 1.0, "lambda_minus": 1.0, "margin_plus": 0.9, "margin_minus": 0.5},
-        build.threshold_consistent,
+        make.threshold_consistent,
         "λ₊ · mean of m₊ − s over the same with s ≤ m₊, and λ₋ · mean of s − m₋ over the others with s ≥ m₋",
-        measures.cosine(),
+        COSINE,
         "own",
     ),
     "IntraPairVarianceLoss": Row(
         "intra_pair_variance",
         {"pos_eps": 0.01, "neg_eps": 0.01},
-        build.variance,
+        make.variance,
         "max(0, (1 − ε) mean s₊ − s)² over the same and max(0, s − (1 + ε) mean s₋)² over the others, added",
-        measures.cosine(),
+        COSINE,
     ),
     "SignalToNoiseRatioContrastiveLoss": Row(
         "signal_to_noise",
         {"pos_margin": 0, "neg_margin": 1},
-        build.contrastive,
+        make.contrastive,
         "the contrastive loss on var(a − b) / var(a)",
-        measures.snr(),
+        measure("signal_to_noise"),
         "mean_active",
     ),
     "ProxyNCALoss": Row(
         "proxy_nca",
         SIZES | {"softmax_scale": 1},
-        build.proxy_nca,
+        make.proxy_nca,
         "−log softmax(−scale · d) at the own proxy, which is kept in the denominator",
-        measures.lp(power=2),
+        SQUARED_L2,
         variables=WITH_PROXIES,
     ),
     "ProxyAnchorLoss": Row(
         "proxy_anchor",
         SIZES | {"margin": 0.1, "alpha": 32},
-        build.proxy_anchor,
+        make.proxy_anchor,
         "for each proxy log(1 + Σ e^(α (m − s))) over its images, / proxies present, + log(1 + Σ e^(α (s + m))), / all",
-        measures.cosine(),
+        COSINE,
         "own",
         WITH_PROXIES,
     ),
     "ArcFaceLoss": Row(
         "arcface",
         SIZES | {"margin": 28.6, "scale": 64},
-        build.arcface,
+        make.arcface,
         "−log softmax of s cos θ, the target's angle widened by m degrees",
-        measures.cosine(),
+        COSINE,
         variables=WITH_PROXIES,
     ),
     "CosFaceLoss": Row(
         "cosface",
         SIZES | {"margin": 0.35, "scale": 64},
-        build.cosface,
+        make.cosface,
         "−log softmax of s cos θ, the target's cosine lowered by m",
-        measures.cosine(),
+        COSINE,
         variables=WITH_PROXIES,
     ),
     "NormalizedSoftmaxLoss": Row(
         "normalized_softmax",
         SIZES | {"temperature": 0.05},
-        build.normalized_softmax,
+        make.normalized_softmax,
         "−log softmax of cos θ / τ; the proxies are always normalised",
-        measures.dot(),
+        measure("dot"),
         variables=WITH_PROXIES,
     ),
     "SoftTripleLoss": Row(
         "soft_triple",
         SIZES | {"centers_per_class": 10, "la": 20, "gamma": 0.1, "margin": 0.01},
-        build.soft_triple,
+        make.soft_triple,
         "−log softmax of λ (S − m[target]), where S = Σ softmax(s/γ) s over the centres of a class",
-        measures.cosine(),
+        COSINE,
         variables=WITH_PROXIES,
     ),
     "VICRegLoss": Row(
         "vicreg",
         {"invariance_lambda": 25, "variance_mu": 25, "covariance_v": 1, "eps": 1e-4},
-        build.vicreg,
+        make.vicreg,
         "λ mean (z₁ − z₂)² + μ mean ½ max(0, 1 − √(var + ε)) + ν Σ cov² / d, the last two for each view",
         variables=("z1", "z2"),
     ),
 }
-UNMAPPED = {
-    "SphereFaceLoss": "multiples of an angle are no loss of ours",
-    "LargeMarginSoftmaxLoss": "multiples of an angle are no loss of ours",
-    "SubCenterArcFaceLoss": "the nearest of several centres is no distance of ours (soft_classes is the soft one)",
-    "RankedListLoss": "no loss of ours weighs pairs by an exponential that is differentiated as well",
-    "PNPLoss": "a smoothed average precision is no loss of ours; fast_ap is the nearest",
-    "SmoothAPLoss": "a smoothed average precision is no loss of ours; fast_ap is the nearest",
-    "DynamicSoftMarginLoss": "it keeps a histogram from batch to batch, and an op has no state",
-    "P2SGradLoss": "a regression on cosines is no loss of ours",
-    "InstanceLoss": "no loss of ours",
-    "ManifoldLoss": "a random walk on the batch is no loss of ours",
-    "CrossBatchMemory": "it keeps embeddings from batch to batch, and an op has no state",
-    "SelfSupervisedLoss": "it wraps another loss: give that one the labels 0 … n − 1 twice",
-}
+BY_NAME = {row.name: row for row in LOSSES.values()}
+
+
+def named_loss(name: str, **overrides: Any) -> NamedLoss:
+    """A loss of pytorch-metric-learning by its name here, with some of its arguments changed.
+
+    Parameters
+    ----------
+    name
+        A key of `BY_NAME`: "triplet", "nt_xent", "supcon", …
+    overrides
+        pytorch-metric-learning's own arguments by its names (`margin`, `temperature`, `pos_margin`, …), and in the
+        words of this package `distance` ("l2", "squared_l2", "l1", "cosine", "dot"), `normalize`, `reduction` and, for
+        "contrastive" and "triplet", `miner`.
+
+    Returns
+    -------
+    NamedLoss
+    """
+    require.one_of("loss", name, BY_NAME)
+    row = BY_NAME[name]
+    common = ("distance", "normalize", "reduction") if row.variables != ("z1", "z2") else ()
+    known = [*row.arguments, *common, *(["miner"] if name in MINED else [])]
+    for key in overrides:
+        require.one_of("override", key, known)
+    arguments = row.arguments | {key: value for key, value in overrides.items() if key in row.arguments}
+    distance, reduction = _distance(row, overrides), overrides.get("reduction", row.reduction)
+    if "reduction" in overrides:
+        require.one_of("reduction", reduction, REDUCTIONS)
+    return described(row, Options(arguments, distance, reduction, overrides.get("miner")))
+
+
+def _distance(row: Row, overrides: dict[str, Any]) -> Measure:
+    """The distance asked for; without a name that of the row, normalised or not."""
+    if not {"distance", "normalize"} & set(overrides):
+        return row.distance
+    name = overrides.get("distance") or next(
+        name for name, one in KNOWN.items() if one.distance is row.distance.distance
+    )
+    return measure(name, overrides.get("normalize", True))
+
+
+def described(row: Row, options: Options) -> NamedLoss:
+    """The op of a row with these options, and the facts about it."""
+    constants = ", ".join(f"{key} {value:g}" for key, value in options.a.items() if _is_number(value))
+    return NamedLoss(
+        row.build(options),
+        formula_of(row, options.a),
+        options.measure.words,
+        options.measure.squared,
+        options.measure.normalized,
+        constants,
+        REDUCED_OVER[options.reduction],
+        SOURCE,
+        row.variables,
+    )
+
+
+def formula_of(row: Row, arguments: dict[str, Any]) -> str:
+    """The formula in words, as the arguments change it."""
+    formula = "log(1 + e^(d₊ − d₋ + m))" if arguments.get("smooth_loss") else row.formula
+    return formula + (", d₋ from the nearer of anchor and positive" if arguments.get("swap") else "")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,8 +1,9 @@
-"""Values and gradients of pytorch-metric-learning on one batch, as JSON: what tests/test_oracle.py compares ours with.
+"""Values and gradients of pytorch-metric-learning on one batch, as JSON for tests/interop/test_oracle.py.
 
 Needs torch and pytorch-metric-learning, which neither the package nor its tests do; the tests read the JSON only.
 
-    python tests/oracle/make_oracle.py --seed 1 --points 11 --dimensions 5 --out tests/oracle/pml_oracle_unequal.json
+    cd tests/interop/oracle
+    python make_oracle.py --seed 1 --points 11 --dimensions 5 --out pml_oracle_unequal.json
 
 Classes are of unequal sizes, some of one image; labels are shuffled, with gaps, and negative. A loss with proxies has
 them beside it, numbered from 0, with labels to fit.

@@ -1,7 +1,7 @@
-"""What well-known code means by "the triplet loss" and "the contrastive loss", when nobody says more.
+"""What "the triplet loss" and "the contrastive loss" are by default in well-known code and papers.
 
-Each is one row: a distance, whether rows are normalised, a loss, which pairs or triplets it sees, and over what it is
-averaged. Code that is handed its pairs or triplets is given all of the batch here.
+Each is one row: a distance, whether embeddings are normalised, a loss, which pairs or triplets it sees, and over what
+it is averaged. Code that takes pairs or triplets as arguments is given all of the batch here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from ... import losses, miners, pairwise, require
 from ...miners import Pairs, Triplets
-from .compose import REDUCED_OVER, Preset, on, scaled
+from .compose import REDUCED_OVER, NamedLoss, on, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,17 @@ DISTANCES: dict[str, Operation] = {
 
 @dataclass(frozen=True)
 class Convention:
-    """One meaning of a loss's name. `per` says over what the mean is; the margin is None for a loss that has none."""
+    """One meaning of a loss's name.
+
+    calls : the loss's name in its library
+    formula : in words
+    loss, miner : functions of `losses` and `miners`
+    distance, normalize : a name of `DISTANCES`, and whether embeddings are normalised first
+    margin : None for a loss that has none
+    reduction, per : the reduction, and over what the mean is, in words
+    source, note : the code or paper, and remaining differences
+    factor : by which the value is multiplied
+    """
 
     calls: str
     formula: str
@@ -50,8 +60,20 @@ class Convention:
     factor: float = 1.0
 
 
-def preset(convention: Convention, **overrides: Any) -> Preset:
-    """The op of a convention; `overrides` are margin, reduction, distance, normalize and miner."""
+def named_loss(convention: Convention, **overrides: Any) -> NamedLoss:
+    """The op of a convention.
+
+    Parameters
+    ----------
+    convention
+        A row of `CONVENTIONS["triplet"]` or `CONVENTIONS["contrastive"]`.
+    overrides
+        margin, reduction, distance (a key of `DISTANCES`), normalize, and miner (a function of `minisiam.miners`).
+
+    Returns
+    -------
+    NamedLoss
+    """
     for key in overrides:
         require.one_of("override", key, ("margin", "reduction", "distance", "normalize", "miner"))
     c = replace(convention, **overrides)
@@ -67,10 +89,10 @@ def preset(convention: Convention, **overrides: Any) -> Preset:
     per = c.per if kept else REDUCED_OVER[c.reduction]
     margin = "none" if c.margin is None else f"margin {c.margin:g}"
     squared, normalized = c.distance.startswith("squared"), c.normalize or c.distance == "cosine"
-    return Preset(op, c.formula, words, squared, normalized, margin, per, c.source, note=c.note)
+    return NamedLoss(op, c.formula, words, squared, normalized, margin, per, c.source, note=c.note)
 
 
-# which entries each of them sees
+# which pairs or triplets each of them sees
 
 
 def anchor_first(D: Array, labels: Array) -> Triplets:

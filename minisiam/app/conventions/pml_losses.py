@@ -1,82 +1,114 @@
-"""How each loss of pytorch-metric-learning is put together from ours: one function a loss, from `Asked` to an op."""
+"""Each loss of pytorch-metric-learning made of this package's: one function per loss, from `Options` to an op."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ... import losses, miners, ops, pairwise
+from ...losses.reductions import reduced
 from ...op import op
 from .compose import moved, on_proxies, over_all, scaled, weighted_sum
-from .measures import Asked, NotMapped
-from .mined import as_pairs, as_triplets, at_entries, both_sides, each_against_its_negatives, mined, only
+from .pml_distances import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Operation = Callable[..., Any]
 
-PAIRS = 2  # how many a loss on pairs asks for; a single mined pair has the value 0 in the reference
 NEVER = 1e6  # a margin beyond every cosine distance: the hinge on that kind of pair is at rest
 
 
-def contrastive(q: Asked) -> Operation:
-    """all_pairs(pair_hinge), same and different apart; on what a miner found, apart(pair_hinge)."""
-    near, far = q.measure.at(q.a["pos_margin"]), q.measure.at(q.a["neg_margin"])
-    hinge = partial(losses.pair_hinge, positive_margin=near, negative_margin=far)
-    if q.miner is None:
-        return q.measure.on(partial(losses.all_pairs(hinge, separately=True), reduction=q.reduction))
-    loss = losses.balanced(partial(hinge, reduction=q.reduction))
-    return mined(q.measure.distance, at_entries(loss, as_pairs), q.miner, q.measure.normalize, PAIRS)
+class Options(NamedTuple):
+    """Arguments by pytorch-metric-learning's names, the distance, the reduction, and a miner on (D, labels) or None."""
+
+    a: dict[str, Any]
+    measure: Measure
+    reduction: str
+    miner: Operation | None = None
 
 
-def triplet(q: Asked) -> Operation:
-    """all_triplets of the hinge or the soft margin; a negative margin moves the same instead."""
-    margin, name = q.a["margin"], "triplet_soft_margin" if q.a["smooth_loss"] else "triplet_hinge"
-    if q.a["triplets_per_anchor"] != "all":
-        raise NotMapped("triplets_per_anchor draws triplets by chance")
-    loss: Operation = partial(getattr(losses, name), margin=max(margin, 0))
+def contrastive(q: Options) -> Operation:
+    """all_pairs(pair_hinge), same and different averaged separately; with a miner, balanced(pair_hinge)."""
+    hinge = pair_hinge(q)
     if q.miner is not None:
-        if margin < 0:
-            raise NotMapped("a negative margin goes with no miner here")
-        loss = at_entries(partial(loss, reduction=q.reduction), as_triplets, q.a["swap"])
-        return mined(q.measure.distance, loss, q.miner, q.measure.normalize)
+        return q.measure.on(losses.with_miner(losses.balanced(partial(hinge, reduction=q.reduction)), q.miner))
+    return q.measure.on(partial(losses.all_pairs(hinge, separately=True), reduction=q.reduction))
+
+
+def pair_hinge(q: Options) -> Operation:
+    """pair_hinge, with both margins in the units of d."""
+    near, far = q.measure.at(q.a["pos_margin"]), q.measure.at(q.a["neg_margin"])
+    return partial(losses.pair_hinge, positive_margin=near, negative_margin=far)
+
+
+def triplet(q: Options) -> Operation:
+    """all_triplets of the hinge or the soft margin; a negative margin moves the same instead."""
+    margin, loss = q.a["margin"], triplet_terms(q)
+    if q.miner is not None:
+        return q.measure.on(losses.with_miner(partial(loss, reduction=q.reduction), q.miner, q.a["swap"]))
     every = losses.with_miner(loss, miners.all_triplets, swap=True) if q.a["swap"] else losses.all_triplets(loss)
     return q.measure.on(moved(partial(every, reduction=q.reduction), same=max(-margin, 0)))
 
 
-def margin(q: Asked) -> Operation:
+def triplet_terms(q: Options, mined: bool = False) -> Operation:
+    """triplet_hinge or triplet_soft_margin with its margin."""
+    if q.a["triplets_per_anchor"] != "all":
+        raise ValueError("triplets_per_anchor draws random triplets: use 'all', or miners.random_triplets")
+    if q.a["margin"] < 0 and (mined or q.miner is not None):
+        raise ValueError("no loss of this package has a negative margin together with a miner")
+    loss = losses.triplet_soft_margin if q.a["smooth_loss"] else losses.triplet_hinge
+    return partial(loss, margin=max(q.a["margin"], 0))
+
+
+def margin(q: Options) -> Operation:
     """margin_loss on both distances of every triplet, with a β that is held fixed."""
+    return q.measure.on(losses.with_miner(both_sides(q), miners.all_triplets))
+
+
+def both_sides(q: Options) -> Operation:
+    """The margin loss on triplets: max(0, d₊ − β + m) + max(0, β − d₋ + m).
+
+    The reduction "terms" divides by the number of terms above 0, in all triplets; the others reduce each triplet's sum.
+    """
     if q.a["learn_beta"] or q.a["num_classes"] or q.a["triplets_per_anchor"] != "all":
-        raise NotMapped("only one fixed β and all triplets: a learned β is losses.margin_loss under networks.batch")
-    loss = both_sides(q.measure.at(q.a["beta"]), q.a["margin"], q.reduction)
-    if q.miner is None:
-        return q.measure.on(losses.with_miner(loss, miners.all_triplets))
-    return mined(q.measure.distance, at_entries(loss, as_triplets), q.miner, q.measure.normalize)
+        raise ValueError("only one fixed β and all triplets: a learned β is losses.margin_loss with networks.batch")
+    beta, reduction = q.measure.at(q.a["beta"]), q.reduction
+    pair_loss = partial(losses.margin_loss, margin=q.a["margin"], reduction="none")
+
+    def of_triplets(positive, negative, /):
+        n, dtype = len(positive), positive.dtype
+        d, same = np.concatenate([positive, negative]), np.arange(2 * len(positive)) < len(positive)
+        values, pull = pair_loss(d, np.asarray(beta, dtype), same)
+        terms = values if reduction == "terms" else values[:n] + values[n:]
+        value, spread = reduced(terms, "mean_active" if reduction == "terms" else reduction)
+
+        def pullback(dl):
+            dd, _ = pull(np.broadcast_to(np.asarray(spread(dl), dtype), d.shape))
+            return dd[:n], dd[n:]
+
+        return value, pullback
+
+    return of_triplets
 
 
-def nt_xent(q: Asked) -> Operation:
-    """nt_xent; on what a miner found, one softmax a positive."""
-    if q.miner is None:
-        return _plain(q, losses.nt_xent, temperature=q.a["temperature"])
-    temperature, reduction = q.a["temperature"], q.reduction
-    loss = lambda D, found, labels: each_against_its_negatives(D, found, temperature, reduction)
-    return mined(q.measure.distance, loss, q.miner, q.measure.normalize, PAIRS)
+def nt_xent(q: Options) -> Operation:
+    """nt_xent."""
+    return _plain(q, losses.nt_xent, temperature=q.a["temperature"])
 
 
-def _plain(q: Asked, loss: Operation, **constants: Any) -> Operation:
-    _no_miner(q)
+def _plain(q: Options, loss: Operation, **constants: Any) -> Operation:
     return q.measure.on(partial(loss, reduction=q.reduction, **constants))
 
 
-def supcon(q: Asked) -> Operation:
+def supcon(q: Options) -> Operation:
     """supcon; its mean is over all anchors, also those that have no positive and the value 0."""
     return _plain(q, over_all(losses.supcon), temperature=q.a["temperature"])
 
 
-def n_pair(q: Asked) -> Operation:
+def n_pair(q: Options) -> Operation:
     """n_pair; one class alone has the value 0."""
 
     def loss(D, labels, **constants):
@@ -87,52 +119,43 @@ def n_pair(q: Asked) -> Operation:
     return _plain(q, loss)
 
 
-def multi_similarity(q: Asked) -> Operation:
+def multi_similarity(q: Options) -> Operation:
     """multi_similarity, with the threshold in the units of d."""
-    constants = {"alpha": q.a["alpha"], "beta": q.a["beta"], "threshold": q.measure.at(q.a["base"])}
-    loss = partial(losses.multi_similarity, reduction=q.reduction, **constants)
-    return _of_sums(q, loss)
+    threshold = q.measure.at(q.a["base"])
+    return _plain(q, losses.multi_similarity, alpha=q.a["alpha"], beta=q.a["beta"], threshold=threshold)
 
 
-def _of_sums(q: Asked, loss: Operation) -> Operation:
-    if q.miner is None:
-        return q.measure.on(loss)
-    return mined(q.measure.distance, only(loss), q.miner, q.measure.normalize, PAIRS)
-
-
-def circle(q: Asked) -> Operation:
-    """circle; its mean is over all anchors."""
+def circle(q: Options) -> Operation:
+    """circle with its weights held fixed; its mean is over all anchors."""
     _cosine_only(q)
     return _plain(q, over_all(losses.circle), margin=q.a["m"], scale=q.a["gamma"])
 
 
-def _both_margins(q: Asked, loss: Operation) -> Operation:
+def both_margins(q: Options, loss: Operation) -> Operation:
     """J = (d₊ − m₊) … (m₋ − d₋): each kind of distance is moved by its own margin, which may be negative."""
     margins = {"same": q.measure.at(q.a["pos_margin"]), "different": q.measure.at(q.a["neg_margin"])}
     return moved(partial(loss, margin=0.0, reduction=q.reduction), **margins)
 
 
-def lifted(q: Asked) -> Operation:
+def lifted(q: Options) -> Operation:
     """lifted, each kind of distance moved by its margin."""
-    _no_miner(q)
-    return q.measure.on(_both_margins(q, losses.lifted))
+    return q.measure.on(both_margins(q, losses.lifted))
 
 
-def generalised_lifted(q: Asked) -> Operation:
+def generalised_lifted(q: Options) -> Operation:
     """generalised_lifted, each kind of distance moved by its margin."""
-    return _of_sums(q, _both_margins(q, losses.generalised_lifted))
+    return q.measure.on(both_margins(q, losses.generalised_lifted))
 
 
-def nca(q: Asked) -> Operation:
+def nca(q: Options) -> Operation:
     """nca; the scale is 1/τ."""
     return _plain(q, losses.nca, temperature=1 / q.a["softmax_scale"])
 
 
-def angular(q: Asked) -> Operation:
+def angular(q: Options) -> Operation:
     """angular, given products with negatives as long as they are."""
-    _no_miner(q)
     if (q.measure.words, q.measure.normalized) != ("L2", True):
-        raise NotMapped("the reference takes no other distance here")
+        raise ValueError("pytorch-metric-learning takes no other distance here")
     return raw_negatives(partial(losses.angular, angle=q.a["alpha"], reduction=q.reduction))
 
 
@@ -157,32 +180,30 @@ def raw_negatives(loss: Operation) -> Operation:
     return blended
 
 
-def tuplet_margin(q: Asked) -> Operation:
+def tuplet_margin(q: Options) -> Operation:
     """tuplet_margin."""
     _cosine_only(q)
     return _plain(q, losses.tuplet_margin, margin=q.a["margin"], scale=q.a["scale"])
 
 
-def fast_ap(q: Asked) -> Operation:
+def fast_ap(q: Options) -> Operation:
     """fast_ap, up to the largest distance on the sphere: 2 to the power."""
     if not (q.measure.words.startswith("L2") and q.measure.normalized):
-        raise NotMapped("the reference takes no other distance here")
+        raise ValueError("pytorch-metric-learning takes no other distance here")
     return _plain(q, losses.fast_ap, bins=int(q.a["num_bins"]), largest=2.0**q.measure.power)
 
 
-def histogram(q: Asked) -> Operation:
+def histogram(q: Options) -> Operation:
     """histogram."""
-    _no_miner(q)
     _cosine_only(q)
     bins = q.a["n_bins"] or (round(2 / q.a["delta"]) if q.a["delta"] else 100)
     if q.a["delta"] and not np.isclose(bins * q.a["delta"], 2):
-        raise NotMapped("delta must cut [−1, 1] into whole steps")
+        raise ValueError("delta must cut [−1, 1] into whole steps")
     return q.measure.on(partial(losses.histogram, bins=bins))
 
 
-def threshold_consistent(q: Asked) -> Operation:
+def threshold_consistent(q: Options) -> Operation:
     """pair_hinge on cosine distances, once for each kind, so that each can have a weight."""
-    _no_miner(q)
     _cosine_only(q)
     near, far = 1 - q.a["margin_plus"], 1 - q.a["margin_minus"]
     hinge = lambda positive, negative: partial(
@@ -195,14 +216,16 @@ def threshold_consistent(q: Asked) -> Operation:
     return q.measure.on(weighted_sum(*parts))
 
 
-def variance(q: Asked) -> Operation:
+def variance(q: Options) -> Operation:
     """double_margin, twice since it has a ½, with margins that follow the mean."""
+    return q.measure.on(losses.with_miner(variance_terms(q), miners.ordered_pairs))
+
+
+def variance_terms(q: Options) -> Operation:
+    """The loss on given pairs."""
     sign, zero = (1, q.measure.zero) if q.measure.similarity else (-1, 0.0)
     near, far = 1 - sign * q.a["pos_eps"], 1 + sign * q.a["neg_eps"]
-    loss = scaled(losses.balanced(partial(around_the_mean, zero=zero, near=near, far=far, reduction=q.reduction)), 2)
-    if q.miner is None:
-        return q.measure.on(losses.with_miner(loss, miners.ordered_pairs))
-    return mined(q.measure.distance, at_entries(loss, as_pairs), q.miner, q.measure.normalize, PAIRS)
+    return scaled(losses.balanced(partial(around_the_mean, zero=zero, near=near, far=far, reduction=q.reduction)), 2)
 
 
 @op
@@ -225,13 +248,12 @@ def around_the_mean(d, /, same, zero=0.0, near=1.0, far=1.0, reduction="mean"):
 # with proxies
 
 
-def _proxies(q: Asked, loss: Operation, always: bool = False) -> Operation:
-    _no_miner(q)
+def _proxies(q: Options, loss: Operation, always: bool = False) -> Operation:
     normalize = q.measure.normalize
     return on_proxies(q.measure.distance, loss, normalize, ops.normalize if always and not normalize else normalize)
 
 
-def proxy_nca(q: Asked) -> Operation:
+def proxy_nca(q: Options) -> Operation:
     """matching against the proxies."""
     temperature = 1 / q.a["softmax_scale"]
 
@@ -242,10 +264,10 @@ def proxy_nca(q: Asked) -> Operation:
     return _proxies(q, loss)
 
 
-def proxy_anchor(q: Asked) -> Operation:
+def proxy_anchor(q: Options) -> Operation:
     """proxy_anchor, taken apart into its two sums where another reducer divides them otherwise."""
     if not q.measure.similarity:
-        raise NotMapped("only with a similarity")
+        raise ValueError("only with a similarity")
     loss = partial(losses.proxy_anchor, margin=q.a["margin"], scale=q.a["alpha"])
 
     def divided(D, targets):
@@ -262,34 +284,34 @@ def proxy_anchor(q: Asked) -> Operation:
     return _proxies(q, divided)
 
 
-def arcface(q: Asked) -> Operation:
+def arcface(q: Options) -> Operation:
     """arcface."""
     _cosine_only(q)
     return _proxies(q, partial(losses.arcface, margin=q.a["margin"], scale=q.a["scale"], reduction=q.reduction))
 
 
-def _cross_entropy(q: Asked, temperature: float, margin: float = 0.0, always: bool = False) -> Operation:
+def _cross_entropy(q: Options, temperature: float, margin: float = 0.0, always: bool = False) -> Operation:
     loss = partial(losses.softmax_cross_entropy, temperature=temperature, margin=margin, reduction=q.reduction)
     return _proxies(q, loss, always)
 
 
-def cosface(q: Asked) -> Operation:
+def cosface(q: Options) -> Operation:
     """softmax_cross_entropy with a margin on cosine distances."""
     _cosine_only(q)
     return _cross_entropy(q, 1 / q.a["scale"], q.a["margin"])
 
 
-def normalized_softmax(q: Asked) -> Operation:
+def normalized_softmax(q: Options) -> Operation:
     """softmax_cross_entropy; the proxies are put on the sphere whatever the distance says."""
     return _cross_entropy(q, q.a["temperature"], always=True)
 
 
-def soft_triple(q: Asked) -> Operation:
+def soft_triple(q: Options) -> Operation:
     """softmax_cross_entropy of soft_classes."""
     constants = {"temperature": 1 / q.a["la"], "margin": q.a["margin"], "reduction": q.reduction}
     centres, gamma = q.a["centers_per_class"], q.a["gamma"]
     if not q.measure.similarity:
-        raise NotMapped("only with a similarity")
+        raise ValueError("only with a similarity")
 
     def loss(D, targets):
         classes, pull_classes = losses.soft_triple_distance(D, centres, gamma)
@@ -299,20 +321,14 @@ def soft_triple(q: Asked) -> Operation:
     return _proxies(q, loss)
 
 
-def vicreg(q: Asked) -> Operation:
+def vicreg(q: Options) -> Operation:
     """vicreg."""
-    _no_miner(q)
     if q.reduction != "mean":
-        raise NotMapped("only with the mean")
+        raise ValueError("only with the mean")
     names = {"invariance": "invariance_lambda", "variance": "variance_mu", "covariance": "covariance_v"}
     return partial(losses.vicreg, epsilon=q.a["eps"], **{ours: q.a[theirs] for ours, theirs in names.items()})
 
 
-def _no_miner(q: Asked) -> None:
-    if q.miner is not None:
-        raise NotMapped("how a miner's choice weighs this loss is not mapped")
-
-
-def _cosine_only(q: Asked) -> None:
+def _cosine_only(q: Options) -> None:
     if q.measure.distance is not pairwise.cosine:
-        raise NotMapped("the reference takes no other distance than CosineSimilarity() here")
+        raise ValueError("pytorch-metric-learning takes no other distance than the cosine here")

@@ -1,10 +1,8 @@
 """Reading a name such as  TripletMarginLoss(margin=0.2,distance=Lp raw power=2)+BatchHardMiner()  without running it.
 
 A name is a call, or a call and a miner; an argument is a number, a word, or a call again. Short forms are read as well
-("raw", "Mean", "semihard"): what a word means is decided by whoever reads the arguments.
+("raw", "Mean", "semihard"): `reading` decides what a word means.
 """
-
-from __future__ import annotations
 
 import ast
 import re

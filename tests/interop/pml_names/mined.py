@@ -1,32 +1,76 @@
-"""Losses on what a miner has chosen, as a reference combines them: it repeats a pair that two triplets share."""
-
-from __future__ import annotations
+"""Losses on mined pairs and triplets as pytorch-metric-learning has them: a pair of two triplets counts twice."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import losses
-from ...losses.per_anchor import entries
-from ...losses.reductions import reduced
-from ...miners import Pairs, Triplets
-from ...op import op
-from .compose import on
+from minisiam import losses
+from minisiam.app.conventions import on, pml_losses
+from minisiam.losses.per_anchor import entries
+from minisiam.miners import Pairs
+from minisiam.op import op
+from pml_names.distances import NotMapped
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Operation = Callable[..., Any]
+PAIRS = 2  # how many a loss on pairs needs: with a single mined pair the value is 0 in the reference
 
 
-def mined(
-    distance: Operation, loss: Operation, choose: Operation, normalize: bool | Operation = False, least: int = 1
-) -> Operation:
+def with_its_miner(name, options, choose):
+    """The loss of that name on what `choose(z, labels)` finds."""
+    if name not in MINED:
+        raise NotMapped("how a miner's choice weighs this loss is not mapped")
+    loss, least = MINED[name](options)
+    return mined(options.measure.distance, loss, choose, options.measure.normalize, least)
+
+
+def _contrastive(q):
+    loss = losses.balanced(partial(pml_losses.pair_hinge(q), reduction=q.reduction))
+    return at_entries(loss, as_pairs), PAIRS
+
+
+def _triplet(q):
+    loss = partial(pml_losses.triplet_terms(q, mined=True), reduction=q.reduction)
+    return at_entries(loss, as_triplets, q.a["swap"]), 1
+
+
+def _margin(q):
+    return at_entries(pml_losses.both_sides(q), as_triplets), 1
+
+
+def _nt_xent(q):
+    temperature, reduction = q.a["temperature"], q.reduction
+    return lambda D, found, labels: each_against_its_negatives(D, found, temperature, reduction), PAIRS
+
+
+def _multi_similarity(q):
+    constants = {"alpha": q.a["alpha"], "beta": q.a["beta"], "threshold": q.measure.at(q.a["base"])}
+    return only(partial(losses.multi_similarity, reduction=q.reduction, **constants)), PAIRS
+
+
+def _generalised_lifted(q):
+    return only(pml_losses.both_margins(q, losses.generalised_lifted)), PAIRS
+
+
+def _variance(q):
+    return at_entries(pml_losses.variance_terms(q), as_pairs), PAIRS
+
+
+MINED = {
+    "ContrastiveLoss": _contrastive,
+    "SignalToNoiseRatioContrastiveLoss": _contrastive,
+    "TripletMarginLoss": _triplet,
+    "MarginLoss": _margin,
+    "NTXentLoss": _nt_xent,
+    "MultiSimilarityLoss": _multi_similarity,
+    "GeneralizedLiftedStructureLoss": _generalised_lifted,
+    "IntraPairVarianceLoss": _variance,
+}
+
+
+def mined(distance, loss, choose, normalize=False, least=1):
     """ℓ(what choose(z, labels) finds in D(z, z)): the miner looks at the embeddings by a distance of its own.
 
     `loss(D, found, labels)` gives value and pullback; `at_entries` makes one of any loss on pairs or triplets. Where
-    neither kind of pair is found `least` times the value is 0: the reference's losses on pairs ask for two.
+    neither kind of pair is found `least` times the value is 0.
     """
 
     @op
@@ -40,12 +84,12 @@ def mined(
     return chosen
 
 
-def at_entries(loss: Operation, kind: Operation, swap: bool = False) -> Operation:
+def at_entries(loss, kind, swap=False):
     """A loss on pairs or triplets, at what was found, once it is turned into that kind."""
     return lambda D, found, labels: losses.with_miner(loss, lambda *_: kind(found), swap)(D, labels)
 
 
-def as_pairs(found: Pairs | Triplets) -> Pairs:
+def as_pairs(found):
     """Triplets as (a, p) and (a, n), each as often as it comes; pairs as they are."""
     if isinstance(found, Pairs):
         return found
@@ -53,12 +97,12 @@ def as_pairs(found: Pairs | Triplets) -> Pairs:
     return Pairs(np.tile(found.anchor, 2), np.concatenate([found.positive, found.negative]), same)
 
 
-def as_triplets(found: Pairs | Triplets) -> Triplets:
+def as_triplets(found):
     """Each positive pair with each negative pair of the same anchor; triplets as they are."""
     return found.triplets if isinstance(found, Pairs) else found
 
 
-def only(loss: Operation) -> Operation:
+def only(loss):
     """A loss that sums exponentials, over the found pairs only: the others are put where they weigh nothing."""
 
     def of_found(D, found, labels, **constants):
@@ -71,7 +115,7 @@ def only(loss: Operation) -> Operation:
     return of_found
 
 
-def each_against_its_negatives(D: Any, found: Pairs | Triplets, temperature: float, reduction: str) -> Any:
+def each_against_its_negatives(D, found, temperature, reduction):
     """NT-Xent over the found pairs: each positive a column of its own, beside the found negatives of its anchor."""
     pairs = as_pairs(found)
     a, p = pairs.rows[pairs.same], pairs.columns[pairs.same]
@@ -88,26 +132,3 @@ def each_against_its_negatives(D: Any, found: Pairs | Triplets, temperature: flo
         return (pull_entries(dtable[:, 0], np.where(mine, dtable[:, 1:], 0).sum(axis=0)),)
 
     return value, pullback
-
-
-def both_sides(beta: float, margin: float, reduction: str) -> Operation:
-    """The margin loss on triplets: max(0, d₊ − β + m) + max(0, β − d₋ + m).
-
-    `reduction` "terms" divides by how many of the terms of all triplets are above 0; the others take a triplet's sum.
-    """
-    pair_loss = partial(losses.margin_loss, margin=margin, reduction="none")
-
-    def of_triplets(positive, negative, /):
-        n, dtype = len(positive), positive.dtype
-        d, same = np.concatenate([positive, negative]), np.arange(2 * len(positive)) < len(positive)
-        values, pull = pair_loss(d, np.asarray(beta, dtype), same)
-        terms = values if reduction == "terms" else values[:n] + values[n:]
-        value, spread = reduced(terms, "mean_active" if reduction == "terms" else reduction)
-
-        def pullback(dl):
-            dd, _ = pull(np.broadcast_to(np.asarray(spread(dl), dtype), d.shape))
-            return dd[:n], dd[n:]
-
-        return value, pullback
-
-    return of_triplets

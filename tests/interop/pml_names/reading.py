@@ -1,20 +1,16 @@
-"""From a name in the words of pytorch-metric-learning to what it is here, or to the reason why it is nothing here."""
-
-from __future__ import annotations
+"""From a constructor string of pytorch-metric-learning to a loss or miner here, or the reason why there is none."""
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from ... import require
-from . import choosing, measures, pml
-from .compose import REDUCED_OVER, Preset
-from .measures import Asked, Measure, NotMapped
-from .names import Call, read
+from minisiam import require
+from minisiam.app.conventions import pml
+from minisiam.app.conventions.pml_losses import Options
+from pml_names import distances, miners
+from pml_names.calls import Call, read
+from pml_names.distances import NotMapped
+from pml_names.mined import with_its_miner
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-SOURCE = "pytorch-metric-learning 2.9.0"
 REDUCERS = {"mean": "mean", "avgnonzero": "mean_active", "sum": "sum", "divisor": "own"}
 IGNORED = {"collect_stats", "weight_init_func", "dtype", "device"}
 BASES = {
@@ -24,19 +20,35 @@ BASES = {
     "cosine": "CosineSimilarity",
     "dot": "DotProductSimilarity",
     "snr": "SNRDistance",
-} | {name.lower(): name for name in measures.DISTANCES}
+} | {name.lower(): name for name in distances.DISTANCES}
 RAW = {"raw": False, "unnormalised": False, "unnormalized": False, "normalised": True, "normalized": True}
 
 
+UNMAPPED = {
+    "SphereFaceLoss": "multiples of an angle are no loss of ours",
+    "LargeMarginSoftmaxLoss": "multiples of an angle are no loss of ours",
+    "SubCenterArcFaceLoss": "the nearest of some centres is no distance of ours; the soft one is soft_triple_distance",
+    "RankedListLoss": "no loss of ours weighs pairs by an exponential that is differentiated as well",
+    "PNPLoss": "a smoothed average precision is no loss of ours; fast_ap is the nearest",
+    "SmoothAPLoss": "a smoothed average precision is no loss of ours; fast_ap is the nearest",
+    "DynamicSoftMarginLoss": "it keeps a histogram from batch to batch, and an op has no state",
+    "P2SGradLoss": "a regression on cosines is no loss of ours",
+    "InstanceLoss": "no loss of ours",
+    "ManifoldLoss": "a random walk on the batch is no loss of ours",
+    "CrossBatchMemory": "it keeps embeddings from batch to batch, and an op has no state",
+    "SelfSupervisedLoss": "it wraps another loss: give that one the labels 0 … n − 1 twice",
+}
+
+
 class Found(NamedTuple):
-    """What a name is here: a preset or a miner, or None with the reason."""
+    """The loss or miner of a name, or None with the reason."""
 
     found: Any
     reason: str = ""
 
 
-def from_reference(name: str) -> Found:
-    """The preset that a name of the reference stands for, or None with the reason.
+def from_reference(name):
+    """The loss that a name of the reference stands for, or None with the reason.
 
     Parameters
     ----------
@@ -52,78 +64,51 @@ def from_reference(name: str) -> Found:
     >>> from_reference("SphereFaceLoss(4,4)")
     Found(found=None, reason='multiples of an angle are no loss of ours')
     """
-    return _found(lambda name: _preset(*read(name)), name)
+    return _found(lambda name: _loss(*read(name)), name)
 
 
-def miner_from_reference(name: str) -> Found:
+def miner_from_reference(name):
     """The miner that a name stands for: `found(z, labels)` gives Pairs or Triplets; or None with the reason."""
     return _found(lambda name: _miner(*read(name)), name)
 
 
-def _found(make: Callable[[str], Any], name: str) -> Found:
+def _found(make, name):
     try:
         return Found(make(name))
     except (ValueError, TypeError) as error:
         return Found(None, str(error))
 
 
-def of_reference(name: str, overrides: dict[str, Any]) -> Preset:
-    """A loss of the reference with some of its arguments; distance, reducer and miner in its words."""
-    words = ("distance", "reducer", "miner")
-    asked = {key: value if key not in words else _as_call(value) for key, value in overrides.items()}
-    mined = [asked.pop("miner")] if "miner" in asked else []
-    return _preset(Call(name, (), asked), *mined)
-
-
-def _as_call(value: Any) -> Any:
-    """Words that look like a call are one."""
-    return read(value)[0] if isinstance(value, str) and value.rstrip().endswith(")") else value
-
-
-def _preset(call: Call, *mined: Call) -> Preset:
-    row = _row(call.name, pml.LOSSES, pml.UNMAPPED, "Loss")
+def _loss(call, *mined):
+    row = _row(call.name, pml.LOSSES, UNMAPPED, "Loss")
     if len(mined) > 1:
         raise NotMapped("more than one miner")
     arguments, measure, reduction = _bound(call, row.arguments, row.distance)
     if reduction == "own" and row.reduction not in ("own", "terms"):
         raise NotMapped("the reference has a divisor only for MarginLoss and ProxyAnchorLoss")
-    reduction = row.reduction if reduction in (None, "own") else reduction
-    miner = _miner(mined[0]) if mined else None
-    op = row.build(Asked(arguments, measure, reduction, miner))
-    constants = ", ".join(f"{key} {value:g}" for key, value in arguments.items() if _is_number(value))
-    return Preset(
-        op,
-        _formula(row, arguments) + (f"; mined by {mined[0].name}" if mined else ""),
-        measure.words,
-        measure.squared,
-        measure.normalized,
-        constants,
-        REDUCED_OVER[reduction],
-        SOURCE,
-        row.variables,
-    )
+    options = Options(arguments, measure, row.reduction if reduction in (None, "own") else reduction)
+    if not mined:
+        return pml.described(row, options)
+    name = next(name for name, one in pml.LOSSES.items() if one is row)
+    apply = with_its_miner(name, options, _miner(mined[0]))
+    return pml.described(row._replace(build=lambda _: apply), options)
 
 
-def _formula(row: pml.Row, arguments: dict[str, Any]) -> str:
-    formula = "log(1 + e^(d₊ − d₋ + m))" if arguments.get("smooth_loss") else row.formula
-    return formula + (", d₋ from the nearer of anchor and positive" if arguments.get("swap") else "")
-
-
-def _miner(call: Call, *more: Call) -> Callable[..., Any]:
-    row = _row(call.name, choosing.MINERS, choosing.UNMAPPED, "Miner")
+def _miner(call, *more):
+    row = _row(call.name, miners.MINERS, miners.UNMAPPED, "Miner")
     if more:
         raise NotMapped("more than one miner")
     strategies = [key for key in row.arguments if key.endswith("_strategy") or key.startswith("type_of")]
     words = iter(strategies)
-    named = {next(words, ""): value for value in call.positional if value in choosing.STRATEGIES}
-    rest = tuple(value for value in call.positional if value not in choosing.STRATEGIES)
+    named = {next(words, ""): value for value in call.positional if value in miners.STRATEGIES}
+    rest = tuple(value for value in call.positional if value not in miners.STRATEGIES)
     arguments, measure, reduction = _bound(Call(call.name, rest, named | call.keywords), row.arguments, row.distance)
     if reduction is not None:
         raise NotMapped("a miner has no reducer")
-    return choosing.chooser(row, arguments, row.distance if call.name == "AngularMiner" else measure)
+    return miners.chooser(row, arguments, row.distance if call.name == "AngularMiner" else measure)
 
 
-def _row(name: str, known: dict[str, Any], unmapped: dict[str, str], ending: str) -> Any:
+def _row(name, known, unmapped, ending):
     name = name if name.endswith(ending) else name + ending
     if name in unmapped or name.removesuffix(ending) in unmapped:
         raise NotMapped(unmapped.get(name) or unmapped[name.removesuffix(ending)])
@@ -131,7 +116,7 @@ def _row(name: str, known: dict[str, Any], unmapped: dict[str, str], ending: str
     return known[name]
 
 
-def _bound(call: Call, defaults: dict[str, Any], distance: Measure) -> tuple[dict[str, Any], Measure, str | None]:
+def _bound(call, defaults, distance):
     """The arguments by name, the distance, and the reducer if one is asked for."""
     arguments, reducer = dict(defaults), None
     free = [key for key in defaults if key not in call.keywords]
@@ -146,7 +131,7 @@ def _bound(call: Call, defaults: dict[str, Any], distance: Measure) -> tuple[dic
     return arguments, distance, reducer
 
 
-def _positions(values: tuple[Any, ...], free: list[str]) -> list[tuple[str, Any]]:
+def _positions(values, free):
     """The names of arguments that have none: a word is a distance or a reducer, the others go by their place."""
     found, places = [], iter(free)
     for value in values:
@@ -159,19 +144,19 @@ def _positions(values: tuple[Any, ...], free: list[str]) -> list[tuple[str, Any]
     return found
 
 
-def _known(key: str, value: Any, defaults: dict[str, Any]) -> None:
+def _known(key, value, defaults):
     if key.endswith("regularizer") and value is not None:
         raise NotMapped("a regularizer is networks.regularized here")
     if key not in defaults and not key.endswith(("regularizer", "reg_weight")):
         require.one_of("argument", key, [*defaults, "distance", "reducer"])
 
 
-def _reduction(value: Any) -> str:
+def _reduction(value):
     name = value.name if isinstance(value, Call) else str(value)
     return name.lower().replace("_", "").removesuffix("reducer")
 
 
-def _reducer(value: Any) -> str | None:
+def _reducer(value):
     name = _reduction(value)
     if value is None:
         return None
@@ -182,21 +167,21 @@ def _reducer(value: Any) -> str | None:
     return REDUCERS[name]
 
 
-def _measure(value: Any, default: Measure) -> Measure:
+def _measure(value, default):
     """A distance as a call, LpDistance(power=2), or in words, "Lp raw power=2"."""
     if value is None:
         return default
     call = value if isinstance(value, Call) else _in_words(str(value), default)
-    require.one_of("distance", call.name, measures.DISTANCES)
+    require.one_of("distance", call.name, distances.DISTANCES)
     arguments = {key: option for key, option in call.keywords.items() if key not in IGNORED | {"is_inverted"}}
     if call.positional:
         raise NotMapped(f"{call.name} takes its arguments by name")
-    return measures.DISTANCES[call.name](**arguments)
+    return distances.DISTANCES[call.name](**arguments)
 
 
-def _in_words(text: str, default: Measure) -> Call:
+def _in_words(text, default):
     """Words are a base, raw or normalized, and p=… or power=…; without a base it is that of the default."""
-    options: dict[str, Any] = {}
+    options = {}
     name = "DotProductSimilarity" if default.similarity else "LpDistance"
     for word in re.sub(r"\s*=\s*", "=", text).lower().split():
         key, equals, number = word.partition("=")
@@ -209,7 +194,3 @@ def _in_words(text: str, default: Measure) -> Call:
         else:
             raise NotMapped(f"{text!r} is no distance that is known here")
     return Call(name, (), options)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
