@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from minisiam import _markdown
 from minisiam.datasets import augment
 
 try:
@@ -76,8 +77,8 @@ def main() -> None:
     others = ({"scipy": by_scipy} if ndimage else {}) | ({"PyTorch": by_torch} if torch else {})
     if torch:
         torch.set_num_threads(1)
-    heads = "".join(f" {name} | difference |" for name in others)
-    print(f"| pixels | channels | affine | elastic | warp |{heads}\n{'|---' * (5 + 2 * len(others))}|")
+    heads = [head for name in others for head in (name, "difference")]
+    print(_markdown.heading(["pixels", "channels", "affine", "elastic", "warp", *heads]))
     for size, channels in [(size, c) for size in arguments.sizes for c in (1, 3)]:
         count = max(16, 2**20 // (size * size * channels))
         images = np.random.default_rng(0).random((count, size, size, channels), dtype=np.float32)
@@ -90,12 +91,10 @@ def main() -> None:
             **{name: lambda f=f, images=images, maps=maps: f(images, maps) for name, f in others.items()},
         }
         seconds, ours = least(calls, arguments.rounds), augment.warp(images, maps)
-        speeds = " | ".join(f"{count / seconds[name]:,.0f}/s" for name in ("affine", "elastic", "warp"))
-        ratios = "".join(
-            f" {seconds[name] / seconds['warp']:.1f}× | {np.abs(f(images, maps) - ours).max():.0e} |"
-            for name, f in others.items()
-        )
-        print(f"| {size} | {channels} | {speeds} |{ratios}", flush=True)
+        cells = [f"{count / seconds[name]:,.0f}/s" for name in ("affine", "elastic", "warp")]
+        for name, f in others.items():
+            cells += [f"{seconds[name] / seconds['warp']:.1f}×", f"{np.abs(f(images, maps) - ours).max():.0e}"]
+        print(_markdown.row([size, channels, *cells]), flush=True)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,11 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
-from minisiam.app import config, data_spec
+from minisiam import _markdown
+from minisiam.app import config, data_spec, trainer
 from minisiam.app.config import Settings
 
+HEAD = ["network", "loss", "distance", "margin", "20-way one-shot, unseen alphabets", "pairs", "steps", "seconds"]
 SHOWN = [
     ("batch", "supcon", None),
     ("batch", "nt-xent", None),
@@ -49,15 +51,14 @@ def main() -> None:
     parser.add_argument("--only", metavar="WORD", help="the rows of one network, loss or distance")
     parser.add_argument("--all", action="store_true", help="every loss, and not only those of the README")
     arguments = parser.parse_args()
-    print("| network | loss | distance | margin | 20-way one-shot, unseen alphabets | pairs | steps | seconds |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(_markdown.heading(HEAD))
     data = data_spec.load("pen-glyphs")
     for network, loss, distance in EVERY if arguments.all else SHOWN:
         chosen = Settings(network=network, distance=distance, loss=loss, steps=arguments.steps)
         if arguments.only not in (None, network, loss, chosen.distance):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            report = runs.train(chosen, data, Path(folder), lambda line: None).report
+            report = trainer.train(chosen, data, Path(folder), lambda line: None).report
         shot, pairs = report["one_shot"], report["verification"]
         low, high = shot["interval"]
         score = f"{100 * shot['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
@@ -74,7 +75,7 @@ def main() -> None:
             report["steps"],
             seconds,
         ]
-        print("| " + " | ".join(map(str, row)) + " |", flush=True)
+        print(_markdown.row(row), flush=True)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ import peers
 from peers import IMPLEMENTATIONS, NETWORKS, RATE
 
 from minisiam import __version__ as minisiam_version
+from minisiam import _markdown
 
 BATCHES = (16, 32, 64, 128, 256, 512)
 DEFAULT, MOST = {"koch105": (16,)}, {"koch105": 32}  # batches of a network, and the largest that it is asked for
@@ -246,7 +247,7 @@ def conditions(threads: int) -> dict[str, Any]:
 
 
 def tables(kept: dict[str, Any]) -> str:
-    """Everything, as markdown."""
+    """Everything, as _markdown."""
     rows, peak = kept["rows"], max(row["sgemm"] for row in kept["rows"])
     versions = ", ".join(f"{name} {number}" for name, number in kept["versions"].items())
     apart = np.max([[0, 0], *(row["apart"][name] for row in rows for name in row["seconds"])], axis=0)
@@ -264,11 +265,11 @@ def tables(kept: dict[str, Any]) -> str:
             continue
         names = [name for name in IMPLEMENTATIONS if any(name in row["seconds"] for row in own)]
         others = [name for name in names if name != "minisiam"]
-        text += ["", f"### {network}", "", *head(["batch", "minisiam", "of the peak", *others])]
-        text += [line([row["batch"], *times(row, others, peak)]) for row in own]
+        text += ["", f"### {network}", "", _markdown.heading(["batch", "minisiam", "of the peak", *others])]
+        text += [_markdown.row([row["batch"], *times(row, others, peak)]) for row in own]
         if any(mb is not None for row in own for mb in row["mb"].values()):
-            text += ["", *head(["batch", *(f"{name} MB" for name in names)])]
-            text += [line([row["batch"], *(whole(row["mb"].get(name)) for name in names)]) for row in own]
+            text += ["", _markdown.heading(["batch", *(f"{name} MB" for name in names)])]
+            text += [_markdown.row([row["batch"], *(whole(row["mb"].get(name)) for name in names)]) for row in own]
         for row in own:
             left_out = [f"{name} ({why})" for name, why in row["left_out"].items()]
             text += ["", f"Left out at batch {row['batch']}: {', '.join(left_out)}."] if left_out else []
@@ -298,16 +299,6 @@ def ms(seconds: float) -> str:
 def whole(mb: float | None) -> str:
     """Megabytes, or nothing."""
     return "" if mb is None else f"{mb:,.0f}"
-
-
-def head(names: list[str]) -> list[str]:
-    """The first two lines of a table."""
-    return [line(names), "|---" * len(names) + "|"]
-
-
-def line(cells: list[Any]) -> str:
-    """A line of a table."""
-    return f"| {' | '.join(map(str, cells))} |"
 
 
 # colour, marker and dashes: the darker, the nearer to us in most panels, so that grey will do

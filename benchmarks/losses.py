@@ -361,11 +361,14 @@ def measure(name: str, B: int, libraries: list[str], limit: float, seconds: floa
     return {"loss": name, "B": B, "mb": memory, "ms": found.get("ms", {}), "apart": found.get("apart", {})}
 
 
-HEAD = "| loss | B | minisiam | MB | pytorch-metric-learning | MB | ratio | MB ratio | torch, same trick | MB | ratio |"
+HEAD = ["loss", "B", "minisiam", "MB", "pytorch-metric-learning", "MB", "ratio", "MB ratio"]
+HEAD += ["torch, same trick", "MB", "ratio"]
 
 
 def line(row: dict[str, Any]) -> str:
     """A row of the table."""
+    from minisiam import _markdown
+
     ms, mb = row["ms"], row["mb"]
     here = ms["minisiam"]
     cells = [row["loss"], f"{row['B']:,}", f"{here:.2f} ms", f"{mb['minisiam']:.0f}"]
@@ -377,16 +380,16 @@ def line(row: dict[str, Any]) -> str:
         else:
             failed = library in mb and mb[library] is None
             cells += ["does not fit" if failed else "", "", "", *([""] if library == "pml" else [])]
-    return f"| {' | '.join(cells)} |"
+    return _markdown.row(cells)
 
 
 def crossover(B: int = 2048) -> None:
     """Batch-all by comparing a row with each positive, and by sorting it, against the number of images a class."""
-    from minisiam import losses, pairwise
+    from minisiam import _markdown, losses, pairwise
 
     z = np.random.default_rng(0).normal(size=(B, D)).astype(np.float32)
     matrix = pairwise.l2(z, z)[0]
-    print(f"| images a class, of {B} | compared | sorted |\n|---|---|---|")
+    print(_markdown.heading([f"images a class, of {B}", "compared", "sorted"]))
     for images in (4, 8, 16, 32, 48, 64, 96, 128, 256):
         labels, cells = np.arange(B) % (B // images), []
         for many in (10**6, 0):
@@ -397,7 +400,7 @@ def crossover(B: int = 2048) -> None:
                 loss(matrix, labels, margin=0.2)
                 times.append(1e3 * (time.perf_counter() - began))
             cells.append(f"{min(times):.0f} ms")
-        print(f"| {images} | {' | '.join(cells)} |", flush=True)
+        print(_markdown.row([images, *cells]), flush=True)
 
 
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
@@ -475,7 +478,9 @@ def main() -> None:
         print(f"(not installed, so left out: {', '.join(missing)})")
     libraries = [library for library in asked.libraries if library not in missing]
     rows = json.loads(asked.json.read_text()) if asked.json and asked.json.exists() else []
-    print(HEAD + "\n" + "|---" * HEAD.count(" | ") + "|---|")
+    from minisiam import _markdown
+
+    print(_markdown.heading(HEAD))
     for name in asked.only:
         for B in asked.sizes:
             row = measure(name, B, libraries, asked.limit, asked.seconds)

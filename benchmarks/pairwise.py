@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minisiam import distances, pairwise
+from minisiam import _markdown, distances, pairwise
 
 SPREADS = {"random": (1.0, 0.0), "collapsed": (1e-3, 0.0), "tight clusters": (1e-3, 1.0)}
 
@@ -60,15 +60,15 @@ def main() -> None:
     """Two tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", type=int, default=(256, 512, 1024, 2048, 4096), metavar="B")
-    print("| B | plain form | minisiam | ratio |\n|---|---|---|---|")
+    print(_markdown.heading(["B", "plain form", "minisiam", "ratio"]))
     for B in parser.parse_args().sizes:
         theirs, ours = cost(B, 64)
-        print(f"| {B:,} | {theirs:.2f} ms | {ours:.2f} ms | {ours / theirs:.2f} |", flush=True)
-    print("\n| embeddings | offset | error of the plain form | of minisiam |\n|---|---|---|---|")
+        print(_markdown.row([f"{B:,}", f"{theirs:.2f} ms", f"{ours:.2f} ms", f"{ours / theirs:.2f}"]), flush=True)
+    print("\n" + _markdown.heading(["embeddings", "offset", "error of the plain form", "of minisiam"]))
     for name, (spread, apart) in SPREADS.items():
         for offset in (0, 10, 1e4):
             errors = [f"{error(distance, spread, apart, offset):.0e}" for distance in (plain, pairwise.l2)]
-            print(f"| {name} | {offset:g} | {' | '.join(errors)} |", flush=True)
+            print(_markdown.row([name, f"{offset:g}", *errors]), flush=True)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from minisiam import distances, fast
+from minisiam.checkpoint import replacing
 from minisiam.gradcheck import Case, reference, registry
 from minisiam.gradcheck.inputs import cases, dimensions, integers, kind, shapes, split, wildest
 
@@ -123,9 +124,8 @@ def main() -> int:
     began = time.perf_counter()
 
     def remember(done: int) -> None:
-        temporary = STATE.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"done": done}))
-        temporary.replace(STATE)
+        with replacing(STATE) as file:
+            file.write(json.dumps({"done": done}).encode())
         rate = (done - start) / (time.perf_counter() - began)
         print(f"{done:,} of {arguments.examples:,} inputs, {rate:,.0f} a second", flush=True)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import datasets, evaluate, miners, pairwise, samplers, tree
 from ..analysis import diagnosis, forces
+from ..checkpoint import replacing
 from ..evaluate import Score
 from ..op import init_params
 from . import statistics
@@ -244,10 +245,9 @@ def table(results: dict[str, Any]) -> str:
 
 
 def write(path: Path, results: dict[str, Any]) -> None:
-    """JSON, whole or not at all."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(json.dumps(results, indent=2, allow_nan=False) + "\n")
-    temporary.replace(path)
+    """Write JSON; after a crash the file is the old one or the new one."""
+    with replacing(path) as file:
+        file.write(json.dumps(results, indent=2, allow_nan=False).encode() + b"\n")
 
 
 def xray_in(method: Method, z: Array, labels: Array, params: Params | None = None, margin: float = 1.0) -> XRay:

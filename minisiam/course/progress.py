@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..checkpoint import replacing
 from .exercises import EXERCISES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 FILE = "progress.json"
 
@@ -52,19 +51,11 @@ def _understood(found: Any) -> Progress:
 
 
 def write(folder: Path, progress: Progress) -> None:
-    """Written beside it, then moved into its place: a reader sees the old file or the new one."""
+    """Write the file; a reader sees the old one or the new one."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = {name: state._asdict() for name, state in progress.items() if state != State()}
-    handle, name = tempfile.mkstemp(prefix=f".{FILE}-", dir=folder)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"exercises": kept}, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(folder / FILE)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(folder / FILE) as file:
+        file.write(json.dumps({"exercises": kept}, indent=2).encode())
 
 
 def update(folder: Path, name: str, **changes: Any) -> Progress:

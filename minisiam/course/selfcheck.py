@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from .. import _markdown
 from .exercises import EXERCISES, Exercise
 from .graders import Verdict, judge
 from .known_mistakes import OF
@@ -59,12 +60,12 @@ def run(say: Callable[[str], None], as_json: bool = False) -> bool:
     """The table, a row as soon as it is known, or all of it as JSON; whether everything is as it should be."""
     start, every = time.perf_counter(), []
     if not as_json:
-        say(f"| {' | '.join(HEAD)} |\n| {' | '.join(['---'] * len(HEAD))} |")
+        say(_markdown.heading(HEAD))
     for exercise in EXERCISES:
         for row in rows(exercise):
             every.append(row)
             if not as_json:
-                say(f"| {exercise} | {row.what} | {row.seconds:.1f} | {row.told} |")
+                say(_markdown.row((exercise, row.what, f"{row.seconds:.1f}", row.told)))
     wrong = [row for row in every if not row.right]
     if as_json:
         say(json.dumps([row._asdict() for row in every], indent=2))

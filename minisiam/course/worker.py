@@ -19,6 +19,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+from ..checkpoint import replacing
 from ..gradcheck.compare import raised
 from .exercises import Exercise, find
 from .graders import Verdict, judge
@@ -46,9 +47,8 @@ def main(name: str, path: str, answer: str, seconds: str) -> None:
             verdict = said(exercise, "it ends the program (sys.exit): a function returns")
         except BaseException as mistake:
             verdict = said(exercise, raised(mistake))
-    unfinished = out.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(verdict._asdict()), encoding="utf-8")
-    unfinished.replace(out)
+    with replacing(out) as written:
+        written.write(json.dumps(verdict._asdict()).encode())
     with contextlib.suppress(OSError, ValueError):  # the output may be full, or closed
         sys.stdout.flush()
     os._exit(0)  # whatever threads there are

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import distances, losses, ops, pairwise, require
+from .. import _markdown, distances, losses, ops, pairwise, require
 from . import kinks
 from .check import examine
 
@@ -62,20 +62,14 @@ def _from_file(path: Path, function: str) -> Callable[..., Any]:
 
 def table(known: dict[str, Callable[..., Any]], say: Callable[[str], None]) -> bool:
     """Print a Markdown table of ops, each row as soon as it is computed; return whether all are correct."""
-    say(row(HEAD))
-    say(row(("---",) * len(HEAD)))
+    say(_markdown.heading(HEAD))
     wrong = []
     for name, op in known.items():
         found = examine(op)
         error = (f"{found.error:.0e}" if found.error else "0") if found else "**wrong**"
-        say(row((f"`{name}`", ", ".join(found.variables), error, str(found.kinks), f"{found.seconds:.1f}")))
+        say(_markdown.row((f"`{name}`", ", ".join(found.variables), error, found.kinks, f"{found.seconds:.1f}")))
         wrong += [] if found else [found]
     for found in wrong:
         say(f"\n{found}")
     say(f"\n{len(known) - len(wrong)} of {len(known)} ops correct, {len(kinks.TABLE)} kinks as documented")
     return not wrong
-
-
-def row(cells: tuple[str, ...]) -> str:
-    """A row of a Markdown table."""
-    return f"| {' | '.join(cells)} |"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ... import _markdown
 from ..config import kind_of
 from ..statistics import Mean, holm, mean, paired_p
 from . import run_records, search
@@ -137,12 +138,12 @@ def table(protocol: Protocol, records: Records, figure: str | None = None) -> st
     where = f"{machine.get('cores')} cores ({machine.get('processor')}), NumPy {machine.get('numpy')}, "
     where += f"Python {machine.get('python')}, minisiam {machine.get('minisiam')}"
     head = ["", "loss", "reads", "validation MAP@R", *METRICS.values(), "p", "learning rate", "constants"]
-    lines = ["| " + " | ".join(head) + " |", "|---:|---|---|" + "---:|" * (len(head) - 4) + "---|"]
-    lines += ["| " + " | ".join(_cells(place, row)) + " |" for place, row in enumerate(found, start=1)]
+    cells = [_cells(place, row) for place, row in enumerate(found, start=1)]
+    right = [0, *range(3, len(head) - 1)]
     parts = [
         "# Losses on one protocol",
         f"{done}; {minutes:.1f} minutes of training; {where}.",
-        "\n".join(lines) if found else "No run is finished yet.",
+        _markdown.table(head, cells, right=right) if found else "No run is finished yet.",
         caption(protocol, records) + " In %. **Bold**: the reference, and the losses not distinguishable from it.",
         *_failures(found),
         *([f"![MAP@R and one-shot error of {len(found)} losses, with intervals]({figure})"] if figure else []),

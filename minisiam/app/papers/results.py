@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ... import evaluate
+from ... import _markdown, evaluate
 from .. import statistics
 from ..config import Settings
 from .registry import DIFFERENCES, EXPERIMENTS, ORDERS, Claim, Order
@@ -374,5 +374,4 @@ def _run(run: Result) -> tuple[str, ...]:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return [f"| {' | '.join(cell.replace('|', '∣') for cell in line)} |" for line in lines]
+    return [_markdown.heading(head), *map(_markdown.row, rows)]
