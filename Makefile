@@ -44,5 +44,5 @@ $(BIN)/python:
 	@touch $@
 
 .venv/test.stamp: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads,data,benchmark]' --group dev
+	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads,data,safetensors,benchmark]' --group dev
 	@touch $@

@@ -49,9 +49,10 @@ ARROWS = {
 # other packages, each an extra
 PACKAGES = {
     "typing": {"jaxtyping"},
-    "datasets": {"matplotlib", "pooch"},
+    "datasets": {"PIL", "pooch"},
     "fast": {"threadpoolctl"},
     "gradcheck": {"autograd", "hypothesis", "jaxtyping"},
+    "interop": {"safetensors"},
     "plots": {"matplotlib"},
     "course": {"matplotlib"},
 }

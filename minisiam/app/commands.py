@@ -33,6 +33,8 @@ def train(arguments: argparse.Namespace) -> int:
     resumed, out, exported = (given.pop(name, None) for name in ("resume", "out", "safetensors"))
     if exported is not None and exported.is_dir():
         raise ValueError(f"--safetensors {exported} is a folder: name a file")
+    if exported is not None:
+        safetensors.require_package()
     run = _begin(given, out) if resumed is None else _resume(resumed, given, out)
     if exported is not None:
         exported.parent.mkdir(parents=True, exist_ok=True)

@@ -1,25 +1,21 @@
-"""Parameters for other programs: the safetensors format, which is a length, a header in JSON, and the numbers.
+"""Parameters for other programs, in the safetensors format, with the names and axes of PyTorch.
 
-    8 bytes                  N, little-endian
-    N bytes                  {"encoder.0.weight": {"dtype": "F32", "shape": [64, 1, 3, 3], "data_offsets": [0, 2304]}}
-    to the end               the arrays one after the other, little-endian float32, row by row
+Without the prefix "encoder." the file is the `state_dict` of an `nn.Sequential` of the same layers in the same order.
+All arrays are float32.
 
-Names and axes are those of PyTorch: of an `nn.Sequential` of the same layers in the same order, whose `state_dict` this
-is, once the prefix "encoder." is taken off.
-
-    here                     in the file
+    minisiam                 in the file
     convolution (k, k, c, o) N.weight (o, c, k, k), N.bias
-    dense (in, out)          N.weight (out, in), N.bias; after a convolution its inputs are in the order of (c, h, w),
-                             as `nn.Flatten` has them for images (n, c, h, w), and here (h, w, c)
+    dense (in, out)          N.weight (out, in), N.bias; after a convolution the inputs are in the order (c, h, w), as
+                             `nn.Flatten` has them for images (n, c, h, w), instead of (h, w, c)
     norms, PReLU             N.weight and N.bias; batch norm also N.running_mean and N.running_var
-    what is not the encoder  "distance.0", "loss.0", "proxies": as they are here
+    other parameters         "distance.0", "loss.0", "proxies", unchanged
 """
 
 from __future__ import annotations
 
-import json
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,37 +26,43 @@ if TYPE_CHECKING:
 
 
 def save_safetensors(path: str | Path, params: Params, metadata: dict[str, str] | None = None) -> None:
-    """Write the parameters of a network, {"encoder": …, "distance": …, "loss": …}, in the names and axes of PyTorch.
+    """Write the parameters of a network, {"encoder": …, "distance": …, "loss": …}, with PyTorch's names and axes.
 
     Parameters
     ----------
     path
-        The file; an older one is replaced once the new one is whole.
+        The file. An older one is replaced when the new one is complete.
     params
-        A network's, whose encoder is a `layers.serial`.
+        The parameters of a network whose encoder is a `layers.serial`.
     metadata
-        Texts by name, for whoever opens the file.
+        Texts by name that describe the file.
+
+    Raises
+    ------
+    ImportError
+        If the package `safetensors` is not installed.
     """
-    arrays = named(params)
-    header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
-    end = 0
-    for name, array in arrays.items():
-        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [end, end + 4 * array.size]}
-        end += 4 * array.size
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of eight
+    require_package()
+    from safetensors.numpy import save
+
+    arrays = {name: np.asarray(array, np.float32, order="C") for name, array in named(params).items()}
+    data = save(arrays, metadata)
     with replacing(Path(path)) as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for array in arrays.values():
-            file.write(array.astype("<f4").tobytes())
+        file.write(data)
+
+
+def require_package() -> None:
+    """Raise an ImportError with the pip command if the package `safetensors` is not installed."""
+    if find_spec("safetensors") is None:
+        raise ImportError("safetensors files need the package safetensors: pip install 'minisiam[safetensors]'")
 
 
 def named(params: Params) -> dict[str, Array]:
-    """Every array of a network under its name in PyTorch, and with its axes in PyTorch's order."""
+    """Every array of a network by its name in PyTorch, with its axes in PyTorch's order."""
     if not isinstance(params, dict) or not isinstance(params.get("encoder"), list):
         raise ValueError("params must be those of a network, {'encoder': [one entry a layer], …}: see networks.py")
     found: dict[str, Array] = {}
-    channels = 1  # of the convolution before, whose images are flattened
+    channels = 1  # of the last convolution, whose images are flattened
     for number, layer in enumerate(params["encoder"]):
         for name, array in _layer(layer).items():
             if array.ndim == 4:
@@ -80,7 +82,7 @@ def _layer(params: Params) -> dict[str, Array]:
         mean, variance = params["running"]
         return {"weight": params["scale"], "bias": params["shift"], "running_mean": mean, "running_var": variance}
     arrays = [np.asarray(array) for array in params]
-    if len(arrays) == 1 and arrays[0].ndim == 0:  # PReLU, whose slope has an axis there
+    if len(arrays) == 1 and arrays[0].ndim == 0:  # PReLU, whose slope has shape (1,) in PyTorch
         return {"weight": arrays[0][None]}
     return dict(zip(("weight", "bias"), arrays, strict=False))
 

@@ -1,6 +1,7 @@
-"""The safetensors file says what it holds, and is the state of the same network in PyTorch."""
+"""A safetensors file holds every parameter, and is the state of the same network in PyTorch."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ except ImportError:
 
 
 def parsed(path):
-    """A reader of the format that shares no line with the writer."""
+    """A reader of the format that shares no line with the package safetensors."""
     raw = path.read_bytes()
     length = int(np.frombuffer(raw[:8], "<u8")[0])
     header = json.loads(raw[8 : 8 + length])
@@ -75,6 +76,35 @@ def test_other_trees_are_refused(tmp_path):
         with pytest.raises(ValueError, match="params must be those of a network"):
             safetensors.save_safetensors(tmp_path / "file", params)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_big_endian_and_transposed_parameters_give_the_same_file(tmp_path, rng):
+    W, b = rng.normal(size=(4, 6)).astype(np.float32), np.zeros(4, np.float32)
+    variants = {"plain": W.T.copy(), "transposed": W.T, "big": W.T.astype(">f4"), "wide": W.T.astype(float)}
+    for name, array in variants.items():
+        safetensors.save_safetensors(tmp_path / name, {"encoder": [(array, b)]}, {"a": "b"})
+    assert {(tmp_path / name).read_bytes() for name in variants} == {(tmp_path / "plain").read_bytes()}
+    np.testing.assert_array_equal(parsed(tmp_path / "plain")[0]["encoder.0.weight"], W)
+
+
+def test_a_failure_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
+    written(tmp_path / "file", encoders.mlp(4, 2))
+    old = (tmp_path / "file").read_bytes()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        written(tmp_path / "file", encoders.mlp(8, 2))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == old
+
+
+def test_without_the_package_an_error_gives_the_pip_command(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(ImportError, match=r"pip install 'minisiam\[safetensors\]'"):
+        written(tmp_path / "file", encoders.mlp(4, 2))
 
 
 def in_torch(layer, before):
