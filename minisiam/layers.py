@@ -41,7 +41,7 @@ class Layer(NamedTuple):
     apply: Callable[..., Op[Array]]
     name: str
     parts: tuple[Layer, ...] = ()
-    op: AnyOp | None = None
+    op: Callable[..., Any] | None = None
     options: Mapping[str, Any] = MappingProxyType({})
     test: Layer | None = None
 

@@ -9,12 +9,13 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .networks import Network
     from .optimizers import Optimizer
     from .typing import Batches, Objective, Params
 
 
 def fit(
-    objective: Objective, params: Params, optimizer: Optimizer, batches: Batches
+    objective: Objective | Network, params: Params, optimizer: Optimizer, batches: Batches
 ) -> Iterator[tuple[int, float, Params]]:
     """Train, and yield (step, value, params) after every step: the caller decides when to print, plot or stop.
 
@@ -44,7 +45,7 @@ def fit(
 
 
 def fit_from(
-    objective: Objective,
+    objective: Objective | Network,
     params: Params,
     state: Any,
     optimizer: Optimizer,

@@ -95,8 +95,8 @@ OPTIMIZERS = ("adam", "sgd")
 AFFINE: dict[str, dict[str, Any]] = {"affine": {}, "wide": {"turn": 15.0, "shift": 0.04, "each": 0.7}}
 AUGMENTS: dict[str, Callable[..., Any]] = {
     "none": lambda images, rng: images,
-    "affine": partial(augment.affine, **AFFINE["affine"]),  # type: ignore[arg-type]
-    "wide": partial(augment.affine, **AFFINE["wide"]),  # type: ignore[arg-type]
+    "affine": partial(augment.affine, **AFFINE["affine"]),
+    "wide": partial(augment.affine, **AFFINE["wide"]),
     "elastic": augment.elastic,
 }
 # the margin of a loss that has one, in the units of each distance: found by search on training alphabets
