@@ -1,4 +1,4 @@
-"""Every op of the package, as parameters of a test: a new op is tested from the moment it exists."""
+"""All ops of the package as test parameters, so that every new op is tested."""
 
 import pytest
 

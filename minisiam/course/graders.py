@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..gradcheck import Case, Examination, Fault, examine, kinks, reference
+from ..gradcheck import Case, CheckResult, Fault, kinks, reference, run_check
 from ..gradcheck.check import describe, show
-from ..gradcheck.compare import changed, raised, single_fault
+from ..gradcheck.compare import changed, float32_fault, raised
 from ..gradcheck.inputs import generic
 from . import adapters, bugs, clues, collapse, sampler_laws, small_inputs
 from .exercises import EXERCISES, Exercise
@@ -100,7 +100,7 @@ def by_check(
         known = inspect.signature(op).parameters.keys()
         own = kinks.of(library) if rows is None else rows
         asked = [kink for kink in own if kink.constants.keys() <= known and not _underflows(kink)]
-        found = examine(op, definition, EXAMPLES, POINTS, rows=asked)
+        found = run_check(op, definition, EXAMPLES, POINTS, rows=asked)
         clue = found.clue or (otherwise if found.fault and found.fault.variable else "")
         tried = _tried(found, value_only) + ("" if found.fault else _widened(given, definition))
         fault = _without_upstream(found.fault) if value_only and found.fault else found.fault
@@ -120,7 +120,7 @@ def _underflows(kink: kinks.Kink) -> bool:
 
 def _widened(op: Callable[..., Any], definition: Any) -> str:
     """A remark on a right answer that is float64 where float32 was given; lesson 12 says what that costs."""
-    leak = single_fault(op, definition, generic(op, reference.specified(definition), 0))
+    leak = float32_fault(op, definition, generic(op, reference.specified(definition), 0))
     return f". One remark: {leak.what} (lesson 12)" if leak else ""
 
 
@@ -148,8 +148,8 @@ def _tried(found: Examination, value_only: bool) -> str:
     if value_only:
         return f"{_counted(found.points, 'input')} against the definition"
     kinks = f"; {_counted(found.kinks, 'kink')} as documented" if found.kinks else ""
-    corners = "" if not found.unjudged else (
-        f"; {_counted(found.unjudged, 'input')} at a kink, where autograd and differences disagree: not judged"
+    corners = "" if not found.skipped else (
+        f"; {_counted(found.skipped, 'input')} at a kink, where autograd and differences disagree: not judged"
     )  # fmt: skip
     return f"{_counted(found.points, 'input')} against autograd and differences{kinks}{corners}"
 

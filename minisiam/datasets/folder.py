@@ -10,7 +10,7 @@ import numpy as np
 from .. import require
 from .dataset import UNKNOWN, Dataset
 from .pictures import by_area, picture
-from .safe_io import MEMBER_BYTES, DamagedFile, damage_told, existing, members, room_for
+from .safe_io import MEMBER_BYTES, DamagedFile, existing, members, reported_damage, require_size
 
 IMAGE = re.compile(r"([^/]+)/[^/]+\.(?:png|pgm)", re.IGNORECASE)
 
@@ -40,11 +40,11 @@ def folder(path: str | Path, size: int = 28, dark_ink: bool | None = None) -> Da
     """
     require.whole("size", size, 1)
     path = existing(path)
-    with damage_told(path), members(path) as files:
+    with reported_damage(path), members(path) as files:
         matched = sorted((match[1], name) for name in files if (match := IMAGE.fullmatch(name)))
         if not matched:
             raise DamagedFile("holds no pictures by class: CLASS/NAME.png or CLASS/NAME.pgm")
-        room_for(len(matched), size, size)
+        require_size(len(matched), size, size)
         images = np.zeros((len(matched), size, size), np.float32)
         for image, (_, name) in zip(images, matched, strict=True):
             image[...] = by_area(picture(files[name](MEMBER_BYTES), name), size, size)

@@ -14,7 +14,7 @@ import numpy as np
 from .. import require
 from .dataset import Dataset
 from .pictures import SIDE, by_area, picture
-from .safe_io import MEMBER_BYTES, TOTAL_BYTES, DamagedFile, damage_told, existing, members, npy, room_for
+from .safe_io import MEMBER_BYTES, TOTAL_BYTES, DamagedFile, existing, members, npy, reported_damage, require_size
 
 if TYPE_CHECKING:
     from ..typing import Array
@@ -62,7 +62,7 @@ def omniglot(path: str | Path, size: int = 28) -> Dataset:
     letters = [letter for part in parts for letter in part.letters]
     images = np.concatenate([part.images for part in parts])
     drawers = np.concatenate([part.drawers for part in parts])
-    room_for(*images.shape)
+    require_size(*images.shape)
     known = sorted(set(letters))
     names = sorted({alphabet for alphabet, _ in known})
     number = {letter: i for i, letter in enumerate(known)}
@@ -78,7 +78,7 @@ def omniglot(path: str | Path, size: int = 28) -> Dataset:
 
 
 def _drawings(path: Path, size: int) -> Drawings:
-    with damage_told(path), members(path) as files:
+    with reported_damage(path), members(path) as files:
         found = _stored(files, size) if path.suffix == ".npz" else _published(files, size)
         if not len(found.images):
             raise DamagedFile("holds no letters of Omniglot: ALPHABET/characterNN/NNNN_NN.png")
@@ -87,7 +87,7 @@ def _drawings(path: Path, size: int) -> Drawings:
 
 def _published(files: Members, size: int) -> Drawings:
     matched = [(match, read) for name, read in files.items() if (match := LETTER.fullmatch(name))]
-    room_for(len(matched), size, size)
+    require_size(len(matched), size, size)
     images = np.zeros((len(matched), size, size), np.float32)
     for image, (match, read) in zip(images, matched, strict=True):
         image[...] = 1 - by_area(picture(read(MEMBER_BYTES), match[0]), size, size)  # ink is black there
@@ -109,7 +109,7 @@ def _stored(files: Members, size: int) -> Drawings:
         raise DamagedFile("its alphabets and characters are not one for each letter")
     if characters.dtype.kind not in "iu":
         raise DamagedFile("its characters are not whole numbers")
-    room_for(count * drawers, size, size)
+    require_size(count * drawers, size, size)
     out = np.zeros((count * drawers, size, size), np.float32)
     for new, old in zip(out, images.reshape(-1, height, width), strict=True):
         new[...] = by_area(old.astype(np.float32) / 255, size, size)
@@ -137,9 +137,9 @@ def omniglot_runs(path: str | Path, size: int = 28) -> list[OneShotRun]:
     """
     require.whole("size", size, 1)
     path = existing(path)
-    with damage_told(path), members(path) as files:
+    with reported_damage(path), members(path) as files:
         images, keys = {}, {}
-        room_for(2 * RUNS * RUNS, size, size)
+        require_size(2 * RUNS * RUNS, size, size)
         for name, read in files.items():
             if match := QUESTION.fullmatch(name):
                 images[match[1]] = 1 - by_area(picture(read(MEMBER_BYTES), name), size, size)

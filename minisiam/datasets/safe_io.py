@@ -58,7 +58,7 @@ class DamagedFile(ValueError):
 
 
 @contextmanager
-def damage_told(path: str | Path) -> Iterator[None]:
+def reported_damage(path: str | Path) -> Iterator[None]:
     """Whatever goes wrong inside is a `DamagedFile` that names the file."""
     try:
         yield
@@ -77,7 +77,7 @@ def existing(path: str | Path) -> Path:
     return path
 
 
-def room_for(count: int, height: int, width: int) -> None:
+def require_size(count: int, height: int, width: int) -> None:
     """Refuse more pixels than a data set may have."""
     if count * height * width > PIXELS:
         raise DamagedFile(
@@ -112,7 +112,7 @@ def _in_folder(path: Path) -> Members:
 
 def _reader(file: Path) -> Callable[[int], bytes]:
     def read(limit: int) -> bytes:
-        with damage_told(file), file.open("rb") as opened:
+        with reported_damage(file), file.open("rb") as opened:
             return _no_more_than(limit, opened.read(limit + 1), file.name)
 
     return read
@@ -196,7 +196,7 @@ def npy(data: bytes) -> Array:
 
 def idx(path: Path, axes: int) -> Array:
     """The bytes of an idx file, plain or gzipped, with so many axes: its header is compared with its size first."""
-    with damage_told(path), path.open("rb") as raw:
+    with reported_damage(path), path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         holds = path.stat().st_size * (GZIP_RATIO if packed else 1)

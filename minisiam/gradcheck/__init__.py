@@ -1,11 +1,10 @@
-"""Is this gradient right? One check for every op, for the library's own and for a learner's.
+"""Is this gradient right? One check for every op, of the library and of a learner.
 
-    testing.check(op)              prints "correct", or the smallest input on which it is wrong, with a clue
-    gradcheck.check(op)            the same as a value: what was tried, the largest error, the fault if there is one
+    gradcheck.check(op)            print "correct", or the smallest input for which the op is wrong, with a clue
+    gradcheck.run_check(op)        return the same as a value: inputs tried, largest error, fault if there is one
 
-The first oracle is autograd on the printed formula of `reference`; the second is differences, which know nothing of
-formulas; where a derivative does not exist the answer stands in `kinks`. autograd lives in `reference` and here, and
-nowhere else.
+The first oracle is autograd on the printed formula in `reference`. The second is finite differences, which do not need
+a derivative. Where no derivative exists, `kinks` lists the right results. No other folder imports autograd.
 """
 
 try:
@@ -15,8 +14,8 @@ try:
 except ImportError as error:
     raise ImportError(f"checking gradients needs {error.name}: pip install 'minisiam[check]'") from error
 
-from .check import Examination, check, examine
+from .check import CheckResult, check, run_check
 from .compare import Fault, fault
 from .inputs import Case, generic, ladder, shapes, variables
 
-__all__ = ["Case", "Examination", "Fault", "check", "examine", "fault", "generic", "ladder", "shapes", "variables"]
+__all__ = ["Case", "CheckResult", "Fault", "check", "fault", "generic", "ladder", "run_check", "shapes", "variables"]

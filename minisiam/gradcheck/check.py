@@ -1,4 +1,4 @@
-"""The whole check of one op: the ladder, kinks, generic points and laws; and what it says to a person."""
+"""The whole check of one op, on small inputs, kinks, generic points and laws, and its report."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hypothesis.errors import NoSuchExample
 
 from . import kinks, reference
 from .clues import over_three_rows
-from .compare import Agreement, Fault, fault, raised, single_fault
+from .compare import Agreement, Fault, fault, float32_fault, raised
 from .inputs import Case, generic, ladder, variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-QUIETLY = settings(
+SETTINGS = settings(
     deadline=None,
     database=None,
     derandomize=True,
@@ -28,8 +28,8 @@ QUIETLY = settings(
 )
 
 
-class Examination(NamedTuple):
-    """What was tried on an op, and what was found."""
+class CheckResult(NamedTuple):
+    """The result of a check: the inputs tried, the largest error, and the fault if there is one."""
 
     name: str
     variables: list[str]
@@ -39,14 +39,14 @@ class Examination(NamedTuple):
     seconds: float
     fault: Fault | None
     clue: str
-    unjudged: int = 0  # inputs at which the formula has no derivative
+    skipped: int = 0  # inputs at which the formula has no derivative
 
     def __bool__(self) -> bool:
-        """Whether it is correct."""
+        """Whether the op is correct."""
         return self.fault is None
 
     def __str__(self) -> str:
-        """One line if it is correct, else the smallest input that shows that it is not."""
+        """One line if the op is correct, otherwise the smallest input for which it is wrong."""
         if self.fault is None:
             return (
                 f"{self.name}: correct. {self.points} inputs against autograd and differences, "
@@ -56,46 +56,46 @@ class Examination(NamedTuple):
 
 
 def check(op: Callable[..., Any], definition: Callable[..., Any] | None = None) -> bool:
-    """Print "correct", or the smallest input on which op is wrong, with a clue; returns whether it is correct.
+    """Print "correct", or the smallest input for which op is wrong, with a clue; return whether it is correct.
 
     Parameters
     ----------
     op
         Any function of the form `value, pullback = op(variables, /, constants)` with jaxtyping annotations.
     definition
-        Its formula in autograd.numpy; found in `reference` by the op's name if it is not given.
+        Its formula in autograd.numpy. By default it is the definition in `reference` with the op's name.
     """
-    found = examine(op, definition)
+    found = run_check(op, definition)
     print(found)
     return bool(found)
 
 
-def examine(
+def run_check(
     op: Callable[..., Any],
     definition: Callable[..., Any] | None = None,
     examples: int = 40,
     points: int = 60,
     rows: list[kinks.Kink] | None = None,
-) -> Examination:
-    """Everything that `check` prints, as a value.
+) -> CheckResult:
+    """Return the result that `check` prints.
 
     Parameters
     ----------
     op, definition
         As for `check`.
     examples
-        Inputs on each rung of the ladder.
+        The number of inputs on each rung of the ladder.
     points
-        Generic points.
+        The number of generic points.
     rows
-        What it must answer where the formula does not say; found by the op's name if neither they nor a definition are
-        given, since another formula may choose otherwise.
+        The kinks to test. By default those with the op's name, or none if a definition is given, since another formula
+        may have other conventions.
     """
     start = time.perf_counter()
     if rows is None:
         rows = kinks.of(op) if definition is None else []
     definition = reference.specified(definition or reference.of(op))
-    found, tried, worst, unjudged = _climb(op, definition, examples)
+    found, tried, worst, skipped = _check_ladder(op, definition, examples)
     found = found or next((f for row in rows if (f := at_kink(op, row))), None)
     for seed in range(points):
         if found:
@@ -104,58 +104,58 @@ def examine(
         result = fault(op, definition, case)
         if isinstance(result, Agreement):
             tried, worst = tried + 1, max(worst, result.error)
-            found = single_fault(op, definition, case, near=True)
+            found = float32_fault(op, definition, case, near=True)
         elif isinstance(result, Fault):
             found = result
     found = found or _laws(op, definition)
     hint = _hint(op, definition, found) if found else ""
     seconds = time.perf_counter() - start
-    return Examination(op.__name__, variables(op), tried, worst, len(rows), seconds, found, hint, unjudged)
+    return CheckResult(op.__name__, variables(op), tried, worst, len(rows), seconds, found, hint, skipped)
 
 
-def _climb(op: Any, definition: Any, examples: int) -> tuple[Fault | None, int, float, int]:
-    """The simplest input on the first rung that breaks, against the oracles or in float32."""
-    seen: list[float] = []
-    unjudged = 0
+def _check_ladder(op: Any, definition: Any, examples: int) -> tuple[Fault | None, int, float, int]:
+    """Test small inputs, against the oracles and in float32: fault, inputs tried, largest error, inputs skipped."""
+    errors: list[float] = []
+    skipped = 0
 
     def wrong(case: Case) -> Fault | None:
-        nonlocal unjudged
+        nonlocal skipped
         result = fault(op, definition, case)
-        unjudged += result is None
+        skipped += result is None
         if isinstance(result, Agreement):
-            seen.append(result.error)
+            errors.append(result.error)
         return result if isinstance(result, Fault) else None
 
     def leaks(case: Case) -> Fault | None:
-        return single_fault(op, definition, case)
+        return float32_fault(op, definition, case)
 
     found = simplest(op, definition, (wrong, examples), (leaks, 3))
-    return found, len(seen), max(seen, default=0.0), unjudged
+    return found, len(errors), max(errors, default=0.0), skipped
 
 
-def simplest(op: Any, definition: Any, *judges: tuple[Callable[[Case], Fault | None], int]) -> Fault | None:
-    """What a judge says of the simplest input that it condemns, on the first rung that has one for any of them.
+def simplest(op: Any, definition: Any, *tests: tuple[Callable[[Case], Fault | None], int]) -> Fault | None:
+    """Return the fault at the simplest input on the first rung of the ladder on which a test fails.
 
-    Each judge comes with the number of inputs that it is shown on a rung.
+    Each test comes with the number of inputs to try on a rung.
     """
     for rung in ladder(op, definition):
-        for judge, examples in judges:
-            found = _first(rung, judge, examples)
+        for test, examples in tests:
+            found = _first(rung, test, examples)
             if found:
                 return found
     return None
 
 
-def _first(rung: Any, judge: Callable[[Case], Fault | None], examples: int) -> Fault | None:
+def _first(rung: Any, test: Callable[[Case], Fault | None], examples: int) -> Fault | None:
     try:
-        case = find(rung, lambda case: judge(case) is not None, settings=settings(QUIETLY, max_examples=examples))
+        case = find(rung, lambda case: test(case) is not None, settings=settings(SETTINGS, max_examples=examples))
     except NoSuchExample:
         return None
-    return judge(case)
+    return test(case)
 
 
 def _laws(op: Any, definition: Any) -> Fault | None:
-    """A pullback is linear, gives the same twice, and is not disturbed by another call of the op."""
+    """Test that a pullback is linear, repeatable, and independent of other calls of the op."""
     for seed in range(5):
         case = generic(op, definition, seed)
         try:
@@ -172,7 +172,7 @@ def _broken_law(op: Any, case: Case) -> str | None:
     first = [np.copy(g) for g in pullback(case.upstream)]
     case._replace(variables={name: v + 1 for name, v in case.variables.items()}).call(op)
     if not all(np.array_equal(a, b) for a, b in zip(first, pullback(case.upstream), strict=True)):
-        return "pullback gives another answer the second time: it must not keep or change anything"
+        return "pullback returns another gradient the second time: it must not have or change any state"
     twice = pullback(2 * case.upstream)
     if not all(np.allclose(2 * a, b, rtol=1e-12, atol=0) for a, b in zip(first, twice, strict=True)):
         return "pullback is not linear: twice the upstream gradient must give twice the gradient"
@@ -180,7 +180,7 @@ def _broken_law(op: Any, case: Case) -> str | None:
 
 
 def at_kink(op: Any, row: kinks.Kink) -> Fault | None:
-    """What is wrong at a kink: there is no tolerance but rounding, and none for a 0."""
+    """Test an op at a kink, with no tolerance except rounding; a 0 must be exactly 0."""
     case = Case(dict(zip(variables(op), row.variables, strict=True)), row.constants, row.upstream)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -194,7 +194,7 @@ def at_kink(op: Any, row: kinks.Kink) -> Fault | None:
     for name, ours, truth in zip(case.variables, gradients, row.gradients, strict=True):
         if not _equals(ours, truth):
             return Fault(
-                f"the gradient of {name} is not what was chosen where {row.where}",
+                f"the gradient of {name} does not follow the convention where {row.where}",
                 case,
                 None,
                 {"yours": ours, "convention": truth},
@@ -203,12 +203,12 @@ def at_kink(op: Any, row: kinks.Kink) -> Fault | None:
 
 
 def _equals(ours: Any, truth: Any) -> bool:
-    """Of one shape, and equal to the last digit but one: 0 is 0."""
+    """Whether shapes are equal, and numbers up to the last digits: 0 equals only 0."""
     return np.shape(ours) == np.shape(truth) and np.allclose(ours, truth, rtol=1e-15, atol=0)
 
 
 def _hint(op: Any, definition: Any, found: Fault) -> str:
-    """A clue from the case that is shown, or from three rows: at two, "twice" and "sum for mean" look alike."""
+    """A clue from the reported case, or from cases with three rows: for two, "twice" and "sum for mean" look alike."""
     truth = "autograd" if found.variable else "definition"
     if truth not in found.columns:
         return ""
@@ -221,7 +221,7 @@ def _hint(op: Any, definition: Any, found: Fault) -> str:
 
 
 def describe(name: str, found: Fault, hint: str, intro: str = "The smallest case") -> str:
-    """The smallest case on one line, and the columns under it."""
+    """The smallest case on one line, with the columns of results below it."""
     upstream = {} if found.case.upstream is None else {"g": found.case.upstream}
     inputs = found.case.variables | found.case.constants | upstream
     shown = "   ".join(f"{key} = {show(value)}" for key, value in inputs.items())

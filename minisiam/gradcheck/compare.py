@@ -1,4 +1,4 @@
-"""One case, one verdict: what is wrong with an op at this input, if anything."""
+"""Compare an op with its definition at one input."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PACKAGE = Path(__file__).parents[1]
-CLEARANCE = 1e-3  # how near a corner the oracles are asked, in units of the input's scale
-CLEARANCE_SINGLE = 3e-2  # and how near float32 is held to float64
+CLEARANCE = 1e-3  # the smallest distance from a corner at which the oracles are used, in units of the input's scale
+CLEARANCE_SINGLE = 3e-2  # the same for the comparison of float32 with float64
 
 
 class Fault(NamedTuple):
-    """What is wrong, where, and what each oracle says; `variable` is None where it is not a gradient."""
+    """A fault, its input, and the results of each oracle; `variable` is None if the fault is not in a gradient."""
 
     what: str
     case: Case
@@ -42,16 +42,16 @@ class Fault(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """Nothing is wrong: the largest relative error against autograd."""
+    """No fault: the largest relative error against autograd."""
 
     error: float
 
 
 def fault(op: Callable[..., Any], definition: Any, case: Case) -> Fault | Agreement | None:
-    """Compare op with its definition at one input; None where the formula has no derivative there.
+    """Compare op with its definition at one input; None if the formula has no derivative there.
 
-    In this order: it runs, its value, it leaves its inputs alone, the form of the gradients, each gradient against
-    autograd, all of them along a random direction against differences.
+    In this order: the op runs, its value is right, it does not change its inputs, the gradients have the right form,
+    each gradient equals autograd, and all of them along a random direction equal finite differences.
     """
     if distance_to_corner(definition, case) < CLEARANCE:
         return None
@@ -73,7 +73,7 @@ def _compare(op: Any, definition: Any, case: Case, expected: Any, truths: tuple[
         return Fault("it must return a pair, value and pullback", case)
     value, pullback = result
     if not numeric(value):
-        return Fault(f"the value is no array of numbers, but {type(value).__name__}", case)
+        return Fault(f"the value must be an array of numbers, not {type(value).__name__}", case)
     if np.shape(value) != np.shape(expected):
         return Fault(f"the value has the shape {np.shape(value)}, not {np.shape(expected)}", case)
     worst = error(value, expected, value_floor(definition))
@@ -97,14 +97,14 @@ def _compare(op: Any, definition: Any, case: Case, expected: Any, truths: tuple[
             h = 1e-5 * scale_of(case)
             slopes = by_differences(definition, case, name, h)
             if error(slopes, truth, gradient_floor(definition, case)) > 1e-3 or has_corner(definition, case, name, h):
-                return None  # a corner that nobody declared
+                return None  # a corner that the definition does not declare
             columns = {"yours": ours, "autograd": truth, "differences": slopes}
             return Fault(f"the gradient of {name} is wrong", case, name, columns)
     return _along(definition, case, grads) or Agreement(worst)
 
 
 def changed(case: Case, variables: dict[str, Any], constants: dict[str, Any], upstream: Any = None) -> str | None:
-    """The name of an input that is no longer what it was."""
+    """The name of an input that has changed."""
     if not np.array_equal(upstream, case.upstream):
         return "g, the upstream gradient"
     before, after = case.variables | case.constants, variables | constants
@@ -112,20 +112,20 @@ def changed(case: Case, variables: dict[str, Any], constants: dict[str, Any], up
 
 
 def raised(mistake: BaseException) -> str:
-    """What was raised and, if it was not in this package or one that it stands on, in which line."""
-    frames = [f for f in traceback.extract_tb(mistake.__traceback__) if _is_a_person_s(f.filename)]
+    """Describe an exception, with its line if that is neither in this package nor in an installed one."""
+    frames = [f for f in traceback.extract_tb(mistake.__traceback__) if _is_user_code(f.filename)]
     where = f", in line {frames[-1].lineno}: {frames[-1].line}" if frames and frames[-1].line else ""
     return f"it raises {type(mistake).__name__}{f': {mistake}' if str(mistake) else ''}{where}"
 
 
-def _is_a_person_s(filename: str) -> bool:
+def _is_user_code(filename: str) -> bool:
     library = Path(traceback.__file__).parent
     path = Path(filename)
     return not ({library, PACKAGE} & set(path.parents) or "site-packages" in path.parts)
 
 
 def numeric(value: Any) -> bool:
-    """Whether it is a number or an array of them, and not None, a string or rows of several lengths."""
+    """Whether the value is a number or an array of numbers, and not None, a string or rows of different lengths."""
     try:
         return np.asarray(value).dtype.kind in "biuf"
     except (ValueError, TypeError):
@@ -141,17 +141,17 @@ def _form(grads: Any, case: Case, truths: tuple[Any, ...]) -> str | None:
         return f"pullback returns {len(grads)} gradients for the {len(names)} variables {', '.join(names)}"
     for name, ours, truth in zip(names, grads, truths, strict=True):
         if not numeric(ours):
-            return f"the gradient of {name} is no array of numbers, but {type(ours).__name__}"
+            return f"the gradient of {name} must be an array of numbers, not {type(ours).__name__}"
         if np.shape(ours) != np.shape(truth):
-            turned = ": transposed?" if np.shape(ours) == np.shape(truth)[::-1] and np.ndim(ours) == 2 else ""
-            return f"the gradient of {name} has the shape {np.shape(ours)}, not {np.shape(truth)}{turned}"
+            hint = ": transposed?" if np.shape(ours) == np.shape(truth)[::-1] and np.ndim(ours) == 2 else ""
+            return f"the gradient of {name} has the shape {np.shape(ours)}, not {np.shape(truth)}{hint}"
     return None
 
 
 def _along(definition: Any, case: Case, grads: tuple[Any, ...]) -> Fault | None:
-    """All gradients at once, along a random direction, against differences."""
+    """Compare all gradients, along a random direction, with finite differences."""
     if not 1e-2 <= scale_of(case) <= 1e2:
-        return None  # differences lose their digits there
+        return None  # at other scales differences lose too many digits
     directions, expected, rounding = slope(definition, case, np.random.default_rng(0))
     parts = [float(np.sum(np.abs(g * u))) for g, u in zip(grads, directions, strict=True)]
     found = sum(float(np.sum(g * u)) for g, u in zip(grads, directions, strict=True))
@@ -162,10 +162,10 @@ def _along(definition: Any, case: Case, grads: tuple[Any, ...]) -> Fault | None:
     return None
 
 
-def single_fault(op: Callable[..., Any], definition: Any, case: Case, near: bool = False) -> Fault | None:
-    """Whether float32 stays float32, also under a np.float64 scalar.
+def float32_fault(op: Callable[..., Any], definition: Any, case: Case, near: bool = False) -> Fault | None:
+    """Test that float32 inputs give float32 results, even for an upstream np.float64 scalar.
 
-    With `near`, also whether it is near the float64 result: at generic points, where nothing cancels by accident.
+    With `near`, also compare them with the float64 results: for generic points, where nothing cancels by accident.
     """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -180,8 +180,8 @@ def single_fault(op: Callable[..., Any], definition: Any, case: Case, near: bool
     names = ["the value", *(f"the gradient of {name}" for name in case.variables)]
     for name, ours in zip(names, (single, *singles), strict=True):
         if np.asarray(ours).dtype != np.float32:
-            what = f"{name} is {np.asarray(ours).dtype} where all inputs are float32"
-            return Fault(f"{what}: a NumPy number has a dtype of its own, and x.dtype.type(number) has that of x", case)
+            what = f"{name} is {np.asarray(ours).dtype}, but all inputs are float32"
+            return Fault(f"{what}: NumPy numbers have their own dtype, so use x.dtype.type(number)", case)
     if not near or distance_to_corner(definition, case) < CLEARANCE_SINGLE:
         return None
     floors = [value_floor(definition)] + len(grads) * [gradient_floor(definition, case)]

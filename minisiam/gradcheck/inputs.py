@@ -1,8 +1,8 @@
-"""What an op is tried on, read from the shapes in its annotations.
+"""The inputs on which an op is tested, from the shapes in its annotations.
 
-A *ladder* of small cases, for people: one row of one number, then two rows, three, with whole numbers first, so that
-the first rung that breaks shows the smallest input there is. *Generic* points, for machines: normal numbers at scales
-from 10⁻⁸ to 10⁸. *Wild* arrays, for invariants only: whatever Hypothesis likes to try, subnormal to 10¹⁵⁰.
+A *ladder* of small cases, for counterexamples that people read: one row of one number, then two rows, three, with whole
+numbers first, so that the first failing rung gives the smallest input. *Generic* points: normal numbers at scales from
+10⁻⁸ to 10⁸. *Wild* arrays, for invariants only: everything that Hypothesis generates, from subnormal to 10¹⁵⁰.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..typing import Array
 
-# whole numbers first, small before large: what a counterexample shrinks to is what a person reads
+# whole numbers first, small before large: a counterexample shrinks to the first numbers, and people read it
 NUMBERS = sorted((i / 4 for i in range(-20, 21)), key=lambda x: (x % 1 != 0, x % 0.5 != 0, x == 0, abs(x), x < 0))
 RUNGS = ((1, 1), (2, 1), (1, 2), (3, 1), (2, 2), (3, 2))  # rows, features
 ROWS = {"n", "m"}
@@ -35,7 +35,7 @@ class Case(NamedTuple):
     upstream: Any
 
     def call(self, op: Callable[..., Any], dtype: Any = None) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-        """op on fresh copies of this input, in another dtype if one is given."""
+        """Call op on copies of this input, in another dtype if one is given."""
         copies = [np.array(v, dtype or np.asarray(v).dtype) for v in self.variables.values()]
         return op(
             *copies, **{name: np.copy(c) if isinstance(c, np.ndarray) else c for name, c in self.constants.items()}
@@ -43,7 +43,7 @@ class Case(NamedTuple):
 
 
 def variables(op: Callable[..., Any]) -> list[str]:
-    """The names left of the slash: what the pullback differentiates."""
+    """The names before the slash: the arguments that the pullback differentiates."""
     return [p.name for p in inspect.signature(op).parameters.values() if p.kind is p.POSITIONAL_ONLY]
 
 
@@ -56,32 +56,32 @@ def shapes(op: Callable[..., Any]) -> dict[str, Any]:
     found = {name: hint for name, hint in hints.items() if name != "return" and hasattr(hint, "dim_str")}
     missing = [name for name in variables(op) if name not in found]
     if missing or not variables(op):
-        what = f"the shape of {', '.join(missing)}" if missing else "its variables, left of a slash"
+        what = f"the shape of {', '.join(missing)}" if missing else "its variables, before a slash"
         raise ValueError(f'{op.__name__}: annotate {what}, as in  (x: Float[Array, "n d"], /)')
     return found
 
 
 def dimensions(hint: Any, size: Callable[[str], int]) -> tuple[int, ...]:
-    """The shape that an annotation asks for; "..." is two axes of its own."""
+    """The shape that an annotation requires; "..." stands for two axes."""
     names = [d for name in hint.dim_str.split() for d in (["rows", "columns"] if name == "..." else [name])]
     return tuple(int(name) if name.isdecimal() else size(name) for name in names)
 
 
 def cases(op: Callable[..., Any], definition: Any) -> list[dict[str, Any]]:
-    """The constants to try, as far as the op has them: a learner's need not have every one of the library's."""
+    """The constants to try, restricted to those of the op: a learner's function need not have all of them."""
     known = inspect.signature(op).parameters
     return [{name: c for name, c in case.items() if name in known} for case in definition.cases]
 
 
 def kind(hint: Any) -> str:
-    """Whether an annotation is of `Bool`, `Int` or `Float`."""
+    """Whether an annotation is `Bool`, `Int` or `Float`."""
     return "bool" if "bool" in hint.dtypes else "int" if "int64" in hint.dtypes else "float"
 
 
 def integers(
     name: str, shape: tuple[int, ...], definition: Any, size: Callable[[str], int], pick: Callable[[int], int]
 ) -> Array:
-    """Targets that are columns of D, or labels with the classes that the definition wants, in an order of chance."""
+    """Targets that are columns of D, or labels that include the classes that the definition needs, in random order."""
     (count,) = shape
     if name == "targets":
         return np.array([pick(size("m")) for _ in range(count)], int)
@@ -90,7 +90,7 @@ def integers(
 
 
 def split(op: Callable[..., Any], drawn: dict[str, Any], constants: dict[str, Any], upstream: Any) -> Case:
-    """A case from the arrays by name: those left of the slash are variables."""
+    """A case from arrays by name: the names before the slash are variables."""
     names = variables(op)
     return Case(
         {name: drawn[name] for name in names},
@@ -100,7 +100,7 @@ def split(op: Callable[..., Any], drawn: dict[str, Any], constants: dict[str, An
 
 
 def ladder(op: Callable[..., Any], definition: Any) -> Iterator[st.SearchStrategy[Case]]:
-    """Strategies for small cases, from one row of one number up."""
+    """Hypothesis strategies for small cases, from one row of one number up."""
     hints = shapes(op)
     for rung in RUNGS:
         yield _rung(op, definition, hints, *rung)
@@ -133,9 +133,9 @@ def _rung(draw, op, definition, hints, rows, features):
 
 
 def generic(op: Callable[..., Any], definition: Any, seed: int, rows: int | None = None) -> Case:
-    """A point in no special position: normal numbers times a power of ten, shapes and constants by the same seed.
+    """A generic point: normal numbers times a power of ten, with shapes and constants from the same seed.
 
-    With `rows`, that many rows of ordinary numbers.
+    With `rows`, this many rows of numbers of scale 1.
     """
     rng = np.random.default_rng(seed)
     low, high = (0, 0) if rows else definition.scales
@@ -172,7 +172,7 @@ def scale_of(case: Case) -> float:
 
 
 def distance_to_corner(definition: Any, case: Case) -> float:
-    """How near this input is to a point without a derivative, in units of its scale."""
+    """The distance of this input from a point without a derivative, in units of its scale."""
     if definition.corner is None:
         return np.inf
     corner = np.abs(definition.corner(*case.variables.values(), **case.constants))
@@ -180,7 +180,7 @@ def distance_to_corner(definition: Any, case: Case) -> float:
 
 
 def wild(op: Callable[..., Any], definition: Any, dtype: Any = np.float64) -> st.SearchStrategy[dict[str, Array]]:
-    """Arrays as Hypothesis likes them: duplicates, zeros, subnormals, up to 10¹⁵⁰ (float32: 10¹⁸)."""
+    """Arrays from Hypothesis: duplicates, zeros, subnormals, and numbers up to 10¹⁵⁰ (float32: 10¹⁸)."""
     return _wild(definition, shapes(op), dtype)
 
 
@@ -209,5 +209,5 @@ LIMITS = {np.float64: 1e150, np.float32: 1e18}
 
 
 def wildest(definition: Any, dtype: Any) -> float:
-    """The largest number that is tried: its square can be held, unless the definition says otherwise."""
+    """The largest number to try: its square is finite, unless the definition gives another `reach`."""
     return float(np.dtype(dtype).type(LIMITS[dtype] ** definition.reach))

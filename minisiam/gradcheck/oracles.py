@@ -1,4 +1,4 @@
-"""The two oracles: autograd on a definition, and differences; and how near to them is near enough."""
+"""The two oracles, autograd on a definition and finite differences, and their tolerances."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def by_autograd(definition: Callable[..., Any], case: Case) -> tuple[Any, tuple[
         value, node = trace(VJPNode.new_root(), of, x)
         if node is None:
             raise TypeError(
-                f"autograd cannot see through {definition.__name__}: write it with autograd.numpy, not with numpy, "
+                f"autograd cannot differentiate {definition.__name__}: write it with autograd.numpy, not with numpy, "
                 "whose functions would silently give a gradient of zero"
             )
         return value, backward_pass(vspace(value).zeros() + case.upstream, node)
@@ -73,9 +73,9 @@ def by_differences(definition: Callable[..., Any], case: Case, name: str, h: flo
 
 
 def has_corner(definition: Callable[..., Any], case: Case, name: str, h: float) -> bool:
-    """Whether the slope from the right differs from the slope from the left in some entry of a variable.
+    """Whether the slopes from the left and from the right differ in some entry of a variable.
 
-    At such a point neither autograd nor central differences may judge: of a hinge both say ½, and 0 is as good.
+    At such a point neither autograd nor central differences are an oracle: for a hinge both give ½, but 0 is as right.
     """
     definition = held(definition, case)
 
@@ -118,7 +118,7 @@ def slope(
 
 
 def error(ours: Any, truth: Any, floor: float) -> float:
-    """The largest difference, relative to the largest entry or to `floor`, below which an entry is rounding."""
+    """The largest difference, relative to the largest entry or to `floor`, whichever is larger."""
     size = max(float(np.abs(truth).max(initial=0)), floor)
     difference = float(np.abs(np.asarray(ours) - truth).max(initial=0))
     if not np.isfinite(difference):
@@ -127,7 +127,7 @@ def error(ours: Any, truth: Any, floor: float) -> float:
 
 
 def value_floor(definition: Callable[..., Any]) -> float:
-    """The size below which a value is rounding: 1 for a cosine, 0 for a length."""
+    """The scale of a value's rounding errors: 1 for a cosine, 0 for a length."""
     return definition.unit  # type: ignore[attr-defined]
 
 

@@ -1,4 +1,4 @@
-"""Every op of the library by its name, and the functions of a learner's file."""
+"""Find ops by name, in the library or in a learner's file, and check all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _markdown, distances, losses, ops, pairwise, require
 from . import kinks
-from .check import examine
+from .check import run_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ HEAD = ("op", "variables", "largest error", "kinks", "seconds")
 
 
 def ops_of(*modules: ModuleType) -> dict[str, Callable[..., Any]]:
-    """Every op of these modules by its name, for instance "losses.contrastive"."""
+    """All ops of these modules by name, for example "losses.contrastive"."""
     return {
         f"{module.__name__.rpartition('.')[2]}.{name}": f
         for module in modules
@@ -29,15 +29,15 @@ def ops_of(*modules: ModuleType) -> dict[str, Callable[..., Any]]:
 
 
 def find(name: str, known: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
-    """`losses.contrastive`, `contrastive` if only one known op has that name, or `path/to/file.py:function`."""
+    """Find an op by `losses.contrastive`, by `contrastive` if this is unique, or by `path/to/file.py:function`."""
     path, colon, function = name.rpartition(":")
     if not colon and name.endswith(".py"):
-        raise ValueError(f"say which function of {name} to check: {name}:FUNCTION")
+        raise ValueError(f"name the function of {name} to check: {name}:FUNCTION")
     if colon:
         return _from_file(Path(path), function)
     named = [op for op in known if op == name or op.endswith(f".{name}")]
     if len(named) > 1:
-        raise ValueError(f"{name} is the name of {len(named)} ops: say {' or '.join(named)}")
+        raise ValueError(f"{len(named)} ops are named {name}: use {' or '.join(named)}")
     if not named:
         require.one_of("op", name, known)
     return known[named[0]]
@@ -60,16 +60,16 @@ def _from_file(path: Path, function: str) -> Callable[..., Any]:
     return getattr(module, function)
 
 
-def table(known: dict[str, Callable[..., Any]], say: Callable[[str], None]) -> bool:
+def table(known: dict[str, Callable[..., Any]], log: Callable[[str], None]) -> bool:
     """Print a Markdown table of ops, each row as soon as it is computed; return whether all are correct."""
     say(_markdown.heading(HEAD))
     wrong = []
     for name, op in known.items():
-        found = examine(op)
+        found = run_check(op)
         error = (f"{found.error:.0e}" if found.error else "0") if found else "**wrong**"
         say(_markdown.row((f"`{name}`", ", ".join(found.variables), error, found.kinks, f"{found.seconds:.1f}")))
         wrong += [] if found else [found]
     for found in wrong:
-        say(f"\n{found}")
-    say(f"\n{len(known) - len(wrong)} of {len(known)} ops correct, {len(kinks.TABLE)} kinks as documented")
+        log(f"\n{found}")
+    log(f"\n{len(known) - len(wrong)} of {len(known)} ops correct, {len(kinks.TABLE)} kinks as documented")
     return not wrong

@@ -152,7 +152,7 @@ def test_data(tmp_path, capsys):
         (["xray", "--loss", "cosface"], "choose one of"),
         (["xray", "--run", "{full}"], "is not a run"),
         (["compare-losses", "--data", "{full}/file"], "file"),
-        (["check", "mine.py"], "say which function of mine.py"),
+        (["check", "mine.py"], "name the function of mine.py"),
         (["check", "contrastive:nothing"], "there is no file"),
     ],
 )

@@ -78,7 +78,7 @@ def contrastive_in_float64(slope):
 def test_float64_is_a_remark_on_a_right_derivation_and_no_mistake():
     verdict = selfcheck.judge(course.find("contrastive"), contrastive_in_float64(slope=1))
     assert verdict.status == "passed"
-    assert "One remark: the gradient of d is float64 where all inputs are float32" in verdict.message
+    assert "One remark: the gradient of d is float64, but all inputs are float32" in verdict.message
     assert "remark" not in selfcheck.judge(course.find("l2"), course.find("l2").answer).message
 
 
@@ -160,15 +160,15 @@ def test_every_famous_mistake_is_seeded_somewhere():
 
 TOLD = {
     ("squared-distance", "twice"): "the value is wrong: twice too large",
-    ("contrastive", "wrong sign"): "the right size, the wrong sign",
-    ("contrastive", "a sum for a mean"): "a sum where the value takes a mean?",
+    ("contrastive", "wrong sign"): "the right size, but the wrong sign",
+    ("contrastive", "a sum for a mean"): "a sum instead of a mean?",
     ("contrastive", "no hinge"): "a hinge or a mask forgotten?",
-    ("contrastive", "active for valid"): "divided by a count of something else than rows?",
-    ("triplet", "active for valid"): "divided by a count of something else than rows?",
+    ("contrastive", "active for valid"): "divided by a count of something other than rows?",
+    ("triplet", "active for valid"): "divided by a count of something other than rows?",
     ("two-branches", "one branch only"): "do both gradients arrive?",
     ("two-branches", "transposed"): "transposed",
     ("l2", "equal points forgotten"): "where a = b: slope 0",
-    ("pairwise", "the anchor's row only"): "the gradient of b is wrong: zero, where it should not be",
+    ("pairwise", "the anchor's row only"): "the gradient of b is wrong: zero, but should not be",
     ("semi-hard", "nearer than the positive"): "not semi-hard",
     ("recall", "ties for the model"): "a tie counts against the model",
     ("threshold", "one too far"): "it accepts 100% of the different pairs",

@@ -1,4 +1,4 @@
-"""What happens where a derivative does not exist: the table of kinks, every row exact, none left out."""
+"""Where a derivative does not exist, every op gives exactly the result in the table of kinks."""
 
 import numpy as np
 import pytest
@@ -8,23 +8,23 @@ from minisiam import distances, fast, losses, ops, pairwise
 from minisiam.gradcheck import kinks
 from minisiam.gradcheck.check import at_kink
 
-ROOMS = {"ops": ops, "distances": distances, "pairwise": pairwise, "losses": losses, "fast": fast}
+MODULES = {"ops": ops, "distances": distances, "pairwise": pairwise, "losses": losses, "fast": fast}
 
 
 @pytest.mark.parametrize("row", kinks.TABLE, ids=lambda row: f"{row.op}: {row.where}")
-def test_kink(row):
-    room, name = row.op.split(".")
-    found = at_kink(getattr(ROOMS[room], name), row)
+def test_an_op_follows_the_convention_at_a_kink(row):
+    module, name = row.op.split(".")
+    found = at_kink(getattr(MODULES[module], name), row)
     assert found is None, found
 
 
-def test_the_table_is_long_and_names_each_place_once():
+def test_the_table_has_no_duplicates():
     assert len(kinks.TABLE) >= 50
     assert len({(row.op, row.where) for row in kinks.TABLE}) == len(kinks.TABLE)
 
 
 @pytest.mark.parametrize("op", OPS)
-def test_every_docstring_says_what_happens_at_the_kink(op):
+def test_every_docstring_describes_the_kink(op):
     assert "kink" in op.__doc__.lower() or "overflow" in op.__doc__.lower()
 
 

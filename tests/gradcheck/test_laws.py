@@ -1,4 +1,4 @@
-"""What every pullback obeys, whatever it computes: linear, repeatable, harmless, faithful to the dtype, in shape."""
+"""Laws of every pullback: it is linear and repeatable, changes no input, and keeps dtypes and shapes."""
 
 import copy
 import inspect
@@ -13,7 +13,7 @@ from minisiam.gradcheck import reference
 
 
 def law(op):
-    """Run a test on forty small inputs of an op, corners and ties included; on twenty of one that takes a batch."""
+    """Run a test on 40 small inputs of an op, including corners and ties, or on 20 if the op takes a batch."""
     *_, largest = gradcheck.ladder(op, reference.of(op))
     examples = 20 if "labels" in inspect.signature(op).parameters else 40
 
@@ -48,7 +48,7 @@ def test_pullbacks_are_linear_and_repeatable(op):
 
 
 @pytest.mark.parametrize("op", OPS)
-def test_inputs_are_left_alone(op):
+def test_an_op_does_not_change_its_inputs(op):
     @law(op)
     def holds(case):
         before = copy.deepcopy(case)
@@ -68,7 +68,7 @@ def test_float32_stays_float32_and_gradients_have_the_shape_of_their_variable(op
         variables = [v.astype(np.float32) for v in case.variables.values()]
         value, pullback = op(*variables, **case.constants)
         assert value.dtype == np.float32
-        # a loss may be pulled back with a Python float or a np.float64: neither may spread
+        # the upstream gradient of a loss may be a Python float or a np.float64; neither may change the dtype
         upstreams = [1.0, np.float64(0.5)] if np.ndim(value) == 0 else [upstream(value, np.float32)]
         for g in upstreams:
             grads = pullback(g)
@@ -78,7 +78,7 @@ def test_float32_stays_float32_and_gradients_have_the_shape_of_their_variable(op
 
 
 @pytest.mark.parametrize("op", [p for p in OPS if p.values[0].__name__ in ("dense", "conv2d")])
-def test_without_input_grad_only_dx_is_missing(op):
+def test_input_grad_false_removes_only_dx(op):
     @law(op)
     def holds(case):
         value, full = op(*case.variables.values(), **case.constants)

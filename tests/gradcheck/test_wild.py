@@ -1,4 +1,4 @@
-"""Whatever finite numbers an op is given, what must hold holds: duplicates, zeros, subnormals, up to 10¹⁵⁰."""
+"""Invariants hold for all finite inputs: duplicates, zeros, subnormals, numbers up to 10¹⁵⁰."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ numbers = st.integers(1, 5).flatmap(lambda n: st.tuples(*2 * [arrays(float, n, e
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("op", OPS)
-def test_finite_in_finite_out_in_shape_and_dtype(op, dtype):
+def test_finite_inputs_give_finite_outputs_of_the_right_shape_and_dtype(op, dtype):
     definition = reference.of(op)
 
     @quietly
@@ -45,13 +45,13 @@ def test_finite_in_finite_out_in_shape_and_dtype(op, dtype):
 @pytest.mark.parametrize("name", ["l2", "squared_l2", "l1"])
 @quietly
 @given(two_sets)
-def test_a_distance_is_symmetric_and_its_gradients_cancel(name, sets):
+def test_a_distance_is_symmetric_and_its_gradients_add_up_to_0(name, sets):
     a, b = sets
-    for room in (distances, pairwise):
-        d, pullback = getattr(room, name)(a, b)
-        np.testing.assert_allclose(getattr(room, name)(b, a)[0], d.T, rtol=1e-13 if room is pairwise else 0)
+    for module in (distances, pairwise):
+        d, pullback = getattr(module, name)(a, b)
+        np.testing.assert_allclose(getattr(module, name)(b, a)[0], d.T, rtol=1e-13 if module is pairwise else 0)
         da, db = pullback(np.ones_like(d))
-        if room is distances:
+        if module is distances:
             np.testing.assert_array_equal(da, -db)
         else:
             size = np.abs(da).max(initial=0) + np.abs(db).max(initial=0)
@@ -61,7 +61,7 @@ def test_a_distance_is_symmetric_and_its_gradients_cancel(name, sets):
 @pytest.mark.parametrize("name", ["l2", "squared_l2", "l1", "cosine"])
 @quietly
 @given(two_sets, st.randoms())
-def test_a_distance_sees_no_order_of_rows_and_no_quarter_turn(name, sets, random):
+def test_a_distance_is_invariant_to_the_order_of_rows_and_to_quarter_turns(name, sets, random):
     a, b = sets
     n, features = a.shape
     rows, columns = (np.array(random.sample(range(k), k)) for k in (n, features))
@@ -82,24 +82,24 @@ def test_a_distance_sees_no_order_of_rows_and_no_quarter_turn(name, sets, random
 @pytest.mark.parametrize("name", ["l2", "squared_l2", "l1"])
 @quietly
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 4))
-def test_a_translation_moves_no_distance_to_the_bit(name, seed, n, features):
-    """On whole numbers, where adding is exact."""
+def test_a_distance_is_exactly_invariant_to_translation(name, seed, n, features):
+    """On whole numbers, for which addition is exact."""
     rng = np.random.default_rng(seed)
     a, b = rng.integers(-3, 4, (2, n, features)).astype(float)
     shift = rng.integers(-(10**6), 10**6, features).astype(float)
-    for room in (distances, pairwise):
-        here, pull_here = getattr(room, name)(a, b)
-        there, pull_there = getattr(room, name)(a + shift, b + shift)
-        np.testing.assert_allclose(there, here, rtol=1e-12 if room is pairwise else 0)
+    for module in (distances, pairwise):
+        here, pull_here = getattr(module, name)(a, b)
+        there, pull_there = getattr(module, name)(a + shift, b + shift)
+        np.testing.assert_allclose(there, here, rtol=1e-12 if module is pairwise else 0)
         g = rng.integers(-2, 3, here.shape).astype(float)
         for ours, truth in zip(pull_there(g), pull_here(g), strict=True):
-            np.testing.assert_allclose(ours, truth, rtol=0, atol=1e-9 if room is pairwise else 0)
+            np.testing.assert_allclose(ours, truth, rtol=0, atol=1e-9 if module is pairwise else 0)
 
 
 @pytest.mark.parametrize("loss", [losses.triplet_hinge, losses.triplet_soft_margin, losses.triplet_ratio])
 @quietly
 @given(numbers, st.randoms())
-def test_triplet_losses_push_in_pairs_and_see_no_order(loss, distances_of, random):
+def test_triplet_losses_are_invariant_to_order_and_their_gradients_have_opposite_signs(loss, distances_of, random):
     near, far = distances_of
     value, pullback = loss(near, far)
     dnear, dfar = pullback(1.0)
@@ -113,7 +113,7 @@ def test_triplet_losses_push_in_pairs_and_see_no_order(loss, distances_of, rando
 
 @quietly
 @given(numbers, st.integers(0, 31))
-def test_pair_losses_pull_the_same_and_push_the_others(distances_of, bits):
+def test_pair_losses_attract_same_pairs_and_repel_different_pairs(distances_of, bits):
     d = np.abs(distances_of[0])
     same = np.array([bool(bits >> i & 1) for i in range(len(d))])
     for value, pullback, sign in ((*losses.contrastive(d, same), 1), (*losses.binary_cross_entropy(d, same), -1)):
@@ -125,7 +125,7 @@ def test_pair_losses_pull_the_same_and_push_the_others(distances_of, bits):
 
 @quietly
 @given(two_sets)
-def test_miners_and_evaluation_take_any_finite_numbers(sets):
+def test_miners_and_evaluation_accept_all_finite_numbers(sets):
     z = np.concatenate(sets)
     labels = np.arange(len(z)) // 2
     with np.errstate(all="raise"):
@@ -142,7 +142,7 @@ def test_miners_and_evaluation_take_any_finite_numbers(sets):
 
 @quietly
 @given(arrays(float, (2, 3), elements=large), arrays(float, (2, 3), elements=large))
-def test_optimizers_take_any_finite_gradient(p, g):
+def test_optimizers_accept_all_finite_gradients(p, g):
     with np.errstate(all="raise"):
         for optimizer in (optimizers.sgd(0.1, momentum=0.9, nesterov=True, weight_decay=0.1), optimizers.adam(0.1)):
             state, params = optimizer.init({"W": p}), {"W": p}
@@ -151,19 +151,19 @@ def test_optimizers_take_any_finite_gradient(p, g):
             assert np.isfinite(params["W"]).all()
 
 
-@pytest.mark.parametrize("room", [distances, pairwise])
+@pytest.mark.parametrize("module", [distances, pairwise])
 @pytest.mark.parametrize("name", ["l2", "squared_l2", "l1", "cosine"])
-def test_overflow_gives_infinity_and_not_nan(room, name):
+def test_overflow_gives_infinity_and_not_nan(module, name):
     a, b = np.array([[1e200, -1e200], [1.0, 2.0]]), np.array([[-1e200, 3.0], [1e200, -1e200]])
     with np.errstate(all="ignore"):
-        d, pullback = getattr(room, name)(a, b)
+        d, pullback = getattr(module, name)(a, b)
         gradients = pullback(np.ones_like(d))
     assert not any(np.isnan(array).any() for array in (d, *gradients))
     assert np.isinf(d).any() == (name in ("l2", "squared_l2"))
 
 
-def test_the_soak_notices():
-    """A planted overflow is found, and named by its number."""
+def test_the_soak_test_finds_a_planted_overflow():
+    """It reports the number of the input."""
     planted = next(n for n in range(500) if soak.example(n)[0] is distances.squared_l2)
     for limit in inputs.LIMITS:
         assert inputs.LIMITS[limit] < np.sqrt(np.finfo(limit).max)
@@ -174,5 +174,5 @@ def test_the_soak_notices():
             soak.soak(planted, planted + 2000)
 
 
-def test_a_slice_of_the_soak():
+def test_the_soak_test_passes_on_a_sample():
     soak.soak(0, 10_000)

@@ -1,4 +1,4 @@
-"""Where the formulas have no derivative, or no value: what each op answers there, to the number.
+"""Inputs at which a formula has no derivative or no value, with the exact result of each op.
 
 The rule is PyTorch's, with which autograd does not always agree: 0 at the corner of a hinge and where two points
 coincide, the subgradient of least norm; at a tie of a maximum everything to the first, a convention (least norm would
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLE", "Kink", "of"]
 
-ROOMS = (ops, distances, pairs, triplets, softmax, lifted_structure, angular_margin, histograms, proxies)
-TABLE = [row for room in ROOMS for row in room.ROWS]
+MODULES = (ops, distances, pairs, triplets, softmax, lifted_structure, angular_margin, histograms, proxies)
+TABLE = [row for room in MODULES for row in room.ROWS]
 
 
 def of(op: Callable[..., Any]) -> list[Kink]:
-    """The rows of an op, by its room and name.
+    """The rows of an op, by its module and name.
 
-    A function from elsewhere gets those of its namesake that speak of constants which it has.
+    A function of another package gets the rows with its name whose constants it has.
     """
-    rooms = {row.op.partition(".")[0] for row in TABLE}
-    room = next((part for part in reversed(op.__module__.split(".")) if part in rooms), None)
+    modules = {row.op.partition(".")[0] for row in TABLE}
+    module = next((part for part in reversed(op.__module__.split(".")) if part in modules), None)
     if op.__module__.startswith("minisiam."):
-        return [row for row in TABLE if row.op == f"{room}.{op.__name__}"]
-    namesakes, known = {f"{r}.{op.__name__}" for r in rooms - {"pairwise"}}, inspect.signature(op).parameters
+        return [row for row in TABLE if row.op == f"{module}.{op.__name__}"]
+    namesakes, known = {f"{m}.{op.__name__}" for m in modules - {"pairwise"}}, inspect.signature(op).parameters
     return [row for row in TABLE if row.op in namesakes and row.constants.keys() <= known.keys()]

@@ -1,4 +1,4 @@
-"""The kinks of losses that speak of angles."""
+"""The kinks of the losses with an angular margin."""
 
 from __future__ import annotations
 

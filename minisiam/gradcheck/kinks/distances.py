@@ -1,4 +1,4 @@
-"""The kinks of distances, row by row and as matrices."""
+"""The kinks of the distances, row by row and as matrices."""
 
 from __future__ import annotations
 

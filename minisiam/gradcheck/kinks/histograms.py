@@ -1,4 +1,4 @@
-"""The kinks of losses that count."""
+"""The kinks of the losses on histograms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinks of losses that weigh the pairs of a batch against each other."""
+"""The kinks of the losses that weight the pairs of a batch against each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinks of the layers."""
+"""The kinks of the ops of networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .table import FAR, ONE, ROW0, numbers, row
 
 
 def image(*rows):
-    """One image of one channel."""
+    """One image with one channel."""
     return numbers(*rows)[None, :, :, None]
 
 
@@ -17,7 +17,7 @@ def kernel(*rows, channels=1):
     return np.repeat(numbers(*rows)[:, :, None, None], channels, axis=2)
 
 
-UNEVEN = 0.1 * 2**60  # three times it, divided by three, is not it
+UNEVEN = 0.1 * 2**60  # because of rounding, (3 · UNEVEN) / 3 differs from UNEVEN
 
 ROWS = [
     row("ops.relu", "x = 0: slope 0 (autograd ½)", [numbers(0)], numbers(0), [numbers(0)], ONE),
@@ -101,7 +101,7 @@ ROWS = [
     ),
     row(
         "ops.group_norm",
-        "a constant group: shift; the other does not see it",
+        "a constant group: shift; the other group is not affected",
         [numbers([7, 7, 1, 3]), [3, 1, 1, 1], [5, 6, 0, 0]],
         numbers([5, 6, -(0.8**0.5), 0.8**0.5]),
         [numbers([3, -3, 0, 0]), numbers(0, 0, -(0.8**0.5), 0.8**0.5), numbers(1, 0, 1, 1)],
@@ -136,7 +136,7 @@ ROWS = [
     ),
     row(
         "fast.conv2d_fft",
-        "a window of zeros: 0 and b, and not what rounding leaves of a sum over all frequencies",
+        "a window of zeros: exactly 0 plus b, without rounding errors of a sum over all frequencies",
         [image([0, 3, 7]), kernel([3]), [0]],
         image([0, 9, 21]),
         [image([3, 3, 3]), kernel([10]), numbers(3)],

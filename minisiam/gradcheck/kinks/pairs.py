@@ -1,4 +1,4 @@
-"""The kinks of losses on pairs."""
+"""The kinks of the losses on pairs."""
 
 from __future__ import annotations
 

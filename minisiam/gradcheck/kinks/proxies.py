@@ -1,4 +1,4 @@
-"""The kinks of proxy losses."""
+"""The kinks of the losses on proxies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinks of softmax losses."""
+"""The kinks of the softmax losses."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ ROWS = [
     batch("nca", "10⁴ ahead: 0 and flat", NEAR_AND_FAR, 0, Z3),
     on(
         "nca",
-        "one positive near, the other 10⁴ away: content",
+        "one positive near, the other 10⁴ away: satisfied",
         numbers([0, 0, FAR, FAR], [0, 0, FAR, FAR], [0, FAR, 0, FAR], [FAR, FAR, FAR, 0]),
         0,
         np.zeros((4, 4)),

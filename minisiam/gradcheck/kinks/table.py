@@ -1,4 +1,4 @@
-"""What a row of the table is, and the few arrays that come again and again."""
+"""A row of the table of kinks, and the arrays that many rows use."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ M0, M1 = np.zeros((1, 1)), np.ones((1, 1))
 FAR = 1e4
 
 
-# What the losses on a matrix share. TWO_AND_ONE is the smallest batch that has everything: two images of one class, and
-# one that has no positive.
+# For losses on a matrix. TWO_AND_ONE is the smallest batch with all cases: two images of one class, and one image
+# without a positive.
 TWO_AND_ONE = np.array([0, 0, 1])
 Z1, Z2, Z3 = np.zeros((1, 2)), np.zeros((2, 2)), np.zeros((3, 3))
 INACTIVE = "mean_active where nothing is active: 0"
 
 
 def on(op: str, where: str, D: Any, value: Any, dD: Any, g: Any = None, **constants: Any) -> Kink:
-    """A row of a loss on a matrix; pulled back with ones."""
+    """A row of a loss on a matrix; by default the upstream gradient is one."""
     return row(f"losses.{op}", where, [D], value, [dD], np.ones(np.shape(value))[()] if g is None else g, **constants)
 
 
 def batch(op: str, where: str, D: Any, value: Any, dD: Any, **constants: Any) -> Kink:
-    """The same of a batch of TWO_AND_ONE."""
+    """The same for the batch TWO_AND_ONE."""
     return on(op, where, D, value, dD, labels=TWO_AND_ONE, **constants)
 
 
@@ -61,9 +61,9 @@ def pairs(positive: float, negative: float) -> np.ndarray:
 
 
 def whole(positive: float, negative: float) -> np.ndarray:
-    """The same with the row of the third image: a symmetric batch."""
+    """The same with the row of the third image: a symmetric matrix."""
     return numbers([0, positive, negative], [positive, 0, negative], [negative, negative, 0])
 
 
 NEAR_AND_FAR, UPSIDE_DOWN = whole(0, FAR), whole(FAR, 0)
-HALVES, FULL = pairs(0.25, -0.25), pairs(0.5, -0.5)  # the pull and the push of a tie, and of a loss that is a line
+HALVES, FULL = pairs(0.25, -0.25), pairs(0.5, -0.5)  # the gradients at a tie, and of a linear loss

@@ -1,4 +1,4 @@
-"""The kinks of losses on triplets, on embeddings and on weights."""
+"""The kinks of the losses on triplets, on embeddings and on weights."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ ROWS = [
     ),
     row(
         "losses.triplet_ratio",
-        "d₊ − d₋ = 10⁴: hopeless, and flat",
+        "d₊ − d₋ = 10⁴: wrong, and flat",
         [numbers(FAR), numbers(0)],
         2,
         [numbers(0), numbers(0)],
@@ -123,7 +123,7 @@ ROWS = [
     row("losses.vicreg", "deviation above 1: satisfied", 2 * [[[-1], [1]]], 0, 2 * [np.zeros((2, 1))]),
     row(
         "losses.vicreg",
-        "two features that say the same",
+        "two equal features",
         2 * [[[0.5, 0.5], [-0.5, -0.5]]],
         0.5,
         2 * [numbers([0.5, 0.5], [-0.5, -0.5])],
