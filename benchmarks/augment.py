@@ -30,17 +30,17 @@ except ImportError:
     ndimage = None
 
 
-def places(parts: augment.Parts, size: int) -> Any:
-    """Where each pixel of the result comes from, (n, 2, size, size), written plainly: A⁻¹ (p − m − t) + m."""
+def places(parameters: augment.AffineParameters, size: int) -> Any:
+    """The position at which each pixel of the result is read, (n, 2, size, size): A⁻¹ (p − m − t) + m."""
     middle = (size - 1) / 2
-    shift = size * np.stack([parts.shift_x, parts.shift_y], axis=1)
+    shift = size * np.stack([parameters.shift_x, parameters.shift_y], axis=1)
     p = np.indices((size, size))[::-1] - middle - shift[:, :, None, None]
-    back = np.linalg.inv(augment.affine_matrices(parts))
+    back = np.linalg.inv(augment.affine_matrices(parameters))
     return (np.einsum("nij,njyx->niyx", back, p) + middle)[:, ::-1].astype(np.float32)
 
 
 def by_scipy(images: Any, maps: Any) -> Any:
-    """`map_coordinates` image by image; grid-constant is black that goes on outside."""
+    """`map_coordinates` image by image; grid-constant means black outside."""
     out = np.empty_like(images)
     for image, at, one in zip(images, maps, out, strict=True):
         for channel in range(image.shape[2]):
@@ -82,7 +82,7 @@ def main() -> None:
     for size, channels in [(size, c) for size in arguments.sizes for c in (1, 3)]:
         count = max(16, 2**20 // (size * size * channels))
         images = np.random.default_rng(0).random((count, size, size, channels), dtype=np.float32)
-        maps = places(augment.affine_parts(count, np.random.default_rng(1), each=1.0), size)
+        maps = places(augment.draw_affine(count, np.random.default_rng(1), probability=1.0), size)
         rng = np.random.default_rng(2)
         calls: dict[str, Callable[[], Any]] = {
             "affine": lambda images=images, rng=rng: augment.affine(images, rng),

@@ -117,7 +117,7 @@ params = network.init(rng, (14, 14, 1))
 def posed_batches():
     for x, y in samplers.pk(prepared(seen.images), seen.labels, rng, classes=32, per_class=4):
         pose = rng.integers(0, 8, 32).repeat(4)  # (128,): one a letter
-        yield datasets.turned(x, pose), y
+        yield datasets.rotated(x, pose), y
 
 
 *_, (_step, _value, params) = train.fit(network, params, optimizers.adam(3e-3), islice(posed_batches(), 120))

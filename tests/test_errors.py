@@ -212,8 +212,8 @@ CASES = {
         ValueError,
         "cannot hold out",
     ),
-    "poses there are not": (lambda: datasets.turned(IMAGES, np.full(6, 8)), ValueError, "from 0 to 7"),
-    "turning what is not square": (lambda: datasets.turned(IMAGES[:, :3], LABELS), ValueError, "only square"),
+    "poses there are not": (lambda: datasets.rotated(IMAGES, np.full(6, 8)), ValueError, "from 0 to 7"),
+    "turning what is not square": (lambda: datasets.rotated(IMAGES[:, :3], LABELS), ValueError, "must be square"),
     "a bias for each row": (lambda: distances.weighted_l1(Z, Z, D[:2], D), ValueError, "bias must have the shape"),
     "matrix weights for a matrix": (lambda: pairwise.weighted_l1(Z, Z, Z, np.array(0.0)), ValueError, "one weight"),
     "verification without a threshold": (

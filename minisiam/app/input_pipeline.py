@@ -123,11 +123,11 @@ def _within(data: Dataset, rng: Generator, size: int, poses: int, similar: str) 
 
 
 def _show_within(images: Array, rows: Array, poses: Array, *pairs: Array) -> tuple[Array, ...]:
-    return turned(images[rows], poses), *pairs
+    return rotated(images[rows], poses), *pairs
 
 
 def _show_pairs(images: Array, first: Array, second: Array, same: Array, poses: Array) -> tuple[Array, ...]:
-    return turned(images[first], poses), turned(images[second], poses), same
+    return rotated(images[first], poses), rotated(images[second], poses), same
 
 
 def _triplets(data: Dataset, rng: Generator, size: int, poses: int) -> Iterator[tuple[Array, ...]]:
@@ -137,7 +137,7 @@ def _triplets(data: Dataset, rng: Generator, size: int, poses: int) -> Iterator[
 
 def _show_triplets(images: Array, *plan: Array) -> tuple[Array, ...]:
     *rows, poses = plan
-    return tuple(turned(images[some], poses) for some in rows)
+    return tuple(rotated(images[some], poses) for some in rows)
 
 
 def _pk(data: Dataset, rng: Generator, size: int, per_class: int, poses: int) -> Iterator[tuple[Array, ...]]:
@@ -163,7 +163,7 @@ def _exactly(data: Dataset, rng: Generator, classes: int, per_class: int, poses:
 
 
 def _show_pk(images: Array, index: Array, poses: Array, labels: Array) -> tuple[Array, ...]:
-    return turned(images[index], poses), labels
+    return rotated(images[index], poses), labels
 
 
 def _proxied(data: Dataset, rng: Generator, size: int, per_class: int) -> Iterator[tuple[Array, ...]]:

@@ -1,6 +1,6 @@
-"""Data to learn from: `pen_glyphs`, which ships with the package, published sets, your own pictures, three toys."""
+"""Data sets: `pen_glyphs`, which ships with the package, published sets, folders of pictures, three synthetic sets."""
 
-from .dataset import UNKNOWN, Dataset, blurred, centred, resized, split, turned
+from .dataset import UNKNOWN, Dataset, blurred, centred, resized, rotated, split
 from .downloads import SETS, fetch
 from .folder import folder
 from .mnist import digits, fashion_mnist, mnist
@@ -38,8 +38,8 @@ __all__ = [
     "posed_glyphs",
     "rendered",
     "resized",
+    "rotated",
     "shifted",
     "skeletons",
     "split",
-    "turned",
 ]

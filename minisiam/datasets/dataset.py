@@ -1,4 +1,4 @@
-"""What a data set is, how it is split by class, and how images are made ready: centred, blurred, resized."""
+"""The `Dataset` type, splits by class, and preprocessing of images: centre, blur, resize, rotate."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from ..typing import Array, Float, Int
 
 
-UNKNOWN = -1  # a drawer of whom nothing is known
+UNKNOWN = -1  # an unknown drawer
 
 
 class Dataset(NamedTuple):
-    """Images with what is known of each: class, alphabet, drawer. All arrays have one entry an image.
+    """Images with class, alphabet and drawer of each. All arrays have one entry per image.
 
     images : (n, height, width, channels) float32 in [0, 1], white ink on black
     labels : (n,) integers, the class
     groups : (n,) integers, the alphabet: classes of one alphabet look alike
-    drawers : (n,) integers, whose hand it is; all `UNKNOWN` where nobody noted it
-    names : the alphabets' names, by their number; one name where classes are of no alphabets
+    drawers : (n,) integers, the person who drew the image; all `UNKNOWN` if not recorded
+    names : the names of the alphabets, by number; a single name if there are no alphabets
     """
 
     images: Array
@@ -32,17 +32,17 @@ class Dataset(NamedTuple):
     names: tuple[str, ...]
 
     def where(self, mask: Array) -> Dataset:
-        """The images of a boolean mask; labels and groups keep their numbers."""
+        """Select images by a boolean mask; labels and groups keep their numbers."""
         return Dataset(self.images[mask], self.labels[mask], self.groups[mask], self.drawers[mask], self.names)
 
     @property
     def has_alphabets(self) -> bool:
-        """Whether classes are the letters of several alphabets."""
+        """Whether the classes are letters of several alphabets."""
         return len(self.names) > 1
 
     @property
     def known_drawers(self) -> Array | None:
-        """The drawers, or None if they are not known."""
+        """The drawers, or None if they are unknown."""
         return None if (self.drawers == UNKNOWN).all() else self.drawers
 
     def __repr__(self) -> str:
@@ -51,24 +51,24 @@ class Dataset(NamedTuple):
 
 
 def split(data: Dataset, every: int = 3, by: str = "alphabets") -> tuple[Dataset, Dataset]:
-    """Hold out every third alphabet (or every `every`-th): (the rest, what is held out). No class is in both.
+    """Hold out every third (or every `every`-th) alphabet: (the rest, the held-out set). No class is in both.
 
-    With `by="classes"` every third class in the place of alphabets.
+    With `by="classes"` it holds out every third class instead.
     """
     require.whole("every", every, 2)
     require.one_of("by", by, ("alphabets", "classes"))
-    kinds = data.groups if by == "alphabets" else data.labels
-    known = np.unique(kinds)
+    numbers = data.groups if by == "alphabets" else data.labels
+    known = np.unique(numbers)
     if len(known) < every:
-        raise ValueError(f"cannot hold out every {every}th of {len(known)} {by}: choose a smaller number")
-    held_out = np.isin(kinds, known[every - 1 :: every])
+        raise ValueError(f"every must be at most {len(known)}, the number of {by}, not {every}")
+    held_out = np.isin(numbers, known[every - 1 :: every])
     return data.where(~held_out), data.where(held_out)
 
 
 def centred(images: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
-    """Shift each image by whole pixels so that its ink has its centre of mass in the middle; what leaves comes back.
+    """Shift each image cyclically by whole pixels, so that the centre of mass of its ink is in the middle.
 
-    An empty image stays as it is.
+    An empty image is unchanged.
     """
     _check(images)
     ink = images.sum(axis=3)
@@ -86,7 +86,7 @@ def centred(images: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
 
 
 def blurred(images: Float[Array, "n h w c"], sigma: float = 1.0) -> Float[Array, "n h w c"]:
-    """Gaussian blur of standard deviation `sigma` pixels; outside the image there is black."""
+    """Gaussian blur with the standard deviation `sigma` in pixels; the outside of an image is black."""
     _check(images)
     sigma = require.between("sigma", sigma, 0, open_low=True)
 
@@ -100,7 +100,7 @@ def blurred(images: Float[Array, "n h w c"], sigma: float = 1.0) -> Float[Array,
 
 
 def resized(images: Float[Array, "n h w c"], size: int) -> Float[Array, "n p q c"]:
-    """Square images of `size` pixels by linear interpolation between pixel centres."""
+    """Resize to squares of `size` pixels, by linear interpolation between pixel centres."""
     _check(images)
     require.whole("size", size, 1)
 
@@ -111,26 +111,26 @@ def resized(images: Float[Array, "n h w c"], size: int) -> Float[Array, "n p q c
     return _along_rows_and_columns(images, interpolation(images.shape[1]), interpolation(images.shape[2]))
 
 
-def turned(images: Float[Array, "n h h c"], poses: Int[Array, "n"]) -> Float[Array, "n h h c"]:
-    """Each image in one of the eight poses of a square: turned by poses % 4 quarters, and from 4 on mirrored as well.
+def rotated(images: Float[Array, "n h h c"], poses: Int[Array, "n"]) -> Float[Array, "n h h c"]:
+    """Each image in one of the eight poses of a square: rotated by poses % 4 quarter turns, mirrored if poses ≥ 4.
 
-    A letter turned or mirrored is another letter: a set of classes becomes eight times as many.
+    A rotated or mirrored letter is another letter, so the poses give eight times as many classes.
     """
     _check(images)
     if images.shape[1] != images.shape[2]:
-        raise ValueError(f"only square images can be turned, not {images.shape[1]}×{images.shape[2]}")
+        raise ValueError(f"images must be square, not {images.shape[1]}×{images.shape[2]}")
     if len(poses) != len(images) or not np.isin(poses, range(8)).all():
-        raise ValueError(f"poses must be {len(images)} whole numbers from 0 to 7, one for each image")
+        raise ValueError(f"poses must be {len(images)} integers from 0 to 7, one per image")
     out = np.empty_like(images)
     for pose in range(8):
-        mine = poses == pose
-        some = np.rot90(images[mine], pose % 4, axes=(1, 2))
-        out[mine] = some[:, :, ::-1] if pose >= 4 else some
+        rows = poses == pose
+        posed = np.rot90(images[rows], pose % 4, axes=(1, 2))
+        out[rows] = posed[:, :, ::-1] if pose >= 4 else posed
     return out
 
 
 def _along_rows_and_columns(images: Array, rows: Array, columns: Array) -> Array:
-    """rows · image · columnsᵀ for every image and channel."""
+    """rows · image · columnsᵀ, for every image and channel."""
     planes = images.transpose(0, 3, 1, 2)
     return np.ascontiguousarray((rows @ planes @ columns.T).transpose(0, 2, 3, 1))
 

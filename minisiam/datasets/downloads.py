@@ -1,7 +1,7 @@
-"""Published data sets, downloaded once: by https, and kept only if they are, bit by bit, the files that were meant.
+"""Download published data sets once, over https; a file is kept only if its SHA-256 is right.
 
-The checksums are those that TensorFlow Datasets publishes; files with those of Omniglot's small sets were at hand.
-The official one-shot runs of Omniglot are not here, since nobody vouches for their checksum:
+The checksums are those of TensorFlow Datasets. We also compared those of Omniglot's small sets with our own copies.
+The official one-shot runs of Omniglot are not in the list, because no checksum of them is published:
 https://github.com/brendenlake/omniglot/raw/master/python/one-shot-classification/all_runs.zip
 """
 
@@ -15,11 +15,11 @@ from .. import require
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Say = Callable[[str], None]
+    Log = Callable[[str], None]
 
 
 class Published(NamedTuple):
-    """One file: where it is, its length in bytes and its SHA-256."""
+    """A published file: its address, its length in bytes and its SHA-256."""
 
     url: str
     size: int
@@ -54,7 +54,7 @@ SETS = {
             "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
         ),
     ),
-    "omniglot-small2": (  # not together with the first: they share an alphabet
+    "omniglot-small2": (  # not to be joined with small1: they share an alphabet
         Published(
             OMNIGLOT + "images_background_small2.zip",
             1_580_917,
@@ -108,75 +108,76 @@ SETS = {
 }
 
 
-def fetch(name: str, folder: Path, say: Say) -> list[Path]:
-    """Download a data set into a folder; what is there already, and right, is kept.
+def fetch(name: str, folder: Path, log: Log) -> list[Path]:
+    """Download a data set into a folder; files that are already there and right are kept.
 
     Parameters
     ----------
     name
         omniglot, omniglot-small1, omniglot-small2, mnist or fashion-mnist.
     folder
-        Where the files go. Each is written beside its place and moved there once it is whole and verified.
-    say
-        Where a line of progress goes, for instance `print`.
+        The folder of the files. Each file gets its name only after it is complete and verified.
+    log
+        A function that is called with each line of progress, for example `print`.
     """
     require.one_of("data", name, SETS)
     try:
         import pooch
     except ImportError as error:
-        raise ImportError("downloads are made by pooch: pip install 'minisiam[data]'") from error
+        raise ImportError("downloads need pooch: pip install 'minisiam[data]'") from error
     pooch.get_logger().setLevel("WARNING")
-    return [_fetch(pooch, file, folder, say) for file in SETS[name]]
+    return [_fetch(pooch, file, folder, log) for file in SETS[name]]
 
 
-def _fetch(pooch: Any, file: Published, folder: Path, say: Say) -> Path:
-    over_https(file.url)
-    downloader = pooch.HTTPDownloader(progressbar=Progress(file, say), hooks={"response": _stay_safe}, timeout=30)
+def _fetch(pooch: Any, file: Published, folder: Path, log: Log) -> Path:
+    require_https(file.url)
+    hooks = {"response": _require_https_of_response}
+    downloader = pooch.HTTPDownloader(progressbar=Progress(file, log), hooks=hooks, timeout=30)
     by_hand = f"download it by hand into {folder}; its SHA-256 is {file.sha256}"
     try:
         return Path(
             pooch.retrieve(file.url, f"sha256:{file.sha256}", fname=file.name, path=folder, downloader=downloader)
         )
-    except OSError as error:  # requests' own exceptions are of this kind
+    except OSError as error:  # the exceptions of requests are OSErrors
         raise OSError(f"{file.url} cannot be reached ({type(error).__name__}): {by_hand}") from error
     except ValueError as error:
-        raise ValueError(f"{file.url} is not the file that it was ({error}): nothing was kept") from error
+        raise ValueError(f"{file.url} is not the expected file ({error}): nothing was kept") from error
 
 
-def over_https(url: str) -> None:
-    """Refuse an address that anybody on the way may answer."""
+def require_https(url: str) -> None:
+    """Require an https address, so that no one can change the file on its way."""
     if not url.startswith("https://"):
         raise ValueError(f"{url} is not https")
 
 
-def _stay_safe(response: Any, *_: Any, **__: Any) -> None:
-    """On every answer: it came by https, and where it sends us is https or on the same host."""
-    over_https(response.url)
+def _require_https_of_response(response: Any, *_: Any, **__: Any) -> None:
+    """Require https of every response, and of the address to which it redirects."""
+    require_https(response.url)
     target = response.headers.get("location", "")
     if "://" in target:
-        over_https(target)
+        require_https(target)
 
 
 class Progress:
-    """What pooch tells of a download, as a line for every tenth; more bytes than the file has are refused."""
+    """The progress bar for pooch: it logs a line for every tenth, and rejects a file that is much too long."""
 
-    def __init__(self, file: Published, say: Say) -> None:
-        self.file, self.say, self.total = file, say, 0
-        self.done, self.told = 0, 0
+    def __init__(self, file: Published, log: Log) -> None:
+        self.file, self.log, self.total = file, log, 0
+        self.done, self.logged = 0, 0
 
     def update(self, count: int) -> None:
-        """So many bytes more."""
+        """Count this many more bytes."""
         self.done += count
-        if self.done > 2 * self.file.size + 1_000_000:  # pooch counts a chunk that came in part as a whole one
+        if self.done > 2 * self.file.size + 1_000_000:  # pooch counts a partial chunk as a whole one
             raise ValueError(f"it is much longer than {self.file.size:,} bytes")
         tenth = min(10, 10 * self.done // self.file.size)
-        if tenth > self.told:
-            self.told = tenth
-            self.say(f"  {self.file.name:32}{10 * tenth:4} % of {self.file.size / 1e6:.1f} MB")
+        if tenth > self.logged:
+            self.logged = tenth
+            self.log(f"  {self.file.name:32}{10 * tenth:4} % of {self.file.size / 1e6:.1f} MB")
 
     def reset(self) -> None:
-        """Begin to count again."""
+        """Restart the count."""
         self.done = 0
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing; pooch requires this method."""

@@ -1,4 +1,4 @@
-"""The MNIST family: ten classes of 28 × 28 pixels in idx files, as their authors publish them."""
+"""MNIST and Fashion-MNIST: ten classes of 28 × 28 pixels, in idx files as their authors publish them."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ def mnist(path: str | Path, part: str | None = None) -> Dataset:
     Parameters
     ----------
     path
-        The folder of the four idx files, gzipped or not, or one of the two files of images: its labels lie beside it.
+        The folder with the four idx files, gzipped or not, or one of the two image files, with its labels beside it.
     part
-        "train" or "test", as the authors divided them. Without it "train", or what the file of images is.
+        "train" or "test", the authors' split. Default: "train", or the part of the image file.
 
     Returns
     -------
     Dataset
-        In the files' order and size; all classes are in one group, and drawers are not known (`datasets.UNKNOWN`).
+        In the order and size of the files; all classes are in one group, and drawers are `datasets.UNKNOWN`.
 
     Raises
     ------
     DamagedFile
-        If a file is not what its header promises.
+        If a file does not match its header.
     """
     return _read(path, part, "digits")
 
 
 def fashion_mnist(path: str | Path, part: str | None = None) -> Dataset:
-    """Clothes in the place of digits (Xiao et al. 2017), in files of the same names and form; see `mnist`."""
+    """Clothes instead of digits (Xiao et al. 2017), in files with the same names and format; see `mnist`."""
     return _read(path, part, "clothes")
 
 
 def digits(path: str | Path, part: str | None = None, which: tuple[int, ...] = (4, 9), each: int = 3000) -> Dataset:
-    """The first `each` images of some digits of `mnist`, or all where there are fewer."""
+    """The first `each` images of some digits of `mnist`, or all if there are fewer."""
     data = mnist(path, part)
     rows = np.concatenate([np.flatnonzero(data.labels == digit)[:each] for digit in which])
     return data.where(np.sort(rows))
@@ -57,7 +57,7 @@ def _read(path: str | Path, part: str | None, name: str) -> Dataset:
     if path.is_file():
         named = next((p for p, stem in STEMS.items() if path.name.startswith(stem + "-images")), None)
         if named is None or part not in (None, named):
-            raise ValueError(f"{path} is no file of {part or 'train or test'} images: give the folder of the idx files")
+            raise ValueError(f"{path} is not a file of {part or 'train or test'} images: give the folder of idx files")
         part, files = named, (path, _labels_of(path))
     else:
         part = part or "train"
@@ -75,7 +75,7 @@ def _found(folder: Path, name: str) -> Path:
     for file in (folder / name, folder / f"{name}.gz"):
         if file.is_file():
             return file
-    raise FileNotFoundError(f"there is no {name} and no {name}.gz in {folder}: an MNIST folder holds four idx files")
+    raise FileNotFoundError(f"there is no {name} or {name}.gz in {folder}: an MNIST folder has four idx files")
 
 
 def _dataset(image_file: Path, label_file: Path, name: str) -> Dataset:

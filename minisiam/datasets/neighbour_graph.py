@@ -1,6 +1,6 @@
-"""Who is similar to whom, as a graph on the images of a data set: by pixels, by pixels at any shift, by pose.
+"""Similarity graphs on the images of a data set: by pixels, by pixels at any shift, or by pose.
 
-graph = graphs.BUILDERS["neighbours"](data)     → samplers.neighbour_pair_indices(graph, rng)
+graph = neighbour_graph.BUILDERS["neighbours"](data)     → samplers.neighbour_pair_indices(graph, rng)
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ NEAREST = 5
 
 
 def nearest(x: Float[Array, "n ..."], k: int = NEAREST, chunk: int = 512) -> Graph:
-    """Each row and its k nearest others, by the Euclidean distance of all their numbers.
+    """Connect each row to its k nearest rows, by Euclidean distance.
 
-    Who is among the k nearest of another is its neighbour too, so that a row has k neighbours or more. The (n, n)
-    matrix is made `chunk` rows at a time.
+    The graph is symmetric, so a row has k or more neighbours. The (n, n) matrix is computed `chunk` rows at a time.
     """
     require.whole("k", k, 1)
     rows = x.reshape(len(x), -1)
     if k >= len(rows):
-        raise ValueError(f"k is {k}, but each of {len(rows)} images has only {len(rows) - 1} others")
+        raise ValueError(f"k must be at most {len(rows) - 1}, the number of other images, not {k}")
     found = []
     for start in range(0, len(rows), chunk):
         D, _ = pairwise.squared_l2(rows[start : start + chunk], rows)
@@ -42,12 +41,12 @@ def nearest(x: Float[Array, "n ..."], k: int = NEAREST, chunk: int = 512) -> Gra
 
 
 def of_classes(graph: Graph, labels: Int[Array, "n"]) -> Graph:
-    """A graph on classes as one on images: similar are all images of one class, and those of neighbouring classes.
+    """Turn a graph on classes into one on images: images of the same or of neighbouring classes are similar.
 
     Parameters
     ----------
     graph
-        On the classes, in ascending order of their labels.
+        A graph on the classes, in ascending order of their labels.
     labels
         (n,) the class of each image.
     """
@@ -57,35 +56,35 @@ def of_classes(graph: Graph, labels: Int[Array, "n"]) -> Graph:
     adjacent = np.eye(classes, dtype=bool)
     adjacent[row, neighbour] = True
     members = [np.flatnonzero(number == c) for c in range(classes)]
-    near = [np.concatenate([members[other] for other in np.flatnonzero(some)]) for some in adjacent]
+    near = [np.concatenate([members[other] for other in np.flatnonzero(row)]) for row in adjacent]
     first = np.repeat(np.arange(len(labels)), [len(near[c]) for c in number])
     return Graph.of(first, np.concatenate([near[c] for c in number]), len(labels))
 
 
 def neighbours(data: Dataset) -> Graph:
-    """The five nearest in pixels."""
+    """Connect each image to the five nearest images in pixel space."""
     return nearest(data.images)
 
 
 def shift_aware(data: Dataset) -> Graph:
-    """A digit at every shift, and the five nearest of the unshifted digits at every shift (`datasets.shifted`)."""
-    still = np.flatnonzero(data.drawers == SHIFTS.index(0))
-    still = still[np.argsort(data.labels[still])]
-    if not np.array_equal(data.labels[still], np.unique(data.labels)):
-        raise ValueError("similar at any shift are digits that come unshifted, too: use data such as mnist-4-shifted")
-    return of_classes(nearest(data.images[still]), data.labels)
+    """Connect all shifts of a digit and of its five nearest digits, compared without a shift (`datasets.shifted`)."""
+    unshifted = np.flatnonzero(data.drawers == SHIFTS.index(0))
+    unshifted = unshifted[np.argsort(data.labels[unshifted])]
+    if not np.array_equal(data.labels[unshifted], np.unique(data.labels)):
+        raise ValueError("shift-aware needs every digit without a shift, too: use data such as mnist-4-shifted")
+    return of_classes(nearest(data.images[unshifted]), data.labels)
 
 
 def pose(data: Dataset) -> Graph:
-    """Views of one pose or of the next in azimuth or elevation, in whatever light (`datasets.rendered`)."""
+    """Connect views of the same pose and of adjacent azimuths or elevations, in any light (`datasets.rendered`)."""
     if data.names != POSED:
-        raise ValueError("only of rendered data are the poses known: use --data rendered")
+        raise ValueError("only rendered data has known poses: use --data rendered")
     views = np.unique(data.labels)
     azimuth, elevation = pose_of(views)
-    around = np.abs(np.subtract.outer(azimuth, azimuth))
-    turned = np.minimum(around, AZIMUTHS - around)  # the circle closes
-    raised = np.abs(np.subtract.outer(elevation, elevation))
-    first, second = np.nonzero(turned + raised == 1)
+    difference = np.abs(np.subtract.outer(azimuth, azimuth))
+    azimuth_steps = np.minimum(difference, AZIMUTHS - difference)  # azimuth is periodic
+    elevation_steps = np.abs(np.subtract.outer(elevation, elevation))
+    first, second = np.nonzero(azimuth_steps + elevation_steps == 1)
     return of_classes(Graph.of(first, second, len(views)), data.labels)
 
 

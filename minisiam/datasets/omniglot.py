@@ -1,6 +1,6 @@
-"""Omniglot (Lake et al. 2015): 1,623 letters of 50 alphabets, each drawn by twenty people, and its official questions.
+"""Omniglot (Lake et al. 2015): 1,623 letters of 50 alphabets, each drawn by twenty people, and its official test.
 
-The files are those that https://github.com/brendenlake/omniglot publishes; `minisiam data fetch omniglot` brings them.
+The files are published at https://github.com/brendenlake/omniglot; `minisiam data fetch omniglot` downloads them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ LETTER = re.compile(r"(?:[\w.-]{1,60}/)?([\w().-]{1,60})/character([0-9]{2})/[0-
 QUESTION = re.compile(r"(?:all_runs/)?(run[0-9]{2}/(?:training/class|test/item)[0-9]{2}\.png)")
 KEY = re.compile(r"(?:all_runs/)?(run[0-9]{2})/class_labels\.txt")
 ANSWER = re.compile(r"(run[0-9]{2})/test/item([0-9]{2})\.png\s+(run[0-9]{2})/training/class([0-9]{2})\.png")
-RUNS = 20  # and so many images to learn from and to ask about in each
+RUNS = 20  # the number of runs, and of training images and of test images in each
 
 
 class Drawings(NamedTuple):
-    """What one file holds: images (n, size, size), and of each its letter (alphabet, number) and drawer."""
+    """The contents of one file: images (n, size, size), and letter (alphabet, number) and drawer of each."""
 
     images: Array
     letters: list[tuple[str, int]]
@@ -36,26 +36,26 @@ class Drawings(NamedTuple):
 
 
 def omniglot(path: str | Path, size: int = 28) -> Dataset:
-    """Omniglot's letters from its published files.
+    """Load Omniglot's letters from its published files.
 
     Parameters
     ----------
     path
-        `images_background.zip` and its like, a folder into which one was unpacked, or an `.npz` file with images
-        (letters, drawers, height, width) uint8, alphabet and character. Several, with a comma between them, are joined.
+        A published zip file such as `images_background.zip`, a folder with its contents, or an `.npz` file with images
+        (letters, drawers, height, width) uint8, alphabet and character. Several paths, separated by commas, are joined.
     size
-        Pixels a side. The published 105 are made fewer by the mean over the area of each new pixel.
+        Pixels per side. The published 105 pixels are reduced by the mean over the area of each new pixel.
 
     Returns
     -------
     Dataset
-        Letter by letter; the alphabets are in alphabetical order. Drawers are numbered from 0 within an alphabet: a
-        drawer of one alphabet is not that of another.
+        Letter by letter, with the alphabets in alphabetical order. Drawers are numbered from 0 within an alphabet; the
+        same number in two alphabets means different people.
 
     Raises
     ------
     DamagedFile
-        If a file is not what it should be.
+        If a file is damaged or not a file of Omniglot.
     """
     require.whole("size", size, 1)
     parts = [_drawings(existing(one.strip()), size) for one in str(path).split(",")]
@@ -72,7 +72,7 @@ def omniglot(path: str | Path, size: int = 28) -> Dataset:
     twice = (np.diff(labels[order]) == 0) & (np.diff(drawers[order]) == 0)
     if twice.any():
         alphabet, letter = known[labels[order][1:][twice][0]]
-        raise DamagedFile(f"{path}: letter {letter} of {alphabet} is there twice by one drawer: give each file once")
+        raise DamagedFile(f"{path}: one drawer has letter {letter} of {alphabet} twice: give each file once")
     groups = np.array([place[alphabet] for alphabet, _ in letters])
     return Dataset(images[order][..., None], labels[order], groups[order], drawers[order], tuple(names))
 
@@ -96,7 +96,7 @@ def _published(files: Members, size: int) -> Drawings:
 
 
 def _stored(files: Members, size: int) -> Drawings:
-    """From an .npz: white ink on black already."""
+    """Load an .npz file, which already has white ink on black."""
     wanted = [f"{name}.npy" for name in ("images", "alphabet", "character")]
     missing = [name for name in wanted if name not in files]
     if missing:
@@ -119,10 +119,10 @@ def _stored(files: Members, size: int) -> Drawings:
 
 
 class OneShotRun(NamedTuple):
-    """One of the twenty official runs: which of twenty letters is each test image?
+    """One of the twenty official runs: classify 20 test images with one training image per letter.
 
     training, test : (20, size, size, 1) float32, white ink on black
-    answers : (20,) for each test image the row of the training image of its letter
+    answers : (20,) for each test image, the row of the training image of its letter
     """
 
     training: Array
@@ -131,9 +131,9 @@ class OneShotRun(NamedTuple):
 
 
 def omniglot_runs(path: str | Path, size: int = 28) -> list[OneShotRun]:
-    """The official one-shot classification of Omniglot, 20 runs of 20 questions, from `all_runs.zip` or a folder.
+    """Load the official one-shot test of Omniglot, 20 runs of 20 questions, from `all_runs.zip` or a folder.
 
-    `evaluate.official_runs` asks an embedding. Raises `DamagedFile` if anything is missing or not what it should be.
+    `evaluate.official_runs` evaluates an embedding on it. A missing or damaged file raises `DamagedFile`.
     """
     require.whole("size", size, 1)
     path = existing(path)
@@ -150,12 +150,12 @@ def omniglot_runs(path: str | Path, size: int = 28) -> list[OneShotRun]:
 
 def _run(run: str, images: dict[str, Array], keys: dict[str, str]) -> OneShotRun:
     numbers = range(1, RUNS + 1)
-    shown = [f"{run}/training/class{number:02}.png" for number in numbers]
-    asked = [f"{run}/test/item{number:02}.png" for number in numbers]
-    missing = [name for name in (*shown, *asked) if name not in images]
+    training_names = [f"{run}/training/class{number:02}.png" for number in numbers]
+    test_names = [f"{run}/test/item{number:02}.png" for number in numbers]
+    missing = [name for name in (*training_names, *test_names) if name not in images]
     if missing or run not in keys:
         raise DamagedFile(f"holds no {missing[0] if missing else run + '/class_labels.txt'}")
-    training, test = (np.stack([images[name] for name in names])[..., None] for names in (shown, asked))
+    training, test = (np.stack([images[name] for name in names])[..., None] for names in (training_names, test_names))
     return OneShotRun(training, test, _answers(run, keys[run]))
 
 
@@ -165,11 +165,11 @@ def _answers(run: str, key: str) -> Array:
         match = ANSWER.fullmatch(line.strip())
         if match is None:
             if line.strip():
-                raise DamagedFile(f"{run}/class_labels.txt has a line that names no two images: {line[:80]!r}")
+                raise DamagedFile(f"{run}/class_labels.txt has a line without two images: {line[:80]!r}")
             continue
         item, right = int(match[2]), int(match[4])
         if match[1] != run or match[3] != run or not (0 < item <= RUNS and 0 < right <= RUNS) or answers[item - 1] >= 0:
-            raise DamagedFile(f"{run}/class_labels.txt has a line that cannot be: {line[:80]!r}")
+            raise DamagedFile(f"{run}/class_labels.txt has an impossible line: {line[:80]!r}")
         answers[item - 1] = right - 1
     if (answers < 0).any():
         raise DamagedFile(f"{run}/class_labels.txt does not answer all {RUNS} questions")

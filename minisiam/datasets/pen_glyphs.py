@@ -19,9 +19,9 @@ from .dataset import Dataset
 if TYPE_CHECKING:
     from ..typing import Array, Generator
 
-# standard deviations of a hand at strength 1: turn and slant in radians, size and proportion as logarithms
-HAND = np.array([0.10, 0.18, 0.10, 0.11], np.float32)
-# how a line bends: waves across the glyph as (pitch, amplitude) in half-widths; three slow ones and a tremor
+# standard deviations of a style of strength 1: rotation and slant in radians, size and proportion as logarithms
+STYLE = np.array([0.10, 0.18, 0.10, 0.11], np.float32)
+# waves that bend the lines, as (wave number, amplitude) in half-widths of the glyph: three slow ones and a tremor
 WAVES = ((1.6, 0.09), (1.6, 0.09), (1.6, 0.09), (6.0, 0.02))
 
 
@@ -41,27 +41,28 @@ class Skeletons(NamedTuple):
 
 
 def skeletons() -> Skeletons:
-    """The shipped letters."""
+    """Load the letters that ship with the package."""
     with Path(__file__).with_name("penglyphs.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
         bones = np.unpackbits(stored["bones"], axis=1).reshape(-1, 64, 64).astype(bool)
         return Skeletons(bones, stored["alphabet"].astype(int), tuple(stored["alphabets"].tolist()), stored["codes"])
 
 
 def pen_glyphs(
-    drawers: int = 20, size: int = 28, rng: Generator | None = None, hand: float = 0.75, warp: float = 0.75
+    drawers: int = 20, size: int = 28, rng: Generator | None = None, style: float = 0.75, warp: float = 0.75
 ) -> Dataset:
-    """Every letter drawn once by every drawer.
+    """Draw every letter once per drawer.
 
     Parameters
     ----------
     drawers
         How many. The first drawers are the same ones however many there are.
     size
-        Pixels a side, 14 to 56; `datasets.resized` makes larger ones.
+        Pixels per side, 14 to 56; `datasets.resized` makes larger images.
     rng
-        Where chance comes from; without it the data set that everybody means, `np.random.default_rng(0)`.
-    hand, warp
-        How much the hands differ and how much a line bends: 0 for print, 0.75 for the standard set.
+        The random generator. The default, `np.random.default_rng(0)`, gives the standard set.
+    style, warp
+        The strength of the differences between drawers, and of the bending of lines: 0 for print, 0.75 for the standard
+        set.
 
     Returns
     -------
@@ -72,12 +73,12 @@ def pen_glyphs(
     require.whole("size", size, 14)
     if size > 56:
         raise ValueError(f"size must be between 14 and 56 pixels, not {size}: datasets.resized makes larger images")
-    hand, warp = require.between("hand", hand, 0), require.between("warp", warp, 0)
+    style, warp = require.between("style", style, 0), require.between("warp", warp, 0)
     rng = np.random.default_rng(0) if rng is None else rng
     require.generator(rng)
     letters = skeletons()
     lines = Lines.of(letters.bones)
-    drawn = [_one_drawer(lines, letters.groups, size, rng, hand, warp) for _ in range(drawers)]
+    drawn = [_one_drawer(lines, letters.groups, size, rng, style, warp) for _ in range(drawers)]
     classes = np.arange(len(letters.bones))
     return Dataset(
         images=np.stack(drawn, axis=1).reshape(-1, size, size, 1),
@@ -89,9 +90,9 @@ def pen_glyphs(
 
 
 class Lines(NamedTuple):
-    """Skeletons as points: where each lies in [−1, 1]², whose it is, how much ink it leaves.
+    """Skeletons as points, with position in [−1, 1]², glyph, and amount of ink.
 
-    places : (points, 2) as (x, y);   owner : (points,) number of the glyph;   ink : (points,);   glyphs : how many
+    places : (points, 2) as (x, y);   owner : (points,) number of the glyph;   ink : (points,);   glyphs : their number
     """
 
     places: Array
@@ -101,36 +102,36 @@ class Lines(NamedTuple):
 
     @classmethod
     def of(cls, bones: Array) -> Lines:
-        """The set pixels of (n, 64, 64) skeletons. A lonely point gets more ink, so that dots stay visible."""
+        """The set pixels of (n, 64, 64) skeletons. Isolated points get more ink, so that dots are visible."""
         owner, row, column = np.nonzero(bones)
         places = np.stack([column, row], axis=1).astype(np.float32) * (2 / (bones.shape[1] - 1)) - 1
         around = np.pad(bones.astype(np.float32), ((0, 0), (3, 3), (3, 3)))
         for _ in range(3):
             around = smooth(around, np.full(len(bones), 0.24, np.float32))
-        crowd = around[owner, row + 3, column + 3]
-        return cls(places, owner, np.clip(0.3 / crowd, 0.9, 4.0), len(bones))
+        density = around[owner, row + 3, column + 3]
+        return cls(places, owner, np.clip(0.3 / density, 0.9, 4.0), len(bones))
 
 
-def _one_drawer(lines: Lines, groups: Array, size: int, rng: Generator, hand: float, warp: float) -> Array:
+def _one_drawer(lines: Lines, groups: Array, size: int, rng: Generator, style: float, warp: float) -> Array:
     """One drawing of every glyph, (n, size, size)."""
     n = lines.glyphs
-    style = _normal(rng, int(groups.max()) + 1, 5)[groups]  # of this drawer in this alphabet
-    own = _normal(rng, n, 5)  # of this one drawing
-    turn, slant, grow, ratio = hand * HAND[:, None] * (0.75 * style + 0.65 * own)[:, :4].T
+    of_drawer = _normal(rng, int(groups.max()) + 1, 5)[groups]  # one style per alphabet
+    of_drawing = _normal(rng, n, 5)
+    angle, slant, log_size, log_ratio = style * STYLE[:, None] * (0.75 * of_drawer + 0.65 * of_drawing)[:, :4].T
     bent = lines.places + warp * _bend(lines, rng)
-    shift = hand * 0.7 * _normal(rng, n, 2)
-    pages = splat(bent, lines, affine(turn, slant, grow, ratio), shift, size)
-    return ink(pages, 1 / (1 + np.exp(0.8 - style[:, 4] - 0.3 * own[:, 4])))
+    shift = style * 0.7 * _normal(rng, n, 2)
+    pages = splat(bent, lines, affine(angle, slant, log_size, log_ratio), shift, size)
+    return ink(pages, 1 / (1 + np.exp(0.8 - of_drawer[:, 4] - 0.3 * of_drawing[:, 4])))
 
 
-def affine(turn: Array, slant: Array, grow: Array, ratio: Array) -> Array:
-    """(n, 2, 2) matrices: stretch by exp(grow ± ratio), slant, then turn."""
-    c, s, sx, sy = np.cos(turn), np.sin(turn), np.exp(grow + ratio), np.exp(grow - ratio)
+def affine(angle: Array, slant: Array, log_size: Array, log_ratio: Array) -> Array:
+    """(n, 2, 2) matrices: scale by exp(log_size ± log_ratio), slant, then rotate by the angle."""
+    c, s, sx, sy = np.cos(angle), np.sin(angle), np.exp(log_size + log_ratio), np.exp(log_size - log_ratio)
     return np.stack([c * sx, (c * slant - s) * sy, s * sx, (s * slant + c) * sy], axis=1).reshape(-1, 2, 2)
 
 
 def _bend(lines: Lines, rng: Generator) -> Array:
-    """How far each point is displaced, (points, 2): a sum of plane waves, different for every glyph."""
+    """The displacement of each point, (points, 2): a sum of plane waves, different for every glyph."""
     displacement = np.zeros_like(lines.places)
     for pitch, amplitude in WAVES:
         direction = pitch * _normal(rng, lines.glyphs, 2)
@@ -141,7 +142,7 @@ def _bend(lines: Lines, rng: Generator) -> Array:
 
 
 def splat(places: Array, lines: Lines, matrices: Array, shift: Array, size: int) -> Array:
-    """Points onto pages (n, size, size): turned and moved, each shared by the four pixels around it."""
+    """Transform points and draw them onto pages (n, size, size); each is divided among the four nearest pixels."""
     scale = size / 2 - 1.5
     at = scale * (matrices[lines.owner] @ places[:, :, None])[:, :, 0] + ((size - 1) / 2 + shift)[lines.owner]
     x, y = np.clip(at, 1, size - 2.01).T
@@ -160,8 +161,8 @@ def splat(places: Array, lines: Lines, matrices: Array, shift: Array, size: int)
 
 
 def ink(pages: Array, pen: Array) -> Array:
-    """Pages as a pen would have left them, values in [0, 1] in steps of 1/255; `pen` is 0 for fine and 1 for felt."""
-    scale = (pages.shape[1] / 28) ** 2  # a line on a larger page is wider, and its points lie farther apart
+    """Turn points into pen strokes, with values in [0, 1] in steps of 1/255; `pen` is 0 for a fine pen, 1 for felt."""
+    scale = (pages.shape[1] / 28) ** 2  # on a larger page lines are wider, and their points are farther apart
     passes = int(np.ceil(scale))
     for _ in range(passes):
         pages = smooth(pages, (0.1 + 0.22 * pen) * scale / passes)
@@ -170,7 +171,7 @@ def ink(pages: Array, pen: Array) -> Array:
 
 
 def smooth(pages: Array, weight: Array) -> Array:
-    """Each pixel shares `weight` with its neighbour on either side, along rows and along columns: variance 2·weight."""
+    """Blur rows and columns: each pixel gives `weight` to each of its two neighbours, a variance of 2·weight."""
     w = weight.astype(np.float32)[:, None, None]
     for axis in (1, 2):
         before, after = np.roll(pages, 1, axis), np.roll(pages, -1, axis)

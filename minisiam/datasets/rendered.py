@@ -1,4 +1,4 @@
-"""An aeroplane from all sides in several lights, drawn here: what NORB's photographs are to Hadsell et al. (2006)."""
+"""A rendered aeroplane from all sides in several lights, instead of the photographs of NORB (Hadsell et al. 2006)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..typing import Array, Int
 
 AZIMUTHS, ELEVATIONS, LIGHTS = 18, 9, 6
-POSED = ("aeroplane",)  # the name of what has poses
+POSED = ("aeroplane",)  # `Dataset.names` of data with known poses
 LOWEST, HIGHEST = np.deg2rad(30), np.deg2rad(70)
 # ellipsoids with axes along x (to the nose), y (to the left wing) and z (up): centre, then half-lengths
 AEROPLANE = np.array(
@@ -27,7 +27,7 @@ AEROPLANE = np.array(
         [[0.26, -0.42, -0.08], [0.24, 0.09, 0.09]],
     ]
 )
-# where each light comes from, as seen in the room, and how bright it is
+# the direction of each light, in fixed coordinates, and its brightness
 LAMPS = np.array([[1, 0, 1], [-1, 0, 1], [0, 1, 1], [0, -1, 1], [0, 0, 1], [1, 1, 2]], float)
 BRIGHT = np.array([0.75, 0.75, 0.6, 0.6, 0.45, 0.85])
 AMBIENT = 0.15
@@ -36,26 +36,27 @@ AMBIENT = 0.15
 def rendered(
     size: int = 28, azimuths: int = AZIMUTHS, elevations: int = ELEVATIONS, lights: int = LIGHTS, sharper: int = 2
 ) -> Dataset:
-    """A model aeroplane on a turntable: every azimuth × elevation of the camera × light. Nothing is random.
+    """Render a model aeroplane on a turntable: every azimuth × elevation of the camera × light. Nothing is random.
 
-    Each pixel is the mean of `sharper`² parallel rays. A ray sees the ellipsoid it meets first, in Lambert's shading:
-    ambient + brightness · max(0, normal · light). The lights stand in the room, so that the shading changes as the
-    object turns; the outline does not depend on them.
+    Each pixel is the mean of `sharper`² parallel rays. A ray hits an ellipsoid first, which has Lambert's shading:
+    ambient + brightness · max(0, normal · light). The lights do not rotate with the object, so its shading changes with
+    the azimuth; the outline does not depend on the lights.
 
     Parameters
     ----------
     size
-        Pixels a side.
+        Pixels per side.
     azimuths, elevations, lights
-        How many of the 18 azimuths around the circle, the 9 elevations from 30° to 70° and the 6 lights: the first.
+        The number of azimuths (of 18 around the circle), elevations (of 9 from 30° to 70°) and lights (of 6); the first
+        ones are used.
     sharper
-        Rays a pixel, along each side.
+        The number of rays per pixel along each side.
 
     Returns
     -------
     Dataset
-        972 images. `labels` is the pose, 18 · elevation + azimuth (`pose_of`), and `drawers` the light: a class is a
-        pose, drawn by every light. All are in one group.
+        972 images. `labels` is the pose, 18 · elevation + azimuth (`pose_of`), and `drawers` is the light: a class has
+        one image per light. All are in one group.
     """
     require.whole("size", size, 8)
     require.whole("sharper", sharper, 1)
@@ -66,11 +67,11 @@ def rendered(
     ):
         require.whole(name, count, 1)
         if count > most:
-            raise ValueError(f"{name} is {count}, but there are only {most}")
+            raise ValueError(f"{name} must be at most {most}, not {count}")
     elevation, azimuth = (axis.ravel() for axis in np.mgrid[:elevations, :azimuths])
-    toward = LAMPS[:lights] / np.linalg.norm(LAMPS[:lights], axis=1, keepdims=True)
+    to_light = LAMPS[:lights] / np.linalg.norm(LAMPS[:lights], axis=1, keepdims=True)
     angles = np.transpose(_radians(azimuth, elevation))
-    views = [_view(turn, rise, toward, BRIGHT[:lights], size * sharper) for turn, rise in angles]
+    views = [_view(*pair, to_light, BRIGHT[:lights], size * sharper) for pair in angles]
     fine = np.concatenate(views).reshape(-1, size, sharper, size, sharper)
     labels = np.repeat(AZIMUTHS * elevation + azimuth, lights)
     light = np.tile(np.arange(lights), len(views))
@@ -78,13 +79,13 @@ def rendered(
 
 
 def pose_of(labels: Int[Array, "n"]) -> tuple[Array, Array]:
-    """The numbers of azimuth and elevation of the classes of `rendered`."""
+    """The numbers of the azimuth and the elevation of classes of `rendered`."""
     elevation, azimuth = np.divmod(labels, AZIMUTHS)
     return azimuth, elevation
 
 
 def angles_of(labels: Int[Array, "n"]) -> tuple[Array, Array]:
-    """Azimuth and elevation of the classes of `rendered`, in radians."""
+    """Azimuth and elevation of classes of `rendered`, in radians."""
     return _radians(*pose_of(labels))
 
 
@@ -92,34 +93,34 @@ def _radians(azimuth: Array, elevation: Array) -> tuple[Array, Array]:
     return 2 * np.pi * azimuth / AZIMUTHS, LOWEST + (HIGHEST - LOWEST) * elevation / (ELEVATIONS - 1)
 
 
-def _view(azimuth: float, elevation: float, toward: Array, bright: Array, side: int) -> Array:
+def _view(azimuth: float, elevation: float, to_light: Array, bright: Array, side: int) -> Array:
     """(lights, side, side): one pose in all lights."""
     back, right, up = _camera(azimuth, elevation)
     x, y = np.meshgrid(*2 * [np.linspace(-1.1, 1.1, side)])
     origin = x[..., None] * right - y[..., None] * up
     hit, normal = _first_hit(origin, back)
-    shade = np.maximum(0, normal @ _turned(toward, -azimuth).T) * bright
+    shade = np.maximum(0, normal @ _rotated(to_light, -azimuth).T) * bright
     return np.where(hit, (AMBIENT + shade).transpose(2, 0, 1), 0).astype(np.float32)
 
 
 def _camera(azimuth: float, elevation: float) -> tuple[Array, Array, Array]:
-    """Three unit vectors in the object's own axes: to the camera, to its right and up."""
-    turn, rise = (np.array([np.cos(a), np.sin(a)]) for a in (-azimuth, elevation))
-    back = np.array([rise[0] * turn[0], rise[0] * turn[1], rise[1]])
-    right = np.array([-turn[1], turn[0], 0.0])
+    """Three unit vectors in the coordinates of the object: to the camera, to its right and up."""
+    around, above = (np.array([np.cos(a), np.sin(a)]) for a in (-azimuth, elevation))
+    back = np.array([above[0] * around[0], above[0] * around[1], above[1]])
+    right = np.array([-around[1], around[0], 0.0])
     return back, right, np.cross(back, right)
 
 
-def _turned(vectors: Array, angle: float) -> Array:
-    """Turned about the vertical axis."""
+def _rotated(vectors: Array, angle: float) -> Array:
+    """Rotate about the vertical axis."""
     c, s = np.cos(angle), np.sin(angle)
     return vectors @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
 
 
 def _first_hit(origin: Array, back: Array) -> tuple[Array, Array]:
-    """Whether each ray origin + t · back meets the object, and the unit normal where it does first, at the largest t.
+    """Whether each ray origin + t · back hits the object, and the unit normal at the first hit, with the largest t.
 
-    An ellipsoid is a unit sphere in stretched space: ‖q + t e‖² = 1, a quadratic equation for t.
+    An ellipsoid is a unit sphere in scaled coordinates: ‖q + t e‖² = 1, a quadratic equation for t.
     """
     centre, half = AEROPLANE[:, 0], AEROPLANE[:, 1]
     q, e = (origin[..., None, :] - centre) / half, back / half

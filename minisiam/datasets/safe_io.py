@@ -1,7 +1,7 @@
-"""Files that somebody else made, read with care: at once an error or the data, in bounded memory.
+"""Read untrusted files in bounded memory, without unpacking anything to disk.
 
-Nothing is unpacked to disk. What a header promises is compared with what the file can hold before memory is taken, and
-a file that is cut off, damaged or made to do harm has one answer, `DamagedFile`.
+The size in a header is compared with the size of the file before memory is allocated. A file that is truncated, damaged
+or malicious raises `DamagedFile`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from ..typing import Array
 
-    Members = dict[str, Callable[[int], bytes]]  # a name, and what reads at most so many bytes of it
+    Members = dict[str, Callable[[int], bytes]]  # a name, and a function that reads at most this many bytes
 
 MEMBERS = 100_000  # files in a zip or in a folder
 DIRECTORY_BYTES = 1 << 24  # of a zip's list of members
 MEMBER_BYTES = 1 << 22  # of one picture, unpacked
 TOTAL_BYTES = 1 << 29  # of all members of a zip, unpacked
-PIXELS = 1 << 29  # of all images of a data set: as float32 2 GB
-GZIP_RATIO = 1032  # a deflated byte becomes at most so many
+PIXELS = 1 << 29  # of all images of a data set, which is 2 GB as float32
+GZIP_RATIO = 1032  # the largest number of bytes that one deflated byte can become
 CHUNK = 1 << 20
 
 NPY = re.compile(
@@ -42,8 +42,8 @@ BROKEN = (
     ValueError,
     EOFError,
     OverflowError,
-    NotImplementedError,  # zipfile, of a compression it does not know
-    RuntimeError,  # zipfile, of a member that is encrypted
+    NotImplementedError,  # zipfile: an unknown compression
+    RuntimeError,  # zipfile: an encrypted member
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -51,34 +51,34 @@ BROKEN = (
 
 
 class DamagedFile(ValueError):
-    """A file that is cut off, damaged, not of the format it should have, or larger than any honest one.
+    """The file is truncated, damaged, in a wrong format, or larger than any real file of this kind.
 
-    This is the only exception that the contents of a file raise, whatever they are.
+    The contents of a file raise no other exception.
     """
 
 
 @contextmanager
 def reported_damage(path: str | Path) -> Iterator[None]:
-    """Whatever goes wrong inside is a `DamagedFile` that names the file."""
+    """Raise a `DamagedFile` that names the file for every error inside the `with` block."""
     try:
         yield
     except DamagedFile as error:
         known = str(error)
         raise DamagedFile(known if known.startswith(str(path)) else f"{path}: {known}") from error
     except BROKEN as error:
-        raise DamagedFile(f"{path}: is damaged or not what its name says ({error or type(error).__name__})") from error
+        raise DamagedFile(f"{path}: is damaged or in a wrong format ({error or type(error).__name__})") from error
 
 
 def existing(path: str | Path) -> Path:
-    """The path of a file or folder that is there."""
+    """Require that a file or folder exists, and return its path."""
     path = Path(path)
     if not (path.is_dir() or path.is_file()):
-        raise FileNotFoundError(f"there is no file and no folder {path}")
+        raise FileNotFoundError(f"there is no file or folder {path}")
     return path
 
 
 def require_size(count: int, height: int, width: int) -> None:
-    """Refuse more pixels than a data set may have."""
+    """Require that a data set has at most PIXELS pixels."""
     if count * height * width > PIXELS:
         raise DamagedFile(
             f"{count:,} images of {height} × {width} pixels are more than {PIXELS:,} pixels: choose a smaller size"
@@ -87,7 +87,7 @@ def require_size(count: int, height: int, width: int) -> None:
 
 @contextmanager
 def members(path: Path) -> Iterator[Members]:
-    """The files of a zip or of a folder by name, with / between folders; each is read when it is asked for."""
+    """The files in a zip or a folder by name, with / between folders; each is read on demand."""
     if path.is_dir():
         yield _in_folder(path)
         return
@@ -98,7 +98,7 @@ def members(path: Path) -> Iterator[Members]:
 
 
 def _in_folder(path: Path) -> Members:
-    """Regular files only, and no link to a folder is followed."""
+    """Regular files only; links to folders are not followed."""
     found: Members = {}
     for folder, _, names in os.walk(path):
         for name in sorted(names):
@@ -119,7 +119,7 @@ def _reader(file: Path) -> Callable[[int], bytes]:
 
 
 def _check_directory(read: Callable[[int], bytes], seek: Callable[[int], object], size: int) -> None:
-    """The list of a zip's members is not too long to be read: zipfile would read any."""
+    """Require a list of members of bounded length, since zipfile would read any."""
     start = max(0, size - 65_557)
     seek(start)
     tail = read(65_557)
@@ -127,7 +127,7 @@ def _check_directory(read: Callable[[int], bytes], seek: Callable[[int], object]
     if not (tail[at : at + 4] == b"PK\5\6" and tail[-2:] == b"\0\0"):
         at = tail.rfind(b"PK\5\6")
     if at < 0 or at + 22 > len(tail):
-        raise DamagedFile("is no zip file, or its end is missing")
+        raise DamagedFile("is not a zip file, or its end is missing")
     if tail[max(0, at - 20) : at].startswith(b"PK\6\7"):
         raise DamagedFile("is a zip file of the large kind (zip64), which no data set here needs")
     count, length = struct.unpack("<HL", tail[at + 10 : at + 16])
@@ -137,7 +137,7 @@ def _check_directory(read: Callable[[int], bytes], seek: Callable[[int], object]
 
 
 def _in_zip(archive: zipfile.ZipFile) -> Members:
-    """The members of a zip; one that means harm is refused before any is read."""
+    """The members of a zip; a malicious name or size raises an error before any member is read."""
     found: Members = {}
     listed = archive.infolist()
     if len(listed) > MEMBERS or sum(info.file_size for info in listed) > TOTAL_BYTES:
@@ -162,7 +162,7 @@ def _unpacker(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[int]
         with archive.open(info) as member:
             data = member.read(info.file_size + 1)
         if len(data) != info.file_size:
-            raise DamagedFile(f"{info.filename!r} is cut off: {len(data):,} of {info.file_size:,} bytes")
+            raise DamagedFile(f"{info.filename!r} is truncated: {len(data):,} of {info.file_size:,} bytes")
         return data
 
     return read
@@ -175,15 +175,15 @@ def _no_more_than(limit: int, data: bytes, name: str) -> bytes:
 
 
 def npy(data: bytes) -> Array:
-    """An array in NumPy's own format, its header compared with its length: whole numbers and words only."""
+    """An array of integers or strings in NumPy's format; its header is compared with its length."""
     if data[:6] != b"\x93NUMPY" or data[6:7] not in (b"\1", b"\2"):
-        raise DamagedFile("an array has no header of NumPy's")
+        raise DamagedFile("an array has no NumPy header")
     wide = data[6:7] == b"\2"
     start = 12 if wide else 10
     (length,) = struct.unpack("<L" if wide else "<H", data[8:start])
     header = NPY.fullmatch(data[start : start + min(length, 10_000)])
     if header is None:
-        raise DamagedFile("an array's header is not one of whole numbers or words in rows")
+        raise DamagedFile("an array must hold integers or strings, row by row")
     dtype = np.dtype(header[1].decode())
     shape = tuple(int(number) for number in header[2].replace(b" ", b"").split(b",") if number)
     expected = dtype.itemsize
@@ -195,7 +195,7 @@ def npy(data: bytes) -> Array:
 
 
 def idx(path: Path, axes: int) -> Array:
-    """The bytes of an idx file, plain or gzipped, with so many axes: its header is compared with its size first."""
+    """The bytes of an idx file, plain or gzipped, with this number of axes; its header is compared with its size."""
     with reported_damage(path), path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -209,17 +209,17 @@ def idx(path: Path, axes: int) -> Array:
 def _idx(read: Callable[[int], bytes], axes: int, holds: int) -> Array:
     header = read(4 + 4 * axes)
     if len(header) < 4 + 4 * axes or header[:4] != bytes([0, 0, 8, axes]):
-        raise DamagedFile(f"has no header of an idx file of bytes with {axes} axes")
+        raise DamagedFile(f"has no idx header for bytes with {axes} axes")
     shape = struct.unpack(f">{axes}L", header[4:])
     expected = 1
     for number in shape:
         expected *= number
     if not 0 < expected <= min(PIXELS, holds):
-        raise DamagedFile(f"promises {' × '.join(map(str, shape))} bytes, which it cannot hold")
+        raise DamagedFile(f"has a header for {' × '.join(map(str, shape))} bytes, which it cannot hold")
     data = bytearray()
     while len(data) <= expected and (more := read(min(CHUNK, expected + 1 - len(data)))):
         data += more
     if len(data) != expected:
-        what = "is cut off" if len(data) < expected else "goes on after its end"
-        raise DamagedFile(f"{what}: its header promises {expected:,} bytes, and it has {len(data):,} or more")
+        what = "is truncated" if len(data) < expected else "is too long"
+        raise DamagedFile(f"{what}: its header gives {expected:,} bytes, and it has {len(data):,} or more")
     return np.frombuffer(data, np.uint8).reshape(shape)

@@ -1,4 +1,4 @@
-"""Images moved sideways: the same digit at several places."""
+"""Images shifted sideways: the same digit at several positions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ SHIFTS = (-6, -3, 0, 3, 6)  # pixels to the right
 def shifted(data: Dataset) -> Dataset:
     """Every image at every shift of `SHIFTS`, one image after the other.
 
-    `labels` is which image of `data` it shows and `drawers` the number of its shift, so that a class is one digit at
-    all shifts. What leaves the page is lost, and black comes in.
+    `labels` is the row of the image in `data`, and `drawers` the number of the shift, so a class is one digit at all
+    shifts. Parts that leave the page are lost, and the area that enters is black.
     """
     count, width = len(data.images), data.images.shape[2]
     widest = max(map(abs, SHIFTS))

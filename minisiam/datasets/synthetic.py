@@ -1,4 +1,4 @@
-"""Two small sets for pictures: points in the plane, and letters whose pose is known."""
+"""Two small sets for figures: points in the plane, and letters in known poses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Points(NamedTuple):
 
 
 def plane(rng: Generator, classes: int = 3, per_class: int = 50, noise: float = 0.12) -> Points:
-    """Arms of a spiral, one a class: no straight line separates them, and near neighbours are of one class."""
+    """A spiral with one arm per class: no line separates the classes, but near neighbours have the same class."""
     require.generator(rng)
     require.whole("classes", classes, 1)
     require.whole("per_class", per_class, 1)
@@ -34,21 +34,21 @@ def plane(rng: Generator, classes: int = 3, per_class: int = 50, noise: float = 
 
 
 class Posed(NamedTuple):
-    """Letters in known poses, one entry an image.
+    """Letters in known poses, one entry per image.
 
-    images : (n, size, size, 1) float32;   labels : (n,) which letter
-    turn : (n,) radians;   shift : (n, 2) pixels to the right and down
+    images : (n, size, size, 1) float32;   labels : (n,) the number of the letter
+    angle : (n,) radians;   shift : (n, 2) pixels to the right and down
     """
 
     images: Array
     labels: Array
-    turn: Array
+    angle: Array
     shift: Array
 
 
-def posed_glyphs(letters: str = "RGK", turns: int = 12, shifts: tuple[int, ...] = (-3, 0, 3), size: int = 28) -> Posed:
-    """Every letter at `turns` even angles around the circle and at every horizontal shift; nothing is random."""
-    require.whole("turns", turns, 1)
+def posed_glyphs(letters: str = "RGK", angles: int = 12, shifts: tuple[int, ...] = (-3, 0, 3), size: int = 28) -> Posed:
+    """Every letter at `angles` equally spaced angles and at every horizontal shift; nothing is random."""
+    require.whole("angles", angles, 1)
     require.whole("size", size, 14)
     known = skeletons()
     missing = [letter for letter in letters if ord(letter) not in known.codes]
@@ -62,9 +62,9 @@ def posed_glyphs(letters: str = "RGK", turns: int = 12, shifts: tuple[int, ...] 
     )
     rows = np.array([np.flatnonzero(known.codes == ord(letter))[0] for letter in letters])
     lines = Lines.of(known.bones[rows[which]])
-    turn = (2 * np.pi * angle / turns).astype(np.float32)
-    still = np.zeros_like(turn)
+    angle = (2 * np.pi * step / angles).astype(np.float32)
+    zero = np.zeros_like(angle)
     shift = np.stack([move, np.zeros_like(move)], axis=1).astype(np.float32)
-    shrink = np.full_like(turn, -0.25)  # room to turn and move without touching the edge
-    pages = splat(lines.places, lines, affine(turn, still, shrink, still), shift, size)
-    return Posed(ink(pages, np.full(len(pages), 0.4, np.float32))[..., None], which, turn, shift)
+    log_size = np.full_like(angle, -0.25)  # smaller, so that no pose touches the edge
+    pages = splat(lines.places, lines, affine(angle, zero, log_size, zero), shift, size)
+    return Posed(ink(pages, np.full(len(pages), 0.4, np.float32))[..., None], which, angle, shift)

@@ -1,4 +1,4 @@
-"""Distortions, held to what mathematics says of them: identities, inverses, ramps, areas, groups, single pixels."""
+"""Augmentation obeys the mathematics: identities, inverses, ramps, areas, groups, and definitions pixel by pixel."""
 
 import tracemalloc
 from itertools import islice
@@ -10,7 +10,18 @@ from minisiam import datasets, tree
 from minisiam.app import build, config, data_spec, input_pipeline, trainer
 from minisiam.app.config import Settings
 from minisiam.datasets import augment
-from minisiam.datasets.augment import Parts, affine, dihedral, distorted, elastic, grid, moved, shifted, warp
+from minisiam.datasets.augment import (
+    AffineParameters,
+    affine,
+    apply_affine,
+    dihedral,
+    draw_affine,
+    elastic,
+    grid,
+    random_shift,
+    translate,
+    warp,
+)
 
 SHAPES = [(5, 6, 9, 1), (3, 11, 4, 3), (1, 1, 1, 1), (4, 1, 7, 2), (0, 5, 5, 1)]
 
@@ -24,14 +35,14 @@ def everywhere(maps, n):
     return np.broadcast_to(maps, (n, *maps.shape)).copy()
 
 
-def parts(n, **given):
-    """Parts that change nothing but what is given."""
-    still = {name: np.full(n, float(name.startswith("scale"))) for name in Parts._fields}
-    return Parts(**(still | {name: np.full(n, float(value)) for name, value in given.items()}))
+def init_params(n, **given):
+    """Parameters of the identity, except for the given ones."""
+    still = {name: np.full(n, float(name.startswith("scale"))) for name in AffineParameters._fields}
+    return AffineParameters(**(still | {name: np.full(n, float(value)) for name, value in given.items()}))
 
 
 def smooth(rng, n=20, size=40, margin=10):
-    """Blobs that are small at the edge and a few pixels wide: what bilinear sampling hardly changes."""
+    """Blobs that are a few pixels wide and small at the edge: bilinear sampling hardly changes them."""
     inner = rng.random((n, size - 2 * margin, size - 2 * margin, 1))
     return datasets.blurred(np.pad(inner, ((0, 0), (margin, margin), (margin, margin), (0, 0))), 2.5)
 
@@ -44,7 +55,7 @@ def centre(images):
 
 
 def pixel_by_pixel(images, maps):
-    """The definition, one pixel after another."""
+    """The definition of `warp`, pixel by pixel."""
     n, h, w, c = images.shape
     out = np.zeros((n, *maps.shape[2:], c))
     for i, y, x in np.ndindex(n, *maps.shape[2:]):
@@ -62,7 +73,7 @@ def pixel_by_pixel(images, maps):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_identity_returns_the_image_to_the_bit(rng, shape, dtype):
+def test_warp_by_the_identity_is_exact(rng, shape, dtype):
     images = images_of(rng, shape, dtype)
     out = warp(images, everywhere(grid(*shape[1:3]), len(images)))
     assert out.dtype == dtype
@@ -72,7 +83,7 @@ def test_the_identity_returns_the_image_to_the_bit(rng, shape, dtype):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 3e-6), (np.float64, 1e-12)])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_warp_is_its_definition(rng, shape, dtype, tolerance):
+def test_warp_equals_its_definition(rng, shape, dtype, tolerance):
     n, h, w, _ = shape
     images = images_of(rng, shape, dtype)
     span = np.array([h, w]).reshape(1, 2, 1, 1)
@@ -84,7 +95,7 @@ def test_warp_is_its_definition(rng, shape, dtype, tolerance):
     np.testing.assert_allclose(warp(images, maps), pixel_by_pixel(images, maps), rtol=0, atol=tolerance)
 
 
-def test_a_ramp_stays_a_ramp_exactly(rng):
+def test_warp_of_a_ramp_is_exact(rng):
     y, x = grid(9, 12)
     ramp = (0.5 + 0.25 * y - 0.125 * x)[None, :, :, None]
     places = rng.integers(0, [[[8 * 16]], [[11 * 16]]], (2, 30, 40)).astype(np.float32) / 16  # sixteenths: no rounding
@@ -93,15 +104,15 @@ def test_a_ramp_stays_a_ramp_exactly(rng):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_warp_by_whole_pixels_is_moved(rng, shape):
+def test_warp_by_whole_pixels_equals_translate(rng, shape):
     images = images_of(rng, shape)
     for down, right in [(0, 0), (1, 0), (0, -2), (-3, 2), (5, 5), (40, 0), (-40, 1)]:
         maps = everywhere(grid(*shape[1:3]) - np.float32([[[down]], [[right]]]), len(images))
         by = np.tile([down, right], (len(images), 1))
-        np.testing.assert_array_equal(warp(images, maps), moved(images, by))
+        np.testing.assert_array_equal(warp(images, maps), translate(images, by))
 
 
-def test_warp_is_linear_in_the_image_and_stays_between_its_values(rng):
+def test_warp_is_linear_and_does_not_leave_the_range_of_the_image(rng):
     a, b = rng.random((2, 4, 8, 8, 2))
     maps = rng.uniform(-2, 9, (4, 2, 8, 8))
     np.testing.assert_allclose(warp(2 * a - 3 * b, maps), 2 * warp(a, maps) - 3 * warp(b, maps), atol=1e-12)
@@ -110,14 +121,14 @@ def test_warp_is_linear_in_the_image_and_stays_between_its_values(rng):
     assert out.max() <= a.max()
 
 
-def test_the_result_may_have_another_shape(rng):
+def test_warp_can_change_the_shape(rng):
     images = images_of(rng, (2, 8, 6, 3))
     maps = everywhere(grid(3, 5) + np.float32(1), 2)
     np.testing.assert_array_equal(warp(images, maps), images[:, 1:4, 1:6])
     assert warp(images, np.zeros((2, 2, 0, 4), np.float32)).shape == (2, 0, 4, 3)
 
 
-def test_places_are_as_exact_as_the_image_and_at_least_float32(rng, monkeypatch):
+def test_positions_have_the_dtype_of_the_image_and_at_least_float32(rng, monkeypatch):
     images = images_of(rng, (2, 90, 90, 1), np.float16)
     maps = rng.uniform(60, 80, (2, 2, 6, 6)).astype(np.float32)  # where float16 knows sixteenths
     np.testing.assert_allclose(warp(images, maps), pixel_by_pixel(images, maps), atol=3e-3)
@@ -130,8 +141,8 @@ def test_places_are_as_exact_as_the_image_and_at_least_float32(rng, monkeypatch)
             seen.clear()
 
 
-def test_large_images_are_not_all_framed_at_once():
-    """A few samples of each of many images take the memory of one."""
+def test_warp_pads_only_a_chunk_of_images_at_a_time():
+    """A few samples from each of many images need the memory of one image."""
     images = np.zeros((300, 200, 200, 1), np.float32)
     tracemalloc.start()
     warp(images, np.zeros((300, 2, 1, 1), np.float32))
@@ -140,73 +151,73 @@ def test_large_images_are_not_all_framed_at_once():
     assert peak < 4 * images[0].nbytes
 
 
-# --- moved and shifted
+# --- translate and random_shift
 
 
-def test_moved_is_its_definition(rng):
+def test_translate_equals_its_definition(rng):
     images = images_of(rng, (60, 5, 4, 2))
     by = rng.integers(-6, 7, (60, 2))
-    out = moved(images, by)
+    out = translate(images, by)
     for i, y, x in np.ndindex(60, 5, 4):
         row, column = y - by[i, 0], x - by[i, 1]
         inside = 0 <= row < 5 and 0 <= column < 4
         np.testing.assert_array_equal(out[i, y, x], images[i, row, column] if inside else 0)
 
 
-def test_every_shift_is_as_likely(rng):
+def test_all_random_shifts_are_equally_likely(rng):
     dot = np.zeros((9000, 5, 5, 1), np.float32)
     dot[:, 2, 2] = 1
-    count = shifted(dot, rng, 1).sum(axis=0)[..., 0]
+    count = random_shift(dot, rng, 1).sum(axis=0)[..., 0]
     assert count[1:4, 1:4].sum() == 9000
     np.testing.assert_allclose(count[1:4, 1:4], 1000, atol=130)  # four standard deviations
-    np.testing.assert_array_equal(shifted(dot, rng, 0), dot)
+    np.testing.assert_array_equal(random_shift(dot, rng, 0), dot)
 
 
 # --- affine
 
 
-def test_a_turn_and_its_opposite_are_the_identity_within(rng):
+def test_a_distortion_and_its_inverse_give_the_identity(rng):
     images = smooth(rng)
-    for given in ({"turn": 10}, {"turn": -35}, {"shift_x": 0.013, "shift_y": -0.04}):
+    for given in ({"rotation": 10}, {"rotation": -35}, {"shift_x": 0.013, "shift_y": -0.04}):
         back = {name: -value for name, value in given.items()}
-        once = distorted(images, parts(20, **given))
+        once = apply_affine(images, init_params(20, **given))
         assert np.abs(once - images).max() > 0.1 * images.max()
-        np.testing.assert_allclose(distorted(once, parts(20, **back)), images, atol=0.03 * images.max())
+        np.testing.assert_allclose(apply_affine(once, init_params(20, **back)), images, atol=0.03 * images.max())
 
 
-def test_whole_quarters_and_mirrors_are_turned(rng):
+def test_quarter_turns_and_mirrors_equal_rotated(rng):
     images = images_of(rng, (8, 7, 7, 2), np.float64)
     for pose in range(8):
-        found = distorted(images, parts(8, turn=90 * (pose % 4)))
+        found = apply_affine(images, init_params(8, rotation=90 * (pose % 4)))
         if pose >= 4:
-            found = distorted(found, parts(8, scale_x=-1))
-        np.testing.assert_allclose(found, datasets.turned(images, np.full(8, pose)), atol=1e-12)
+            found = apply_affine(found, init_params(8, scale_x=-1))
+        np.testing.assert_allclose(found, datasets.rotated(images, np.full(8, pose)), atol=1e-12)
 
 
-def test_a_shift_of_whole_pixels_is_moved(rng):
+def test_an_affine_shift_by_whole_pixels_equals_translate(rng):
     images = images_of(rng, (3, 10, 20, 1))
-    out = distorted(images, parts(3, shift_x=0.1, shift_y=-0.3))  # of 20 pixels and of 10
-    np.testing.assert_allclose(out, moved(images, np.tile([-3, 2], (3, 1))), atol=1e-5)
+    out = apply_affine(images, init_params(3, shift_x=0.1, shift_y=-0.3))  # of 20 pixels and of 10
+    np.testing.assert_allclose(out, translate(images, np.tile([-3, 2], (3, 1))), atol=1e-5)
 
 
-def test_ink_goes_where_the_matrix_says_and_areas_grow_by_the_determinant(rng):
+def test_the_centre_of_mass_follows_the_matrix_and_the_area_the_determinant(rng):
     images = smooth(rng, 200, 50, 18)
-    drawn = augment.affine_parts(200, rng)
-    out, A = distorted(images, drawn), augment.affine_matrices(drawn)
+    drawn = draw_affine(200, rng)
+    out, A = apply_affine(images, drawn), augment.affine_matrices(drawn)
     middle, shift = 24.5, 50 * np.stack([drawn.shift_x, drawn.shift_y], axis=1)
     expected = np.einsum("nij,nj->ni", A, centre(images) - middle) + middle + shift
     np.testing.assert_allclose(centre(out), expected, atol=0.02)
     np.testing.assert_allclose(out.sum(axis=(1, 2, 3)) / images.sum(axis=(1, 2, 3)), np.linalg.det(A), rtol=0.01)
 
 
-def test_the_matrix_is_a_turn_of_a_slant_of_a_scale():
-    (A,) = augment.affine_matrices(parts(1, turn=30, slant_x=0.2, slant_y=-0.1, scale_x=1.1, scale_y=0.9))
+def test_the_matrix_is_rotation_times_shear_times_scale():
+    (A,) = augment.affine_matrices(init_params(1, rotation=30, shear_x=0.2, shear_y=-0.1, scale_x=1.1, scale_y=0.9))
     c, s = np.cos(np.pi / 6), 0.5
-    turn, slant, scale = [[c, s], [-s, c]], [[1, 0.2], [-0.1, 1]], [[1.1, 0], [0, 0.9]]
-    np.testing.assert_allclose(A, np.array(turn) @ slant @ scale, atol=1e-15)
+    rotation, shear, scale = [[c, s], [-s, c]], [[1, 0.2], [-0.1, 1]], [[1.1, 0], [0, 0.9]]
+    np.testing.assert_allclose(A, np.array(rotation) @ shear @ scale, atol=1e-15)
 
 
-def test_letters_keep_about_their_ink(glyphs):
+def test_distortions_change_the_amount_of_ink_little(glyphs):
     images = glyphs.images[::7]
     share = affine(images, np.random.default_rng(0)).sum(axis=(1, 2, 3)) / images.sum(axis=(1, 2, 3))
     assert np.median(share) == pytest.approx(1, abs=0.03)
@@ -216,9 +227,9 @@ def test_letters_keep_about_their_ink(glyphs):
 
 
 KOCH = {
-    "turn": (0, 10),
-    "slant_x": (0, 0.3),
-    "slant_y": (0, 0.3),
+    "rotation": (0, 10),
+    "shear_x": (0, 0.3),
+    "shear_y": (0, 0.3),
     "scale_x": (1, 0.2),
     "scale_y": (1, 0.2),
     "shift_x": (0, 2 / 105),
@@ -226,38 +237,38 @@ KOCH = {
 }
 
 
-def test_each_part_of_koch_s_is_there_half_of_the_time_and_uniform_in_its_range(rng):
+def test_koch_s_parameters_are_independent_with_probability_one_half_and_uniform(rng):
     n = 20_000
-    drawn = augment.affine_parts(n, rng)._asdict()
+    drawn = draw_affine(n, rng)._asdict()
     assert list(drawn) == list(KOCH)
     there = np.array([drawn[name] != still for name, (still, _) in KOCH.items()])
     np.testing.assert_allclose(there.mean(axis=1), 0.5, atol=0.015)  # four standard deviations
-    np.testing.assert_allclose(np.corrcoef(there), np.eye(7), atol=0.03)  # each on its own
+    np.testing.assert_allclose(np.corrcoef(there), np.eye(7), atol=0.03)  # independent
     for (still, most), values, mask in zip(KOCH.values(), drawn.values(), there, strict=True):
         share = (values[mask] - still) / most
         assert np.abs(share).max() <= 1 + 1e-12
         np.testing.assert_allclose(np.quantile(share, [0, 0.25, 0.5, 0.75, 1]), [-1, -0.5, 0, 0.5, 1], atol=0.04)
 
 
-def test_the_chance_of_a_part_can_be_none_or_certain(rng):
+def test_the_probability_may_be_0_or_1(rng):
     images = images_of(rng, (50, 8, 8, 1))
-    assert affine(images, rng, each=0).tobytes() == images.tobytes()
-    assert all((part != (i in (3, 4))).all() for i, part in enumerate(augment.affine_parts(50, rng, each=1)))
-    only_turned = augment.affine_parts(50, rng, slant=0, scale=0, shift=0, each=1)
-    np.testing.assert_allclose(np.linalg.det(augment.affine_matrices(only_turned)), 1)
+    assert affine(images, rng, probability=0).tobytes() == images.tobytes()
+    assert all((part != (i in (3, 4))).all() for i, part in enumerate(draw_affine(50, rng, probability=1)))
+    only_rotated = draw_affine(50, rng, shear=0, scale=0, shift=0, probability=1)
+    np.testing.assert_allclose(np.linalg.det(augment.affine_matrices(only_rotated)), 1)
 
 
 # --- elastic
 
 
 def displacement(n, size, rng, **how):
-    """How far pixels move along rows: what `elastic` makes of a ramp. Far from the edge it is all there."""
+    """The displacement along rows, which is the change of a ramp under `elastic`, far from the edge."""
     ramp = everywhere(grid(size, size)[1][:, :, None].astype(float), n)
     inner = slice(size // 4, -size // 4)
     return (elastic(ramp, rng, **how) - ramp)[:, inner, inner, 0]
 
 
-def test_elastic_moves_pixels_as_far_as_it_says(rng):
+def test_elastic_has_the_documented_standard_deviation(rng):
     for alpha, sigma in [(8, 1.5), (20, 3), (60, 4)]:
         along = displacement(300, 48, rng, alpha=alpha, sigma=sigma)
         expected = alpha / (2 * sigma * np.sqrt(3 * np.pi))
@@ -265,7 +276,7 @@ def test_elastic_moves_pixels_as_far_as_it_says(rng):
         assert abs(along.mean()) < 0.1 * expected
 
 
-def test_rows_and_columns_move_on_their_own(rng):
+def test_displacements_along_rows_and_columns_are_independent(rng):
     y, x = grid(40, 40).astype(float)
     ramps = everywhere(np.stack([y, x], axis=2), 100)
     down, right = (elastic(ramps, rng, alpha=20, sigma=3) - ramps)[:, 10:-10, 10:-10].reshape(-1, 2).T
@@ -273,7 +284,7 @@ def test_rows_and_columns_move_on_their_own(rng):
     assert down.std() == pytest.approx(right.std(), rel=0.1)
 
 
-def test_neighbours_move_alike(rng):
+def test_displacements_of_neighbours_are_correlated(rng):
     """The correlation of a Gaussian blur at a distance r is exp(−r² / 4σ²)."""
     along = displacement(300, 48, rng, alpha=20, sigma=3)
     for r in (1, 3, 6):
@@ -281,7 +292,7 @@ def test_neighbours_move_alike(rng):
         assert found == pytest.approx(np.exp(-(r**2) / (4 * 3**2)), abs=0.04)
 
 
-def test_simard_s_distortion_grows_with_the_image(rng):
+def test_the_default_distortion_scales_with_the_image(rng):
     small, large = (displacement(300, size, rng).std() / size for size in (29, 58))
     assert large == pytest.approx(small, rel=0.1)
     given = elastic(np.ones((2, 29, 29, 1)), np.random.default_rng(3), 34, 4)
@@ -291,18 +302,18 @@ def test_simard_s_distortion_grows_with_the_image(rng):
     np.testing.assert_array_equal(elastic(wide, np.random.default_rng(3)), given)
 
 
-def test_no_strength_no_distortion(rng):
+def test_elastic_with_alpha_0_is_the_identity(rng):
     images = images_of(rng, (3, 9, 7, 2))
     assert elastic(images, rng, alpha=0, sigma=2).tobytes() == images.tobytes()
 
 
-# --- what all of them keep
+# --- properties of all distortions
 
 
-@pytest.mark.parametrize("distort", [affine, elastic, shifted])
+@pytest.mark.parametrize("distort", [affine, elastic, random_shift])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_shape_dtype_input_seed(distort, dtype, shape):
+def test_distortions_keep_shape_dtype_and_input_and_depend_on_the_seed(distort, dtype, shape):
     images = images_of(np.random.default_rng(5), shape, dtype)
     images.flags.writeable = False
     before = images.tobytes()
@@ -316,16 +327,16 @@ def test_shape_dtype_input_seed(distort, dtype, shape):
     assert not len(out) or (out.min() >= 0 and out.max() <= 1)
 
 
-@pytest.mark.parametrize("distort", [affine, elastic, shifted])
-def test_another_seed_and_the_next_call_are_other_distortions(distort, rng):
+@pytest.mark.parametrize("distort", [affine, elastic, random_shift])
+def test_another_seed_and_another_call_give_other_distortions(distort, rng):
     images = images_of(rng, (20, 12, 12, 1))
     source = np.random.default_rng(1)
     three = {distort(images, r).tobytes() for r in (source, source, np.random.default_rng(2))}
     assert len(three) == 3
 
 
-@pytest.mark.parametrize("distort", [affine, elastic, shifted])
-def test_channels_are_distorted_together_and_need_not_be_contiguous(distort, rng):
+@pytest.mark.parametrize("distort", [affine, elastic, random_shift])
+def test_channels_are_distorted_alike_and_need_not_be_contiguous(distort, rng):
     planes = images_of(rng, (3, 6, 10, 9))
     images = planes.transpose(1, 2, 3, 0)  # (6, 10, 9, 3), a view
     out = distort(images, np.random.default_rng(1))
@@ -335,7 +346,7 @@ def test_channels_are_distorted_together_and_need_not_be_contiguous(distort, rng
 
 
 @pytest.mark.parametrize("distort", [affine, elastic])
-def test_the_size_of_a_piece_of_work_changes_no_bit(distort, rng, monkeypatch):
+def test_the_result_does_not_depend_on_the_size_of_a_chunk(distort, rng, monkeypatch):
     images = images_of(rng, (23, 9, 8, 2))
     whole = distort(images, np.random.default_rng(1))
     for pixels in (1, 5 * 72, 7 * 72):
@@ -343,8 +354,8 @@ def test_the_size_of_a_piece_of_work_changes_no_bit(distort, rng, monkeypatch):
         assert distort(images, np.random.default_rng(1)).tobytes() == whole.tobytes()
 
 
-@pytest.mark.parametrize("distort", [affine, elastic, shifted])
-def test_each_image_is_distorted_in_its_own_way(distort, rng):
+@pytest.mark.parametrize("distort", [affine, elastic, random_shift])
+def test_each_image_has_its_own_distortion(distort, rng):
     same = everywhere(rng.random((12, 12, 1)).astype(np.float32), 30)
     assert len({image.tobytes() for image in distort(same, rng)}) > 12
 
@@ -352,7 +363,7 @@ def test_each_image_is_distorted_in_its_own_way(distort, rng):
 # --- dihedral
 
 
-def test_every_class_becomes_eight(rng):
+def test_dihedral_makes_eight_classes_of_each_class(rng):
     images, labels = images_of(rng, (3, 5, 5, 2)), np.array([4, 0, 4])
     out, poses = dihedral(images, labels)
     assert out.shape == (24, 5, 5, 2)
@@ -364,14 +375,14 @@ def test_every_class_becomes_eight(rng):
     assert [len(part) for part in dihedral(images[:0], labels[:0])] == [0, 0]
 
 
-def test_the_eight_poses_are_a_group(rng):
-    """Closed, with an identity and inverses, associative as maps are; not commutative, and of D₄'s orders."""
+def test_the_eight_poses_are_the_group_d4(rng):
+    """Closed, with an identity and inverses, not commutative, and with the orders of D₄."""
     image = images_of(rng, (1, 6, 6, 1))
     number = {pose.tobytes(): i for i, pose in enumerate(dihedral(image, np.array([0]))[0])}
 
     def times(a, b):
         """Pose a, then pose b."""
-        return number[datasets.turned(datasets.turned(image, np.array([a])), np.array([b])).tobytes()]
+        return number[datasets.rotated(datasets.rotated(image, np.array([a])), np.array([b])).tobytes()]
 
     table = np.array([[times(a, b) for b in range(8)] for a in range(8)])
     np.testing.assert_array_equal(table[0], np.arange(8))
@@ -403,7 +414,7 @@ def small(glyphs):
 
 @pytest.mark.parametrize("name", ["affine", "elastic"])
 @pytest.mark.parametrize("chosen", CHOSEN, ids=lambda s: s.title)
-def test_the_same_batches_come_and_only_their_images_are_distorted(small, chosen, name):
+def test_augmentation_changes_the_images_and_not_the_batches(small, chosen, name):
     without = build.build(chosen).batches(small.train, np.random.default_rng(1))
     with_it = Settings(**(chosen.as_dict() | {"augment": name}))
     batches, again = (build.build(with_it).batches(small.train, np.random.default_rng(1)) for _ in range(2))
@@ -421,7 +432,7 @@ def test_the_same_batches_come_and_only_their_images_are_distorted(small, chosen
 
 
 @pytest.mark.parametrize("chosen", CHOSEN, ids=lambda s: s.title)
-def test_without_distortions_the_stream_is_as_it_was(small, chosen):
+def test_without_augmentation_the_batches_are_unchanged(small, chosen):
     assert chosen.augment == "none"
     assert chosen.as_dict()["poses"] == 8
     plans = [input_pipeline.build(chosen).plan(small.train, np.random.default_rng(1)) for _ in range(2)]
@@ -433,7 +444,7 @@ def test_without_distortions_the_stream_is_as_it_was(small, chosen):
 
 
 @pytest.mark.parametrize("name", ["affine", "elastic"])
-def test_a_run_with_distortions_can_be_repeated_and_opened(small, tmp_path, name):
+def test_a_run_with_augmentation_can_be_repeated_and_opened(small, tmp_path, name):
     chosen = Settings(network="siamese", steps=8, augment=name)
     first, second = (trainer.train(chosen, small, tmp_path / folder, lambda line: None) for folder in "ab")
     tree.map(np.testing.assert_array_equal, first.params, second.params)
@@ -441,7 +452,7 @@ def test_a_run_with_distortions_can_be_repeated_and_opened(small, tmp_path, name
     assert f"{name} distortions" in first.settings.title
 
 
-# --- mistakes
+# --- errors
 
 X = np.zeros((2, 5, 4, 1), np.float32)
 R = np.random.default_rng(0)
@@ -449,23 +460,23 @@ AT = np.zeros((2, 2, 5, 4), np.float32)
 MISTAKES = {
     "three axes": (lambda: affine(X[..., 0], R), ValueError, "images must have the shape"),
     "whole numbers": (lambda: elastic(X.astype(int), R), TypeError, "np.asarray"),
-    "no array": (lambda: shifted([[1.0]], R), TypeError, "images must be a floating-point NumPy array"),
-    "a seed in the place of a generator": (lambda: affine(X, 0), TypeError, "np.random.default_rng"),
+    "no array": (lambda: random_shift([[1.0]], R), TypeError, "images must be a floating-point NumPy array"),
+    "a seed instead of a generator": (lambda: affine(X, 0), TypeError, "np.random.default_rng"),
     "elastic with a seed": (lambda: elastic(X, 0), TypeError, "np.random.Generator, not int"),
-    "shifted with none": (lambda: shifted(X, None), TypeError, "np.random.Generator, not NoneType"),
-    "a negative turn": (lambda: affine(X, R, turn=-1), ValueError, "turn must be .* at least 0"),
-    "a negative slant": (lambda: affine(X, R, slant=-0.1), ValueError, "slant must be"),
-    "a slant that folds": (lambda: affine(X, R, slant=1), ValueError, "slant must be .* less than 1"),
+    "random_shift without a generator": (lambda: random_shift(X, None), TypeError, "np.random.Generator, not NoneType"),
+    "a negative rotation": (lambda: affine(X, R, rotation=-1), ValueError, "rotation must be .* at least 0"),
+    "a negative shear": (lambda: affine(X, R, shear=-0.1), ValueError, "shear must be"),
+    "a shear that folds": (lambda: affine(X, R, shear=1), ValueError, "shear must be .* less than 1"),
     "a scale to nothing": (lambda: affine(X, R, scale=1), ValueError, "scale must be .* less than 1"),
     "a negative shift": (lambda: affine(X, R, shift=-1), ValueError, "shift must be"),
-    "no chance": (lambda: affine(X, R, each=1.5), ValueError, "each must be .* at most 1"),
+    "a probability above 1": (lambda: affine(X, R, probability=1.5), ValueError, "probability must be .* at most 1"),
     "a negative strength": (lambda: elastic(X, R, alpha=-1), ValueError, "alpha must be"),
     "no width": (lambda: elastic(X, R, sigma=0), ValueError, "sigma must be .* greater than 0"),
-    "half a pixel": (lambda: shifted(X, R, 0.5), ValueError, "pixels must be a whole number"),
-    "negative pixels": (lambda: shifted(X, R, -1), ValueError, "pixels must be"),
-    "moves of one axis": (lambda: moved(X, np.zeros(2, int)), ValueError, "pixels down and to the right"),
-    "moves between pixels": (lambda: moved(X, np.zeros((2, 2))), ValueError, "by must be whole numbers"),
-    "moves in a list": (lambda: moved(X, [[0, 0], [0, 0]]), ValueError, "by must be whole numbers"),
+    "half a pixel": (lambda: random_shift(X, R, 0.5), ValueError, "pixels must be a whole number"),
+    "negative pixels": (lambda: random_shift(X, R, -1), ValueError, "pixels must be"),
+    "moves of one axis": (lambda: translate(X, np.zeros(2, int)), ValueError, "pixels down and to the right"),
+    "moves between pixels": (lambda: translate(X, np.zeros((2, 2))), ValueError, "by must be integers"),
+    "moves in a list": (lambda: translate(X, [[0, 0], [0, 0]]), ValueError, "by must be integers"),
     "one map for two": (lambda: warp(X, AT[:1]), ValueError, "np.broadcast_to"),
     "a map of one axis": (lambda: warp(X, AT[:, :1]), ValueError, r"\(2, 2, p, q\)"),
     "a map without axes": (lambda: warp(X, AT[0]), ValueError, "a row and a column for each pixel"),
@@ -480,7 +491,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_say_what_to_do(mistake):
+def test_errors_give_the_remedy(mistake):
     call, kind, message = MISTAKES[mistake]
     with pytest.raises(kind, match=message):
         call()

@@ -1,4 +1,4 @@
-"""Downloads, from a server that the tests play themselves: what is kept is what was meant, and nothing else."""
+"""Downloads from a simulated server: only the expected files are kept."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ DATA = bytes(range(256)) * 20
 
 @pytest.fixture
 def published(monkeypatch):
-    """A set of one file, and a dictionary of what the network answers: bytes, an address to go to, or an exception."""
+    """A data set with one file, and a dictionary of responses: bytes, an address to redirect to, or an exception."""
     url = "https://example.org/set/one.bin"
     file = files.Published(url, len(DATA), hashlib.sha256(DATA).hexdigest())
     monkeypatch.setitem(files.SETS, "small", (file,))
@@ -36,7 +36,7 @@ def published(monkeypatch):
     return url, answers, asked
 
 
-def test_fetch(published, tmp_path):
+def test_fetch_downloads_once_and_replaces_damaged_files(published, tmp_path):
     url, _, asked = published
     said = []
     (path,) = datasets.fetch("small", tmp_path / "data", said.append)
@@ -50,7 +50,7 @@ def test_fetch(published, tmp_path):
     assert path.read_bytes() == DATA
 
 
-def test_another_file_is_not_kept(published, tmp_path):
+def test_a_file_with_a_wrong_checksum_is_not_kept(published, tmp_path):
     url, answers, _ = published
     for wrong in (DATA[:-1], DATA + b"0", b"", bytes(3_000_000)):
         answers[url] = wrong
@@ -59,7 +59,7 @@ def test_another_file_is_not_kept(published, tmp_path):
         assert not list(tmp_path.iterdir())
 
 
-def test_without_a_network(published, tmp_path, capsys):
+def test_without_a_network_the_error_gives_the_address(published, tmp_path, capsys):
     url, answers, _ = published
     answers[url] = requests.exceptions.ConnectionError("no route")
     assert cli.main(["data", "fetch", "small", "--out", str(tmp_path)]) == 1
@@ -70,7 +70,7 @@ def test_without_a_network(published, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_only_https(published, tmp_path):
+def test_redirects_to_http_are_errors(published, tmp_path):
     url, answers, asked = published
     answers |= {url: "https://elsewhere.org/one.bin", "https://elsewhere.org/one.bin": DATA}
     assert datasets.fetch("small", tmp_path, print)
@@ -82,16 +82,16 @@ def test_only_https(published, tmp_path):
     assert asked == [url]
 
 
-def test_the_list_is_pinned():
+def test_every_file_has_https_a_size_and_a_checksum():
     for some in files.SETS.values():
         for file in some:
-            files.over_https(file.url)
+            files.require_https(file.url)
             assert len(bytes.fromhex(file.sha256)) == 32
             assert file.name.endswith((".zip", ".gz"))
     assert set(files.SETS) == {"omniglot", "omniglot-small1", "omniglot-small2", "mnist", "fashion-mnist"}
 
 
-def test_the_command(published, tmp_path, capsys):
+def test_the_command_downloads_a_data_set(published, tmp_path, capsys):
     assert cli.main(["data", "fetch", "small", "--out", str(tmp_path)]) == 0
     assert "next: minisiam train --data small:" in capsys.readouterr().out
     assert cli.main(["data", "fetch", "smal"]) == 1

@@ -1,4 +1,4 @@
-"""Data from files: what is read is what was written, and a file that lies is told so, at once and in little memory."""
+"""Loaders read back what was written, and reject damaged or malicious files at once, in little memory."""
 
 import gzip
 import io
@@ -25,7 +25,7 @@ def small(tmp_path, rng):
     return path
 
 
-def test_omniglot_from_a_zip_and_from_a_folder(small, tmp_path, rng):
+def test_omniglot_loads_from_a_zip_and_from_a_folder(small, tmp_path, rng):
     data = datasets.omniglot(small, size=15)
     assert data.images.shape == (12, 15, 15, 1)
     assert data.images.dtype == np.float32
@@ -43,7 +43,7 @@ def test_omniglot_from_a_zip_and_from_a_folder(small, tmp_path, rng):
             np.testing.assert_array_equal(ours, theirs)
 
 
-def test_omniglot_by_area_and_joined(small, tmp_path, rng):
+def test_omniglot_files_are_resized_by_area_and_joined(small, tmp_path, rng):
     other = tmp_path / "other.zip"
     other.write_bytes(fixtures.zipped(fixtures.letters(rng, ("Hebrew",))))
     joined = datasets.omniglot(f"{small},{other}", size=5)
@@ -52,11 +52,11 @@ def test_omniglot_by_area_and_joined(small, tmp_path, rng):
     whole = datasets.omniglot(small, size=15).images
     expected = whole.reshape(12, 5, 3, 5, 3).mean(axis=(2, 4))
     np.testing.assert_allclose(datasets.omniglot(small, size=5).images[..., 0], expected, atol=1e-6)
-    with pytest.raises(DamagedFile, match="twice by one drawer"):
+    with pytest.raises(DamagedFile, match="one drawer has"):
         datasets.omniglot(f"{small},{small}")
 
 
-def test_omniglot_as_an_npz(tmp_path, rng):
+def test_omniglot_loads_from_an_npz(tmp_path, rng):
     data, images = fixtures.npz(rng)
     (tmp_path / "o.npz").write_bytes(data)
     read = datasets.omniglot(tmp_path / "o.npz", size=8)
@@ -65,14 +65,14 @@ def test_omniglot_as_an_npz(tmp_path, rng):
     assert read.drawers.tolist() == [0, 1, 0, 1, 0, 1]
 
 
-def test_area_mean_keeps_the_mean(rng):
+def test_resizing_by_area_preserves_the_mean(rng):
     image = rng.random((105, 105), dtype=np.float32)
     for size in (28, 35, 105, 200):
         assert by_area(image, size, size).shape == (size, size)
         assert by_area(image, size, size).mean() == pytest.approx(image.mean(), abs=1e-5)
 
 
-def test_official_runs(tmp_path, rng):
+def test_official_runs_have_images_and_answers(tmp_path, rng):
     (tmp_path / "all_runs.zip").write_bytes(fixtures.zipped(fixtures.official(rng)))
     asked = datasets.omniglot_runs(tmp_path / "all_runs.zip", size=9)
     assert len(asked) == 20
@@ -92,12 +92,12 @@ def test_official_runs(tmp_path, rng):
     [
         (lambda files: files.pop("run07/test/item03.png"), "holds no run07/test/item03.png"),
         (lambda files: files.pop("run07/class_labels.txt"), "holds no run07/class_labels.txt"),
-        (lambda files: files.update({"run01/class_labels.txt": b"run01/test/item01.png"}), "names no two images"),
+        (lambda files: files.update({"run01/class_labels.txt": b"run01/test/item01.png"}), "without two images"),
         (lambda files: files.update({"run01/class_labels.txt": b""}), "does not answer all 20"),
-        (lambda files: files.update({"run01/class_labels.txt": files["run02/class_labels.txt"]}), "cannot be"),
+        (lambda files: files.update({"run01/class_labels.txt": files["run02/class_labels.txt"]}), "impossible line"),
     ],
 )
-def test_official_runs_are_whole(tmp_path, rng, change, message):
+def test_incomplete_official_runs_are_an_error(tmp_path, rng, change, message):
     files = fixtures.official(rng)
     change(files)
     (tmp_path / "all_runs.zip").write_bytes(fixtures.zipped(files))
@@ -106,7 +106,7 @@ def test_official_runs_are_whole(tmp_path, rng, change, message):
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_mnist(tmp_path, rng, zipped):
+def test_mnist_loads_images_and_labels(tmp_path, rng, zipped):
     made = fixtures.mnist(tmp_path, rng, zipped=zipped)
     for part, stem in (("train", "train"), ("test", "t10k")):
         images, labels = made[stem]
@@ -118,13 +118,13 @@ def test_mnist(tmp_path, rng, zipped):
         assert not data.has_alphabets
         file = next(tmp_path.glob(f"{stem}-images*"))
         np.testing.assert_array_equal(datasets.fashion_mnist(file).images, data.images)
-    with pytest.raises(ValueError, match="no file of test images"):
+    with pytest.raises(ValueError, match="not a file of test images"):
         datasets.mnist(next(tmp_path.glob("train-images*")), "test")
-    with pytest.raises(FileNotFoundError, match=r"no train-images-idx3-ubyte and no train-images-idx3-ubyte\.gz"):
+    with pytest.raises(FileNotFoundError, match=r"no train-images-idx3-ubyte or train-images-idx3-ubyte\.gz"):
         datasets.mnist(tmp_path.parent)
 
 
-def test_folder(tmp_path, rng):
+def test_a_folder_has_one_class_per_subfolder(tmp_path, rng):
     pages = rng.integers(0, 100, (4, 6, 6), dtype=np.uint8)
     for name, data in {
         "b/1.pgm": fixtures.pgm(pages[0]),
@@ -144,13 +144,13 @@ def test_folder(tmp_path, rng):
         datasets.folder(tmp_path)
 
 
-def test_dark_ink_is_seen(tmp_path, rng):
+def test_dark_ink_is_detected_and_inverted(tmp_path, rng):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "1.png").write_bytes(fixtures.one_bit_png(fixtures.page(rng)))
     assert datasets.folder(tmp_path, size=15).images.mean() < 0.5
 
 
-def test_sixteen_bits_and_colours_and_glass():
+def test_pictures_may_have_16_bits_colours_and_transparency():
     wide = np.array([[0, 65535], [256, 1000]], ">u2")
     np.testing.assert_allclose(picture(b"P5 2 2 65535\n" + wide.tobytes(), "x"), wide / 65535, rtol=1e-6)
     glass = np.zeros((2, 2, 4))
@@ -158,7 +158,7 @@ def test_sixteen_bits_and_colours_and_glass():
     np.testing.assert_allclose(picture(fixtures.png(glass), "x"), [[1 / 3, 1], [1, 1]], atol=1e-6)
 
 
-# files that lie
+# damaged and malicious files
 
 
 def hostile_zips():
@@ -170,9 +170,9 @@ def hostile_zips():
     yield "bomb", fixtures.zipped({letter: bytes(5_000_000)}), "more than 4,194,304"
     yield "bzip2", fixtures.zipped({letter: good}, zipfile.ZIP_BZIP2), "unusual way"
     yield "nothing of ours", fixtures.zipped({"a.txt": b"a"}), "holds no letters"
-    yield "no zip", b"PK" * 40, "is no zip file"
-    yield "empty", b"", "is no zip file"
-    yield "cut off", fixtures.zipped({letter: good})[:-30], "is no zip file"
+    yield "no zip", b"PK" * 40, "is not a zip file"
+    yield "empty", b"", "is not a zip file"
+    yield "cut off", fixtures.zipped({letter: good})[:-30], "is not a zip file"
     huge = bytearray(good)
     huge[16:24] = struct.pack(">LL", 100_000, 100_000)
     header = huge[12:29]
@@ -184,7 +184,7 @@ def hostile_zips():
 
 
 @pytest.mark.parametrize(("data", "message"), [pytest.param(d, m, id=name) for name, d, m in hostile_zips()])
-def test_hostile_zips(tmp_path, data, message):
+def test_a_malicious_zip_is_an_error(tmp_path, data, message):
     path = tmp_path / "hostile.zip"
     path.write_bytes(data)
     tracemalloc.start()
@@ -196,7 +196,7 @@ def test_hostile_zips(tmp_path, data, message):
     assert peak < 2 * 10**7
 
 
-def test_a_member_that_is_longer_than_it_says(tmp_path):
+def test_a_zip_member_longer_than_its_header_is_an_error(tmp_path):
     name = "Greek/character01/0001_01.png"
     data = fixtures.zipped({name: fixtures.one_bit_png(np.ones((15, 15), bool)) + bytes(3_000_000)})
     at = data.rindex(b"PK\1\2") + 24
@@ -205,7 +205,7 @@ def test_a_member_that_is_longer_than_it_says(tmp_path):
         datasets.omniglot(tmp_path / "a.zip")
 
 
-def test_a_zip_with_too_long_a_list(tmp_path):
+def test_a_zip_with_too_many_members_is_an_error(tmp_path):
     data = bytearray(fixtures.zipped({"a": b""}))
     data[-10:-6] = struct.pack("<L", 1 << 30)
     (tmp_path / "a.zip").write_bytes(data)
@@ -218,10 +218,10 @@ def hostile_idx():
     yield "promises much", header + struct.pack(">LLL", 60_000, 28, 28) + b"abc", "which it cannot hold"
     yield "promises all", header + struct.pack(">LLL", *3 * [2**32 - 1]), "which it cannot hold"
     yield "nothing", header + struct.pack(">LLL", 0, 28, 28), "which it cannot hold"
-    yield "labels", fixtures.idx(np.arange(4)), "no header of an idx file"
-    yield "cut off", fixtures.idx(np.zeros((2, 3, 3)))[:-1], "which it cannot hold|is cut off"
-    yield "goes on", fixtures.idx(np.zeros((2, 3, 3))) + b"0", "goes on"
-    yield "packed bomb", gzip.compress(fixtures.idx(np.zeros((1, 3, 3))) + bytes(10**7)), "goes on"
+    yield "labels", fixtures.idx(np.arange(4)), "no idx header"
+    yield "cut off", fixtures.idx(np.zeros((2, 3, 3)))[:-1], "which it cannot hold|is truncated"
+    yield "goes on", fixtures.idx(np.zeros((2, 3, 3))) + b"0", "is too long"
+    yield "packed bomb", gzip.compress(fixtures.idx(np.zeros((1, 3, 3))) + bytes(10**7)), "is too long"
     yield (
         "packed lie",
         gzip.compress(header + struct.pack(">LLL", 60_000, 28, 28) + bytes(100)),
@@ -229,11 +229,11 @@ def hostile_idx():
     )
     yield "packed, cut off", gzip.compress(fixtures.idx(np.ones((9, 3, 3))))[:-9], "damaged"
     yield "packed, another checksum", gzip.compress(fixtures.idx(np.ones((2, 3, 3))))[:-8] + bytes(8), "damaged"
-    yield "empty", b"", "no header"
+    yield "empty", b"", "no idx header"
 
 
 @pytest.mark.parametrize(("data", "message"), [pytest.param(d, m, id=name) for name, d, m in hostile_idx()])
-def test_hostile_idx(tmp_path, data, message):
+def test_a_malicious_idx_file_is_an_error(tmp_path, data, message):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(data)
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(fixtures.idx(np.zeros(2)))
     tracemalloc.start()
@@ -244,7 +244,7 @@ def test_hostile_idx(tmp_path, data, message):
     assert peak < 10**7
 
 
-def test_labels_for_every_image(tmp_path):
+def test_a_missing_label_is_an_error(tmp_path):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(fixtures.idx(np.zeros((2, 3, 3))))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(fixtures.idx(np.zeros(3)))
     with pytest.raises(DamagedFile, match="3 labels for the 2 images"):
@@ -259,9 +259,13 @@ def hostile_npz():
 
     images = np.zeros((2, 2, 4, 4), np.uint8)
     names, numbers = np.array(["a", "b"]), np.arange(2)
-    yield "pickle", saved(images=np.array([{}], object), alphabet=names, character=numbers), "not one of whole numbers"
+    yield (
+        "pickle",
+        saved(images=np.array([{}], object), alphabet=names, character=numbers),
+        "must hold integers or strings",
+    )
     yield "no names", saved(images=images, character=numbers), "holds no alphabet.npy"
-    yield "floats", saved(images=images / 1, alphabet=names, character=numbers), "not one of whole numbers"
+    yield "floats", saved(images=images / 1, alphabet=names, character=numbers), "must hold integers or strings"
     yield "few names", saved(images=images, alphabet=names[:1], character=numbers), "one for each letter"
     yield "flat", saved(images=images[0], alphabet=names, character=numbers), "not uint8"
     yield "words", saved(images=images, alphabet=names, character=names), "not whole numbers"
@@ -269,11 +273,11 @@ def hostile_npz():
     np.save(raw, images)
     lie = raw.getvalue().replace(b"(2, 2, 4, 4)", b"(2, 9999999,)")
     yield "shape", fixtures.zipped({"images.npy": lie, "alphabet.npy": lie, "character.npy": lie}), "an array"
-    yield "no array", fixtures.zipped({f"{n}.npy": b"" for n in ("images", "alphabet", "character")}), "no header"
+    yield "no array", fixtures.zipped({f"{n}.npy": b"" for n in ("images", "alphabet", "character")}), "no NumPy header"
 
 
 @pytest.mark.parametrize(("data", "message"), [pytest.param(d, m, id=name) for name, d, m in hostile_npz()])
-def test_hostile_npz(tmp_path, data, message):
+def test_a_malicious_npz_is_an_error(tmp_path, data, message):
     (tmp_path / "o.npz").write_bytes(data)
     with pytest.raises(DamagedFile, match=message):
         datasets.omniglot(tmp_path / "o.npz")
@@ -292,21 +296,21 @@ def test_hostile_npz(tmp_path, data, message):
         (b"P2 2 2 255\n1 2 3 -4", "4 pixels, and has 4"),
     ],
 )
-def test_hostile_pgm(data, message):
+def test_a_damaged_pgm_is_an_error(data, message):
     with pytest.raises(DamagedFile, match=message):
         picture(data, "a.pgm")
 
 
-def test_no_file(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     for read in (datasets.omniglot, datasets.omniglot_runs, datasets.mnist, datasets.folder):
-        with pytest.raises(FileNotFoundError, match="there is no file and no folder"):
+        with pytest.raises(FileNotFoundError, match="there is no file or folder"):
             read(tmp_path / "nothing")
 
 
-# what is held out
+# held-out sets
 
 
-def test_parted_by_alphabets_and_by_classes(tmp_path, rng, small):
+def test_a_split_is_by_alphabets_or_by_classes(tmp_path, rng, small):
     parts = data_spec.load(f"omniglot:{small}", 15)
     assert [len(np.unique(part.groups)) for part in parts] == [1, 1, 1]
     fixtures.mnist(tmp_path, rng)
@@ -343,12 +347,12 @@ def test_names_of_data(tmp_path, name, message):
         data_spec.load(name.format(file=tmp_path / "file", few=tmp_path / "few"))
 
 
-# the command line, on data of its own
+# the command line on your own pictures
 
 
 @pytest.fixture
 def pictures(tmp_path, rng):
-    """Seven classes of six PGM pictures: a bar at a place of its own, with noise."""
+    """Seven classes of six PGM pictures: a bar at a different place for each class, with noise."""
     for kind in range(7):
         (tmp_path / "mine" / f"class{kind}").mkdir(parents=True)
         for number in range(6):
@@ -358,7 +362,7 @@ def pictures(tmp_path, rng):
     return tmp_path / "mine"
 
 
-def test_train_evaluate_and_show_your_own_pictures(pictures, tmp_path, capsys):
+def test_you_can_train_on_your_own_pictures_evaluate_and_show_them(pictures, tmp_path, capsys):
     data, out = f"folder:{pictures}", str(tmp_path / "run")
     assert cli.main(["train", "--data", data, "--steps", "3", "--out", out]) == 0
     said = capsys.readouterr().out
@@ -402,7 +406,7 @@ def test_train_evaluate_and_show_your_own_pictures(pictures, tmp_path, capsys):
         *(["--loss", loss] for loss in ("hinge", "cosface", "prototypical", "matching", "info-nce", "contrastive")),
     ],
 )
-def test_every_way_of_training_takes_few_classes(pictures, tmp_path, words):
+def test_every_network_can_train_on_few_classes(pictures, tmp_path, words):
     settings_of = cli.parser().parse_args(["train", "--data", f"folder:{pictures}", "--steps", "2", *words])
     chosen = {k: v for k, v in vars(settings_of).items() if k not in ("command", "out")}
     data = data_spec.load(settings_of.data)
@@ -410,17 +414,17 @@ def test_every_way_of_training_takes_few_classes(pictures, tmp_path, words):
     assert done.report["one_shot"]["way"] == 2
 
 
-def test_a_mistake_in_the_data_leaves_no_folder(tmp_path, capsys):
+def test_an_error_in_the_data_leaves_no_run_folder(tmp_path, capsys):
     (tmp_path / "a.zip").write_bytes(b"nothing")
     out = tmp_path / "run"
     assert cli.main(["train", "--data", f"omniglot:{tmp_path / 'a.zip'}", "--out", str(out)]) == 1
     error = capsys.readouterr().err
-    assert "a.zip: is no zip file" in error
+    assert "a.zip: is not a zip file" in error
     assert error.count("\n") == 1
     assert not out.exists()
 
 
-def test_a_slice_of_the_fuzz():
+def test_the_fuzz_test_passes_on_a_sample():
     read, refused = fuzz.fuzz(0, 4000)
     assert read > 100
     assert refused > 3000
