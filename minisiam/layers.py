@@ -33,7 +33,7 @@ class Layer(NamedTuple):
     init, apply : draw the parameters; compute the value and its pullback
     name : the name in a summary
     parts : the layers of a `serial`
-    op, options : the op that the layer applies and its constants, for example `ops.conv2d` and {"stride": 2}
+    op, options : the op that the layer applies (or `serial`) and its constants: `ops.conv2d` and {"stride": 2}
     test : the layer to use at test time, if it is a different one
     """
 

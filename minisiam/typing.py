@@ -48,11 +48,17 @@ Distance = Callable[..., Op[Array]]  # (a, b, *parameters): two (n, d) arrays �
 PairwiseDistance = Callable[..., Op[Any]]  # (a, b, *parameters): (n, d) and (m, d) ↦ an (n, m) matrix, or its blocks
 Loss = Callable[..., Op[Any]]  # (distances, *parameters, labels): distances and what should be near ↦ a number
 Miner = Callable[..., tuple[Array, ...]]  # (D, labels) ↦ `miners.Pairs` or `miners.Triplets`: rows and columns of D
-Objective = Callable[..., Op[Any]]  # (params, *batch) ↦ a number, as `networks` returns it
 
 # data
 Batches = Iterable[tuple[Any, ...]]  # each batch holds the arguments of an objective
 Embed = Callable[[Array], Array]  # images ↦ (n, d) embeddings
+
+
+class Objective(Protocol):
+    """A loss as a function of all parameters and a batch; every `networks.Network` is one."""
+
+    def __call__(self, params: Params, /, *batch: Any) -> Op[Any]:
+        """`value, pullback = objective(params, *batch)`, where `pullback(1.0)` returns (dparams,)."""
 
 
 class Encoder(Protocol):

@@ -210,7 +210,7 @@ CASES = {
     "too few alphabets": (
         lambda: datasets.split(datasets.Dataset(IMAGES, LABELS, 0 * LABELS, LABELS, ("a",))),
         ValueError,
-        "cannot hold out",
+        "every must be at most 1",
     ),
     "poses there are not": (lambda: datasets.rotated(IMAGES, np.full(6, 8)), ValueError, "from 0 to 7"),
     "turning what is not square": (lambda: datasets.rotated(IMAGES[:, :3], LABELS), ValueError, "must be square"),
@@ -332,7 +332,7 @@ CASES = {
     "row distances made blockwise": (
         lambda: blockwise(distances.l2),
         ValueError,
-        "only the distances of minisiam.pairwise",
+        "one of minisiam.pairwise",
     ),
     "no threads": (lambda: blockwise(pairwise.l2, threads=0), ValueError, "threads must"),
     "blockwise, without a reduction": (

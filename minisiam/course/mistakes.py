@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import wraps
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 

@@ -71,7 +71,7 @@ def rendered(
     elevation, azimuth = (axis.ravel() for axis in np.mgrid[:elevations, :azimuths])
     to_light = LAMPS[:lights] / np.linalg.norm(LAMPS[:lights], axis=1, keepdims=True)
     angles = np.transpose(_radians(azimuth, elevation))
-    views = [_view(*pair, to_light, BRIGHT[:lights], size * sharper) for pair in angles]
+    views = [_view(a, e, to_light, BRIGHT[:lights], size * sharper) for a, e in angles]
     fine = np.concatenate(views).reshape(-1, size, sharper, size, sharper)
     labels = np.repeat(AZIMUTHS * elevation + azimuth, lights)
     light = np.tile(np.arange(lights), len(views))
