@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 from matplotlib.image import imsave
+from PIL import Image
 
 
 def png(image):
@@ -22,6 +23,28 @@ def chunk(kind, body):
     import zlib
 
     return struct.pack(">L", len(body)) + kind + body + struct.pack(">L", zlib.crc32(kind + body))
+
+
+def photographs(rng):
+    """JPEGs with an orientation, and PNGs of several kinds, by the end of their name."""
+    colours = Image.fromarray(rng.integers(0, 256, (24, 16, 3), dtype=np.uint8))
+    glass = Image.fromarray(rng.integers(0, 256, (8, 8, 4), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return [
+        ("jpg", _saved(colours, "JPEG", exif=exif)),
+        ("jpeg", _saved(colours, "JPEG", exif=exif, progressive=True)),
+        ("png", _saved(glass, "PNG")),
+        ("png", _saved(colours.quantize(16), "PNG", transparency=3)),
+        ("png", _saved(Image.fromarray(rng.integers(0, 65536, (8, 8)).astype(np.uint16)), "PNG")),
+        ("ppm", _saved(colours, "PPM")),
+    ]
+
+
+def _saved(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
 
 
 def one_bit_png(page):

@@ -54,6 +54,7 @@ def honest(rng: np.random.Generator) -> list[tuple[str, bytes, Any]]:
         ("f.zip", fixtures.zipped(classes), datasets.folder),
         ("p/a/x.png", fixtures.png(grey), datasets.folder),
         ("p/a/x.png", fixtures.one_bit_png(grey > 0.5), datasets.folder),
+        *[(f"p/a/x.{kind}", data, datasets.folder) for kind, data in fixtures.photographs(rng)],
         ("q/a/x.pgm", fixtures.pgm(image), datasets.folder),
         ("q/a/x.pgm", fixtures.pgm(image, plain=True), datasets.folder),
         ("train-images-idx3-ubyte", digits, datasets.mnist),

@@ -18,7 +18,7 @@ Train an embedding on the built-in pen glyphs, or on your data, and examine it o
     minisiam train --augment affine                       every image a little turned, slanted, stretched and moved
     minisiam train --resume runs/batch-cosine-supcon      go on with a run that was stopped or killed
     minisiam train --data omniglot:images_background.zip  other data: mnist:FOLDER, fashion-mnist:FOLDER, and
-    minisiam train --data folder:my_pictures              yours, as my_pictures/CLASS/NAME.png or .pgm
+    minisiam train --data folder:my_pictures              yours, as my_pictures/CLASS/NAME.png, .jpg, .pgm …
     minisiam train --preset drlim-object                  an experiment of a paper: an aeroplane's views as a cylinder
 
 What a loss reads, and so which network can have it:
@@ -88,7 +88,7 @@ DATA = """\
 List the classes of a data set, how they are divided, and show them; or download a published set.
 
     minisiam data --show                              the built-in pen glyphs, as a sheet
-    minisiam data --data folder:my_pictures --show    yours, as my_pictures/CLASS/NAME.png or .pgm
+    minisiam data --data folder:my_pictures --show    yours, as my_pictures/CLASS/NAME.png, .jpg, .pgm …
     minisiam data fetch omniglot                      into data/omniglot; also omniglot-small1, mnist, fashion-mnist
 """
 REPORT = """\

@@ -12,31 +12,31 @@ from .dataset import UNKNOWN, Dataset
 from .pictures import by_area, picture
 from .safe_io import MEMBER_BYTES, DamagedFile, existing, members, reported_damage, require_size
 
-IMAGE = re.compile(r"([^/]+)/[^/]+\.(?:png|pgm)", re.IGNORECASE)
+IMAGE = re.compile(r"([^/]+)/[^/]+\.(?:png|jpe?g|pgm|ppm)", re.IGNORECASE)
 
 
 def folder(path: str | Path, size: int = 28, dark_ink: bool | None = None) -> Dataset:
-    """Images by class: `path/CLASS/ANYTHING.png` or `.pgm`.
+    """Images by class: `path/CLASS/NAME.png`, `.jpg`, `.jpeg`, `.pgm` or `.ppm`.
 
     Parameters
     ----------
     path
-        The folder; a zip file of the same form will do as well.
+        The folder, or a zip file of the same structure.
     size
-        Pixels a side. Pictures of another size or shape are brought to this square by the mean over areas.
+        Pixels a side. Pictures of another size or shape are scaled to this square by the mean over areas.
     dark_ink
         Whether the pictures are dark on a light page; then they are inverted, since all data here is white on black.
-        Without it they are looked at: they are if they are brighter than half grey on average.
+        None inverts them if they are brighter than half grey on average.
 
     Returns
     -------
     Dataset
-        Labels in the alphabetical order of the classes' names, which are not kept; one group; drawers are not known.
+        Labels in the alphabetical order of the classes' names, which are not kept; one group; drawers are unknown.
 
     Raises
     ------
     DamagedFile
-        If a picture cannot be read, or is larger than 2048 pixels or 4 MB.
+        If a picture cannot be read, or is larger than 32 MB or, once decoded, 2²⁶ pixels.
     """
     require.whole("size", size, 1)
     path = existing(path)
@@ -47,7 +47,7 @@ def folder(path: str | Path, size: int = 28, dark_ink: bool | None = None) -> Da
         require_size(len(matched), size, size)
         images = np.zeros((len(matched), size, size), np.float32)
         for image, (_, name) in zip(images, matched, strict=True):
-            image[...] = by_area(picture(files[name](MEMBER_BYTES), name), size, size)
+            image[...] = picture(files[name](PICTURE_BYTES), name, size)
     if images.mean() > 0.5 if dark_ink is None else dark_ink:
         np.subtract(1, images, out=images)
     labels = np.unique([kind for kind, _ in matched], return_inverse=True)[1]

@@ -90,7 +90,7 @@ def _published(files: Members, size: int) -> Drawings:
     require_size(len(matched), size, size)
     images = np.zeros((len(matched), size, size), np.float32)
     for image, (match, read) in zip(images, matched, strict=True):
-        image[...] = 1 - by_area(picture(read(MEMBER_BYTES), match[0]), size, size)  # ink is black there
+        image[...] = 1 - picture(read(MEMBER_BYTES), match[0], size)  # ink is black there
     letters = [(match[1], int(match[2])) for match, _ in matched]
     return Drawings(images, letters, np.array([int(match[3]) - 1 for match, _ in matched], int))
 
@@ -142,7 +142,7 @@ def omniglot_runs(path: str | Path, size: int = 28) -> list[OneShotRun]:
         require_size(2 * RUNS * RUNS, size, size)
         for name, read in files.items():
             if match := QUESTION.fullmatch(name):
-                images[match[1]] = 1 - by_area(picture(read(MEMBER_BYTES), name), size, size)
+                images[match[1]] = 1 - picture(read(MEMBER_BYTES), name, size)
             elif match := KEY.fullmatch(name):
                 keys[match[1]] = read(MEMBER_BYTES).decode("ascii")
         return [_run(f"run{number:02}", images, keys) for number in range(1, RUNS + 1)]
