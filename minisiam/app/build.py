@@ -19,7 +19,7 @@ from ..fast.convert import convert
 from ..fast.microbatch import microbatch
 from ..op import init_params, with_parameters, with_parameters_of
 from . import input_pipeline
-from .config import CENTRES, EPISODES, FUNCTIONS, PROXIES, THRESHOLDS, Settings, kind_of
+from .config import THRESHOLDS, Settings
 from .input_pipeline import Batches
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from .. import datasets
 from .._version import VERSION
 from ..course import commands as exercises
 from ..encoders import NORMS
+from ..losses.registry import FUNCTIONS, MATRIX, PAIRS, TRIPLETS
 from ..miners import MINERS
 from . import config as words
 from . import report
@@ -62,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--network", help=_choice("how images are shown", words.LOSSES, default.network))
     verb.add_argument("--encoder", help=_choice("base network", words.ENCODERS, default.encoder))
     verb.add_argument("--distance", help=_choice("", words.DISTANCES, "the one that goes with the loss"))
-    verb.add_argument("--loss", help=_choice("", words.FUNCTIONS, "the network's first"))
+    verb.add_argument("--loss", help=_choice("", FUNCTIONS, "the network's first"))
     verb.add_argument(
         "--miner", help=_choice("which pairs or triplets of a batch", MINERS, "all-pairs for pairs, else batch-hard")
     )
@@ -226,7 +227,7 @@ def parser() -> argparse.ArgumentParser:
     verb.set_defaults(command=data)
 
     verb = verbs.add_parser("xray", help="who pulls whom under a loss", description=XRAY, formatter_class=raw)
-    looked = (*words.PAIRS, *words.TRIPLETS, *words.MATRIX)
+    looked = (*PAIRS, *TRIPLETS, *MATRIX)
     verb.add_argument("--loss", default="hinge", help=_choice("", looked, "hinge"))
     verb.add_argument("--distance", help=_choice("", words.DISTANCES, "the one that goes with the loss"))
     verb.add_argument("--miner", help=_choice("", MINERS, "all-pairs for pairs, else batch-hard"))

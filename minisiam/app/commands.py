@@ -14,6 +14,7 @@ import numpy as np
 from .. import datasets, require
 from .._version import VERSION
 from ..interop import safetensors
+from ..losses.registry import MATRIX, PAIRS, TRIPLETS
 from ..ops import normalize
 from . import benchmark, build, data_spec, papers, report, statistics, trainer
 from . import config as words
@@ -284,7 +285,7 @@ def xray(arguments: argparse.Namespace) -> int:
         )
         title = run.settings.title
     else:
-        require.one_of("loss", arguments.loss, (*words.PAIRS, *words.TRIPLETS, *words.MATRIX))
+        require.one_of("loss", arguments.loss, (*PAIRS, *TRIPLETS, *MATRIX))
         chosen = {name: getattr(arguments, name) for name in ("loss", "distance", "miner", "margin", "seed")}
         margin = {"hinge": 0.5, "contrastive": 1.0}.get(arguments.loss) if arguments.distance in (None, "l2") else None
         chosen["margin"] = chosen["margin"] or margin

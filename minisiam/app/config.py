@@ -10,67 +10,14 @@ from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from .. import encoders, losses, miners, require
+from .. import encoders, miners, require
 from ..datasets import augment, neighbour_graph
+from ..losses.registry import FUNCTIONS, KINDS, PAIRS, PROXIES, TRIPLETS, kind_of
 from .data_spec import UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# what each loss of the command line reads, and the function that it is
-PAIRS: dict[str, Callable[..., Any]] = {
-    "contrastive": losses.contrastive,
-    "double-margin": losses.double_margin,
-    "pair-hinge": losses.pair_hinge,
-    "margin-loss": losses.margin_loss,
-    "cosine-embedding": losses.cosine_embedding,
-}
-TRIPLETS: dict[str, Callable[..., Any]] = {
-    "soft-margin": losses.triplet_soft_margin,
-    "hinge": losses.triplet_hinge,
-    "ratio": losses.triplet_ratio,
-}
-MATRIX: dict[str, Callable[..., Any]] = {
-    "supcon": partial(losses.supcon, temperature=0.05),
-    "nt-xent": losses.nt_xent,
-    "nca": partial(losses.nca, temperature=0.1),
-    "n-pair": losses.n_pair,
-    "lifted": losses.lifted,
-    "generalised-lifted": losses.generalised_lifted,
-    "multi-similarity": partial(losses.multi_similarity, alpha=5.0, beta=20.0),
-    "circle": partial(losses.circle, margin=0.25, scale=32.0),
-    "tuplet-margin": partial(losses.tuplet_margin, scale=16.0),
-    "angular": losses.angular,
-    "histogram": losses.histogram,
-    "fast-ap": partial(losses.fast_ap, largest=2.0),
-}
-PROXIES: dict[str, Callable[..., Any]] = {
-    "proxy-nca": partial(losses.softmax_cross_entropy, temperature=0.1, others_only=True),
-    "proxy-nca++": partial(losses.softmax_cross_entropy, temperature=0.1),
-    "proxy-anchor": losses.proxy_anchor,
-    "normalised-softmax": partial(losses.softmax_cross_entropy, temperature=0.05),
-    "cosface": partial(losses.softmax_cross_entropy, temperature=1 / 16, margin=0.35),
-    "arcface": partial(losses.arcface, scale=16.0),
-    "soft-triple": partial(losses.softmax_cross_entropy, temperature=1 / 20, margin=0.01),
-}
-EPISODES: dict[str, Callable[..., Any]] = {
-    "prototypical": partial(losses.softmax_cross_entropy, temperature=0.1),
-    "matching": partial(losses.matching, temperature=0.1),
-}
-VIEWS: dict[str, Callable[..., Any]] = {"info-nce": losses.info_nce, "vicreg": losses.vicreg}
-CENTRES = 4  # proxies a class of soft-triple
-
-KINDS = {
-    "pairs": PAIRS,
-    "triplets": TRIPLETS,
-    "matrix": MATRIX,
-    "proxies": PROXIES,
-    "episodes": EPISODES,
-    "views": VIEWS,
-}
-FUNCTIONS = {"cross-entropy": losses.binary_cross_entropy} | {
-    name: f for kind in KINDS.values() for name, f in kind.items()
-}
 # which losses a network can have, its default first
 LOSSES = {
     "siamese": tuple(PAIRS),
@@ -112,11 +59,6 @@ THRESHOLDS = {
     "weighted-l1": (30.0, 0.33),
     "cosine": (10.0, 0.5),
 }
-
-
-def kind_of(loss: str) -> str:
-    """pairs, triplets, matrix, proxies, episodes, views, or cross-entropy."""
-    return next((kind for kind, known in KINDS.items() if loss in known), loss)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from minisiam.app import cli, commands, config
+from minisiam.app import cli, commands
+from minisiam.losses import registry
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_xray_of_an_example_and_of_a_run(run, tmp_path, capsys):
     assert cli.main(["xray", "--run", str(run[0]), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["labels"]) == 32
-    for loss in (*config.PAIRS, *config.TRIPLETS, *config.MATRIX):
+    for loss in (*registry.PAIRS, *registry.TRIPLETS, *registry.MATRIX):
         assert cli.main(["xray", "--loss", loss]) == 0
     assert cli.main(["xray", "--loss", "margin-loss", "--miner", "distance-weighted"]) == 0
 

@@ -29,7 +29,7 @@ class Task(NamedTuple):
 class Protocol:
     """What decides a comparison, as its folder keeps it.
 
-    losses : names of `settings.FUNCTIONS`; by default all of them
+    losses : names of `losses.registry`; by default all of them
     seeds : runs of each loss, with the seeds 0, 1, …
     search : trials of each loss, at least 1
     steps : of every trial and run, of whatever loss
