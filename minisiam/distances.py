@@ -238,6 +238,7 @@ def calibrated(distance: Callable[..., Any], scale: float = 1.0, threshold: floa
         return scale * d + bias, pullback
 
     with_threshold.__name__ = f"calibrated_{distance.__name__}"
+    with_threshold.uncalibrated = distance  # type: ignore[attr-defined]
     return with_threshold
 
 

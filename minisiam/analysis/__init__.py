@@ -1,1 +1,1 @@
-"""What a loss does to a batch (`forces`, the X-ray), and what is wrong with a training run (`diagnosis`)."""
+"""The forces of a loss on a batch (`forces`, the X-ray), and the problems of a training run (`diagnosis`)."""

@@ -1,7 +1,8 @@
-"""Pictures: of what a network learnt (clusters, distances, curves, answers), of a gradient over the plane, of forces.
+"""Figures of trained networks (clusters, distances, curves, predictions), of gradients in the plane, and of forces.
 
-Every function returns a matplotlib Figure and touches no global state: save it with `figure.savefig(path)`.
-Colours are Okabe and Ito's, told apart by the colour-blind; what a colour says a marker or a line style says too.
+Every function returns a matplotlib Figure and changes no global state: save it with `figure.savefig(path)`.
+The colours are those of Okabe and Ito, which colour-blind readers can distinguish. Whatever a colour shows, a marker or
+a line style shows too.
 """
 
 try:
@@ -10,13 +11,13 @@ except ImportError as error:
     raise ImportError("figures need matplotlib: pip install 'minisiam[figures]'") from error
 
 from .alphabets import alphabet_errors
-from .explore import scene
+from .comparison import losses_compared
+from .explorer_scene import scene
+from .forces import xray
 from .gradients import distance_fields, gradient_page
 from .maps import image_map, view_map, view_sheet
-from .methods import losses_compared
 from .sheets import distortion_sheet, few_shot_sheet, glyph_sheet, pairs_sheet, triplets_sheet
 from .training import clusters, clusters_side_by_side, curves, distances, one_shot_bars, plane_of, roc
-from .xray import xray
 
 __all__ = [
     "alphabet_errors",

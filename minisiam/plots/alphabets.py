@@ -1,4 +1,4 @@
-"""The errors of a network, alphabet by alphabet."""
+"""The errors of a network on each alphabet."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ if TYPE_CHECKING:
 
 
 def alphabet_errors(errors: Mapping[str, Mapping[str, float]], title: str) -> Figure:
-    """One-shot errors of each alphabet, as dots on a line, the hardest last.
+    """One-shot errors of each alphabet, as dots, in ascending order of the first set of errors.
 
     Parameters
     ----------
     errors
-        By what was examined ("one view", "mean of 11 views"), the error in [0, 1] of each alphabet by its name.
+        For each way to evaluate ("one view", "mean of 11 views"), the error in [0, 1] of each alphabet by its name.
     title
-        What is shown.
+        The title of the figure.
     """
     first = next(iter(errors.values()))
     names = sorted(first, key=first.__getitem__)
     figure = Figure(figsize=(7.2, 0.27 * len(names) + 1.5), layout="constrained")
     axes = figure.add_subplot()
-    for (what, mine), colour, marker, filled in zip(errors.items(), COLOURS, "os^", (False, True, True), strict=False):
-        percent = [100 * mine[name] for name in names]
+    for (label, by_alphabet), colour, marker, filled in zip(
+        errors.items(), COLOURS, "os^", (False, True, True), strict=False
+    ):
+        percent = [100 * by_alphabet[name] for name in names]
         mean = sum(percent) / len(percent)
         axes.plot(
             percent,
@@ -35,7 +37,7 @@ def alphabet_errors(errors: Mapping[str, Mapping[str, float]], title: str) -> Fi
             marker,
             color=colour,
             markerfacecolor=colour if filled else "white",
-            label=f"{what}: {mean:.1f} % on the average",
+            label=f"{label}: {mean:.1f} % on average",
         )
         axes.axvline(mean, color=colour, linestyle="-" if filled else "--", linewidth=1)
     axes.set(title=title, xlabel="20-way one-shot error (%)", yticks=range(len(names)), xlim=(0, None))

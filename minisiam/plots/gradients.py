@@ -1,8 +1,8 @@
-"""The gradient of a distance or a loss as a picture: the value, its slope, and where it pushes a point in the plane."""
+"""Figures of the gradient of a distance or a loss: the value, its slope, and the force on a point in the plane."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from ..typing import Array
+    from ..typing import Array, Distance
 
 REACH = 2.2  # the plane is drawn from −REACH to REACH
-PAPER = {"boxstyle": "round", "fc": "white", "ec": "none", "alpha": 0.8}
-PAIRS = ("contrastive", "cross_entropy")
+LABEL_BOX = {"boxstyle": "round", "fc": "white", "ec": "none", "alpha": 0.8}
+PAIRS = ("contrastive", "binary_cross_entropy")
 TRIPLETS = ("triplet_hinge", "triplet_soft_margin", "triplet_ratio")
 DISTANCES = ("l2", "squared_l2", "l1", "cosine")
 PAGES = (*DISTANCES, *PAIRS, *TRIPLETS)
@@ -27,14 +27,14 @@ FIXED = np.array([1.0, 0.0])  # the other point of a cosine pair, and the positi
 
 
 def gradient_page(name: str) -> Figure:
-    """The page of one op: `minisiam check --figure NAME` saves it."""
+    """The figure of one op: `minisiam check --figure NAME` saves it."""
     require.one_of("figure", name, PAGES)
     draw = _distance_page if name in DISTANCES else _pair_page if name in PAIRS else _triplet_page
     return draw(name)
 
 
 def _distance_page(name: str) -> Figure:
-    """Level lines of d(a, b) over the place of a, and the direction in which each a would shrink it."""
+    """Contour lines of d(a, b) over the position of a, and the direction in which each a decreases it."""
     distance = getattr(distances, name)
     b = FIXED if name == "cosine" else np.zeros(2)
     figure = Figure(figsize=(6.0, 5.6), layout="constrained")
@@ -44,16 +44,16 @@ def _distance_page(name: str) -> Figure:
         d, pull = distance(a, np.broadcast_to(b, a.shape).copy())
         return d, -pull(np.ones(len(a)))[0]
 
-    _field(axes, force, f"d = {name}(a, b): arrows show −∂d/∂a, the way to b")
+    _field(axes, force, f"d = {name}(a, b): arrows show −∂d/∂a, towards b")
     if name == "cosine":
         axes.plot([0, 2 * REACH], [0, 0], color="0.5", linewidth=1, zorder=0)
-        _mark(axes, np.zeros(2), "kink: a = 0 has no direction", "X", (-80, -22))
+        _mark(axes, np.zeros(2), "kink at a = 0: no direction", "X", (-80, -22))
         _mark(axes, b, "b", "o", (8, 8))
     else:
         _mark(
             axes,
             b,
-            {"l1": "b; kinks on the dashed axes", "squared_l2": "b, no kink"}.get(name, "b, and the kink: slope 0"),
+            {"l1": "b; kinks on the dashed lines", "squared_l2": "b, no kink"}.get(name, "b, and the kink: slope 0"),
             "o",
         )
     if name == "l1":
@@ -62,14 +62,14 @@ def _distance_page(name: str) -> Figure:
     return figure
 
 
-def distance_fields(fields: Mapping[str, tuple[Callable[..., Any], Sequence[float]]]) -> Figure:
-    """Distances side by side: the unit ball around b, level lines, and from each place a the way to b, −∂d/∂a.
+def distance_fields(fields: Mapping[str, tuple[Distance, Sequence[float]]]) -> Figure:
+    """Distances side by side: the unit ball around b, contour lines, and the arrows −∂d/∂a towards b.
 
     Parameters
     ----------
     fields
-        For each title a row distance, `d, pullback = distance(a, b, /)`, and the place (x, y) of b. Every panel has
-        a scale of its own for its arrows.
+        For each title a distance, `d, pullback = distance(a, b, /)`, and the position (x, y) of b. Each panel scales
+        its arrows separately.
     """
     figure = Figure(figsize=(3.6 * len(fields), 3.9), layout="constrained")
     fine = np.linspace(-REACH, REACH, 201)
@@ -90,7 +90,7 @@ def distance_fields(fields: Mapping[str, tuple[Callable[..., Any], Sequence[floa
 
 
 def _pair_page(name: str) -> Figure:
-    """Loss and slope against the distance, and the plane for a same and for a different pair; b is at the origin."""
+    """Loss and slope against the distance, and the plane for a same and a different pair; b is at the origin."""
     margin = 1.0
 
     def loss(d, same):
@@ -109,9 +109,9 @@ def _pair_page(name: str) -> Figure:
     d = np.linspace(0, REACH, 200)
     for same, style, colour in ((True, "-", COLOURS[1]), (False, "--", COLOURS[2])):
         value, slope = loss(d, same)
-        word = "same" if same else "different"
-        curve.plot(d, value, style, color=colour, linewidth=2.2, label=f"ℓ, {word}")
-        curve.plot(d, slope, style, color=colour, linewidth=1.0, label=f"∂ℓ/∂d, {word}")
+        kind = "same" if same else "different"
+        curve.plot(d, value, style, color=colour, linewidth=2.2, label=f"ℓ, {kind}")
+        curve.plot(d, slope, style, color=colour, linewidth=1.0, label=f"∂ℓ/∂d, {kind}")
     curve.axvline(margin, color="0.4", linestyle=":", label="margin" if name == "contrastive" else "threshold")
     curve.axhline(0, color="0.7", linewidth=0.8)
     curve.set(title=f"{name} of one pair", xlabel="d", ylabel="loss, slope")
@@ -124,14 +124,14 @@ def _pair_page(name: str) -> Figure:
             return value, -pull_d(slope)[0]
 
         _field(axes, force, "same class: a is pulled to b" if same else "different classes: a is pushed away from b")
-        _mark(axes, np.zeros(2), "kink at a = b: no push" if not same else "b", "X" if not same else "o")
+        _mark(axes, np.zeros(2), "kink at a = b: no force" if not same else "b", "X" if not same else "o")
         if not (same and name == "contrastive"):
             _circle(axes, np.zeros(2), margin, "d = " + ("margin" if name == "contrastive" else "threshold"))
     return figure
 
 
 def _triplet_page(name: str) -> Figure:
-    """Loss and slope against d₊ − d₋, and the plane over the place of the negative: anchor at 0, positive at (1, 0)."""
+    """Loss and slope against d₊ − d₋, and the forces on a negative: anchor at the origin, positive at (1, 0)."""
     loss = getattr(losses, name)
     constants = {"margin": 0.6} if name == "triplet_hinge" else {}
 
@@ -156,17 +156,19 @@ def _triplet_page(name: str) -> Figure:
         value, slope = rows(np.full(len(n), near), far)
         return value, -pull_far(slope)[1]
 
-    _field(plane, force, "where the negative is pushed")
-    _mark(plane, np.zeros(2), "anchor: a negative there gets no push", "X", (-85, -24))
+    _field(plane, force, "the force on the negative")
+    _mark(plane, np.zeros(2), "anchor: no force on a negative here", "X", (-85, -24))
     _mark(plane, FIXED, "positive", "o", (9, 7))
-    _circle(plane, np.zeros(2), near, "d₋ = d₊: hard up to here")
+    _circle(plane, np.zeros(2), near, "d₋ = d₊: hard inside")
     if constants:
-        _circle(plane, np.zeros(2), near + constants["margin"], "d₋ = d₊ + margin: semi-hard, and then easy", "-.")
+        _circle(
+            plane, np.zeros(2), near + constants["margin"], "d₋ = d₊ + margin: semi-hard inside, easy outside", "-."
+        )
     return figure
 
 
 def _field(axes: Axes, force: Callable[[Array], tuple[Array, Array]], title: str, bar: bool = True) -> None:
-    """Level lines of a value over the plane, and arrows."""
+    """Contour lines of a value over the plane, and arrows."""
     fine = np.linspace(-REACH, REACH, 201)
     grid = np.stack(np.meshgrid(fine, fine), axis=-1)
     value = force(grid.reshape(-1, 2))[0].reshape(201, 201)
@@ -176,7 +178,7 @@ def _field(axes: Axes, force: Callable[[Array], tuple[Array, Array]], title: str
     places = np.stack(np.meshgrid(coarse, coarse), axis=-1).reshape(-1, 2)
     arrows = force(places)[1]
     strength = np.linalg.norm(arrows, axis=1)
-    long = max(1e-12, float(np.quantile(strength, 0.95)))  # and not the longest, which may be by far
+    long = max(1e-12, float(np.quantile(strength, 0.95)))  # not the maximum, which may be much longer
     pushed = strength > 1e-9 * long
     x, y, right, up = np.concatenate([places, arrows], axis=1)[pushed].T
     axes.quiver(x, y, right, up, color=COLOURS[1], angles="xy", scale_units="xy", scale=long / 0.38, width=0.005)
@@ -186,16 +188,16 @@ def _field(axes: Axes, force: Callable[[Array], tuple[Array, Array]], title: str
 
 
 def _mark(axes: Axes, place: Array, text: str, marker: str, at: tuple[float, float] = (9, -15)) -> None:
-    """A point with a name, written `at` so many typographic points from it."""
+    """A point with a label, offset by `at` typographic points."""
     x, y = place.tolist()
     axes.plot(x, y, marker, color=COLOURS[2], markersize=10, markeredgecolor="white")
-    axes.annotate(text, (x, y), xytext=at, textcoords="offset points", fontsize=9, bbox=PAPER)
+    axes.annotate(text, (x, y), xytext=at, textcoords="offset points", fontsize=9, bbox=LABEL_BOX)
 
 
 def _circle(axes: Axes, centre: Array, radius: float, text: str, style: str = "--") -> None:
-    """A circle with a name: where the loss changes its formula."""
+    """A labelled circle on which the formula of the loss changes."""
     turn = np.linspace(0, 2 * np.pi, 200)
     x, y = centre.tolist()
     axes.plot(x + radius * np.cos(turn), y + radius * np.sin(turn), color="black", linestyle=style, linewidth=1.4)
     top = (x - radius / 2, y + radius * 0.87)
-    axes.annotate(text, top, xytext=(0, 5), textcoords="offset points", fontsize=8, ha="center", bbox=PAPER)
+    axes.annotate(text, top, xytext=(0, 5), textcoords="offset points", fontsize=8, ha="center", bbox=LABEL_BOX)

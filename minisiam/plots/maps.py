@@ -1,4 +1,4 @@
-"""Maps: where a network puts images, with some of the images on them; and the views of a rendered object."""
+"""Maps of embeddings with some of the images drawn on them, and the views of a rendered object."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def image_map(
     images: Array,
     title: str,
     names: Sequence[str],
-    apart: float = 0.055,
+    min_distance: float = 0.055,
 ) -> Figure:
-    """A map in the plane: every image a small mark, and as many of the images as have room.
+    """A map in the plane: a marker for every image, and as many images as fit without overlap.
 
     Parameters
     ----------
     z, labels, images
-        (n, 2) places, (n,) what colour and marker tell apart, (n, h, w, 1).
+        (n, 2) embeddings, (n,) classes shown by colour and marker, (n, h, w, 1) images.
     title, names
         Title, and a name for each label in ascending order.
-    apart
-        The least distance of two drawn images, in widths of the map.
+    min_distance
+        The smallest distance between two drawn images, as a share of the width of the map.
     """
     require.dimensions(2, "(n, 2)", z=z)
     require.finite(z=z)
     if z.shape[1] != 2:
-        raise ValueError(f"a map in the plane needs two numbers an image, not {z.shape[1]}: use --embedding-size 2")
+        raise ValueError(f"a map in the plane needs embeddings of 2 numbers, not {z.shape[1]}: use --embedding-size 2")
     figure = Figure(figsize=(9.0, 8.6), layout="constrained")
     axes = figure.add_subplot()
     styles = [(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i in range(len(names))]
@@ -52,9 +52,9 @@ def image_map(
     for i, (colour, marker) in enumerate(styles):
         x, y = z[number == i].T
         axes.scatter(x, y, c=colour, marker=marker, s=12, alpha=0.45, linewidths=0)
-    corner = offset_copy(axes.transData, figure, -11, 11, units="points")  # where a picture tells its marker
-    order = np.random.default_rng(0).permutation(len(z))  # no kind first
-    for row in order[spread(z[order], apart)]:
+    corner = offset_copy(axes.transData, figure, -11, 11, units="points")  # the marker beside each image
+    order = np.random.default_rng(0).permutation(len(z))  # so that no class comes first
+    for row in order[spaced(z[order], min_distance)]:
         colour, marker = styles[number[row]]
         picture = OffsetImage(1 - images[row, ..., 0], zoom=0.82, cmap="gray", norm="linear", clim=(0, 1))
         frame = {"edgecolor": colour, "linewidth": 1.3, "boxstyle": "square,pad=0.05"}
@@ -69,12 +69,12 @@ def image_map(
     return figure
 
 
-def spread(z: Float[Array, "n d"], apart: float) -> list[int]:
-    """Rows that lie at least `balanced` from each other, in widths of the whole: the first that has room, and so on."""
+def spaced(z: Float[Array, "n d"], min_distance: float) -> list[int]:
+    """Rows at least `min_distance` × the width of z apart, chosen greedily in order."""
     width = float(np.ptp(z, axis=0).max()) or 1.0
     chosen: list[int] = []
     for row in range(len(z)):
-        if not chosen or np.linalg.norm(z[chosen] - z[row], axis=1).min() >= apart * width:
+        if not chosen or np.linalg.norm(z[chosen] - z[row], axis=1).min() >= min_distance * width:
             chosen.append(row)
     return chosen
 
@@ -83,53 +83,53 @@ def view_map(
     z: Float[Array, "n 3"],
     azimuth: Int[Array, "n"],
     elevation: Int[Array, "n"],
-    unseen: Bool[Array, "n"],
+    held_out: Bool[Array, "n"],
     images: Array,
     around: int,
 ) -> Figure:
-    """A map in space of the views of an object, from the side and along the axis of the elevation.
+    """A three-dimensional map of the views of an object, seen from the side and along the elevation axis.
 
     Parameters
     ----------
     z, images
-        (n, 3) places and (n, h, w, 1).
-    azimuth, elevation, unseen
-        (n,) numbers of the pose, and whether it was kept from training.
+        (n, 3) embeddings and (n, h, w, 1) images.
+    azimuth, elevation, held_out
+        (n,) indices of the pose, and whether it was held out of training.
     around
-        How many azimuths a circle has.
+        The number of azimuths in a full circle.
     """
     require.dimensions(2, "(n, 3)", z=z)
     if z.shape[1] != 3:
-        raise ValueError(f"a map in space needs three numbers an image, not {z.shape[1]}: use --embedding-size 3")
+        raise ValueError(f"a map in space needs embeddings of 3 numbers, not {z.shape[1]}: use --embedding-size 3")
     figure = Figure(figsize=(13.0, 7.2), layout="constrained")
     turned = _upright(z, elevation)
     space: Any = figure.add_subplot(1, 2, 1, projection="3d")
     space.view_init(22, -60)
-    space.set(xlabel="first axis", ylabel="second axis", zlabel="elevation's axis", title="From the side")
+    space.set(xlabel="first axis", ylabel="second axis", zlabel="elevation axis", title="From the side")
     space.set_box_aspect(np.ptp(turned, axis=0), zoom=0.92)
     space.tick_params(labelbottom=False, labelleft=False, labelright=False, labeltop=False)
     plane = figure.add_subplot(1, 2, 2)
-    plane.set(xlabel="first axis", ylabel="second axis", title="Along elevation's axis")
+    plane.set(xlabel="first axis", ylabel="second axis", title="Along the elevation axis")
     panels: tuple[tuple[Any, Array], ...] = ((space, turned), (plane, turned[:, :2]))
     for axes, points in panels:
         _rings(axes, points, azimuth, elevation)
-        for some, marker, size in ((~unseen, "o", 9), (unseen, "^", 38)):
+        for some, marker, size in ((~held_out, "o", 9), (held_out, "^", 38)):
             shade = colormaps["twilight"](azimuth[some] / around)
             edge = "black" if marker == "^" else "none"
             axes.scatter(*points[some].T, c=shade, marker=marker, s=size, edgecolors=edge, linewidths=0.7)
     _signposts(plane, turned[:, :2], azimuth, elevation, images, around)
     keys = [
-        Line2D([], [], color="0.4", marker="o", linestyle="", markersize=4, label="a view in training"),
-        Line2D([], [], color="0.6", marker="^", linestyle="", markeredgecolor="black", label="a view kept from it"),
-        Line2D([], [], color="0.4", linewidth=0.8, label="the next azimuth at an elevation, mean over lights"),
+        Line2D([], [], color="0.4", marker="o", linestyle="", markersize=4, label="training view"),
+        Line2D([], [], color="0.6", marker="^", linestyle="", markeredgecolor="black", label="held-out view"),
+        Line2D([], [], color="0.4", linewidth=0.8, label="neighbouring azimuths at one elevation, mean over lights"),
     ]
     figure.legend(handles=keys, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle("A map of all views: colour, pictures and degrees tell the azimuth")
+    figure.suptitle("A map of all views: colours, images and degrees show the azimuth")
     return figure
 
 
 def _upright(z: Array, elevation: Array) -> Array:
-    """Turned so that the third axis is the one along which elevation changes, and the first the widest of the rest."""
+    """Rotated so that elevation changes along the third axis, and the first axis is the widest of the others."""
     centres = z - z.mean(axis=0)
     up = centres.T @ (elevation - elevation.mean())
     up /= max(float(np.linalg.norm(up)), np.finfo(float).tiny)
@@ -139,7 +139,7 @@ def _upright(z: Array, elevation: Array) -> Array:
 
 
 def _signposts(axes: Axes, z: Array, azimuth: Array, elevation: Array, images: Array, around: int) -> None:
-    """Outside the ring a picture of every other azimuth and its degrees, at the elevation in the middle."""
+    """Outside the ring, an image of every other azimuth and its degrees, at the middle elevation."""
     middle = z.mean(axis=0)
     reach = 1.2 * np.linalg.norm(z - middle, axis=1).max()
     level = np.unique(elevation)[len(np.unique(elevation)) // 2]
@@ -157,7 +157,7 @@ def _signposts(axes: Axes, z: Array, azimuth: Array, elevation: Array, images: A
 
 
 def _rings(axes: Any, z: Array, azimuth: Array, elevation: Array) -> None:
-    """A closed line of each elevation, through the azimuths in their order."""
+    """A closed line for each elevation, through the azimuths in order."""
     for level in np.unique(elevation):
         mine = [z[(elevation == level) & (azimuth == a)] for a in np.unique(azimuth)]
         line = np.array([some.mean(axis=0) for some in mine if len(some)])
@@ -169,12 +169,12 @@ def view_sheet(
     azimuth: Int[Array, "n"],
     elevation: Int[Array, "n"],
     light: Int[Array, "n"],
-    unseen: Bool[Array, "n"],
+    held_out: Bool[Array, "n"],
     heights: Sequence[float],
 ) -> Figure:
-    """The views of an object: a row for each elevation, a column for each azimuth; below, one pose in every light.
+    """The views of an object: a row for each elevation, a column for each azimuth; below, one pose under every light.
 
-    `heights` are the elevations in degrees, by their numbers.
+    `heights` are the elevations in degrees, by their indices.
     """
     side = images.shape[1]
     columns, rows, lights = (int(some.max()) + 1 for some in (azimuth, elevation, light))
@@ -188,11 +188,13 @@ def view_sheet(
     axes = figure.add_subplot()
     axes.imshow(page.transpose(0, 2, 1, 3).reshape((rows + 1) * side, columns * side), cmap="gray", vmin=0, vmax=1)
     axes.axhline(rows * side - 0.5, color="white", linewidth=2)
-    held = np.unique(np.stack([azimuth, elevation], axis=1)[unseen], axis=0)
+    held = np.unique(np.stack([azimuth, elevation], axis=1)[held_out], axis=0)
     axes.plot((held[:, 0] + 0.12) * side, (held[:, 1] + 0.14) * side, "^", color="white", markersize=5)
     names = [f"elevation {angle:.0f}°" for angle in heights]
     axes.set_yticks((np.arange(rows + 1) + 0.5) * side - 0.5, [*names, f"{lights} lights"])
-    axes.set(xticks=[], title="Every azimuth in the first light (▲ kept from training), and one pose in every light")
+    axes.set(
+        xticks=[], title="Every azimuth under the first light (▲ held out of training), and one pose under every light"
+    )
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure

@@ -1,4 +1,4 @@
-"""Images side by side: few-shot answers, and pairs, triplets and letters as a network is shown them."""
+"""Images side by side: few-shot predictions, and the pairs, triplets and letters that a network is trained on."""
 
 from __future__ import annotations
 
@@ -22,70 +22,72 @@ if TYPE_CHECKING:
 def few_shot_sheet(
     images: Array,
     episodes: Sequence[Episode],
-    answers: Sequence[Array],
+    predictions: Sequence[Array],
     titles: Sequence[str],
     letters: bool = True,
 ) -> Figure:
-    """One-shot episodes, question by question: what was asked, what the network answered, and what was right.
+    """One-shot episodes: each query, the example that the network chose and, if it is wrong, the correct example.
 
     Parameters
     ----------
     images
-        (n, h, w, 1), all of them.
-    episodes, answers
-        One-shot episodes, and for each the classes that `evaluate.answer` gave.
+        (n, h, w, 1), the images to which the episodes refer.
+    episodes, predictions
+        One-shot episodes, and the predicted classes of each: 0 … way − 1, or −1 for a tie.
     titles
         A name for each episode.
     letters
-        Whether the classes are letters, each by several hands, and not classes of any kind.
+        Whether the classes are letters, each drawn by several people.
     """
     way = max(len(e.support) for e in episodes)
     height = 2.1 * len(episodes) + 0.7
-    figure = Figure(figsize=(max(7.5, 0.5 * way + 1.2), height), layout="constrained")  # room for the heading
+    figure = Figure(figsize=(max(7.5, 0.5 * way + 1.2), height), layout="constrained")  # space for the heading
     figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.6 / height))  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(3 * len(episodes), way, squeeze=False)
     for axes in grid.ravel():
         axes.set_axis_off()
-    for row, (episode, answer, title) in enumerate(zip(episodes, answers, titles, strict=True)):
-        asked, given, right = grid[3 * row : 3 * row + 3]
+    for row, (episode, predicted, title) in enumerate(zip(episodes, predictions, titles, strict=True)):
+        queries, chosen, correct = grid[3 * row : 3 * row + 3]
         shown = episode.support[np.argsort(episode.support_labels)]
         order = np.argsort(episode.labels)
         for column, query in enumerate(order):
-            truth, guess = episode.labels[query], answer[query]
-            _show(asked[column], images[episode.query[query]])
+            truth, guess = episode.labels[query], predicted[query]
+            _show(queries[column], images[episode.query[query]])
             if guess >= 0:
-                _show(given[column], images[shown[guess]])
+                _show(chosen[column], images[shown[guess]])
             if guess != truth:
-                _frame(given[column])
-                _show(right[column], images[shown[truth]])
-        correct = int((answer == episode.labels).sum())
-        heading = f"{title}: {correct} of {len(order)} right"
-        asked[0].annotate(heading, (0, 1.2), xycoords="axes fraction", fontsize=10).set_in_layout(False)
-        for axes, text in ((asked[0], "asked"), (given[0], "answer"), (right[0], "right\nanswer")):
+                _frame(chosen[column])
+                _show(correct[column], images[shown[truth]])
+        count = int((predicted == episode.labels).sum())
+        heading = f"{title}: {count} of {len(order)} correct"
+        queries[0].annotate(heading, (0, 1.2), xycoords="axes fraction", fontsize=10).set_in_layout(False)
+        for axes, text in ((queries[0], "query"), (chosen[0], "predicted"), (correct[0], "correct")):
             axes.text(-0.25, 0.5, text, transform=axes.transAxes, ha="right", va="center", fontsize=9)
-    by_hand = "Asked by one hand, answered with the nearest of one example of each letter by another."
-    heading = by_hand if letters else "Answered with the nearest of one example of each class."
-    figure.suptitle(f"{heading} Framed: wrong.", fontsize=11)
+    drawers = (
+        "The queries are by one drawer; each prediction is the nearest of one example per letter by another drawer."
+    )
+    heading = drawers if letters else "Each prediction is the nearest of one example per class."
+    figure.suptitle(f"{heading}\nWrong predictions are framed.", fontsize=11)
     return figure
 
 
 def pairs_sheet(x1: Array, x2: Array, same: Bool[Array, "n"], d: Array | None = None, columns: int = 8) -> Figure:
-    """Pairs as a siamese network is shown them, with their distance if it is given."""
+    """Pairs from a batch of a siamese network, with their distances if given."""
     require.same_or_not(same, len(x1))
     captions = [("same" if s else "different") + (f"\n{d[i]:.2f}" if d is not None else "") for i, s in enumerate(same)]
-    return _sheet([x1, x2], captions, columns, "Pairs: above and below, one class or two?")
+    return _sheet([x1, x2], captions, columns, "Pairs: does the upper image show the same class as the lower?")
 
 
 def triplets_sheet(
     anchor: Array, positive: Array, negative: Array, columns: int = 8, title: str = "Triplets"
 ) -> Figure:
-    """Triplets as a triplet network is shown them: anchor, positive, negative from top to bottom."""
-    title += ": anchor, another of its class, one of another class"
+    """Triplets from a batch of a triplet network: anchor, positive and negative from top to bottom."""
+    title += ": anchor, positive (same class), negative (another class)"
     return _sheet([anchor, positive, negative], [""] * len(anchor), columns, title)
 
 
 def glyph_sheet(images: Array, rows: Sequence[str], title: str) -> Figure:
-    """A table of images (rows, columns, h, w, 1), with a name for each row."""
+    """A table of images (rows, columns, h, w, 1) with a name for each row."""
     count, columns, height, width, _ = images.shape
     figure = Figure(figsize=(0.42 * columns + 1.9, 0.42 * count + 0.6), layout="constrained")
     axes = figure.add_subplot()
@@ -99,7 +101,7 @@ def glyph_sheet(images: Array, rows: Sequence[str], title: str) -> Figure:
 
 
 def distortion_sheet(letters: Array, distortions: Array, title: str) -> Figure:
-    """Letters (rows, h, w, 1) in a column of their own, and beside each its distortions (rows, columns, h, w, 1)."""
+    """Letters (rows, h, w, 1) in the first column, and beside each its distortions (rows, columns, h, w, 1)."""
     count, columns = distortions.shape[:2]
     figure = Figure(figsize=(0.6 * (columns + 1.5) + 0.3, 0.6 * count + 0.9), layout="constrained")
     sides = figure.subplots(1, 2, width_ratios=(1, columns))
@@ -113,7 +115,7 @@ def distortion_sheet(letters: Array, distortions: Array, title: str) -> Figure:
 
 
 def _sheet(parts: list[Array], captions: list[str], columns: int, title: str) -> Figure:
-    """Columns of images that belong together, as one picture each, several rows of them."""
+    """Images that belong together, stacked into columns, in several rows."""
     columns = min(columns, len(captions))
     lines = -(-len(captions) // columns)
     figure = Figure(figsize=(0.95 * columns + 0.3, (0.85 * len(parts) + 0.4) * lines + 0.5), layout="constrained")

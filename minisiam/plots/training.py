@@ -1,4 +1,4 @@
-"""What a network learnt: clusters, distances, curves, and its score beside the controls."""
+"""Figures of a trained network: clusters, distances, curves, and its score beside the baselines."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def clusters(
     title: str = "Embedding",
     names: Sequence[str] | None = None,
 ) -> Figure:
-    """Where the embedding puts each image: two dimensions as they are, more by their principal components.
+    """The embedding of each image: two dimensions as they are, more by their two principal components.
 
     Parameters
     ----------
     z, labels
-        (n, d) embeddings with d ≥ 2 and their (n,) classes; up to eight classes are told apart.
+        (n, d) embeddings with d ≥ 2 and their (n,) classes; up to eight classes are distinguishable.
     images
-        (n, h, w, 1): if given, each point is drawn as its image, in the colour of its class.
+        (n, h, w, 1) images: if given, each point is drawn as its image, in the colour of its class.
     title, names
         Title, and a name for each class in sorted order.
     """
@@ -48,7 +48,7 @@ def clusters(
     if images is None:
         _scatter(axes, points, labels, names)
     else:
-        axes.scatter(points[:, 0], points[:, 1], s=0)  # for the limits
+        axes.scatter(points[:, 0], points[:, 1], s=0)  # sets the limits of the axes
         for point, image, number in zip(points, images, np.unique(labels, return_inverse=True)[1], strict=True):
             stamp = _stamp(image, COLOURS[number % len(COLOURS)])
             axes.add_artist(AnnotationBbox(OffsetImage(stamp, zoom=0.75), point, frameon=False))
@@ -64,16 +64,16 @@ def clusters(
 def clusters_side_by_side(
     embeddings: Mapping[str, Float[Array, "n 2"]], labels: Int[Array, "n"], hollow: Bool[Array, "n"] | None = None
 ) -> Figure:
-    """The same images in several embeddings of two dimensions, each on a scale of its own.
+    """The same images in several two-dimensional embeddings, each with its own scale.
 
     Parameters
     ----------
     embeddings
         For each title (n, 2) embeddings.
     labels
-        (n,) classes; up to eight are told apart.
+        (n,) classes; up to eight are distinguishable.
     hollow
-        (n,) booleans: images to be drawn as outlines, for instance those that were not trained on.
+        (n,) booleans: images to draw as outlines, for example those that were not used in training.
     """
     figure = Figure(figsize=(3.7 * len(embeddings), 3.9), layout="constrained")
     panels = figure.subplots(1, len(embeddings), squeeze=False)[0]
@@ -106,9 +106,9 @@ def _scatter(
 
 
 def plane_of(z: Array) -> tuple[Array, tuple[str, str]]:
-    """Two coordinates for each row: as they are, or the two directions in which the rows vary most (PCA by SVD)."""
+    """Two coordinates for each row: z itself if it has two, otherwise its first two principal components."""
     if z.shape[1] < 2:
-        raise ValueError("an embedding of one number has no plane to be drawn in: use --embedding-size 2 or more")
+        raise ValueError("an embedding of one number cannot be drawn in a plane: use --embedding-size 2 or more")
     if z.shape[1] == 2:
         return z, ("$z_1$", "$z_2$")
     centred = z - z.mean(axis=0)
@@ -124,9 +124,9 @@ def distances(
     threshold: float | None = None,
     threshold_name: str = "threshold",
     name: str = "distance",
-    title: str = "How far apart are same and different pairs?",
+    title: str = "Distances of same and different pairs",
 ) -> Figure:
-    """Histograms of the distances of same and of different pairs, with the margin or threshold drawn."""
+    """Histograms of the distances of same and different pairs, with the margin or threshold as a line."""
     require.dimensions(1, "(n,)", d=d)
     require.same_or_not(same, len(d))
     require.finite(d=d)
@@ -151,16 +151,16 @@ def distances(
 def roc(
     curves: Mapping[str, Roc],
     marks: Mapping[str, tuple[float, float]] | None = None,
-    title: str = "What a threshold buys and costs",
+    title: str = "ROC: same pairs accepted against different pairs accepted",
 ) -> Figure:
-    """Same pairs accepted against different pairs accepted, the latter on a logarithmic axis from 0.1 %.
+    """Share of same pairs accepted against share of different pairs accepted, on a logarithmic axis from 0.1 %.
 
     Parameters
     ----------
     curves
-        For each name what `evaluate.roc` returns.
+        For each name the result of `evaluate.roc`.
     marks
-        Points to be named: (share of different pairs accepted, share of same pairs accepted).
+        Points to label: (share of different pairs accepted, share of same pairs accepted).
     title
         The title.
     """
@@ -185,9 +185,9 @@ def roc(
 
 
 def curves(log: Sequence[dict[str, Any]], chance: float | None = None, title: str = "Training") -> Figure:
-    """Loss and validation accuracy against the step, from the records of a run's log."""
+    """Loss and validation accuracy against the step, from the log of a run."""
     if not log:
-        raise ValueError("the log is empty: there is nothing to draw")
+        raise ValueError("log is empty: pass the records of log.jsonl")
     step = [r["step"] for r in log]
     figure = Figure(figsize=(7.2, 6.0), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
@@ -199,7 +199,7 @@ def curves(log: Sequence[dict[str, Any]], chance: float | None = None, title: st
         linestyle="--",
         marker="s",
         markersize=3,
-        label="share of pairs or triplets still active",
+        label="share of active pairs or triplets",
     )
     top.set(title=title, ylabel="loss, share", ylim=(0, None))
     top.legend(frameon=False)
@@ -217,7 +217,7 @@ def curves(log: Sequence[dict[str, Any]], chance: float | None = None, title: st
 
 
 def one_shot_bars(scores: dict[str, Score], chance: float, title: str) -> Figure:
-    """Accuracies with their intervals, as horizontal bars; chance as a line."""
+    """Accuracies with their intervals as horizontal bars, and chance as a line."""
     figure = Figure(figsize=(7.2, 0.55 * len(scores) + 1.3), layout="constrained")
     axes = figure.add_subplot()
     for row, score in enumerate(scores.values()):
@@ -236,7 +236,7 @@ def one_shot_bars(scores: dict[str, Score], chance: float, title: str) -> Figure
 
 
 def _stamp(image: Array, colour: str) -> Array:
-    """The ink of an image in one colour on nothing, as RGBA."""
+    """The ink of an image in one colour on a transparent background, as RGBA."""
     rgb = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     ink = np.clip(image[..., :1], 0, 1)
     return np.concatenate([np.broadcast_to(rgb, (*ink.shape[:2], 3)), ink], axis=2)

@@ -1,4 +1,4 @@
-"""An anchor, four other points in the plane, and a loss: its value and gradient, by the library's own pullbacks."""
+"""An anchor, four other points in the plane, and a loss: its value and gradient, from the library's pullbacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .. import distances, require
 from ..losses.registry import PAIRS, TRIPLETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from ..typing import Array, Float, Loss
 
     from ..typing import Array, Float
 
@@ -32,25 +32,25 @@ POINTS = {
     "cosine": ((1.41, 0.51), (-0.12, 0.69), (0.95, -1.65), (1.23, -0.22), (-1.39, 0.8)),
 }
 CAPTIONS = {
-    "contrastive": "A pair of one class is a spring: the longer it is, the harder it pulls. A pair of two classes only "
-    "pushes,\nand only inside the margin. The anchor is in every pair, so its arrow is the sum.",
-    "pair-hinge": "Pairs of one class pull and pairs of two push with the same force at every distance,\n"
-    "until the margin is kept. The anchor is in every pair, so its arrow is the sum.",
-    "hinge": "Order counts, not distance. A negative nearer than the positive is hard; up to a margin beyond it "
-    "semi-hard;\nfarther out easy, and then nothing moves on its account. All that are not easy push equally.",
-    "soft-margin": "Order counts, not distance. A negative nearer than the positive is pushed with more than half the "
-    "force,\none farther out with less; there is no margin, and the force never quite ends.",
-    "ratio": "Order counts, not distance. The push fades where the negative is far enough, and also where the order "
-    "is\nhopelessly wrong: it is strongest where d₋ = d₊ − ln 2.",
-    "cosine-embedding": "Only the angle to the anchor counts, so every arrow is a tangent: it turns a point and does "
-    "not shorten it.\nThe shorter the vector, the harder it is turned. Different points are pushed in the wedge only.",
+    "contrastive": "A spring joins points of the same class: the longer it is, the harder it pulls. Different points only\n"
+    "push, and only inside the margin. The anchor is in every pair, so its arrow is the sum.",
+    "pair-hinge": "Same pairs pull and different pairs push, with equal force at every distance,\n"
+    "until the margin is reached. The anchor is in every pair, so its arrow is the sum.",
+    "hinge": "Only the order of the distances matters. A negative nearer than the positive is hard, one up to a margin "
+    "beyond it\nis semi-hard, and one farther out is easy and has no force. All others are pushed with equal force.",
+    "soft-margin": "Only the order of the distances matters. A negative nearer than the positive gets more than half "
+    "of the largest\nforce, one farther out gets less. There is no margin, and the force never becomes 0.",
+    "ratio": "Only the order of the distances matters. The force is largest at d₋ = d₊ − ln 2. It decreases for\n"
+    "negatives farther out and also for negatives much nearer than the positive.",
+    "cosine-embedding": "Only the angle to the anchor matters, so every arrow is a tangent: it turns a vector without "
+    "changing its\nlength. The shorter the vector, the larger the force. Different points are pushed inside the wedge only.",
 }
 REACH = 2.4  # the plane goes from −REACH to REACH
-NONE = 1e-9  # a force below is none
+ZERO_FORCE = 1e-9  # smaller forces count as 0
 
 
 class State(NamedTuple):
-    """What is to be drawn: the first of the (5, 2) points is the anchor; margin is None where the loss has none."""
+    """What to draw: the first of the (5, 2) points is the anchor; margin is None for a loss without one."""
 
     kind: str
     loss: str
@@ -58,7 +58,7 @@ class State(NamedTuple):
     points: Float[Array, "5 2"]
 
 
-class Reading(NamedTuple):
+class Evaluation(NamedTuple):
     """The loss, summed over pairs or triplets; the (4,) distances to the anchor; the (5, 2) gradient."""
 
     value: float
@@ -67,7 +67,7 @@ class Reading(NamedTuple):
 
 
 def state(kind: str, points: Any = None, margin: float | None = None, loss: str | None = None) -> State:
-    """A state, with what is left out filled in and what cannot be refused."""
+    """A valid state: defaults replace missing arguments, and wrong arguments raise a ValueError."""
     require.one_of("kind", kind, LOSSES)
     loss = loss or next(iter(LOSSES[kind]))
     require.one_of("loss", loss, LOSSES[kind])
@@ -83,26 +83,26 @@ def state(kind: str, points: Any = None, margin: float | None = None, loss: str 
     return State(kind, loss, MARGINS.get(loss) if margin is None else margin, places)
 
 
-def measure(s: State) -> Reading:
-    """Value and gradient as the library has them: through the distance's pullback and the loss's."""
+def evaluate(s: State) -> Evaluation:
+    """Value and gradient, through the pullbacks of the loss and of the distance."""
     loss = loss_of(s)
     anchors = np.repeat(s.points[:1], 4, axis=0)
     d, pull_d = (distances.cosine if s.kind == "cosine" else distances.l2)(anchors, s.points[1:])
     if s.kind == "triplet":
         value, pull = loss(np.repeat(d[0], 3), d[1:])
-        near, far = pull(1.0)
-        dd = np.concatenate([[near.sum()], far])
+        dpositive, dnegative = pull(1.0)
+        dd = np.concatenate([[dpositive.sum()], dnegative])
     else:
         value, pull = loss(d, np.array([True, True, False, False]))
         (dd,) = pull(1.0)
     danchors, dothers = pull_d(dd)
-    return Reading(float(value), d, np.vstack([danchors.sum(axis=0), dothers]))
+    return Evaluation(float(value), d, np.vstack([danchors.sum(axis=0), dothers]))
 
 
-def loss_of(s: State) -> Callable[..., Any]:
+def loss_of(s: State) -> Loss:
     """The loss of a state: a sum, so that an arrow does not shrink with the number of other pairs."""
-    word = "negative_margin" if s.loss == "pair-hinge" else "margin"
-    return partial(LOSSES[s.kind][s.loss], reduction="sum", **({} if s.margin is None else {word: s.margin}))
+    name = "negative_margin" if s.loss == "pair-hinge" else "margin"
+    return partial(LOSSES[s.kind][s.loss], reduction="sum", **({} if s.margin is None else {name: s.margin}))
 
 
 def angles_of(d: Array) -> Array:
@@ -110,19 +110,19 @@ def angles_of(d: Array) -> Array:
     return np.rad2deg(np.arccos(np.clip(1 - d, -1, 1)))
 
 
-def far(s: State, reading: Reading) -> list[str]:
-    """The distances or angles, as text."""
+def distance_labels(s: State, reading: Evaluation) -> list[str]:
+    """The distances or angles as text."""
     return [f"{a:.0f}°" for a in angles_of(reading.d)] if s.kind == "cosine" else [f"{d:.2f}" for d in reading.d]
 
 
-def told(s: State, reading: Reading) -> list[str]:
-    """What happens to each point, in a word or two."""
-    still = np.linalg.norm(reading.gradient[1:], axis=1) <= NONE
-    anchor = "turned by them all" if s.kind == "cosine" else "minus the sum of these"
+def descriptions(s: State, reading: Evaluation) -> list[str]:
+    """The force on each point in a word or two."""
+    at_rest = np.linalg.norm(reading.gradient[1:], axis=1) <= ZERO_FORCE
+    anchor = "turned by all of them" if s.kind == "cosine" else "minus the sum of these"
     if s.kind != "triplet":
         words = ("pulled", "pulled", "pushed", "pushed")
-        return [anchor, *("no force" if rest else word for rest, word in zip(still, words, strict=True))]
-    gap, pushed = reading.d[1:] - reading.d[0], ~still[1:]
+        return [anchor, *("no force" if rests else word for rests, word in zip(at_rest, words, strict=True))]
+    gap, pushed = reading.d[1:] - reading.d[0], ~at_rest[1:]
     if s.margin is None:
         zones = ["wrong order" if g <= 0 else "right order" for g in gap]
     else:

@@ -1,4 +1,4 @@
-"""Points that are dragged: what is shown is what the library says. Mouse and keys are made up; there is no display."""
+"""The explorer shows the numbers of the library. Mouse and key events are simulated, without a display."""
 
 import io
 
@@ -12,22 +12,22 @@ from matplotlib.quiver import Quiver
 
 from minisiam import distances, losses
 from minisiam.app import cli
-from minisiam.plots import explore, explore_window, explored
-from minisiam.plots.explore_window import HELP, RATE, Explorer
+from minisiam.plots import explorer_scene, explorer_state, explorer_window
+from minisiam.plots.explorer_window import HELP, LEARNING_RATE, Explorer
 
-KINDS = [(kind, loss) for kind, known in explored.LOSSES.items() for loss in known]
+KINDS = [(kind, loss) for kind, known in explorer_state.LOSSES.items() for loss in known]
 SAME = np.array([True, True, False, False])
 
 
 @pytest.fixture
 def opened():
-    """An explorer of a kind, and how often it was closed."""
+    """Opens an explorer; returns it and a list with an entry for each time it was closed."""
 
     def open_one(kind="contrastive", loss=None):
         closed = []
-        figure = Figure(figsize=explore.SIZE)
-        FigureCanvasAgg(figure).draw_idle = lambda: None  # what is in the figure is asked, not its pixels
-        explorer = Explorer(figure, explored.state(kind, loss=loss), lambda: closed.append(True))
+        figure = Figure(figsize=explorer_scene.SIZE)
+        FigureCanvasAgg(figure).draw_idle = lambda: None  # the tests read the figure, not its pixels
+        explorer = Explorer(figure, explorer_state.state(kind, loss=loss), lambda: closed.append(True))
         return explorer, closed
 
     return open_one
@@ -56,7 +56,7 @@ def loss_shown(explorer):
 
 
 def by_hand(s):
-    """The losses of the default kinds, from their formulas."""
+    """The default losses, from their formulas."""
     a, others = s.points[0], s.points[1:]
     d = np.linalg.norm(others - a, axis=1)
     if s.kind == "triplet":
@@ -67,8 +67,8 @@ def by_hand(s):
     return (1 - cos[SAME]).sum() + np.maximum(0, cos[~SAME] - s.margin).sum()
 
 
-@pytest.mark.parametrize("kind", explored.LOSSES)
-def test_dragging_a_point_changes_the_loss_to_what_the_formula_says(opened, kind):
+@pytest.mark.parametrize("kind", explorer_state.LOSSES)
+def test_after_a_point_is_dragged_the_loss_agrees_with_the_formula(opened, kind):
     explorer, _ = opened(kind)
     assert loss_shown(explorer) == pytest.approx(by_hand(explorer.start), abs=6e-4)
     drag(explorer, explorer.now.points[3], (-0.9, 0.2))
@@ -80,7 +80,7 @@ def test_dragging_a_point_changes_the_loss_to_what_the_formula_says(opened, kind
     assert loss_shown(explorer) != pytest.approx(by_hand(explorer.start), abs=6e-4)
 
 
-def test_the_mouse_takes_only_what_is_near_and_lets_go(opened):
+def test_the_mouse_drags_only_a_point_nearby_and_only_while_pressed(opened):
     explorer, _ = opened()
     drag(explorer, (-2, 2), (0, 0))
     assert explorer.now is explorer.start
@@ -94,26 +94,28 @@ def test_the_mouse_takes_only_what_is_near_and_lets_go(opened):
 
 @pytest.mark.parametrize(("kind", "loss"), KINDS)
 def test_arrows_are_minus_the_gradient(kind, loss):
-    s = explored.state(kind, loss=loss)
-    (arrows,) = (part for part in explore.scene(kind, loss=loss).axes[0].get_children() if isinstance(part, Quiver))
+    s = explorer_state.state(kind, loss=loss)
+    (arrows,) = (
+        part for part in explorer_scene.scene(kind, loss=loss).axes[0].get_children() if isinstance(part, Quiver)
+    )
     h, slope = 1e-6, np.zeros((5, 2))
     for i in np.ndindex(5, 2):
         step = np.zeros((5, 2))
         step[i] = h
-        up, down = (explored.measure(s._replace(points=s.points + sign * step)).value for sign in (1, -1))
+        up, down = (explorer_state.evaluate(s._replace(points=s.points + sign * step)).value for sign in (1, -1))
         slope[i] = (up - down) / (2 * h)
     moved = np.linalg.norm(slope, axis=1) > 1e-6
     np.testing.assert_allclose(arrows.XY, s.points[moved])
-    stretch = explore.STRETCH.get(loss, 0.4)
+    stretch = explorer_scene.STRETCH.get(loss, 0.4)
     np.testing.assert_allclose(np.stack([arrows.U, arrows.V], axis=1), -stretch * slope[moved], atol=1e-7)
     assert arrows.scale == 1
     assert arrows.angles == arrows.scale_units == "xy"
 
 
 @pytest.mark.parametrize(("kind", "loss"), KINDS)
-def test_the_gradient_is_the_librarys(kind, loss):
-    s = explored.state(kind, loss=loss)
-    reading = explored.measure(s)
+def test_the_gradient_agrees_with_the_pullbacks_of_single_pairs_and_triplets(kind, loss):
+    s = explorer_state.state(kind, loss=loss)
+    reading = explorer_state.evaluate(s)
     a, others = np.repeat(s.points[:1], 4, axis=0), s.points[1:]
     d, pull = (distances.cosine if kind == "cosine" else distances.l2)(a, others)
     margin = {} if s.margin is None else {"negative_margin" if loss == "pair-hinge" else "margin": s.margin}
@@ -131,19 +133,22 @@ def test_the_gradient_is_the_librarys(kind, loss):
 
 
 @pytest.mark.parametrize(("kind", "loss"), KINDS)
-def test_space_is_a_gradient_step_and_lowers_the_loss(opened, kind, loss):
+def test_the_space_key_takes_a_gradient_step_that_lowers_the_loss(opened, kind, loss):
     explorer, _ = opened(kind, loss)
     press(explorer, " ")
-    expected = explorer.start.points - RATE * explored.measure(explorer.start).gradient
+    expected = explorer.start.points - LEARNING_RATE * explorer_state.evaluate(explorer.start).gradient
     np.testing.assert_allclose(explorer.now.points, expected)
-    assert explored.measure(explorer.now).value < explored.measure(explorer.start).value - 1e-3
+    assert explorer_state.evaluate(explorer.now).value < explorer_state.evaluate(explorer.start).value - 1e-3
 
 
-def test_what_the_default_states_show():
-    told = {kind: explored.told(s := explored.state(kind), explored.measure(s)) for kind in explored.LOSSES}
-    assert told["contrastive"][1:] == ["pulled", "pulled", "pushed", "no force"]
-    assert told["cosine"][1:] == ["pulled", "pulled", "pushed", "no force"]
-    assert told["triplet"][1:] == [
+def test_the_default_states_show_every_kind_of_force():
+    shown = {
+        kind: explorer_state.descriptions(s := explorer_state.state(kind), explorer_state.evaluate(s))
+        for kind in explorer_state.LOSSES
+    }
+    assert shown["contrastive"][1:] == ["pulled", "pulled", "pushed", "no force"]
+    assert shown["cosine"][1:] == ["pulled", "pulled", "pushed", "no force"]
+    assert shown["triplet"][1:] == [
         "pulled by 2 triplets",
         "hard: pushed",
         "semi-hard: pushed",
@@ -151,17 +156,19 @@ def test_what_the_default_states_show():
     ]
 
 
-def test_the_anchors_arrow_is_minus_the_sum_of_the_others_where_the_distance_is_a_difference():
+def test_the_forces_of_a_distance_of_differences_sum_to_zero():
     for kind in ("contrastive", "triplet"):
-        np.testing.assert_allclose(explored.measure(explored.state(kind)).gradient.sum(axis=0), 0, atol=1e-12)
+        np.testing.assert_allclose(
+            explorer_state.evaluate(explorer_state.state(kind)).gradient.sum(axis=0), 0, atol=1e-12
+        )
 
 
 def test_cosine_forces_are_tangents():
-    s = explored.state("cosine")
-    np.testing.assert_allclose((explored.measure(s).gradient * s.points).sum(axis=1), 0, atol=1e-12)
+    s = explorer_state.state("cosine")
+    np.testing.assert_allclose((explorer_state.evaluate(s).gradient * s.points).sum(axis=1), 0, atol=1e-12)
 
 
-def test_choosing_and_moving_with_keys(opened):
+def test_keys_choose_and_move_a_point(opened):
     explorer, _ = opened()
     assert explorer.chosen == 1
     press(explorer, "tab")
@@ -173,18 +180,18 @@ def test_choosing_and_moving_with_keys(opened):
         np.testing.assert_allclose(explorer.now.points[3] - explorer.start.points[3], by, atol=1e-12)
     explorer.move_to((2.35, 0))
     press(explorer, "right", "right")
-    np.testing.assert_allclose(explorer.now.points[3], (explored.REACH, 0))
+    np.testing.assert_allclose(explorer.now.points[3], (explorer_state.REACH, 0))
 
 
-def test_plus_and_minus_change_the_margin_where_there_is_one(opened):
-    for kind, most in (("triplet", explored.REACH), ("cosine", 1)):
+def test_plus_and_minus_change_the_margin_of_a_loss_that_has_one(opened):
+    for kind, most in (("triplet", explorer_state.REACH), ("cosine", 1)):
         explorer, _ = opened(kind)
         before = explorer.now.margin
         press(explorer, "+")
         assert explorer.now.margin == pytest.approx(before + 0.1)
         press(explorer, "-", "-")
         assert explorer.now.margin == pytest.approx(before - 0.1)
-        explorer.widen(most - explorer.now.margin - 0.05)
+        explorer.change_margin(most - explorer.now.margin - 0.05)
         press(explorer, "=")
         assert explorer.now.margin == most
     explorer, _ = opened("triplet", "ratio")
@@ -192,11 +199,11 @@ def test_plus_and_minus_change_the_margin_where_there_is_one(opened):
     assert explorer.now.margin is None
 
 
-def test_reset_help_quit_and_keys_that_do_nothing(opened):
+def test_keys_reset_help_and_quit_and_other_keys_do_nothing(opened):
     explorer, closed = opened()
     press(explorer, "up", "+", "r")
     assert explorer.now is explorer.start
-    caption = explored.CAPTIONS["contrastive"]
+    caption = explorer_state.CAPTIONS["contrastive"]
 
     def written():
         return {text.get_text() for text in explorer.figure.texts}
@@ -212,40 +219,40 @@ def test_reset_help_quit_and_keys_that_do_nothing(opened):
 
 
 def test_help_names_every_key():
-    explorer = Explorer(Figure(), explored.state("contrastive"), lambda: None)
+    explorer = Explorer(Figure(), explorer_state.state("contrastive"), lambda: None)
     words = {" ": "space", "=": "+", "-": "-", **{str(i): "1 to 5" for i in range(1, 6)}}
     for key in explorer.keys:
-        word = "arrow keys" if key.removeprefix("shift+") in explore_window.ARROWS else words.get(key, key)
+        word = "arrow keys" if key.removeprefix("shift+") in explorer_window.ARROWS else words.get(key, key)
         assert word in HELP, key
 
 
 @pytest.mark.parametrize(("kind", "loss"), KINDS)
-def test_no_word_lies_on_an_arrow(kind, loss):
-    figure = explore.scene(kind, loss=loss)
+def test_no_label_overlaps_an_arrow(kind, loss):
+    figure = explorer_scene.scene(kind, loss=loss)
     figure.savefig(io.BytesIO(), format="png", dpi=40)
     plane = figure.axes[0]
     (arrows,) = (part for part in plane.get_children() if isinstance(part, Quiver))
-    words = [text.get_window_extent() for text in plane.texts if text.get_text()]
-    assert len(words) >= 6  # five names, and what the regions are called
+    labels = [text.get_window_extent() for text in plane.texts if text.get_text()]
+    assert len(labels) >= 6  # five points, and the regions
     for start, way in zip(arrows.XY, np.stack([arrows.U, arrows.V], axis=1), strict=True):
         along = plane.transData.transform(start + np.linspace(0, 1, 20)[:, None] * way)
-        assert not any(box.contains(x, y) for box in words for x, y in along)
+        assert not any(box.contains(x, y) for box in labels for x, y in along)
 
 
-def test_saving_needs_no_display(tmp_path, capsys):
+def test_a_figure_is_saved_without_a_display(tmp_path, capsys):
     path = tmp_path / "made" / "triplet.png"
     assert cli.main(["explore", "triplet", "--loss", "soft-margin", "--save", str(path)]) == 0
     assert path.stat().st_size > 10_000
     assert str(path) in capsys.readouterr().out
 
 
-def test_without_a_display_it_says_what_to_do(monkeypatch, capsys):
+def test_without_a_display_the_error_suggests_save(monkeypatch, capsys):
     monkeypatch.setattr(plt, "get_backend", lambda: "agg")
     assert cli.main(["explore", "cosine"]) == 1
     assert "--save FILE" in capsys.readouterr().err
 
 
-def test_a_window_is_opened_with_our_keys_and_closed_with_q(monkeypatch):
+def test_a_window_has_the_documented_keys_and_q_closes_it(monkeypatch):
     monkeypatch.setattr(plt, "get_backend", lambda: "a window")
     plt.switch_backend("agg")
     seen = []
@@ -259,7 +266,7 @@ def test_a_window_is_opened_with_our_keys_and_closed_with_q(monkeypatch):
         seen.append(plt.fignum_exists(figure.number))
 
     monkeypatch.setattr(plt, "show", show)
-    explore_window.window(explored.state("triplet"))
+    explorer_window.window(explorer_state.state("triplet"))
     assert seen == [True, False]
 
 
@@ -274,6 +281,6 @@ def test_a_window_is_opened_with_our_keys_and_closed_with_q(monkeypatch):
         ({"kind": "contrastive", "points": [[np.nan, 0]] * 5}, "points holds nan"),
     ],
 )
-def test_mistakes(chosen, message):
+def test_wrong_arguments_raise_errors_with_a_remedy(chosen, message):
     with pytest.raises(ValueError, match=message):
-        explore.scene(**chosen)
+        explorer_scene.scene(**chosen)

@@ -48,23 +48,25 @@ def losses_compared(rows: Sequence[Any], caption: str = "", title: str = "Losses
         _point(right, place, row.means["one_shot_error"], *looks[row.family], row.alike)
     left.set_yticks(range(len(rows)), [f"{row.loss} (reference)" if row.reference else row.loss for row in rows])
     left.set_ylim(len(rows) - 0.5, -0.5)
-    left.set_xlabel("MAP@R (%), more is better; a tick is a run")
-    right.set_xlabel("one-shot error (%), less is better")
+    left.set_xlabel("MAP@R (%), higher is better; each tick is one run")
+    right.set_xlabel("one-shot error (%), lower is better")
     for axes in (left, right):
         axes.grid(axis="x", alpha=0.3)
         axes.tick_params(axis="y", length=0)
         plain(axes)
     figure.suptitle(title)
-    figure.legend(handles=_legend(looks), loc="outside right upper", frameon=False, alignment="left", title="reads")
+    figure.legend(
+        handles=_legend(looks), loc="outside right upper", frameon=False, alignment="left", title="loss reads"
+    )
     if caption:
         figure.supxlabel(fill(caption, 150), fontsize=9, x=0.02, ha="left")
     return figure
 
 
 def _point(axes: Axes, place: int, mean: Any, colour: str, marker: str, filled: bool) -> None:
-    """A mean and its interval; of one run there is none."""
+    """A mean and its interval; a single run has no interval."""
     value, half = 100 * mean.value, 100 * mean.half
-    if half == half:  # no NaN
+    if half == half:  # not NaN
         axes.plot([value - half, value + half], [place, place], color=colour, linewidth=2, zorder=3)
     face = colour if filled else "white"
     axes.plot(value, place, marker, color=colour, markerfacecolor=face, markersize=7, markeredgewidth=1.5, zorder=4)
