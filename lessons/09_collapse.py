@@ -186,8 +186,8 @@ show(figure, "09_collapse")
 # %%
 D, _ = pairwise.l2(z[:240], z[:240])
 i, j, same = miners.all_pairs(D, unseen.labels[:240])
-found = diagnosis.trouble(D[i, j], same, loss=results["batch-hard"][0][-1], kind="hinge", margin=MARGIN)
-print("\n".join(diagnosis.SENTENCES[name] for name in found))
+found = diagnosis.diagnose(D[i, j], same, loss=results["batch-hard"][0][-1], kind="hinge", margin=MARGIN)
+print("\n".join(diagnosis.MESSAGES[name] for name in found))
 assert found == ["loss-is-margin"]
 sentence = diagnosis.SENTENCES["loss-is-margin"]
 assert sentence.index("semi-hard-facenet") < sentence.index("supcon") < sentence.index("smaller --learning-rate")

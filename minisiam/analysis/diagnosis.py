@@ -1,11 +1,11 @@
-"""What is wrong with a training: `trouble` names it, and `SENTENCES` says of each name what it is and what helps.
+"""Problems of a training run: `diagnose` finds them by name, and `MESSAGES` explains each name and gives a remedy.
 
-    for name in trouble(d, same, loss=0.2, kind="hinge", margin=0.2):
-        print(SENTENCES[name])
+    for name in diagnose(d, same, loss=0.2, kind="hinge", margin=0.2):
+        print(MESSAGES[name])
 
-It looks at numbers and arrays: the loss, the distances of some pairs, how many triplets are active, how some few-shot
-questions were answered. Each diagnosis is a function of a few of them and can be asked alone. A healthy network has no
-trouble from its first step on: a loss that begins near ln 2 is none as long as the distances differ.
+The inputs are numbers and arrays: the loss, the distances of some pairs, the share of active triplets, the predictions
+of some few-shot episodes. Each problem has its own function of a few of these. A healthy network has no problem from
+its first step on: a loss that starts near ln 2 is healthy as long as the distances differ.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from .. import require
 if TYPE_CHECKING:
     from ..typing import Array, Bool, Float, Int
 
-CLOSE = 0.01  # two numbers that differ by less than this share of their size are called equal
-UNSEEN = 0.001  # as are distances that differ by less than this share of what the loss notices
-FAINT = 0.05  # a difference of distances that a softmax notices: the lowest temperature in use
-FEWEST = 5  # classes in a question: of fewer, chance alone often gives most answers to one
+RELATIVE = 0.01  # numbers closer than this share of their size count as equal
+ABSOLUTE = 0.001  # so do distances closer than this share of the scale of the loss
+TEMPERATURE = 0.05  # the scale of a softmax: the lowest temperature in use
+MIN_WAY = 5  # with fewer classes, random predictions often give a majority to one class
 
 _SAME_POINT = "all images have the same embedding and the gradient there is 0, so more steps do not help"
 _OTHERS = (  # a smaller rate comes last: where a loss falls as the embedding shrinks, it only delays the collapse
@@ -49,7 +49,7 @@ SENTENCES = {
 }
 
 
-def trouble(
+def diagnose(
     d: Float[Array, "n"],
     same: Bool[Array, "n"],
     *,
@@ -59,92 +59,92 @@ def trouble(
     active: float | None = None,
     accuracy: float | None = None,
     chance: float = 0.0,
-    answers: Int[Array, "episodes queries"] | None = None,
+    predictions: Int[Array, "episodes queries"] | None = None,
     before: tuple[float, float] | None = None,
 ) -> list[str]:
-    """The names of everything that is wrong: keys of `SENTENCES`, none for a healthy network.
+    """The names of all problems found: keys of `MESSAGES`; an empty list for a healthy network.
 
     Parameters
     ----------
     d, same
-        (n,) distances of pairs, and (n,) booleans, True where a pair shows one class.
+        (n,) distances of pairs, and (n,) booleans, True for a pair of the same class.
     loss, kind, margin
-        The mean loss, its word on the command line (hinge, soft-margin, ratio, cross-entropy …), and its margin.
+        The mean loss, its name on the command line (hinge, soft-margin, ratio, cross-entropy …), and its margin.
     active
-        Share in [0, 1] of the triplets that still have a gradient; leave it out where the loss never lets go.
+        Share in [0, 1] of the triplets with a gradient; omit it for a loss whose gradient never becomes 0.
     accuracy, chance
-        Of one-shot or of recall@1 on unseen classes, in [0, 1].
-    answers
-        (episodes, queries) classes 0 … way − 1 that few-shot questions were answered with, −1 for a tie.
+        Accuracy on held-out classes, one-shot or recall@1, and that of random predictions; both in [0, 1].
+    predictions
+        (episodes, queries) predicted classes 0 … way − 1 of few-shot episodes, −1 for a tie.
     before
-        Mean distances (same, different) at an earlier look.
+        Mean distances (same, different) at an earlier step.
     """
-    lonely = batch(same)
-    if lonely:
-        return lonely
+    missing = missing_pairs(same)
+    if missing:
+        return missing
     require.dimensions(1, "(n,)", d=d)
     require.same_or_not(same, len(d))
-    found = at_rest(loss, d, kind, margin) or (["equal-distances"] if equal(d, unit(kind, margin)) else [])
+    found = collapsed(loss, d, kind, margin) or (["equal-distances"] if equal(d, scale_of(kind, margin)) else [])
     if not found and before is not None:
-        found += order(before, (float(d[same].mean()), float(d[~same].mean())))
+        found += reversed_labels(before, (float(d[same].mean()), float(d[~same].mean())))
     if active is not None and accuracy is not None:
-        found += idle(active, accuracy, chance)
-    return found + ([] if answers is None else winner(answers))
+        found += no_gradient(active, accuracy, chance)
+    return found + ([] if predictions is None else dominant_class(predictions))
 
 
-def unit(kind: str, margin: float | None = None) -> float:
-    """How large a difference of distances has to be for the loss to notice: its margin, or the scale of its softmax."""
-    return margin or (1.0 if kind in ("soft-margin", "ratio", "cross-entropy") else FAINT)
+def scale_of(kind: str, margin: float | None = None) -> float:
+    """The scale on which the loss depends on distances: its margin, 1, or the temperature of its softmax."""
+    return margin or (1.0 if kind in ("soft-margin", "ratio", "cross-entropy") else TEMPERATURE)
 
 
-def equal(d: Array, unit: float = 0.0) -> bool:
-    """Whether all distances are one number: std(d) ≤ 1 % of |mean(d)|, or 1 ‰ of what the loss notices.
+def equal(d: Array, scale: float = 0.0) -> bool:
+    """Whether all distances are equal: std(d) ≤ 1 % of |mean(d)|, or ≤ 0.1 % of the scale of the loss.
 
-    Distances on a random network in m dimensions spread by about 1/√(2m) of their mean, far more than this.
+    The distances of a random network in m dimensions vary by about 1/√(2m) of their mean, which is far more.
     """
     mean, spread = float(np.mean(d, dtype=np.float64)), float(np.std(d, dtype=np.float64))
-    return spread <= max(CLOSE * abs(mean), UNSEEN * unit)
+    return spread <= max(RELATIVE * abs(mean), ABSOLUTE * scale)
 
 
-def at_rest(loss: float | None, d: Array, kind: str, margin: float | None = None) -> list[str]:
-    """Whether the loss is what it is where all distances are equal, within 1 %, and they are.
+def collapsed(loss: float | None, d: Array, kind: str, margin: float | None = None) -> list[str]:
+    """Whether all distances are equal and the loss has, within 1 %, the value that follows from this.
 
-    That is the margin for the hinge, ln 2 for the soft margin and for the cross-entropy, and ½ for the ratio.
+    This value is the margin for the hinge, ln 2 for the soft margin and the cross-entropy, and ½ for the ratio.
     """
-    rests = {
+    values = {
         "hinge": ("loss-is-margin", margin),
         "soft-margin": ("loss-is-ln-2", np.log(2)),
         "cross-entropy": ("loss-is-ln-2", np.log(2)),
         "ratio": ("loss-is-half", 0.5),
     }
-    name, rest = rests.get(kind, ("", None))
-    if loss is None or rest is None or abs(loss - rest) > CLOSE * rest:
+    name, value = values.get(kind, ("", None))
+    if loss is None or value is None or abs(loss - value) > RELATIVE * value:
         return []
-    return [name] if equal(d, unit(kind, margin)) else []
+    return [name] if equal(d, scale_of(kind, margin)) else []
 
 
-def batch(same: Bool[Array, "n"]) -> list[str]:
-    """Whether the pairs of a batch lack those of one class, or those of two."""
+def missing_pairs(same: Bool[Array, "n"]) -> list[str]:
+    """Whether a batch has no positive pair, or no negative pair."""
     require.same_or_not(same, len(same))
-    return [name for name, there in (("no-positives", same.any()), ("no-negatives", not same.all())) if not there]
+    return [name for name, present in (("no-positives", same.any()), ("no-negatives", not same.all())) if not present]
 
 
-def idle(active: float, accuracy: float, chance: float = 0.0) -> list[str]:
-    """Whether the loss has no gradient left, though the accuracy is nearer to chance than to 1."""
+def no_gradient(active: float, accuracy: float, chance: float = 0.0) -> list[str]:
+    """Whether no triplet has a gradient although the accuracy is nearer to chance than to 1."""
     return ["no-active-triplets"] if active == 0 and accuracy < (1 + chance) / 2 else []
 
 
-def order(before: tuple[float, float], now: tuple[float, float]) -> list[str]:
-    """Whether pairs of one class are farther apart than those of two, by more than 1 %, and were less so before."""
+def reversed_labels(before: tuple[float, float], now: tuple[float, float]) -> list[str]:
+    """Whether same pairs are more than 1 % farther apart than different pairs, and increasingly so."""
     (same_then, different_then), (same, different) = before, now
-    wrong = same - different > CLOSE * (abs(same) + abs(different))
+    wrong = same - different > RELATIVE * (abs(same) + abs(different))
     return ["same-move-apart"] if wrong and same > same_then and same - different > same_then - different_then else []
 
 
-def winner(answers: Int[Array, "episodes queries"]) -> list[str]:
-    """Whether in an average episode, of as many queries as classes, one class is the answer to most of them."""
-    queries = answers.shape[1]
-    if queries < FEWEST:
+def dominant_class(predictions: Int[Array, "episodes queries"]) -> list[str]:
+    """Whether on average over episodes (as many queries as classes) one class is predicted for most queries."""
+    queries = predictions.shape[1]
+    if queries < MIN_WAY:
         return []
-    most = [np.bincount(row[row >= 0], minlength=1).max() for row in answers]
+    most = [np.bincount(row[row >= 0], minlength=1).max() for row in predictions]
     return ["one-class-wins"] if np.mean(most) > queries / 2 else []

@@ -387,7 +387,7 @@ class Trainer:
         names = record.get("trouble", [])
         for name in names:
             if name not in self.told:
-                self.say(f"  trouble: {diagnosis.SENTENCES[name]}")
+                self.say(f"  trouble: {diagnosis.MESSAGES[name]}")
         self.told = self.told.union(names) if names else set()
 
     def _save(self, now: TrainState) -> None:
@@ -437,7 +437,7 @@ class Monitor:
         settings = self.settings
         if settings.similar != "class":  # what is similar is not what the probe calls the same
             return []
-        return diagnosis.trouble(
+        return diagnosis.diagnose(
             d,
             same,
             loss=numbers["loss"],
@@ -446,7 +446,7 @@ class Monitor:
             active=numbers["active"] if settings.loss == "hinge" else None,
             accuracy=numbers["validation"],
             chance=1 / answers.shape[1],
-            answers=answers,
+            predictions=answers,
             before=(self.last["same"], self.last["different"]) if self.last else None,
         )
 

@@ -32,8 +32,8 @@ POINTS = {
     "cosine": ((1.41, 0.51), (-0.12, 0.69), (0.95, -1.65), (1.23, -0.22), (-1.39, 0.8)),
 }
 CAPTIONS = {
-    "contrastive": "A spring joins points of the same class: the longer it is, the harder it pulls. Different points only\n"
-    "push, and only inside the margin. The anchor is in every pair, so its arrow is the sum.",
+    "contrastive": "A spring joins points of the same class: the longer it is, the harder it pulls. Different points\n"
+    "only push, and only inside the margin. The anchor is in every pair, so its arrow is the sum.",
     "pair-hinge": "Same pairs pull and different pairs push, with equal force at every distance,\n"
     "until the margin is reached. The anchor is in every pair, so its arrow is the sum.",
     "hinge": "Only the order of the distances matters. A negative nearer than the positive is hard, one up to a margin "
@@ -43,7 +43,7 @@ CAPTIONS = {
     "ratio": "Only the order of the distances matters. The force is largest at d₋ = d₊ − ln 2. It decreases for\n"
     "negatives farther out and also for negatives much nearer than the positive.",
     "cosine-embedding": "Only the angle to the anchor matters, so every arrow is a tangent: it turns a vector without "
-    "changing its\nlength. The shorter the vector, the larger the force. Different points are pushed inside the wedge only.",
+    "changing its\nlength. The shorter the vector, the larger the force. Different points are pushed only in the wedge.",
 }
 REACH = 2.4  # the plane goes from −REACH to REACH
 ZERO_FORCE = 1e-9  # smaller forces count as 0

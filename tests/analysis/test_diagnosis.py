@@ -1,4 +1,4 @@
-"""Each trouble is caused, with the library itself, and named; a healthy training has none from its first step on."""
+"""Each problem is caused with the library and diagnosed; healthy training has none from its first step on."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def trained(network, batches, steps, rate=1e-3):
 
 
 def pairs_of(params, data, distance=pairwise.l2, encoder=None):
-    """Distances of all pairs, and which are of one class."""
+    """Distances of all pairs, and which pairs have the same class."""
     z = evaluate.embed(encoder or encoders.mlp(64, 16), params["encoder"], data.images)
     D, _ = distance(z, z, *params["distance"])
     rows, columns, same = miners.all_pairs(D, data.labels)
@@ -68,9 +68,9 @@ def test_the_hardest_triplets_and_large_steps_collapse_a_network(glyphs, rng, lo
     network = networks.batch(encoders.mlp(64, 16), pairwise.l2, losses.with_miner(loss, miners.batch_hard))
     batches = samplers.pk(many.images, many.labels, rng, classes=64, per_class=4)
     (first, start), (last, end) = trained(network, batches, 40, rate=0.01)
-    assert diagnosis.trouble(*pairs_of(start, many), loss=first, kind=kind, margin=margin) == []
-    assert diagnosis.trouble(*pairs_of(end, many), loss=last, kind=kind, margin=margin) == [name]
-    assert diagnosis.trouble(*pairs_of(end, many), loss=2 * last, kind=kind, margin=margin) == ["equal-distances"]
+    assert diagnosis.diagnose(*pairs_of(start, many), loss=first, kind=kind, margin=margin) == []
+    assert diagnosis.diagnose(*pairs_of(end, many), loss=last, kind=kind, margin=margin) == [name]
+    assert diagnosis.diagnose(*pairs_of(end, many), loss=2 * last, kind=kind, margin=margin) == ["equal-distances"]
 
 
 @pytest.mark.parametrize("remedy", ["--miner semi-hard-facenet", "--loss supcon", "a smaller --learning-rate"])
@@ -101,25 +101,25 @@ def test_verification_of_blank_images_ends_at_ln_2(letters, rng):
     x1, x2, same = next(blank)
     z1, z2 = (evaluate.embed(encoders.mlp(64, 16), params["encoder"], x) for x in (x1, x2))
     d, _ = distance(z1, z2, *params["distance"])
-    assert diagnosis.trouble(d, same, loss=loss, kind="cross-entropy") == ["loss-is-ln-2"]
+    assert diagnosis.diagnose(d, same, loss=loss, kind="cross-entropy") == ["loss-is-ln-2"]
 
 
-def test_a_loss_at_ln_2_by_chance_is_no_trouble(rng):
+def test_a_loss_of_ln_2_with_different_distances_is_no_problem(rng):
     same = np.arange(100) < 50
     logits = rng.normal(size=100)
-    assert diagnosis.at_rest(np.log(2), logits, "cross-entropy") == []
-    assert diagnosis.at_rest(np.log(2), np.full(100, 0.3), "cross-entropy") == ["loss-is-ln-2"]
-    assert diagnosis.trouble(1 + np.abs(logits), same, loss=1.0, kind="hinge", margin=1.0) == []
+    assert diagnosis.collapsed(np.log(2), logits, "cross-entropy") == []
+    assert diagnosis.collapsed(np.log(2), np.full(100, 0.3), "cross-entropy") == ["loss-is-ln-2"]
+    assert diagnosis.diagnose(1 + np.abs(logits), same, loss=1.0, kind="hinge", margin=1.0) == []
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-def test_distances_are_equal_at_every_scale(rng, scale):
+def test_equality_of_distances_does_not_depend_on_their_scale(rng, scale):
     d = scale * (5 + 1e-3 * rng.random(100))
     assert diagnosis.equal(d)
     assert not diagnosis.equal(scale * (5 + rng.random(100)))
 
 
-def test_shuffled_labels_learnt_by_heart_leave_no_gradient_and_no_recall(letters, rng):
+def test_memorised_shuffled_labels_leave_no_gradient_and_a_low_accuracy(letters, rng):
     wrong = letters._replace(labels=rng.permutation(letters.labels))
     network = networks.batch(
         encoders.mlp(64, 16), pairwise.l2, losses.with_miner(losses.triplet_hinge, miners.all_triplets)
@@ -132,49 +132,51 @@ def test_shuffled_labels_learnt_by_heart_leave_no_gradient_and_no_recall(letters
     active = float((near - far + 1 > 0).mean())
     recall = evaluate.few_shot(z, letters.labels, rng, way=8, episodes=50).accuracy
     d, same = pairs_of(params, wrong)
-    told = {"loss": loss, "kind": "hinge", "margin": 1.0, "active": active, "chance": 1 / 8}
-    assert diagnosis.trouble(d, same, accuracy=recall, **told) == ["no-active-triplets"]
-    assert diagnosis.trouble(d, same, accuracy=0.9, **told) == []
-    assert diagnosis.idle(0.01, recall, 1 / 8) == []
+    measured = {"loss": loss, "kind": "hinge", "margin": 1.0, "active": active, "chance": 1 / 8}
+    assert diagnosis.diagnose(d, same, accuracy=recall, **measured) == ["no-active-triplets"]
+    assert diagnosis.diagnose(d, same, accuracy=0.9, **measured) == []
+    assert diagnosis.no_gradient(0.01, recall, 1 / 8) == []
 
 
 @pytest.mark.parametrize(
-    ("labels", "name", "miner_says"),
+    ("labels", "name", "miner_message"),
     [(np.arange(6), "no-positives", "no positive"), (np.zeros(6, int), "no-negatives", "no negative")],
 )
-def test_a_batch_without_positives_or_negatives(rng, labels, name, miner_says):
+def test_a_batch_without_positives_or_negatives_is_diagnosed(rng, labels, name, miner_message):
     D, _ = pairwise.l2(*2 * [rng.normal(size=(6, 2))])
     i, j = np.triu_indices(6, 1)
-    assert diagnosis.trouble(D[i, j], labels[i] == labels[j]) == [name]
-    with pytest.raises(ValueError, match=miner_says):  # a miner refuses the same batch
+    assert diagnosis.diagnose(D[i, j], labels[i] == labels[j]) == [name]
+    with pytest.raises(ValueError, match=miner_message):  # a miner raises an error for the same batch
         miners.batch_hard(D, labels)
 
 
-def test_labels_the_wrong_way_round_drive_images_of_a_class_apart(letters, rng):
+def test_reversed_labels_are_diagnosed_and_correct_ones_are_not(letters, rng):
     means = {}
     for way in ("right", "wrong"):
         network = networks.siamese(encoders.mlp(64, 16), distances.l2, losses.contrastive)
         batches = samplers.pairs(letters.images, letters.labels, np.random.default_rng(1), size=32)
-        turned = ((x1, x2, same if way == "right" else ~same) for x1, x2, same in batches)
+        relabelled = ((x1, x2, same if way == "right" else ~same) for x1, x2, same in batches)
         means[way] = []
         for steps in (30, 100):
-            _, (_, params) = trained(network, turned, steps)
+            _, (_, params) = trained(network, relabelled, steps)
             d, same = pairs_of(params, letters)
             means[way].append((float(d[same].mean()), float(d[~same].mean())))
-    assert diagnosis.order(*means["right"]) == []
-    assert diagnosis.order(*means["wrong"]) == ["same-move-apart"]
-    assert diagnosis.trouble(d, same, before=means["wrong"][0]) == ["same-move-apart"]
-    assert diagnosis.order(*means["wrong"][::-1]) == []  # it is getting better
+    assert diagnosis.reversed_labels(*means["right"]) == []
+    assert diagnosis.reversed_labels(*means["wrong"]) == ["same-move-apart"]
+    assert diagnosis.diagnose(d, same, before=means["wrong"][0]) == ["same-move-apart"]
+    assert diagnosis.reversed_labels(*means["wrong"][::-1]) == []  # the distances improve
 
 
 @pytest.mark.parametrize(("ink", "distance"), [(0, pairwise.l2), (5, pairwise.dot)])
-def test_an_empty_page_is_near_everything_and_a_black_one_has_the_largest_product(letters, rng, ink, distance):
-    """One letter without ink, or with five times as much: it is the answer to most questions, but not by the angle."""
+def test_one_blank_or_dark_class_wins_most_queries_unless_the_distance_is_an_angle(letters, rng, ink, distance):
+    """A letter without ink, or with five times as much, is predicted for most queries, but not by the cosine."""
     z = evaluate.pixels(letters.images * np.where(letters.labels == 3, ink, 1)[:, None, None, None])
 
     def found(distance, z):
-        given, _ = evaluate.few_shot_answers(z, letters.labels, np.random.default_rng(0), distance, 8, episodes=50)
-        return diagnosis.winner(given)
+        predictions, _ = evaluate.few_shot_answers(
+            z, letters.labels, np.random.default_rng(0), distance, 8, episodes=50
+        )
+        return diagnosis.dominant_class(predictions)
 
     assert found(distance, z) == ["one-class-wins"]
     assert found(pairwise.cosine, z) == []
@@ -182,16 +184,16 @@ def test_an_empty_page_is_near_everything_and_a_black_one_has_the_largest_produc
 
 
 @pytest.mark.parametrize("way", [2, 5, 20])
-def test_answers_by_chance_have_no_winner(rng, way):
-    assert diagnosis.winner(rng.integers(0, way, (60, way))) == []
-    assert diagnosis.winner(np.full((60, way), -1)) == []
+def test_random_predictions_have_no_dominant_class(rng, way):
+    assert diagnosis.dominant_class(rng.integers(0, way, (60, way))) == []
+    assert diagnosis.dominant_class(np.full((60, way), -1)) == []
 
 
-def test_every_name_has_a_sentence_and_the_remedy_in_it():
-    for name, sentence in diagnosis.SENTENCES.items():
-        assert any(word in sentence for word in ("--", "samplers.", "same = True")), name
-        assert ": " in sentence
-        assert "." not in sentence[-1]
+def test_every_message_contains_a_remedy():
+    for name, message in diagnosis.MESSAGES.items():
+        assert any(word in message for word in ("--", "samplers.", "same = True")), name
+        assert ": " in message
+        assert "." not in message[-1]
 
 
 def test_a_remedy_that_only_delays_a_collapse_is_not_the_first():
@@ -205,14 +207,14 @@ def test_a_remedy_that_only_delays_a_collapse_is_not_the_first():
 def test_a_collapsing_run_says_so_once_and_keeps_it(small, tmp_path):
     said = []
     chosen = Settings(loss="hinge", encoder="mlp", learning_rate=0.03, steps=60, log_every=20)
-    run = trainer.train(chosen, small, tmp_path / "run", said.append)
-    told = [line for line in said if "trouble" in line]
-    assert f"  trouble: {diagnosis.SENTENCES['loss-is-margin']}" in told
-    assert len(told) == len(set(told))
+    run = trainer.train(chosen, small, tmp_path / "run", printed.append)
+    problems = [line for line in printed if "trouble" in line]
+    assert f"  trouble: {diagnosis.MESSAGES['loss-is-margin']}" in problems
+    assert len(problems) == len(set(problems))
     records = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
     assert "trouble" not in records[0]
     assert records[-1]["trouble"] == json.loads((run.folder / "report.json").read_text())["trouble"]
-    assert report.table(run.report).endswith(diagnosis.SENTENCES[records[-1]["trouble"][-1]])
+    assert report.table(run.report).endswith(diagnosis.MESSAGES[records[-1]["trouble"][-1]])
 
 
 @pytest.mark.parametrize(
@@ -224,11 +226,11 @@ def test_a_collapsing_run_says_so_once_and_keeps_it(small, tmp_path):
     ],
     ids=lambda chosen: chosen.title,
 )
-def test_a_healthy_run_has_no_trouble(small, tmp_path, chosen):
-    said = []
-    run = trainer.train(chosen, small, tmp_path / "run", said.append)
+def test_a_healthy_run_has_no_problem(small, tmp_path, chosen):
+    printed = []
+    run = trainer.train(chosen, small, tmp_path / "run", printed.append)
     assert [record.get("trouble") for record in run.log] == [None] * 6
-    assert not any("trouble" in line for line in said)
+    assert not any("trouble" in line for line in printed)
     assert "trouble" not in run.report
 
 
@@ -241,7 +243,7 @@ CHOICES = [
 
 
 @pytest.mark.parametrize("chosen", CHOICES, ids=lambda chosen: chosen.title)
-def test_no_loss_has_trouble_at_its_first_step(small, chosen):
+def test_no_loss_has_a_problem_at_its_first_step(small, chosen):
     chosen = replace(chosen, classes=len(np.unique(small.train.labels)))
     method = build.build(chosen)
     data = trainer.Data(*(method.prepared(part) for part in small))
