@@ -17,7 +17,7 @@ from minisiam.datasets import augment
 from minisiam.fast.blockwise import blockwise
 
 F = np.float64
-MODULES = (augment, datasets, distances, encoders, layers, losses, miners, networks, ops, pairwise, samplers)
+MODULES = (augment, datasets, distances, encoders, fast, layers, losses, miners, networks, ops, pairwise, samplers)
 LABELS = np.repeat([7, -3, 2, 30], 3)
 Z = np.random.default_rng(0).normal(size=(12, 4))
 D = pairwise.l2(Z, Z)[0]
@@ -32,7 +32,7 @@ def names(**inputs):
     at_hand = dict(vars(minisiam), np=np, **{f.__name__: f for f in (pairwise.l2, encoders.mlp, fast.conv2d_im2row)})
     at_hand |= {module.__name__.rpartition(".")[2]: module for module in MODULES}
     at_hand |= {"rng": np.random.default_rng(0), "images": IMAGES, "labels": LABELS, "z": Z, "D": D}
-    return at_hand | {"affine_parts": augment.affine_parts, "Flatten": layers.Flatten, **inputs}
+    return at_hand | {"draw_affine": augment.draw_affine, "Flatten": layers.Flatten, **inputs}
 
 
 FLOATING = "np.asarray({}, np.float32)"
@@ -243,7 +243,7 @@ CURES = {
     ),
     "tiles of another size": (
         {"x": np.ones((1, 7, 7, 1)), "W": np.ones((5, 5, 1, 2)), "b": np.zeros(2)},
-        "ops.conv2d_winograd(x, W, b)",
+        "fast.conv2d_winograd(x, W, b)",
         "conv2d_rows",
         "",
         "{}(x, W, b)",
@@ -263,9 +263,9 @@ CURES = {
         "augment.warp(images, maps)",
     ),
     "parts for other images": (
-        {"parts": augment.affine_parts(3, np.random.default_rng(0))},
-        "augment.distorted(images, parts)",
-        "affine_parts(12, rng)",
+        {"parameters": augment.draw_affine(3, np.random.default_rng(0))},
+        "augment.apply_affine(images, parameters)",
+        "draw_affine(12, rng)",
         "parts = {}",
         "",
     ),
@@ -311,7 +311,7 @@ FOLDERS = ("ops", "losses", "miners", "samplers", "datasets")
 FILES = ("require", "op", "tree", "distances", "pairwise", "products", "streaming", "layers", "encoders", "networks")
 FILES += ("initializers", "optimizers", "train", "evaluate", "retrieval", "augment", "graphs", "checkpoint")
 CODE = re.compile(
-    r"\b(?:np|rng|samplers|pairwise|distances|datasets)\.\w|\w\[|==|=None|='\w+'$|\w+\(\d|affine_parts\("
+    r"\b(?:np|rng|samplers|pairwise|distances|datasets)\.\w|\w\[|==|=None|='\w+'$|\w+\(\d|draw_affine\("
     r"|\b(?:Flatten|Normalize|lambda|conv2d_\w+)\b"
 )
 

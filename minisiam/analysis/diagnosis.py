@@ -26,26 +26,26 @@ MIN_WAY = 5  # with fewer classes, random predictions often give a majority to o
 
 _SAME_POINT = "all images have the same embedding and the gradient there is 0, so more steps do not help"
 _OTHERS = (  # a smaller rate comes last: where a loss falls as the embedding shrinks, it only delays the collapse
-    "train again with triplets that are less hard (--miner semi-hard-facenet) or, on a batch, with --loss supcon; "
+    "train again with less hard triplets (--miner semi-hard-facenet) or, on a batch, with --loss supcon; "
     "a smaller --learning-rate helps only if the steps were too large"
 )
-SENTENCES = {
+MESSAGES = {
     "loss-is-margin": f"the loss is the margin and all distances are equal: {_SAME_POINT}; {_OTHERS}",
     "loss-is-ln-2": f"the loss is ln 2 = 0.693 and all distances are equal: {_SAME_POINT}; {_OTHERS}",
     "loss-is-half": f"the loss is ½ and all distances are equal: {_SAME_POINT}; {_OTHERS}",
-    "equal-distances": "all distances are equal, so the embedding tells no image from another: "
-    f"see whether the images differ at all; if they do, {_OTHERS}",
-    "no-active-triplets": "no triplet is active, so there is no gradient, and yet unseen classes are told apart "
-    "poorly: use harder triplets (--network batch --miner batch-hard), a larger --margin or --augment affine, and see "
-    "that the labels fit the images",
-    "no-positives": "no two images of the batch are of one class, so nothing is drawn together: "
-    "draw batches with samplers.pk, which has several images of each class",
-    "no-negatives": "all images of the batch are of one class, so nothing is pushed apart and one point for all is "
-    "the best answer: draw batches with samplers.pk, which has several classes",
-    "same-move-apart": "images of one class are farther apart than images of two, and more so than before: "
-    "the loss is told the labels the wrong way round, so give it same = True for two images of one class",
-    "one-class-wins": "most questions are answered with one and the same class, whatever is asked: "
-    "its embedding is long, or near everything, so use --normalize or --distance cosine",
+    "equal-distances": "all distances are equal, so the embedding does not distinguish any images: "
+    f"check that the images differ at all; if they do, {_OTHERS}",
+    "no-active-triplets": "no triplet is active, so there is no gradient, but the accuracy on held-out classes is "
+    "low: use harder triplets (--network batch --miner batch-hard), a larger --margin or --augment affine, and check "
+    "that the labels match the images",
+    "no-positives": "no two images of the batch have the same class, so the loss has no positive pair: "
+    "draw batches with samplers.pk, which takes several images of each class",
+    "no-negatives": "all images of the batch have the same class, so the loss has no negative pair and is smallest "
+    "if all embeddings are equal: draw batches with samplers.pk, which takes several classes",
+    "same-move-apart": "images of the same class are farther apart than images of different classes, and increasingly "
+    "so: the labels of the loss are reversed, so pass same = True for two images of the same class",
+    "one-class-wins": "most queries are assigned to the same class: its embedding is long, or near all others, so use "
+    "--normalize or --distance cosine",
 }
 
 

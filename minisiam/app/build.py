@@ -17,6 +17,7 @@ from ..datasets import blurred, centred, resized
 from ..evaluate import embed
 from ..fast.convert import convert
 from ..fast.microbatch import microbatch
+from ..losses.registry import CENTRES, EPISODES, FUNCTIONS, PROXIES, kind_of
 from ..op import init_params, with_parameters, with_parameters_of
 from . import input_pipeline
 from .config import THRESHOLDS, Settings

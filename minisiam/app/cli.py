@@ -249,7 +249,7 @@ def parser() -> argparse.ArgumentParser:
         "compare-methods", help="every loss on one protocol", description=METHODS, formatter_class=raw
     )
     agreed = Protocol()
-    verb.add_argument("--losses", metavar="A,B,C", help=f"some of {', '.join(words.FUNCTIONS)} (default: all)")
+    verb.add_argument("--losses", metavar="A,B,C", help=f"some of {', '.join(FUNCTIONS)} (default: all)")
     verb.add_argument("--steps", type=int, metavar="N", help=f"of every run, 256 images each (default: {agreed.steps})")
     verb.add_argument("--seeds", type=int, metavar="N", help=f"runs of each loss (default: {agreed.seeds})")
     verb.add_argument("--search", type=int, metavar="N", help=f"trials of each loss (default: {agreed.search})")

@@ -39,7 +39,7 @@ FEATURES = ("conv3", "conv4", "hoffer")  # these can end without a dense layer, 
 SIMILAR = ("class", *neighbour_graph.BUILDERS)  # who is the same in a pair
 OPTIMIZERS = ("adam", "sgd")
 # the ranges of the affine distortions, and what happens to every image of a training batch: (images, rng) → images
-AFFINE: dict[str, dict[str, Any]] = {"affine": {}, "wide": {"turn": 15.0, "shift": 0.04, "each": 0.7}}
+AFFINE: dict[str, dict[str, Any]] = {"affine": {}, "wide": {"rotation": 15.0, "shift": 0.04, "probability": 0.7}}
 AUGMENTS: dict[str, Callable[..., Any]] = {
     "none": lambda images, rng: images,
     "affine": partial(augment.affine, **AFFINE["affine"]),

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import samplers
-from ..datasets import augment, neighbour_graph, turned
-from .config import AFFINE, AUGMENTS, Settings, kind_of
+from ..datasets import augment, neighbour_graph, rotated
+from ..losses.registry import kind_of
+from .config import AFFINE, AUGMENTS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,12 +93,12 @@ def _copied(
     Koch et al. (2015), §3.2, add eight such copies to every training pair. Each of the two images of a copy has its own
     distortion.
     """
-    distortions = [augment.affine_parts(count * copies, rng, **ranges) for _ in range(2)]
+    distortions = [augment.draw_affine(count * copies, rng, **ranges) for _ in range(2)]
     for first, second, same, copy in samplers.copied_pairs(data.labels, rng, count, copies, size, groups=data.groups):
         yield first, second, same, rng.integers(0, poses, size), *(_numbered(parts, copy) for parts in distortions)
 
 
-def _numbered(parts: augment.Parts, copy: Array) -> Float[Array, "n 7"]:
+def _numbered(parts: augment.AffineParameters, copy: Array) -> Float[Array, "n 7"]:
     """The distortions with these numbers; a negative number is an original, so the identity."""
     return np.stack(
         [np.where(copy < 0, same, part[copy]) for same, part in zip(augment.IDENTITY, parts, strict=True)], 1
@@ -106,7 +107,9 @@ def _numbered(parts: augment.Parts, copy: Array) -> Float[Array, "n 7"]:
 
 def _show_copied(images: Array, first: Array, second: Array, same: Array, poses: Array, *parts: Array) -> Any:
     shown = _show_pairs(images, first, second, same, poses)[:2]
-    return *(augment.distorted(x, augment.Parts(*some.T)) for x, some in zip(shown, parts, strict=True)), same
+    return *(
+        augment.apply_affine(x, augment.AffineParameters(*some.T)) for x, some in zip(shown, parts, strict=True)
+    ), same
 
 
 def _neighbours(data: Dataset, rng: Generator, size: int, poses: int, similar: str) -> Iterator[tuple[Array, ...]]:

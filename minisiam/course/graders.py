@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..gradcheck import Case, CheckResult, Fault, kinks, reference, run_check
-from ..gradcheck.check import describe, show
+from ..gradcheck import Case, Fault, kinks, reference, run_check
+from ..gradcheck.check import CheckResult, describe, show
 from ..gradcheck.compare import changed, float32_fault, raised
 from ..gradcheck.inputs import generic
 from . import adapters, bugs, clues, collapse, sampler_laws, small_inputs
@@ -144,7 +144,7 @@ def _heard(function: Callable[..., Any], fault: Fault | None) -> str:
     return said.getvalue()
 
 
-def _tried(found: Examination, value_only: bool) -> str:
+def _tried(found: CheckResult, value_only: bool) -> str:
     if value_only:
         return f"{_counted(found.points, 'input')} against the definition"
     kinks = f"; {_counted(found.kinks, 'kink')} as documented" if found.kinks else ""

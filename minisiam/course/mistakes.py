@@ -172,7 +172,7 @@ def one_branch(encoder: Any, distance: Op, loss: Op) -> Any:
             share = next(heard)
             return z, lambda dz: pull(share * dz)
 
-        return networks.siamese(encoder._replace(apply=once), distance, loss).apply(params, *batch)
+        return networks.siamese(cast("Any", once), distance, loss).apply(params, *batch)
 
     return networks.Network(networks.siamese(encoder, distance, loss).init, apply)
 

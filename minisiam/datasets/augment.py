@@ -76,10 +76,10 @@ class AffineParameters(NamedTuple):
     shift_y: Array
 
 
-IDENTITY = Parts(*map(np.asarray, (0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)))
+IDENTITY = AffineParameters(*map(np.asarray, (0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)))
 
 
-def affine_parts(
+def draw_affine(
     n: int,
     rng: Generator,
     rotation: float = 10.0,
@@ -151,8 +151,10 @@ def apply_affine(images: Float[Array, "n h w c"], parameters: AffineParameters) 
     A pixel p of the result is therefore read at A⁻¹ (p − m − t) + m.
     """
     _check(images)
-    if any(np.shape(part) != (len(images),) for part in parts):
-        raise ValueError(f"parts must have {len(images)} entries each, one an image: affine_parts({len(images)}, rng)")
+    if any(np.shape(array) != (len(images),) for array in parameters):
+        raise ValueError(
+            f"parameters must have {len(images)} entries each, one per image: draw_affine({len(images)}, rng)"
+        )
     height, width = images.shape[1:3]
     A = affine_matrices(parameters)
     determinant = A[:, 0, 0] * A[:, 1, 1] - A[:, 0, 1] * A[:, 1, 0]
@@ -191,7 +193,7 @@ def affine(
 
     References
     ----------
-    Koch, Zemel, Salakhutdinov 2015, §3.2, who make eight of each training pair.
+    Koch, Zemel, Salakhutdinov 2015, §3.2, who use eight distortions of each training pair.
     """
     _check(images)
     return apply_affine(images, draw_affine(len(images), rng, rotation, shear, scale, shift, probability))

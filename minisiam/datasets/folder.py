@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import require
 from .dataset import UNKNOWN, Dataset
-from .pictures import by_area, picture
-from .safe_io import MEMBER_BYTES, DamagedFile, existing, members, reported_damage, require_size
+from .pictures import PICTURE_BYTES, picture
+from .safe_io import DamagedFile, existing, members, reported_damage, require_size
 
 IMAGE = re.compile(r"([^/]+)/[^/]+\.(?:png|jpe?g|pgm|ppm)", re.IGNORECASE)
 

@@ -1,9 +1,8 @@
-"""Pen glyphs: an alphabet you have never seen, drawn by twenty simulated hands. Ships with the package.
+"""Pen glyphs: letters of many alphabets in twenty simulated hands. They ship with the package.
 
 `penglyphs.npz` holds 1,377 letter skeletons of 31 scripts, one pixel wide, thinned from the fonts DejaVu and STIX.
-Each is drawn again once per simulated drawer: every drawer has a hand (turn, slant, size, proportion, pen) for each
-alphabet, and every single drawing bends, shifts and trembles in its own way, all at random. The protocol is Omniglot's
-(Lake et al. 2015).
+Each simulated drawer draws each letter once. A drawer has a style (rotation, slant, size, proportion, pen) for each
+alphabet, and each drawing has its own random bend, shift and tremor. The protocol is Omniglot's (Lake et al. 2015).
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ def pen_glyphs(
     Parameters
     ----------
     drawers
-        How many. The first drawers are the same ones however many there are.
+        The number of simulated drawers. The first drawers do not depend on this number.
     size
         Pixels per side, 14 to 56; `datasets.resized` makes larger images.
     rng

@@ -57,8 +57,9 @@ def posed_glyphs(letters: str = "RGK", angles: int = 12, shifts: tuple[int, ...]
             f"no skeleton for {''.join(missing) or 'an empty string'}: take some of "
             "''.join(map(chr, datasets.skeletons().codes))"
         )
-    which, angle, move = (
-        axis.ravel() for axis in np.meshgrid(np.arange(len(letters)), np.arange(turns), np.array(shifts), indexing="ij")
+    which, step, move = (
+        axis.ravel()
+        for axis in np.meshgrid(np.arange(len(letters)), np.arange(angles), np.array(shifts), indexing="ij")
     )
     rows = np.array([np.flatnonzero(known.codes == ord(letter))[0] for letter in letters])
     lines = Lines.of(known.bones[rows[which]])

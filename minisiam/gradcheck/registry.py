@@ -62,12 +62,12 @@ def _from_file(path: Path, function: str) -> Callable[..., Any]:
 
 def table(known: dict[str, Callable[..., Any]], log: Callable[[str], None]) -> bool:
     """Print a Markdown table of ops, each row as soon as it is computed; return whether all are correct."""
-    say(_markdown.heading(HEAD))
+    log(_markdown.heading(HEAD))
     wrong = []
     for name, op in known.items():
         found = run_check(op)
         error = (f"{found.error:.0e}" if found.error else "0") if found else "**wrong**"
-        say(_markdown.row((f"`{name}`", ", ".join(found.variables), error, found.kinks, f"{found.seconds:.1f}")))
+        log(_markdown.row((f"`{name}`", ", ".join(found.variables), error, found.kinks, f"{found.seconds:.1f}")))
         wrong += [] if found else [found]
     for found in wrong:
         log(f"\n{found}")

@@ -13,9 +13,8 @@ from ..losses.registry import PAIRS, TRIPLETS
 if TYPE_CHECKING:
     from ..typing import Array, Float, Loss
 
-    from ..typing import Array, Float
 
-LOSSES: dict[str, dict[str, Callable[..., Any]]] = {
+LOSSES: dict[str, dict[str, Loss]] = {
     "contrastive": {name: PAIRS[name] for name in ("contrastive", "pair-hinge")},
     "triplet": {name: TRIPLETS[name] for name in ("hinge", "soft-margin", "ratio")},
     "cosine": {"cosine-embedding": PAIRS["cosine-embedding"]},
@@ -43,7 +42,7 @@ CAPTIONS = {
     "ratio": "Only the order of the distances matters. The force is largest at d₋ = d₊ − ln 2. It decreases for\n"
     "negatives farther out and also for negatives much nearer than the positive.",
     "cosine-embedding": "Only the angle to the anchor matters, so every arrow is a tangent: it turns a vector without "
-    "changing its\nlength. The shorter the vector, the larger the force. Different points are pushed only in the wedge.",
+    "changing its\nlength. The shorter the vector, the larger the force. Negatives are pushed only in the wedge.",
 }
 REACH = 2.4  # the plane goes from −REACH to REACH
 ZERO_FORCE = 1e-9  # smaller forces count as 0

@@ -63,7 +63,7 @@ COLLAPSES = [
 
 
 @pytest.mark.parametrize(("loss", "kind", "margin", "name"), COLLAPSES)
-def test_the_hardest_triplets_and_large_steps_collapse_a_network(glyphs, rng, loss, kind, margin, name):
+def test_the_collapse_from_the_hardest_triplets_and_large_steps_is_diagnosed(glyphs, rng, loss, kind, margin, name):
     many = glyphs.where(glyphs.labels < 128)
     network = networks.batch(encoders.mlp(64, 16), pairwise.l2, losses.with_miner(loss, miners.batch_hard))
     batches = samplers.pk(many.images, many.labels, rng, classes=64, per_class=4)
@@ -75,8 +75,8 @@ def test_the_hardest_triplets_and_large_steps_collapse_a_network(glyphs, rng, lo
 
 @pytest.mark.parametrize("remedy", ["--miner semi-hard-facenet", "--loss supcon", "a smaller --learning-rate"])
 @pytest.mark.parametrize(("loss", "kind", "margin", "name"), COLLAPSES)
-def test_each_remedy_in_the_sentence_repairs_such_a_run(glyphs, rng, loss, kind, margin, name, remedy):
-    assert remedy in diagnosis.SENTENCES[name]
+def test_each_remedy_in_the_message_repairs_the_run(glyphs, rng, loss, kind, margin, name, remedy):
+    assert remedy in diagnosis.MESSAGES[name]
     many = glyphs.where(glyphs.labels < 128)
     rate, distance, batch_loss = 0.01, pairwise.l2, losses.with_miner(loss, miners.batch_hard)
     if "miner" in remedy:
@@ -89,11 +89,11 @@ def test_each_remedy_in_the_sentence_repairs_such_a_run(glyphs, rng, loss, kind,
     batches = samplers.pk(many.images, many.labels, rng, classes=64, per_class=4)
     _, (last, end) = trained(network, batches, 40, rate)
     d, same = pairs_of(end, many, distance)
-    assert diagnosis.trouble(d, same, loss=last, kind=kind, margin=margin) == []
+    assert diagnosis.diagnose(d, same, loss=last, kind=kind, margin=margin) == []
     assert d[same].mean() < 0.9 * d[~same].mean()
 
 
-def test_verification_of_blank_images_ends_at_ln_2(letters, rng):
+def test_verification_of_blank_images_is_diagnosed_at_ln_2(letters, rng):
     distance = distances.calibrated(distances.l2, 3.0, 3.33)
     blank = samplers.pairs(0 * letters.images, letters.labels, rng, size=32)
     network = networks.verification(encoders.mlp(64, 16), distance, losses.binary_cross_entropy)
@@ -199,13 +199,13 @@ def test_every_message_contains_a_remedy():
 def test_a_remedy_that_only_delays_a_collapse_is_not_the_first():
     """Lesson 09 has a run that collapses at a tenth of its learning rate as well."""
     for name in ("loss-is-margin", "loss-is-ln-2", "loss-is-half", "equal-distances"):
-        words = re.findall(r"--[a-z-]+", diagnosis.SENTENCES[name])
+        words = re.findall(r"--[a-z-]+", diagnosis.MESSAGES[name])
         assert words[0] == "--miner"
         assert words[-1] == "--learning-rate"
 
 
-def test_a_collapsing_run_says_so_once_and_keeps_it(small, tmp_path):
-    said = []
+def test_a_collapsing_run_reports_the_problem_once_and_records_it(small, tmp_path):
+    printed = []
     chosen = Settings(loss="hinge", encoder="mlp", learning_rate=0.03, steps=60, log_every=20)
     run = trainer.train(chosen, small, tmp_path / "run", printed.append)
     problems = [line for line in printed if "trouble" in line]

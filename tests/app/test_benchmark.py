@@ -12,7 +12,7 @@ import pytest
 from minisiam import datasets, losses, miners, plots, tree
 from minisiam.app import benchmark, build, cli, data_spec, report, statistics, trainer
 from minisiam.app.benchmark import run_records, runner, search, summary
-from minisiam.app.config import FUNCTIONS, LOSSES, Settings
+from minisiam.app.config import LOSSES, Settings
 from minisiam.fast.threads import one_blas_thread
 from minisiam.losses.registry import FUNCTIONS
 

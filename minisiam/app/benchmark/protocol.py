@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ... import require
-from ..config import FUNCTIONS
+from ...losses.registry import FUNCTIONS
 from . import search
 
 Records = dict["Task", dict[str, Any]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import evaluate, pairwise, samplers
-from ...datasets import turned
+from ...datasets import rotated
 from .. import report
 from . import regression
 

@@ -47,18 +47,32 @@ def multi_similarity(D, labels, alpha=2.0, beta=50.0, threshold=0.5, reduction="
     return reduce(np.array([term(*a) for a in anchors(labels)]), reduction)
 
 
+def _until_rest(D, labels, margin=0.4, **_):
+    return np.where(labels[:, None] == labels, D + margin, 1 + margin - D)
+
+
+def _weights(D, labels, detached=True, **rest):
+    return {"weights": np.maximum(0, _until_rest(D, labels, **rest))} if detached else {}
+
+
 @specify(
-    lambda D, labels, margin=0.4, **_: np.where(labels[:, None] == labels, D + margin, 1 + margin - D),
+    _until_rest,
     sizes={"n": (3, 5)},
     scales=(-1, 0),
     unit=1.0,
     reach=0.8,
-    cases=each_way({"scale": 8.0}, {"margin": 0.25, "scale": 2.0}),
+    cases=(
+        *each_way({"scale": 8.0}, {"margin": 0.25, "scale": 2.0}),
+        *each_way({"scale": 8.0, "detached": False}, {"margin": 0.25, "scale": 2.0, "detached": False}),
+    ),
+    held=_weights,
 )
-def circle(D, labels, margin=0.4, scale=80.0, detached=False, reduction="mean"):  # noqa: D103
+def circle(D, labels, margin=0.4, scale=80.0, detached=True, reduction="mean", weights=None):  # noqa: D103
+    weights = np.maximum(0, _until_rest(D, labels, margin)) if weights is None else weights
+
     def term(i, positives, negatives):
-        near = [scale * np.maximum(0, D[i, p] + margin) * (D[i, p] - margin) for p in positives]
-        far = [scale * np.maximum(0, 1 + margin - D[i, n]) * (1 - margin - D[i, n]) for n in negatives]
+        near = [scale * weights[i, p] * (D[i, p] - margin) for p in positives]
+        far = [scale * weights[i, n] * (1 - margin - D[i, n]) for n in negatives]
         return np.logaddexp(0, lse(near) + lse(far))
 
     return reduce_anchors([term(*a) if a[1] and a[2] else None for a in anchors(labels)], reduction)

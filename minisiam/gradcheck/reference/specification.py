@@ -4,7 +4,16 @@ from __future__ import annotations
 
 
 def specify(
-    corner=None, degree=1, sizes=None, cases=({},), scales=(-8, 8), unit=0.0, labels=(0, 0, 1), reach=1.0, domain=None
+    corner=None,
+    degree=1,
+    sizes=None,
+    cases=({},),
+    scales=(-8, 8),
+    unit=0.0,
+    labels=(0, 0, 1),
+    reach=1.0,
+    domain=None,
+    held=None,
 ):
     """Attach facts to a definition that the universal test needs.
 
@@ -26,6 +35,9 @@ def specify(
         Wild inputs are at most the largest number to the power `reach`.
     domain
         The interval of the variables, if it is not the whole line.
+    held
+        What the gradient holds constant although it depends on the variables: a function of the arguments that returns
+        it as further arguments of the definition, which then uses it instead of computing it.
     """
 
     def mark(definition):
@@ -33,6 +45,7 @@ def specify(
         definition.sizes, definition.cases = sizes or {}, cases
         definition.scales, definition.unit = scales, unit
         definition.labels, definition.reach, definition.domain = labels, reach, domain
+        definition.held = held
         return definition
 
     return mark
