@@ -49,6 +49,7 @@ ARROWS = {
 # other packages, each an extra
 PACKAGES = {
     "typing": {"jaxtyping"},
+    "app": {"scipy"},
     "datasets": {"PIL", "pooch"},
     "fast": {"threadpoolctl"},
     "gradcheck": {"autograd", "hypothesis", "jaxtyping"},
