@@ -1,6 +1,6 @@
 """Siamese and triplet networks from first principles.      method = encoder × distance × loss
 
-The core, in the order in which it reads best. A module imports only modules above it.
+The core, in reading order. A module imports only modules above it.
 
     require         checks of arguments, each an error with a remedy
     op              what an op is: value, pullback = op(variables, /, constants)
@@ -8,11 +8,11 @@ The core, in the order in which it reads best. A module imports only modules abo
     ops             dense, activations, convolution, pooling, normalisation
     distances       l2, squared_l2, l1, weighted_l1, cosine, dot: row by row
     pairwise        the same distances, every row against every row
-    losses          contrastive, triplet, cross-entropy; then every loss of a batch, and how the first become such
-    miners          which pairs and triplets of a batch a loss sees
-    initializers    how parameters start
+    losses          losses on pairs and triplets; combinators that apply them to a batch; losses on a whole batch
+    miners          select the pairs and triplets of a batch that a loss uses
+    initializers    first values of parameters
     layers          Layer(init, apply), serial
-    encoders        mlp, convnet and the networks of the papers
+    encoders        mlp, convnet and networks of papers
     networks        siamese, triplet, verification, batch, proxy, prototypical: encoder × distance × loss
     samplers        from data to batches: pairs, triplets, P×K, episodes
     optimizers      sgd, adam, schedules
@@ -20,12 +20,12 @@ The core, in the order in which it reads best. A module imports only modules abo
     evaluate        few-shot episodes, nearest neighbours, verification, retrieval
     checkpoint      save and load
 
-Beside the core, loaded when first used:
+Folders beside the core, loaded on first use:
 
     fast            the same ops and encoders, faster
-    gradcheck       "is this gradient right?": reference formulas, kinks, the check
+    gradcheck       is this gradient right? reference formulas, kinks, the check
     datasets        pen glyphs, Omniglot, MNIST, folders of pictures; augmentation
-    analysis        what a loss does to a batch (forces), what is wrong with a training run (diagnosis)
+    analysis        the forces of a loss on a batch, and the diagnosis of a training run
     plots           figures
     interop         other tools
     course          exercises and their grader
@@ -91,7 +91,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """A folder beside the core, imported when it is first used."""
+    """Import a folder beside the core on first use."""
     if name in FOLDERS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

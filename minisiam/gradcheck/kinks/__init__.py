@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["TABLE", "Kink", "of"]
 
 MODULES = (ops, distances, pairs, triplets, softmax, lifted_structure, angular_margin, histograms, proxies)
-TABLE = [row for room in MODULES for row in room.ROWS]
+TABLE = [row for module in MODULES for row in module.ROWS]
 
 
 def of(op: Callable[..., Any]) -> list[Kink]:
