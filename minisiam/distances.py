@@ -9,7 +9,7 @@ inf and not NaN, and the gradient of L2 is 0; the cosine treats such a row as on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +18,7 @@ from ._numerics import unit_rows
 from .op import init_params, op, with_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .typing import Array, Float, Op
+    from .typing import Array, Distance, Float, Op
 
 
 @op
@@ -216,7 +214,7 @@ def dot(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n
     return d.astype(a.dtype), pullback
 
 
-def calibrated(distance: Callable[..., Any], scale: float = 1.0, threshold: float = 1.0) -> Callable[..., Any]:
+def calibrated(distance: Distance, scale: float = 1.0, threshold: float = 1.0) -> Distance:
     """d = scale · distance(a, b) + bias, with scale and bias learned: any distance, with a threshold at 0.
 
     Verification turns a distance into a probability, p(same) = σ(−d). A fixed distance has neither the unit nor the

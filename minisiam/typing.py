@@ -16,6 +16,7 @@ __all__ = [
     "Array",
     "Batches",
     "Bool",
+    "Definition",
     "Distance",
     "Embed",
     "Encoder",
@@ -41,6 +42,7 @@ Params = Any  # a tree: dicts, lists and tuples with arrays at the leaves
 Pullback = Callable[[Any], tuple[Any, ...]]  # the gradient of the value ↦ one gradient per variable
 Op = tuple[Value, Pullback]  # what every op returns
 AnyOp = Callable[..., Op[Any]]  # value, pullback = op(variables, /, constants)
+Definition = Any  # the formula of an op in autograd.numpy, with the attributes of `gradcheck.reference.specify`
 Init = Callable[[Generator, int], tuple[Array, ...]]  # (rng, embedding size) ↦ the first parameters of an op
 
 # method = encoder × distance × loss

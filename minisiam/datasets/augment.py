@@ -14,50 +14,27 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import require
-from . import blurred, rotated
+from .bilinear import check_images, grid, in_chunks, position_dtype, warp
+from .dataset import blurred, rotated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..typing import Array, Float, Generator, Int
 
-PIXELS = 1 << 15  # in a chunk of images, so that it stays in the cache
+__all__ = [
+    "AffineParameters",
+    "affine",
+    "affine_matrices",
+    "apply_affine",
+    "dihedral",
+    "draw_affine",
+    "elastic",
+    "grid",
+    "random_shift",
+    "translate",
+    "warp",
+]
+
 SIMARD = 29  # the side of Simard's images, in pixels
-
-
-def warp(images: Float[Array, "n h w c"], maps: Float[Array, "n 2 p q"]) -> Float[Array, "n p q c"]:
-    """out[i, y, x] = images[i, maps[i, 0, y, x], maps[i, 1, y, x]], bilinear between pixels, 0 outside.
-
-    Parameters
-    ----------
-    images
-        (n, height, width, channels), floating-point. Pixel centres are at whole numbers, and the outside is black: half
-        a pixel beyond the last centre the image has half of its last value.
-    maps
-        (n, 2, p, q), floating-point and finite: for each pixel of the result, the row and the column in the image.
-        `grid(p, q)` is the identity.
-
-    Returns
-    -------
-    out
-        (n, p, q, channels), dtype of the images. With t = ⌊row⌋, l = ⌊column⌋ and the fractional parts f, g, it is
-        (1−f)(1−g) I[t, l] + (1−f) g I[t, l+1] + f (1−g) I[t+1, l] + f g I[t+1, l+1].
-    """
-    _check(images)
-    require.dimensions(4, "(n, 2, p, q), a row and a column for each pixel of the result", maps=maps)
-    if maps.shape[:2] != (len(images), 2):
-        raise ValueError(
-            f"maps must have the shape ({len(images)}, 2, p, q), one map per image, not {maps.shape}: "
-            "np.broadcast_to(maps, (len(images), *maps.shape[-3:])) gives all images the same map"
-        )
-    require.finite(maps=maps)
-    maps = maps.astype(_position_dtype(images), copy=False)
-    return _in_chunks(images, maps.shape[2:], lambda chunk: (maps[chunk, 0], maps[chunk, 1]))
-
-
-def grid(height: int, width: int) -> Float[Array, "2 h w"]:
-    """The position of each pixel, (row, column), float32: the identity map."""
-    return np.indices((height, width), dtype=np.float32)
 
 
 class AffineParameters(NamedTuple):
@@ -150,7 +127,7 @@ def apply_affine(images: Float[Array, "n h w c"], parameters: AffineParameters) 
 
     A pixel p of the result is therefore read at A⁻¹ (p − m − t) + m.
     """
-    _check(images)
+    check_images(images)
     if any(np.shape(array) != (len(images),) for array in parameters):
         raise ValueError(
             f"parameters must have {len(images)} entries each, one per image: draw_affine({len(images)}, rng)"
@@ -164,7 +141,7 @@ def apply_affine(images: Float[Array, "n h w c"], parameters: AffineParameters) 
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     from_middle = -middle - np.stack([parameters.shift_x * width, parameters.shift_y * height], axis=1)  # (n, 2)
     start = (back @ from_middle[:, :, None])[:, :, 0] + middle  # the position of the first pixel
-    dtype = _position_dtype(images)
+    dtype = position_dtype(images)
     back, start = back.astype(dtype), start.astype(dtype)
     x, y = (np.arange(length, dtype=dtype) for length in (width, height))
 
@@ -175,7 +152,7 @@ def apply_affine(images: Float[Array, "n h w c"], parameters: AffineParameters) 
         columns = (x0 + xy * y)[:, :, None] + (xx * x)[:, None, :]
         return rows, columns
 
-    return _in_chunks(images, (height, width), positions)
+    return in_chunks(images, (height, width), positions)
 
 
 def affine(
@@ -195,7 +172,7 @@ def affine(
     ----------
     Koch, Zemel, Salakhutdinov 2015, §3.2, who use eight distortions of each training pair.
     """
-    _check(images)
+    check_images(images)
     return apply_affine(images, draw_affine(len(images), rng, rotation, shear, scale, shift, probability))
 
 
@@ -222,7 +199,7 @@ def elastic(
     Simard, Steinkraus, Platt 2003, Best practices for convolutional neural networks applied to visual document
     analysis, §2.
     """
-    _check(images)
+    check_images(images)
     require.generator(rng)
     height, width = images.shape[1:3]
     ratio = max(height, width) / SIMARD
@@ -236,12 +213,12 @@ def elastic(
         displacement = alpha * blurred(2 * noise - 1, sigma)
         return rows + displacement[..., 0], columns + displacement[..., 1]
 
-    return _in_chunks(images, (height, width), positions)
+    return in_chunks(images, (height, width), positions)
 
 
 def translate(images: Float[Array, "n h w c"], by: Int[Array, "n 2"]) -> Float[Array, "n h w c"]:
     """out[i, y, x] = images[i, y − by[i, 0], x − by[i, 1]]: by whole pixels down and to the right, 0 outside."""
-    _check(images)
+    check_images(images)
     if not np.issubdtype(getattr(by, "dtype", None), np.integer) or by.shape != (len(images), 2):
         raise ValueError(f"by must be integers with the shape ({len(images)}, 2), pixels down and to the right")
     height, width = images.shape[1:3]
@@ -261,7 +238,7 @@ def _overlap(step: int, length: int) -> tuple[slice, slice]:
 
 def random_shift(images: Float[Array, "n h w c"], rng: Generator, pixels: int = 2) -> Float[Array, "n h w c"]:
     """Translate each image by whole pixels, uniformly up to `pixels` along each axis; 0 outside."""
-    _check(images)
+    check_images(images)
     require.generator(rng)
     require.whole("pixels", pixels, 0)
     return translate(images, rng.integers(-pixels, pixels + 1, (len(images), 2)))
@@ -274,68 +251,7 @@ def dihedral(
 
     The poses are those of `datasets.rotated`. A letter that is its own mirror image becomes classes that look alike.
     """
-    _check(images)
+    check_images(images)
     require.class_labels(labels, len(images))
     poses = np.tile(np.arange(8), len(images))
     return rotated(np.repeat(images, 8, axis=0), poses), 8 * np.repeat(labels, 8) + poses
-
-
-def _in_chunks(images: Array, shape: tuple[int, ...], positions: Callable[[slice], tuple[Array, Array]]) -> Array:
-    """Bilinear samples at `positions(chunk)`, two arrays (k, p, q), for chunks of images, in order."""
-    n, height, width, channels = images.shape
-    out = np.empty((n, *shape, channels), images.dtype)
-    step = max(1, PIXELS // max(1, height * width, shape[0] * shape[1]))
-    for start in range(0, n, step):
-        chunk = slice(start, start + step)
-        _bilinear(images[chunk], *positions(chunk), out[chunk])
-    return out
-
-
-def _bilinear(images: Array, rows: Array, columns: Array, out: Array) -> None:
-    """Write samples of (k, h, w, c) images at `rows` and `columns`, (k, p, q), into `out`.
-
-    Images are padded with one zero in front and two at the end, so that every position has four neighbours; positions
-    farther outside are moved onto the padding. The positions are computed once for all channels.
-    """
-    k, h, w, c = images.shape
-    stride = w + 3
-    framed = np.zeros((c, k, h + 3, stride), images.dtype)
-    framed[:, :, 1 : h + 1, 1 : w + 1] = images.transpose(3, 0, 1, 2)
-    top, down = _whole_and_fraction(rows, h)
-    left, right = _whole_and_fraction(columns, w)
-    top *= stride
-    top += left
-    corner = top.astype(np.intp)
-    corner += (h + 3) * stride * np.arange(k)[:, None, None]
-
-    def along_row(pixels: Array, first: int) -> Array:
-        """(1 − g) a + g b of two neighbours, as a + g (b − a), which is exactly a if g is 0."""
-        a, b = (pixels[first + step :].take(corner, mode="clip") for step in (0, 1))
-        b -= a
-        b *= right
-        b += a
-        return b
-
-    for channel, pixels in enumerate(framed.reshape(c, -1)):
-        upper, lower = along_row(pixels, 0), along_row(pixels, stride)
-        lower -= upper
-        lower *= down
-        np.add(upper, lower, out=out[..., channel])
-
-
-def _whole_and_fraction(at: Array, length: int) -> tuple[Array, Array]:
-    """The integer parts of positions, in the padded image, and their fractional parts in [0, 1)."""
-    at = np.clip(at, -1, length)
-    at += 1
-    whole = np.floor(at)
-    at -= whole
-    return whole.astype(np.int32), at
-
-
-def _position_dtype(images: Array) -> np.dtype:
-    """The dtype of positions: that of the images, but at least float32, since positions need more digits than greys."""
-    return np.result_type(images.dtype, np.float32)
-
-
-def _check(images: Array) -> None:
-    require.dimensions(4, "(n, height, width, channels)", images=images)

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
     from ..typing import Array, PairwiseDistance
 
+    Gradients = tuple[Array, ...]  # of a, b and the parameters
+    Maker = Callable[[slice, slice], tuple[Array, Callable[[Array, Gradients], None]]]
+    Finish = Callable[[Gradients], Gradients]
+
 ROWS, LEAST = 1 << 18, 64  # numbers in a block, and the smallest number of rows
 LANES = 2  # separate sums, whatever the number of threads
 
@@ -144,7 +148,7 @@ class BlockwiseMatrix:
 
         return [d for d, _ in found], pull
 
-    def _maker(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def _maker(self) -> tuple[Maker, Finish]:
         """Return `maker`, which computes rows and their pullback, and `finish`, which turns sums into gradients."""
         return MAKERS.get(self.name, _any_rows)(self)
 
@@ -153,7 +157,7 @@ class BlockwiseMatrix:
 # the gradients and overwrites dD.
 
 
-def _squared_l2_rows(m: BlockwiseMatrix) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _squared_l2_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
     rows, weigh = _gram.differences(m.a, m.b)
 
     def maker(some, onto):
@@ -168,7 +172,7 @@ def _squared_l2_rows(m: BlockwiseMatrix) -> tuple[Callable[..., Any], Callable[.
     return maker, lambda gradient: gradient
 
 
-def _l2_rows(m: BlockwiseMatrix) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _l2_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
     rows, weigh = _gram.differences(m.a, m.b)
 
     def maker(some, onto):
@@ -183,7 +187,7 @@ def _l2_rows(m: BlockwiseMatrix) -> tuple[Callable[..., Any], Callable[..., Any]
     return maker, lambda gradient: gradient
 
 
-def _dot_rows(m: BlockwiseMatrix) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _dot_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
     minus_b = np.ascontiguousarray(-m.b.T)
 
     def maker(some, onto):
@@ -196,7 +200,7 @@ def _dot_rows(m: BlockwiseMatrix) -> tuple[Callable[..., Any], Callable[..., Any
     return maker, lambda gradient: gradient
 
 
-def _cosine_rows(m: BlockwiseMatrix) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _cosine_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
     unit_a = unit_rows(m.a, np.float64)
     units = [unit_a, unit_a if m.symmetric else unit_rows(m.b, np.float64)]
     A, B = (unit.astype(m.dtype) for unit, _ in units)
@@ -221,7 +225,7 @@ def _cosine_rows(m: BlockwiseMatrix) -> tuple[Callable[..., Any], Callable[..., 
     return maker, finish
 
 
-def _any_rows(m: BlockwiseMatrix) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _any_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
     matrix = getattr(pairwise, m.name)
 
     def maker(some, onto):

@@ -20,7 +20,7 @@ from .dense import dense_by_columns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..typing import Array, Op, Params
+    from ..typing import AnyOp, Array, Op, Params
 
     Each = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
 
@@ -35,7 +35,7 @@ class Stage(NamedTuple):
     the parameters, and the others return None instead.
     """
 
-    run: Callable[..., Any]
+    run: AnyOp
     together: bool = False
 
 
@@ -107,7 +107,7 @@ def _alone(run: list[Any], chunks: list[Any], each: Each) -> tuple[list[Any], Ca
     return list(ys), pullback
 
 
-def in_one_chunk(stages: tuple[Stage, ...]) -> Callable[..., Any]:
+def in_one_chunk(stages: tuple[Stage, ...]) -> AnyOp:
     """Return the `Layer.apply` of a layer with these stages, for a batch that is a single chunk."""
 
     def apply(params, x, /, input_grad=True):

@@ -19,6 +19,8 @@ from .inputs import Case, generic, ladder, variables
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..typing import AnyOp, Definition
+
 SETTINGS = settings(
     deadline=None,
     database=None,
@@ -55,7 +57,7 @@ class CheckResult(NamedTuple):
         return describe(self.name, self.fault, self.clue)
 
 
-def check(op: Callable[..., Any], definition: Callable[..., Any] | None = None) -> bool:
+def check(op: AnyOp, definition: Definition | None = None) -> bool:
     """Print "correct", or the smallest input for which op is wrong, with a clue; return whether it is correct.
 
     Parameters
@@ -71,8 +73,8 @@ def check(op: Callable[..., Any], definition: Callable[..., Any] | None = None) 
 
 
 def run_check(
-    op: Callable[..., Any],
-    definition: Callable[..., Any] | None = None,
+    op: AnyOp,
+    definition: Definition | None = None,
     examples: int = 40,
     points: int = 60,
     rows: list[kinks.Kink] | None = None,
@@ -113,7 +115,7 @@ def run_check(
     return CheckResult(op.__name__, variables(op), tried, worst, len(rows), seconds, found, hint, skipped)
 
 
-def _check_ladder(op: Any, definition: Any, examples: int) -> tuple[Fault | None, int, float, int]:
+def _check_ladder(op: AnyOp, definition: Definition, examples: int) -> tuple[Fault | None, int, float, int]:
     """Test small inputs, against the oracles and in float32: fault, inputs tried, largest error, inputs skipped."""
     errors: list[float] = []
     skipped = 0
@@ -133,7 +135,7 @@ def _check_ladder(op: Any, definition: Any, examples: int) -> tuple[Fault | None
     return found, len(errors), max(errors, default=0.0), skipped
 
 
-def simplest(op: Any, definition: Any, *tests: tuple[Callable[[Case], Fault | None], int]) -> Fault | None:
+def simplest(op: AnyOp, definition: Definition, *tests: tuple[Callable[[Case], Fault | None], int]) -> Fault | None:
     """Return the fault at the simplest input on the first rung of the ladder on which a test fails.
 
     Each test comes with the number of inputs to try on a rung.
@@ -154,7 +156,7 @@ def _first(rung: Any, test: Callable[[Case], Fault | None], examples: int) -> Fa
     return test(case)
 
 
-def _laws(op: Any, definition: Any) -> Fault | None:
+def _laws(op: AnyOp, definition: Definition) -> Fault | None:
     """Test that a pullback is linear, repeatable, and independent of other calls of the op."""
     for seed in range(5):
         case = generic(op, definition, seed)
@@ -167,7 +169,7 @@ def _laws(op: Any, definition: Any) -> Fault | None:
     return None
 
 
-def _broken_law(op: Any, case: Case) -> str | None:
+def _broken_law(op: AnyOp, case: Case) -> str | None:
     _, pullback = case.call(op)
     first = [np.copy(g) for g in pullback(case.upstream)]
     case._replace(variables={name: v + 1 for name, v in case.variables.items()}).call(op)
@@ -179,7 +181,7 @@ def _broken_law(op: Any, case: Case) -> str | None:
     return None
 
 
-def at_kink(op: Any, row: kinks.Kink) -> Fault | None:
+def at_kink(op: AnyOp, row: kinks.Kink) -> Fault | None:
     """Test an op at a kink, with no tolerance except rounding; a 0 must be exactly 0."""
     case = Case(dict(zip(variables(op), row.variables, strict=True)), row.constants, row.upstream)
     with warnings.catch_warnings():
@@ -207,7 +209,7 @@ def _equals(ours: Any, truth: Any) -> bool:
     return np.shape(ours) == np.shape(truth) and np.allclose(ours, truth, rtol=1e-15, atol=0)
 
 
-def _hint(op: Any, definition: Any, found: Fault) -> str:
+def _hint(op: AnyOp, definition: Definition, found: Fault) -> str:
     """A clue from the reported case, or from cases with three rows: for two, "twice" and "sum for mean" look alike."""
     truth = "autograd" if found.variable else "definition"
     if truth not in found.columns:

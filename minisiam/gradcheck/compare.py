@@ -25,7 +25,7 @@ from .oracles import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from ..typing import AnyOp, Definition
 
 PACKAGE = Path(__file__).parents[1]
 CLEARANCE = 1e-3  # the smallest distance from a corner at which the oracles are used, in units of the input's scale
@@ -47,7 +47,7 @@ class Agreement(NamedTuple):
     error: float
 
 
-def fault(op: Callable[..., Any], definition: Any, case: Case) -> Fault | Agreement | None:
+def fault(op: AnyOp, definition: Definition, case: Case) -> Fault | Agreement | None:
     """Compare op with its definition at one input; None if the formula has no derivative there.
 
     In this order: the op runs, its value is right, it does not change its inputs, the gradients have the right form,
@@ -63,7 +63,9 @@ def fault(op: Callable[..., Any], definition: Any, case: Case) -> Fault | Agreem
         return _compare(op, definition, case, expected, truths)
 
 
-def _compare(op: Any, definition: Any, case: Case, expected: Any, truths: tuple[Any, ...]) -> Fault | Agreement | None:
+def _compare(
+    op: AnyOp, definition: Definition, case: Case, expected: Any, truths: tuple[Any, ...]
+) -> Fault | Agreement | None:
     variables, constants = copy.deepcopy(case.variables), copy.deepcopy(case.constants)
     try:
         result = op(*variables.values(), **constants)
@@ -148,7 +150,7 @@ def _form(grads: Any, case: Case, truths: tuple[Any, ...]) -> str | None:
     return None
 
 
-def _along(definition: Any, case: Case, grads: tuple[Any, ...]) -> Fault | None:
+def _along(definition: Definition, case: Case, grads: tuple[Any, ...]) -> Fault | None:
     """Compare all gradients, along a random direction, with finite differences."""
     if not 1e-2 <= scale_of(case) <= 1e2:
         return None  # at other scales differences lose too many digits
@@ -162,7 +164,7 @@ def _along(definition: Any, case: Case, grads: tuple[Any, ...]) -> Fault | None:
     return None
 
 
-def float32_fault(op: Callable[..., Any], definition: Any, case: Case, near: bool = False) -> Fault | None:
+def float32_fault(op: AnyOp, definition: Definition, case: Case, near: bool = False) -> Fault | None:
     """Test that float32 inputs give float32 results, even for an upstream np.float64 scalar.
 
     With `near`, also compare them with the float64 results: for generic points, where nothing cancels by accident.

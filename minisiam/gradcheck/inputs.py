@@ -19,7 +19,7 @@ from .. import typing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..typing import Array
+    from ..typing import AnyOp, Array, Definition
 
 # whole numbers first, small before large: a counterexample shrinks to the first numbers, and people read it
 NUMBERS = sorted((i / 4 for i in range(-20, 21)), key=lambda x: (x % 1 != 0, x % 0.5 != 0, x == 0, abs(x), x < 0))
@@ -34,7 +34,7 @@ class Case(NamedTuple):
     constants: dict[str, Any]
     upstream: Any
 
-    def call(self, op: Callable[..., Any], dtype: Any = None) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    def call(self, op: AnyOp, dtype: Any = None) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
         """Call op on copies of this input, in another dtype if one is given."""
         copies = [np.array(v, dtype or np.asarray(v).dtype) for v in self.variables.values()]
         return op(
@@ -42,12 +42,12 @@ class Case(NamedTuple):
         )
 
 
-def variables(op: Callable[..., Any]) -> list[str]:
+def variables(op: AnyOp) -> list[str]:
     """The names before the slash: the arguments that the pullback differentiates."""
     return [p.name for p in inspect.signature(op).parameters.values() if p.kind is p.POSITIONAL_ONLY]
 
 
-def shapes(op: Callable[..., Any]) -> dict[str, Any]:
+def shapes(op: AnyOp) -> dict[str, Any]:
     """The jaxtyping annotation of every array argument."""
     try:
         hints = get_type_hints(op, localns=vars(typing))
@@ -67,7 +67,7 @@ def dimensions(hint: Any, size: Callable[[str], int]) -> tuple[int, ...]:
     return tuple(int(name) if name.isdecimal() else size(name) for name in names)
 
 
-def cases(op: Callable[..., Any], definition: Any) -> list[dict[str, Any]]:
+def cases(op: AnyOp, definition: Definition) -> list[dict[str, Any]]:
     """The constants to try, restricted to those of the op: a learner's function need not have all of them."""
     known = inspect.signature(op).parameters
     return [{name: c for name, c in case.items() if name in known} for case in definition.cases]
@@ -79,7 +79,7 @@ def kind(hint: Any) -> str:
 
 
 def integers(
-    name: str, shape: tuple[int, ...], definition: Any, size: Callable[[str], int], pick: Callable[[int], int]
+    name: str, shape: tuple[int, ...], definition: Definition, size: Callable[[str], int], pick: Callable[[int], int]
 ) -> Array:
     """Targets that are columns of D, or labels that include the classes that the definition needs, in random order."""
     (count,) = shape
@@ -89,7 +89,7 @@ def integers(
     return np.array([labels.pop(pick(len(labels))) for _ in range(count)], int)
 
 
-def split(op: Callable[..., Any], drawn: dict[str, Any], constants: dict[str, Any], upstream: Any) -> Case:
+def split(op: AnyOp, drawn: dict[str, Any], constants: dict[str, Any], upstream: Any) -> Case:
     """A case from arrays by name: the names before the slash are variables."""
     names = variables(op)
     return Case(
@@ -99,7 +99,7 @@ def split(op: Callable[..., Any], drawn: dict[str, Any], constants: dict[str, An
     )
 
 
-def ladder(op: Callable[..., Any], definition: Any) -> Iterator[st.SearchStrategy[Case]]:
+def ladder(op: AnyOp, definition: Definition) -> Iterator[st.SearchStrategy[Case]]:
     """Hypothesis strategies for small cases, from one row of one number up."""
     hints = shapes(op)
     for rung in RUNGS:
@@ -132,7 +132,7 @@ def _rung(draw, op, definition, hints, rows, features):
     return case._replace(upstream=array(np.shape(value))[()])
 
 
-def generic(op: Callable[..., Any], definition: Any, seed: int, rows: int | None = None) -> Case:
+def generic(op: AnyOp, definition: Definition, seed: int, rows: int | None = None) -> Case:
     """A generic point: normal numbers times a power of ten, with shapes and constants from the same seed.
 
     With `rows`, this many rows of numbers of scale 1.
@@ -171,7 +171,7 @@ def scale_of(case: Case) -> float:
     return max((float(np.abs(v).max(initial=0)) for v in case.variables.values()), default=1.0) or 1.0
 
 
-def distance_to_corner(definition: Any, case: Case) -> float:
+def distance_to_corner(definition: Definition, case: Case) -> float:
     """The distance of this input from a point without a derivative, in units of its scale."""
     if definition.corner is None:
         return np.inf
@@ -179,7 +179,7 @@ def distance_to_corner(definition: Any, case: Case) -> float:
     return float(corner.min(initial=np.inf)) / scale_of(case) ** definition.degree
 
 
-def wild(op: Callable[..., Any], definition: Any, dtype: Any = np.float64) -> st.SearchStrategy[dict[str, Array]]:
+def wild(op: AnyOp, definition: Definition, dtype: Any = np.float64) -> st.SearchStrategy[dict[str, Array]]:
     """Arrays from Hypothesis: duplicates, zeros, subnormals, and numbers up to 10¹⁵⁰ (float32: 10¹⁸)."""
     return _wild(definition, shapes(op), dtype)
 
@@ -208,6 +208,6 @@ def _wild(draw, definition, hints, dtype):
 LIMITS = {np.float64: 1e150, np.float32: 1e18}
 
 
-def wildest(definition: Any, dtype: Any) -> float:
+def wildest(definition: Definition, dtype: Any) -> float:
     """The largest number to try: its square is finite, unless the definition gives another `reach`."""
     return float(np.dtype(dtype).type(LIMITS[dtype] ** definition.reach))

@@ -12,9 +12,7 @@ from autograd.tracer import trace
 from .inputs import Case, scale_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..typing import Array
+    from ..typing import Array, Definition
 
 AUTOGRAD = 1e-10  # relative, in float64
 DIFFERENCES = 1e-6
@@ -72,7 +70,7 @@ def by_differences(definition: Callable[..., Any], case: Case, name: str, h: flo
     return gradient
 
 
-def has_corner(definition: Callable[..., Any], case: Case, name: str, h: float) -> bool:
+def has_corner(definition: Definition, case: Case, name: str, h: float) -> bool:
     """Whether the slopes from the left and from the right differ in some entry of a variable.
 
     At such a point neither autograd nor central differences are an oracle: for a hinge both give ½, but 0 is as right.
@@ -126,11 +124,11 @@ def error(ours: Any, truth: Any, floor: float) -> float:
     return difference / size if size else (np.inf if difference else 0.0)
 
 
-def value_floor(definition: Callable[..., Any]) -> float:
+def value_floor(definition: Definition) -> float:
     """The scale of a value's rounding errors: 1 for a cosine, 0 for a length."""
-    return definition.unit  # type: ignore[attr-defined]
+    return definition.unit
 
 
-def gradient_floor(definition: Callable[..., Any], case: Case) -> float:
+def gradient_floor(definition: Definition, case: Case) -> float:
     """The same for a gradient, which has the units of g · value / variable."""
-    return definition.unit * float(np.abs(case.upstream).max(initial=0)) / scale_of(case)  # type: ignore[attr-defined]
+    return definition.unit * float(np.abs(case.upstream).max(initial=0)) / scale_of(case)

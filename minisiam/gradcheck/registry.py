@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import _markdown, distances, losses, ops, pairwise, require
 from . import kinks
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+    from ..typing import AnyOp
+
 CORE = (ops, distances, pairwise, losses)
 HEAD = ("op", "variables", "largest error", "kinks", "seconds")
 
 
-def ops_of(*modules: ModuleType) -> dict[str, Callable[..., Any]]:
+def ops_of(*modules: ModuleType) -> dict[str, AnyOp]:
     """All ops of these modules by name, for example "losses.contrastive"."""
     return {
         f"{module.__name__.rpartition('.')[2]}.{name}": f
@@ -28,7 +30,7 @@ def ops_of(*modules: ModuleType) -> dict[str, Callable[..., Any]]:
     }
 
 
-def find(name: str, known: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
+def find(name: str, known: dict[str, AnyOp]) -> AnyOp:
     """Find an op by `losses.contrastive`, by `contrastive` if this is unique, or by `path/to/file.py:function`."""
     path, colon, function = name.rpartition(":")
     if not colon and name.endswith(".py"):
@@ -43,7 +45,7 @@ def find(name: str, known: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
     return known[named[0]]
 
 
-def _from_file(path: Path, function: str) -> Callable[..., Any]:
+def _from_file(path: Path, function: str) -> AnyOp:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -60,7 +62,7 @@ def _from_file(path: Path, function: str) -> Callable[..., Any]:
     return getattr(module, function)
 
 
-def table(known: dict[str, Callable[..., Any]], log: Callable[[str], None]) -> bool:
+def table(known: dict[str, AnyOp], log: Callable[[str], None]) -> bool:
     """Print a Markdown table of ops, each row as soon as it is computed; return whether all are correct."""
     log(_markdown.heading(HEAD))
     wrong = []

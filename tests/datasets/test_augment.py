@@ -133,7 +133,9 @@ def test_positions_have_the_dtype_of_the_image_and_at_least_float32(rng, monkeyp
     maps = rng.uniform(60, 80, (2, 2, 6, 6)).astype(np.float32)  # where float16 knows sixteenths
     np.testing.assert_allclose(warp(images, maps), pixel_by_pixel(images, maps), atol=3e-3)
     seen = []
-    monkeypatch.setattr(augment, "_bilinear", lambda images, rows, columns, out: seen.extend((rows, columns)))
+    monkeypatch.setattr(
+        "minisiam.datasets.bilinear._bilinear", lambda images, rows, columns, out: seen.extend((rows, columns))
+    )
     for dtype, expected in [(np.float16, np.float32), (np.float32, np.float32), (np.float64, np.float64)]:
         for call in (lambda x: warp(x, maps), lambda x: affine(x, np.random.default_rng(0))):
             call(images.astype(dtype))
@@ -350,7 +352,7 @@ def test_the_result_does_not_depend_on_the_size_of_a_chunk(distort, rng, monkeyp
     images = images_of(rng, (23, 9, 8, 2))
     whole = distort(images, np.random.default_rng(1))
     for pixels in (1, 5 * 72, 7 * 72):
-        monkeypatch.setattr(augment, "PIXELS", pixels)
+        monkeypatch.setattr("minisiam.datasets.bilinear.PIXELS", pixels)
         assert distort(images, np.random.default_rng(1)).tobytes() == whole.tobytes()
 
 

@@ -10,13 +10,13 @@ and the tests know no tolerance here but rounding: what should be 0 is exactly 0
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import angular_margin, distances, histograms, lifted_structure, ops, pairs, proxies, softmax, triplets
 from .table import Kink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from ...typing import AnyOp
 
 __all__ = ["TABLE", "Kink", "of"]
 
@@ -24,7 +24,7 @@ MODULES = (ops, distances, pairs, triplets, softmax, lifted_structure, angular_m
 TABLE = [row for module in MODULES for row in module.ROWS]
 
 
-def of(op: Callable[..., Any]) -> list[Kink]:
+def of(op: AnyOp) -> list[Kink]:
     """The rows of an op, by its module and name.
 
     A function of another package gets the rows with its name whose constants it has.
