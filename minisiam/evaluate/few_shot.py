@@ -1,4 +1,4 @@
-"""Few-shot episodes, nearest neighbours and verification.
+"""Few-shot classification: accuracy on random episodes and on Omniglot's official runs.
 
 If two classes are equally near, the prediction counts as wrong, so a network that maps all images to one point scores
 0 and not 100 %.
@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import pairwise, require
-from ..layers import Layer, at_test
-from ..ops import normalize
 from ..samplers import Episode, episode_indices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..typing import Array, Bool, Embed, Encoder, Float, Generator, Int, PairwiseDistance, Params
+    from ..typing import Array, Float, Generator, Int, PairwiseDistance
 
 
 class Score(NamedTuple):
@@ -31,40 +29,6 @@ class Score(NamedTuple):
 
     def __str__(self) -> str:
         return f"{100 * self.accuracy:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
-
-
-def embed(encoder: Encoder, params: Params, images: Array, chunk: int = 512) -> Array:
-    """z = f(images; params), (n, d), computed in chunks. `params` are those of the encoder, `params["encoder"]`.
-
-    The encoder runs in its test-time form, `layers.at_test`, so an embedding does not depend on the other images.
-    """
-    require.rows(images=images)
-    encoder = at_test(encoder) if isinstance(encoder, Layer) else encoder
-    starts = range(0, len(images), chunk)
-    return np.concatenate([encoder(params, images[s : s + chunk], input_grad=False)[0] for s in starts])
-
-
-def averaged(
-    embed: Embed,
-    images: Array,
-    rng: Generator,
-    views: int,
-    distort: Callable[[Array, Generator], Array],
-) -> Array:
-    """The mean direction of each image and of `views` distortions of it, (n, d): Σ z_v / ‖z_v‖ / (views + 1).
-
-    It takes views + 1 times as long as `embed`, so report its results separately. Meant for `pairwise.cosine`.
-    """
-    require.whole("views", views, 1)
-    total = normalize(embed(images))[0]
-    for _ in range(views):
-        total = total + normalize(embed(distort(images, rng)))[0]
-    return total / np.float32(views + 1)
-
-
-def pixels(images: Array) -> Array:
-    """The trivial embedding: the pixels of each image as a row."""
-    return images.reshape(len(images), -1)
 
 
 def few_shot(
@@ -266,159 +230,3 @@ def mean_score(values: Array) -> Score:
         return wilson(mean, len(values))
     half = 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values))
     return Score(mean, max(0.0, mean - half), min(1.0, mean + half))
-
-
-def knn_accuracy(
-    z: Float[Array, "n d"],
-    labels: Int[Array, "n"],
-    queries: Float[Array, "m d"],
-    query_labels: Int[Array, "m"],
-    k: int = 1,
-    distance: PairwiseDistance = pairwise.l2,
-    chunk: int = 1024,
-) -> float:
-    """Share of queries for which the majority of the k nearest neighbours has the right class.
-
-    Ties count against the model, both in the vote and between neighbours at the same distance.
-    """
-    require.dimensions(2, "(n, d)", z=z, queries=queries)
-    require.rows(z=z, queries=queries)
-    require.finite(z=z, queries=queries)
-    require.class_labels(labels, len(z))
-    require.class_labels(query_labels, len(queries))
-    require.whole("k", k, 1)
-    if k > len(z):
-        raise ValueError(f"k must be at most {len(z)}, the number of embeddings, not {k}")
-    right = 0
-    for start in range(0, len(queries), chunk):
-        D, _ = distance(queries[start : start + chunk], z)
-        wanted = query_labels[start : start + chunk]
-        mine = labels == wanted[:, None]
-        if k == 1:
-            own, other = (np.where(some, D, np.inf).min(axis=1) for some in (mine, ~mine))
-            right += int((own < other).sum())
-            continue
-        order = np.lexsort((mine, D), axis=1)[:, :k]  # at equal distances, the query's class comes last
-        votes = labels[order]
-        own = (votes == wanted[:, None]).sum(axis=1)
-        rival = [
-            max((np.sum(row == c) for c in row if c != w), default=0) for row, w in zip(votes, wanted, strict=True)
-        ]
-        right += int((own > rival).sum())
-    return right / len(queries)
-
-
-def recall_at_k(
-    z: Float[Array, "n d"],
-    labels: Int[Array, "n"],
-    k: int = 1,
-    distance: PairwiseDistance = pairwise.l2,
-    chunk: int = 1024,
-) -> float:
-    """Recall@k: the share of images with an image of their class among their k nearest neighbours.
-
-    Parameters
-    ----------
-    z, labels
-        (n, d) embeddings and their (n,) classes. An image that is alone in its class is not a query, but may be a
-        neighbour.
-    k
-        At least 1. For k = 1 this is precision at 1 and the accuracy of the nearest neighbour.
-    distance
-        A matrix distance, `D, _ = distance(z, z)`.
-    chunk
-        The number of rows of D in memory at a time.
-
-    Returns
-    -------
-    float
-        In [0, 1]. An image of another class at the same distance counts as nearer, so ties count against the model.
-
-    References
-    ----------
-    Jégou, Douze & Schmid (2011), "Product quantization for nearest neighbor search", §V (for one correct result).
-    """
-    require.dimensions(2, "(n, d)", z=z)
-    require.finite(z=z)
-    require.class_labels(labels, len(z))
-    require.whole("k", k, 1)
-    found, queries = 0, 0
-    for start in range(0, len(z), chunk):
-        D, _ = distance(z[start : start + chunk], z)
-        mine = labels[start : start + chunk, None] == labels
-        others = mine & (np.arange(start, start + len(D))[:, None] != np.arange(len(z)))
-        nearest = np.where(others, D, np.inf).min(axis=1, keepdims=True)
-        nearer = (~mine & (nearest >= D)).sum(axis=1)
-        has_one = others.any(axis=1)
-        found, queries = found + int((nearer[has_one] < k).sum()), queries + int(has_one.sum())
-    if not queries:
-        raise ValueError("labels: no class has two images, but recall needs two images of a class")
-    return found / queries
-
-
-class Roc(NamedTuple):
-    """The shares of different and of same pairs that are accepted at each threshold."""
-
-    false_accept: Array
-    true_accept: Array
-    thresholds: Array
-
-
-def roc(d: Float[Array, "n"], same: Bool[Array, "n"]) -> Roc:
-    """The receiver operating characteristic of verification: a pair is accepted if d ≤ threshold.
-
-    Parameters
-    ----------
-    d, same
-        (n,) distances, and whether both images of each pair have the same class. Both kinds of pairs are needed.
-
-    Returns
-    -------
-    Roc
-        Three arrays, from accepting no pair (threshold −∞) to accepting all pairs.
-    """
-    require.dimensions(1, "(n,)", d=d)
-    require.finite(d=d)
-    require.same_or_not(same, len(d))
-    if same.all() or not same.any():
-        kind = "different" if same.all() else "same"
-        raise ValueError(f"same has no {kind} pair: verification needs pairs of both kinds")
-    thresholds, at = np.unique(d, return_inverse=True)
-    accepted_same = np.cumsum(np.bincount(at, same, len(thresholds)))
-    accepted_different = np.cumsum(np.bincount(at, ~same, len(thresholds)))
-    return Roc(
-        np.concatenate([[0.0], accepted_different / accepted_different[-1]]),
-        np.concatenate([[0.0], accepted_same / accepted_same[-1]]),
-        np.concatenate([[-np.inf], thresholds]),
-    )
-
-
-def auc(d: Float[Array, "n"], same: Bool[Array, "n"]) -> float:
-    """Area under the ROC: the probability that a same pair is nearer than a different pair, where a tie counts half."""
-    curve = roc(d, same)
-    return float(np.trapezoid(curve.true_accept, curve.false_accept))
-
-
-class EqualError(NamedTuple):
-    """The error rate at which false accepts and false rejects are equally frequent, and the threshold of d there."""
-
-    rate: float
-    threshold: float
-
-
-def equal_error(d: Float[Array, "n"], same: Bool[Array, "n"]) -> EqualError:
-    """EER, interpolated between the two thresholds around it."""
-    curve = roc(d, same)
-    gap = curve.false_accept - (1 - curve.true_accept)  # rises from −1 to 1
-    after = int(np.argmax(gap >= 0))
-    before = after - 1
-    share = gap[before] / (gap[before] - gap[after])
-    rate = curve.false_accept[before] + share * (curve.false_accept[after] - curve.false_accept[before])
-    return EqualError(float(rate), float(curve.thresholds[after]))
-
-
-def threshold_at(d: Float[Array, "n"], same: Bool[Array, "n"], false_accept: float = 0.01) -> float:
-    """The largest threshold that accepts at most this share of different pairs; −∞ if every distance accepts more."""
-    require.between("false_accept", false_accept, 0, 1)
-    curve = roc(d, same)
-    return float(curve.thresholds[np.flatnonzero(curve.false_accept <= false_accept)[-1]])

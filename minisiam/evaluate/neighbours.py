@@ -1,0 +1,100 @@
+"""Nearest neighbours: the accuracy of their majority, and recall@k."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import pairwise, require
+
+if TYPE_CHECKING:
+    from ..typing import Array, Float, Int, PairwiseDistance
+
+
+def knn_accuracy(
+    z: Float[Array, "n d"],
+    labels: Int[Array, "n"],
+    queries: Float[Array, "m d"],
+    query_labels: Int[Array, "m"],
+    k: int = 1,
+    distance: PairwiseDistance = pairwise.l2,
+    chunk: int = 1024,
+) -> float:
+    """Share of queries for which the majority of the k nearest neighbours has the right class.
+
+    Ties count against the model, both in the vote and between neighbours at the same distance.
+    """
+    require.dimensions(2, "(n, d)", z=z, queries=queries)
+    require.rows(z=z, queries=queries)
+    require.finite(z=z, queries=queries)
+    require.class_labels(labels, len(z))
+    require.class_labels(query_labels, len(queries))
+    require.whole("k", k, 1)
+    if k > len(z):
+        raise ValueError(f"k must be at most {len(z)}, the number of embeddings, not {k}")
+    right = 0
+    for start in range(0, len(queries), chunk):
+        D, _ = distance(queries[start : start + chunk], z)
+        wanted = query_labels[start : start + chunk]
+        mine = labels == wanted[:, None]
+        if k == 1:
+            own, other = (np.where(some, D, np.inf).min(axis=1) for some in (mine, ~mine))
+            right += int((own < other).sum())
+            continue
+        order = np.lexsort((mine, D), axis=1)[:, :k]  # at equal distances, the query's class comes last
+        votes = labels[order]
+        own = (votes == wanted[:, None]).sum(axis=1)
+        rival = [
+            max((np.sum(row == c) for c in row if c != w), default=0) for row, w in zip(votes, wanted, strict=True)
+        ]
+        right += int((own > rival).sum())
+    return right / len(queries)
+
+
+def recall_at_k(
+    z: Float[Array, "n d"],
+    labels: Int[Array, "n"],
+    k: int = 1,
+    distance: PairwiseDistance = pairwise.l2,
+    chunk: int = 1024,
+) -> float:
+    """Recall@k: the share of images with an image of their class among their k nearest neighbours.
+
+    Parameters
+    ----------
+    z, labels
+        (n, d) embeddings and their (n,) classes. An image that is alone in its class is not a query, but may be a
+        neighbour.
+    k
+        At least 1. For k = 1 this is precision at 1 and the accuracy of the nearest neighbour.
+    distance
+        A matrix distance, `D, _ = distance(z, z)`.
+    chunk
+        The number of rows of D in memory at a time.
+
+    Returns
+    -------
+    float
+        In [0, 1]. An image of another class at the same distance counts as nearer, so ties count against the model.
+
+    References
+    ----------
+    Jégou, Douze & Schmid (2011), "Product quantization for nearest neighbor search", §V (for one correct result).
+    """
+    require.dimensions(2, "(n, d)", z=z)
+    require.finite(z=z)
+    require.class_labels(labels, len(z))
+    require.whole("k", k, 1)
+    found, queries = 0, 0
+    for start in range(0, len(z), chunk):
+        D, _ = distance(z[start : start + chunk], z)
+        mine = labels[start : start + chunk, None] == labels
+        others = mine & (np.arange(start, start + len(D))[:, None] != np.arange(len(z)))
+        nearest = np.where(others, D, np.inf).min(axis=1, keepdims=True)
+        nearer = (~mine & (nearest >= D)).sum(axis=1)
+        has_one = others.any(axis=1)
+        found, queries = found + int((nearer[has_one] < k).sum()), queries + int(has_one.sum())
+    if not queries:
+        raise ValueError("labels: no class has two images, but recall needs two images of a class")
+    return found / queries
