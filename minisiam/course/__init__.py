@@ -1,17 +1,19 @@
-"""Exercises: the library is the solution.   `minisiam learn`
+"""Exercises whose solution is the library: `minisiam learn`.
 
-    exercises    what is asked, in its order, with hints
-    stubs        a library function with its body cut out; its source, as the solution
-    graders      what is right: the universal check, and its like for what has no gradient
-    mistakes     what a learner may do wrong; `seeded`, which of them each grader must notice
-    isolation    a learner's file in a process of its own (`child`)
-    progress     what is done, in one file
-    words        `minisiam learn list | start | check | hint | solution | reset | selfcheck | grade`
+    exercises         the list of exercises, in order; `texts` has their tasks and hints
+    stubs             a library function without its body, and its source as the solution
+    graders           the universal check of gradients; a comparison on small inputs for functions without a gradient
+    mistakes          common mistakes; `known_mistakes` lists those that each grader must detect
+    sandbox           runs a learner's file in a separate process, `worker`
+    progress          the state of the exercises, in one file
+    commands          `minisiam learn list | start | check | hint | solution | reset | selfcheck | grade`
+    selfcheck         tests that every stub fails, every solution passes, and every known mistake is detected
+    lesson            `show`, which shows or saves the figures of the lessons
 
-A stub, its specification, its solution and its grader are made from one function of the library and its line in
-`reference`. Nothing is written twice, so nothing drifts apart.
+One library function and its formula in `gradcheck.reference` give the stub, the specification, the solution and the
+grader of an exercise, so these cannot contradict each other.
 """
 
-from .exercises import EXERCISES, Exercise, find, numbered
+from .exercises import EXERCISES, Exercise, find, select
 
-__all__ = ["EXERCISES", "Exercise", "find", "numbered"]
+__all__ = ["EXERCISES", "Exercise", "find", "select"]

@@ -1,4 +1,4 @@
-"""What the exercises that are no ops by themselves look like to the universal check."""
+"""Turn the functions of exercises that are not ops into ops, for the universal check."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from ..typing import Array, Bool, Float
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..typing import AnyOp
 
-def value_only(library: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that returns the value as an op, with the library's pullback; one that has its own may return it."""
+    Answer = Callable[..., Any]  # the function that a learner writes
 
-    def adapt(function: Callable[..., Any]) -> Callable[..., Any]:
+
+def value_only(library: AnyOp) -> Callable[[Answer], AnyOp]:
+    """Make an op of a function that returns only the value, with the pullback of the library."""
+
+    def adapt(function: Answer) -> AnyOp:
         @wraps(function)
         def op(*variables: Any, **constants: Any) -> Any:
             pullback = library(*map(np.array, variables), **constants)[1]
@@ -33,8 +37,8 @@ def value_only(library: Callable[..., Any]) -> Callable[..., Any]:
     return adapt
 
 
-def narrowed(op: Callable[..., Any]) -> Callable[..., Any]:
-    """An op whose float64 answers to float32 are float32 again: where the derivation is judged and not its dtype."""
+def in_float32(op: AnyOp) -> AnyOp:
+    """The same op, with float64 results for float32 inputs cast to float32: an exercise checks the derivation."""
 
     @wraps(op)
     def narrow(*variables: Any, **constants: Any) -> Any:
@@ -61,12 +65,12 @@ def _is_pair(result: Any) -> bool:
 
 
 def _linear(W: Array, x: Array, input_grad: bool = True) -> Any:
-    """The smallest encoder: x W."""
+    """The smallest encoder: z = x W."""
     return x @ W, lambda dz: (x.T @ dz, dz @ W.T if input_grad else None)
 
 
-def as_op_of_weights(siamese: Callable[..., Any]) -> Callable[..., Any]:
-    """A siamese network on the smallest encoder as an op of its weights."""
+def as_op_of_weights(siamese: Answer) -> AnyOp:
+    """A siamese network with the smallest encoder, as an op of its weights."""
 
     def two_branches(
         W: Float[Array, "i o"], /, x1: Float[Array, "n i"], x2: Float[Array, "n i"], same: Bool[Array, "n"]
@@ -74,39 +78,39 @@ def as_op_of_weights(siamese: Callable[..., Any]) -> Callable[..., Any]:
         network = siamese(_linear, squared_l2, contrastive)
         params = {"encoder": W, "distance": (), "loss": ()}
         value, pullback = network.apply(params, x1.astype(W.dtype), x2.astype(W.dtype), same)
-        return value, lambda dl: tuple(_of_encoder(tree) for tree in pullback(dl))
+        return value, lambda dl: tuple(_encoder_part(tree) for tree in pullback(dl))
 
     return two_branches
 
 
-def _of_encoder(tree: Any) -> Any:
+def _encoder_part(tree: Any) -> Any:
     if not isinstance(tree, dict) or tree.keys() != {"encoder", "distance", "loss"}:
         raise TypeError('the pullback must return ({"encoder": …, "distance": …, "loss": …},)')
     if isinstance(tree["encoder"], tuple):
-        raise TypeError("pull_z(dz) gives a pair, (dtheta, None): its first part is the gradient of the weights")
+        raise TypeError("pull_z(dz) returns a pair, (dtheta, None): use its first part, the gradient of the weights")
     return tree["encoder"]
 
 
 @reference.specify(scales=(-1, 0), unit=1.0)
 def two_branches(W: Any, x1: Any, x2: Any, same: Any) -> Any:
-    """The definition of the same."""
+    """The formula of the siamese network with the smallest encoder."""
     z1, z2 = reference.dense(x1, W, 0.0), reference.dense(x2, W, 0.0)
     return reference.contrastive(reference.squared_l2(z1, z2), same)
 
 
 @reference.specify(sizes={"h": (3, 4), "w": (3, 4), "k": (2, 3)})
 def small_convolution(x: Any, W: Any, b: Any) -> Any:
-    """The definition, on images as small as can be if windows are to overlap."""
+    """The formula, on the smallest images whose windows overlap."""
     return reference.conv2d(x, W, b)
 
 
-def as_op_of_rows(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A log-sum-exp that returns its slope, as an op."""
+def as_op_of_rows(function: Answer) -> AnyOp:
+    """Make an op of a log-sum-exp that returns its value and its slope."""
 
     def log_sum_exp(x: Float[Array, "n m"], /) -> Any:
         result = function(np.copy(x))
         if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError("it must return a pair, value and slope")
+            raise TypeError("the function must return a pair: return value, slope")
         value, slope = result
         return value, lambda dl: (dl[:, None] * slope,)
 
@@ -117,10 +121,10 @@ def _lse(where: str, x: list[float], value: float, slope: list[float]) -> kinks.
     return row("losses.log_sum_exp", where, [[x]], np.array([value]), [np.array([slope])], np.ones(1))
 
 
-OUT = -np.inf
-EXTREMES = [
+IGNORED = -np.inf
+EXTREME_INPUTS = [
     _lse("an entry is 1000: no overflow", [1000.0, 0.0], 1000.0, [1.0, 0.0]),
     _lse("all entries are −1000: no logarithm of 0", [-1000.0], -1000.0, [1.0]),
-    _lse("an entry is −∞: left out", [OUT, 2.0], 2.0, [0.0, 1.0]),
-    _lse("every entry is −∞: the sum over nothing has the value 0 and no slope", [OUT], 0.0, [0.0]),
+    _lse("an entry is −∞: it does not count", [IGNORED, 2.0], 2.0, [0.0, 1.0]),
+    _lse("every entry is −∞: value 0, slope 0", [IGNORED], 0.0, [0.0]),
 ]

@@ -1,4 +1,4 @@
-"""Five wrong gradients, and what tells each from the right one."""
+"""Five wrong gradients, and the smallest inputs on which each differs from the correct one."""
 
 from __future__ import annotations
 
@@ -13,77 +13,77 @@ from ..gradcheck.check import simplest
 from . import mistakes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from ..typing import AnyOp
 
-RIGHT: dict[str, Callable[..., Any]] = {
-    "contrastive without its hinge": losses.contrastive,
-    "triplet, a sum for a mean": losses.triplet_hinge,
-    "triplet, divided by the active ones": losses.triplet_hinge,
-    "l2, equal points forgotten": distances.l2,
-    "normalize, by columns": ops.normalize,
+CORRECT: dict[str, AnyOp] = {
+    "contrastive, hinge missing": losses.contrastive,
+    "triplet, sum instead of mean": losses.triplet_hinge,
+    "triplet, divided by active triplets": losses.triplet_hinge,
+    "l2, equal points not handled": distances.l2,
+    "normalize, along columns": ops.normalize,
 }
-WRONG: dict[str, Callable[..., Any]] = {
-    "contrastive without its hinge": mistakes.no_hinge(losses.contrastive),
-    "triplet, a sum for a mean": mistakes.sum_for_mean(losses.triplet_hinge),
-    "triplet, divided by the active ones": mistakes.active_for_valid(losses.triplet_hinge),
-    "l2, equal points forgotten": mistakes.equal_points_forgotten(distances.l2),
-    "normalize, by columns": mistakes.wrong_axis(ops.normalize),
+WRONG: dict[str, AnyOp] = {
+    "contrastive, hinge missing": mistakes.contrastive_without_hinge(losses.contrastive),
+    "triplet, sum instead of mean": mistakes.sum_for_mean(losses.triplet_hinge),
+    "triplet, divided by active triplets": mistakes.divided_by_active(losses.triplet_hinge),
+    "l2, equal points not handled": mistakes.equal_points_not_handled(distances.l2),
+    "normalize, along columns": mistakes.wrong_axis(ops.normalize),
 }
-TOO_LITTLE: dict[str, dict[str, Any]] = {
-    "contrastive without its hinge": {"d": [0.5], "same": [False], "margin": 1.0},
-    "triplet, a sum for a mean": {"positive": [1.0], "negative": [1.0]},
-    "triplet, divided by the active ones": {"positive": [1.0], "negative": [1.0]},
-    "l2, equal points forgotten": {"a": [[1.0]], "b": [[0.0]]},
-    "normalize, by columns": {"x": [[2.0]]},
+INSUFFICIENT: dict[str, dict[str, Any]] = {
+    "contrastive, hinge missing": {"d": [0.5], "same": [False], "margin": 1.0},
+    "triplet, sum instead of mean": {"positive": [1.0], "negative": [1.0]},
+    "triplet, divided by active triplets": {"positive": [1.0], "negative": [1.0]},
+    "l2, equal points not handled": {"a": [[1.0]], "b": [[0.0]]},
+    "normalize, along columns": {"x": [[2.0]]},
 }
 
 
 def smallest() -> dict[str, dict[str, Any]]:
-    """For each wrong gradient the smallest input on which it differs from the right one.
+    """For each wrong gradient the smallest input on which it differs from the correct one.
 
     Returns
     -------
     dict
-        name → {argument: value}, the names being those of `minisiam.course.bugs.WRONG`. Variables are written as lists.
-        The gradient that is pulled back is 1 for every number of the value.
+        name → {argument: value}, with the names of `minisiam.course.bugs.WRONG`. Write arrays as lists. The pullback
+        is called with 1 for every number of the value.
     """
-    return {name: _found(name) for name in WRONG}
+    return {name: _smallest_input(name) for name in WRONG}
 
 
 @cache
-def _found(name: str) -> dict[str, Any]:
-    """The simplest input of the ladder of the universal check that shows it."""
-    right = RIGHT[name]
-    found = simplest(right, reference.of(right), (lambda case: _shown(name, case), 40))
+def _smallest_input(name: str) -> dict[str, Any]:
+    """The first input of the universal check, which starts with the simplest, on which the gradients differ."""
+    op = CORRECT[name]
+    found = simplest(op, reference.of(op), (lambda case: _difference(name, case), 40))
     if found is None:
-        raise ValueError(f"no small input shows {name}")
+        raise ValueError(f"no small input shows the mistake in {name!r}")
     return found.case.variables | found.case.constants
 
 
-def _shown(name: str, case: Case) -> Fault | None:
-    """The two gradients as columns, if they differ."""
-    ours, truth = _gradients(WRONG[name], case), _gradients(RIGHT[name], case)
-    if all(np.shape(a) == np.shape(b) and np.allclose(a, b) for a, b in zip(ours, truth, strict=True)):
+def _difference(name: str, case: Case) -> Fault | None:
+    """The wrong and the correct gradients side by side, if they differ."""
+    wrong, correct = _gradients(WRONG[name], case), _gradients(CORRECT[name], case)
+    if all(np.shape(a) == np.shape(b) and np.allclose(a, b) for a, b in zip(wrong, correct, strict=True)):
         return None
-    return Fault(name, case, None, {"wrong": ours, "right": truth})
+    return Fault(name, case, None, {"wrong": wrong, "correct": correct})
 
 
-def _gradients(op: Callable[..., Any], case: Case) -> tuple[Any, ...]:
+def _gradients(op: AnyOp, case: Case) -> tuple[Any, ...]:
     with np.errstate(all="ignore"):
         value, pullback = case.call(op)
         return pullback(np.ones_like(value)[()])
 
 
-def unseen(name: str, answer: dict[str, Any]) -> Fault | None:
-    """What is wrong with a learner's input: it shows nothing, or a smaller one shows it as well."""
-    case = _case(RIGHT[name], answer)
-    if _shown(name, case) is None:
-        (gradient, *_) = _gradients(RIGHT[name], case)
-        what = f"{name}: the two gradients are equal on your input, so it shows nothing"
-        return Fault(what, case, None, {"wrong": gradient, "right": gradient})
-    size, enough = _size(case.variables), _size(_case(RIGHT[name], _found(name)).variables)
+def fault_of_input(name: str, answer: dict[str, Any]) -> Fault | None:
+    """What is wrong with a learner's input: the gradients are equal on it, or a smaller input is enough."""
+    case = _case(CORRECT[name], answer)
+    if _difference(name, case) is None:
+        (gradient, *_) = _gradients(CORRECT[name], case)
+        what = f"{name}: the two gradients are equal on your input, so it does not show the mistake"
+        return Fault(what, case, None, {"wrong": gradient, "correct": gradient})
+    size, enough = _size(case.variables), _size(_case(CORRECT[name], _smallest_input(name)).variables)
     if size > enough:
-        return Fault(f"{name}: your input of {size} numbers shows it, and {enough} would do", case)
+        return Fault(f"{name}: your input of {size} numbers shows the mistake, but {enough} numbers are enough", case)
     return None
 
 
@@ -91,14 +91,14 @@ def _size(arrays: dict[str, Any]) -> int:
     return sum(np.size(array) for array in arrays.values())
 
 
-def _case(op: Callable[..., Any], answer: dict[str, Any]) -> Case:
-    """An input that was written down as lists."""
+def _case(op: AnyOp, answer: dict[str, Any]) -> Case:
+    """A case from arrays written as lists."""
     names = variables(op)
     for name in answer:
         require.one_of("argument", name, [*names, *CONSTANTS])
     missing = [name for name in names if name not in answer]
     if missing:
-        raise ValueError(f"{missing[0]} is missing")
+        raise ValueError(f"the argument {missing[0]!r} is missing: add it to the input")
     constants = {name: value for name, value in answer.items() if name not in names}
     if "same" in constants:
         constants["same"] = np.asarray(constants["same"], bool)
@@ -109,11 +109,11 @@ CONSTANTS = ("same", "margin", "reduction")
 
 
 def check_form(answers: Any) -> None:
-    """An error where an answer is missing or there is one to nothing."""
+    """Raise an error for a missing input or an unknown name."""
     if not isinstance(answers, dict):
         raise ValueError(f"smallest must return a dict, not {type(answers).__name__}")
     for name in answers:
         require.one_of("name", name, WRONG)
     missing = [name for name in WRONG if not isinstance(answers.get(name), dict)]
     if missing:
-        raise ValueError(f"there is no input for {missing[0]!r}: a dict, from the name of an argument to its value")
+        raise ValueError(f"the input for {missing[0]!r} is missing: add a dict {{argument: value}}")

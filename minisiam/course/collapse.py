@@ -1,4 +1,4 @@
-"""A run that collapses, and its repair: tiny, so that it is over in a second or two."""
+"""A training run that collapses, and its repair; it is small and takes a second or two."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from .. import datasets, encoders, evaluate, losses, miners, networks, optimizer
 from ..losses.registry import TRIPLETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..typing import Array
+    from ..typing import Array, Miner
 
 COLLAPSING: dict[str, Any] = {
     "miner": "batch-hard",
@@ -27,7 +25,7 @@ COLLAPSING: dict[str, Any] = {
     "classes": 16,
     "per_class": 4,
 }
-MINERS: dict[str, Callable[..., Any]] = {
+MINERS: dict[str, Miner] = {
     "batch-hard": miners.batch_hard,
     "semi-hard": miners.semi_hard_facenet,
     "all-triplets": miners.all_triplets,
@@ -47,37 +45,37 @@ def settings() -> dict[str, Any]:
         loss           hinge or soft-margin
         margin         ≥ 0, in the units of the distance
         distance       l2, squared-l2 or cosine
-        normalize      whether the embedding lies on the unit sphere
-        learning_rate  Adam's, > 0
-        classes        P of a batch, 2 to 24
-        per_class      K of a batch, 2 to 6
+        normalize      True to put the embeddings on the unit sphere
+        learning_rate  > 0, of Adam
+        classes        P, the classes of a batch, 2 to 24
+        per_class      K, the images of each class, 2 to 6
     """
     return COLLAPSING | {"miner": "semi-hard", "margin": 0.2, "normalize": True, "learning_rate": 0.003}
 
 
 class Outcome(NamedTuple):
-    """The last loss, how far apart embeddings are on average, and recall@1 on unseen letters: of the run, of pixels."""
+    """The last loss, the mean distance of embeddings, and recall@1 on held-out letters: of the network, of pixels."""
 
     loss: float
     spread: float
     recall: float
-    raw: float
+    pixels: float
 
     @property
     def collapsed(self) -> bool:
-        """Whether all images are in one place."""
+        """Whether all images have nearly the same embedding."""
         return self.spread < 0.05
 
     @property
     def repaired(self) -> bool:
-        """Whether the run is of use."""
-        return not self.collapsed and self.recall > self.raw
+        """Whether the embeddings differ and are better than the pixels."""
+        return not self.collapsed and self.recall > self.pixels
 
 
 def run(chosen: dict[str, Any]) -> Outcome:
-    """Train with these settings, a second or two, and look at letters of alphabets that were never shown."""
-    checked(chosen)
-    seen, unseen = _letters()
+    """Train with these settings for a second or two, and evaluate on letters of held-out alphabets."""
+    check_settings(chosen)
+    seen, held_out = _letters()
     rng = np.random.default_rng(0)
     loss = partial(LOSSES[chosen["loss"]], margin=chosen["margin"])
     miner = partial(MINERS[chosen["miner"]], **({"margin": chosen["margin"]} if chosen["miner"] == "semi-hard" else {}))
@@ -87,32 +85,32 @@ def run(chosen: dict[str, Any]) -> Outcome:
     first = network.init(rng, seen.images.shape[1:])
     steps = train.fit(network, first, optimizers.adam(chosen["learning_rate"]), islice(batches, STEPS))
     ((_, value, params),) = deque(steps, maxlen=1)
-    z = evaluate.embed(encoder, params["encoder"], unseen.images)
-    recalls = (evaluate.recall_at_k(e, unseen.labels) for e in (z, evaluate.pixels(unseen.images)))
+    z = evaluate.embed(encoder, params["encoder"], held_out.images)
+    recalls = (evaluate.recall_at_k(e, held_out.labels) for e in (z, evaluate.pixels(held_out.images)))
     return Outcome(value, _spread(z), *recalls)
 
 
 def _spread(z: Array) -> float:
-    """The mean distance between two embeddings, in units of their mean length or, if they are shorter, of 1."""
+    """The mean distance of two embeddings, divided by their mean length if this exceeds 1."""
     D, _ = pairwise.l2(z[::7], z[::7])
     return float(D.mean() / max(1.0, np.linalg.norm(z, axis=1).mean()))
 
 
 @cache
 def _letters() -> tuple[Any, Any]:
-    """Few drawers and few pixels: what a network of one hidden layer learns in a second."""
+    """Few drawers and few pixels, so that a network of one hidden layer learns in a second."""
     return datasets.split(datasets.pen_glyphs(drawers=6, size=14))
 
 
-def checked(chosen: Any) -> None:
-    """An error where a setting is unknown, missing or of no use."""
+def check_settings(chosen: Any) -> None:
+    """Raise an error for a setting that is unknown, missing or out of range."""
     if not isinstance(chosen, dict):
         raise ValueError(f"settings must return a dict, not {type(chosen).__name__}")
     for name in chosen:
         require.one_of("setting", name, COLLAPSING)
     missing = [name for name in COLLAPSING if name not in chosen]
     if missing:
-        raise ValueError(f"the setting {missing[0]} is missing: {', '.join(COLLAPSING)}")
+        raise ValueError(f"the setting {missing[0]!r} is missing: return all of {', '.join(COLLAPSING)}")
     for name, known in (("miner", MINERS), ("loss", LOSSES), ("distance", DISTANCES)):
         require.one_of(name, chosen[name], known)
     if not isinstance(chosen["normalize"], bool):

@@ -1,6 +1,6 @@
-"""What is right: the universal check and, for what has no gradient, its like, the smallest input that differs.
+"""The graders: the universal check for ops; functions without a gradient are compared with the library.
 
-GRADERS has one for each exercise. It takes a function and returns what it found: a fault or none, with a clue.
+GRADERS has one grader for each exercise. It takes a function and returns its result: a fault or None, with a clue.
 """
 
 from __future__ import annotations
@@ -26,24 +26,28 @@ from .exercises import EXERCISES, Exercise
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    Grader = Callable[[Callable[..., Any]], "Found"]
+    from ..typing import AnyOp
+
+    Function = Callable[..., Any]  # an op, a miner, a sampler …
+    Grader = Callable[[Function], "Result"]
+    Clue = Callable[[Any, Any, Case], str]  # (the learner's result, the correct one, the input) ↦ a clue
 
 
-EXAMPLES, POINTS = 24, 40  # on each rung of the ladder, and generic ones: a second's work
+EXAMPLES, POINTS = 24, 40  # for each input size, and random inputs: about a second
 
 
-class Found(NamedTuple):
-    """A fault or none, a clue, and on what it was tried."""
+class Result(NamedTuple):
+    """A fault or None, a clue, and a description of the inputs."""
 
     fault: Fault | None
     clue: str = ""
-    tried: str = ""
+    inputs: str = ""
     intro: str = "The smallest case"
     printed: str = ""
 
 
 class Verdict(NamedTuple):
-    """What is said of a learner's function, to a person and to a program."""
+    """The result for a learner's function, for people and for programs."""
 
     status: str  # passed, failed or open
     message: str
@@ -53,37 +57,37 @@ class Verdict(NamedTuple):
     columns: dict[str, str] = {}  # noqa: RUF012
     rows: int = 0
     seconds: float = 0.0
-    printed: str = ""  # on the input that is shown
+    printed: str = ""  # by the function on the input that is shown
 
 
-def judge(exercise: Exercise, function: Callable[..., Any]) -> Verdict:
-    """Everything that is to be said of a function as an answer to an exercise."""
+def grade(exercise: Exercise, function: Function) -> Verdict:
+    """Grade a function as the answer to an exercise."""
     start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = GRADERS[exercise.name](function)
+        result = GRADERS[exercise.name](function)
     seconds = round(time.process_time() - start, 3)
-    if found.fault is None:
-        return Verdict("passed", f"{exercise}: correct. {found.tried}.", seconds=seconds)
-    fault = found.fault
+    if result.fault is None:
+        return Verdict("passed", f"{exercise}: correct. {result.inputs}.", seconds=seconds)
+    fault = result.fault
     inputs = fault.case.variables | fault.case.constants
     return Verdict(
         "open" if fault.what.startswith("it raises NotImplementedError") else "failed",
-        describe(str(exercise), fault, found.clue, found.intro),
+        describe(str(exercise), fault, result.clue, result.intro),
         fault.what,
-        found.clue,
+        result.clue,
         {name: show(value) for name, value in inputs.items()},
         {name: show(value) for name, value in fault.columns.items()},
         max((len(value) for value in fault.case.variables.values() if np.ndim(value)), default=0),
         seconds,
-        found.printed,
+        result.printed,
     )
 
 
 def by_check(
-    library: Callable[..., Any],
-    adapt: Callable[..., Any] = lambda function: function,
-    definition: Callable[..., Any] | None = None,
+    library: AnyOp,
+    adapt: Callable[[Function], AnyOp] = lambda function: function,
+    definition: Function | None = None,
     rows: list[kinks.Kink] | None = None,
     otherwise: str = "",
     value_only: bool = False,
@@ -106,7 +110,7 @@ def by_check(
         fault = _without_upstream(found.fault) if value_only and found.fault else found.fault
         return Found(fault, clue, tried, printed=_heard(op, found.fault))
 
-    return grade
+    return grader
 
 
 def _without_upstream(fault: Fault) -> Fault:
@@ -114,7 +118,7 @@ def _without_upstream(fault: Fault) -> Fault:
 
 
 def _underflows(kink: kinks.Kink) -> bool:
-    """Whether it is about numbers so small that their squares are none: no lesson asks for these."""
+    """Whether a kink has numbers whose squares underflow: the exercises do not require these."""
     return any((np.square(x[x != 0]) <= np.finfo(float).tiny).any() for x in kink.variables)
 
 
@@ -124,24 +128,24 @@ def _widened(op: Callable[..., Any], definition: Any) -> str:
     return f". One remark: {leak.what} (lesson 12)" if leak else ""
 
 
-class Screen(io.StringIO):
-    """A text that ends after a screenful or two, with an error for whoever goes on."""
+class LimitedOutput(io.StringIO):
+    """A text of limited length; writing more raises an error."""
 
     def write(self, text: str) -> int:  # noqa: D102
         if self.tell() > 20_000:
-            raise OSError("that is enough")
+            raise OSError("too much output")
         return super().write(text[:20_000])
 
 
-def _heard(function: Callable[..., Any], fault: Fault | None) -> str:
-    """What a function prints on the input that is shown."""
+def _printed(function: Function, fault: Fault | None) -> str:
+    """The output of a function on the input that is shown."""
     if fault is None:
         return ""
-    with redirect_stdout(Screen()) as said, suppress(Exception):
+    with redirect_stdout(LimitedOutput()) as output, suppress(Exception):
         result = fault.case.call(function)
         if fault.case.upstream is not None:
             result[1](fault.case.upstream)
-    return said.getvalue()
+    return output.getvalue()
 
 
 def _tried(found: CheckResult, value_only: bool) -> str:
@@ -151,143 +155,143 @@ def _tried(found: CheckResult, value_only: bool) -> str:
     corners = "" if not found.skipped else (
         f"; {_counted(found.skipped, 'input')} at a kink, where autograd and differences disagree: not judged"
     )  # fmt: skip
-    return f"{_counted(found.points, 'input')} against autograd and differences{kinks}{corners}"
+    return f"{_count(found.points, 'input')} compared with autograd and differences{kinks}{corners}"
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def by_difference(
-    library: Callable[..., Any],
+    library: Function,
     cases: Callable[[], Iterable[Case]],
     form: Callable[[Any], Any],
     shape: str,
-    hint: Callable[[Any, Any, Case], str],
+    clue: Clue,
 ) -> Grader:
-    """The first of a list of inputs, small before large, on which a function differs from the library's.
+    """The first of a list of inputs, in order of size, on which a function differs from the library.
 
     Parameters
     ----------
     library, cases
-        What is right, and the inputs.
+        The correct function, and the inputs.
     form
-        From what a function returns to what is compared; it raises where the function returned something else.
+        Converts a result to the form that is compared; raises an error for a result of another form.
     shape
-        In words, what is to be returned.
-    hint
-        A clue, from both answers and the input.
+        A description of the correct form.
+    clue
+        Makes a clue from both results and the input.
     """
 
-    def grade(function: Callable[..., Any]) -> Found:
-        tried = 0
-        for tried, case in enumerate(cases(), start=1):  # noqa: B007
+    def grader(function: Function) -> Result:
+        count = 0
+        for count, case in enumerate(cases(), start=1):  # noqa: B007
             truth = form(case.call(library))
-            given = copy.deepcopy(case)
+            copied = copy.deepcopy(case)
             try:
-                result = function(*given.variables.values(), **given.constants)
+                result = function(*copied.variables.values(), **copied.constants)
             except Exception as mistake:
-                return Found(Fault(raised(mistake), case))
-            touched = changed(case, given.variables, given.constants)
-            if touched:
-                return Found(Fault(f"it changes its input {touched}", case))
+                return Result(Fault(raised(mistake), case))
+            changed_name = changed(case, copied.variables, copied.constants)
+            if changed_name:
+                return Result(Fault(f"it changes its input {changed_name}", case))
             try:
                 ours = form(result)
             except (TypeError, ValueError, IndexError):
-                return Found(Fault(f"it must return {shape}, not {_short(result)}", case))
+                return Result(Fault(f"it must return {shape}, not {_short(result)}", case))
             if np.shape(ours) != np.shape(truth) or not np.allclose(ours, truth, rtol=1e-12, atol=0):
-                what = "the answer is wrong"
-                fault = Fault(what, case, None, {"yours": ours, "library": truth})
-                return Found(fault, _clue(hint, ours, truth, case), printed=_heard(function, fault))
-        return Found(None, "", f"As the library on {tried} inputs")
+                fault = Fault("the result is wrong", case, None, {"yours": ours, "library": truth})
+                return Result(fault, _clue(clue, ours, truth, case), printed=_printed(function, fault))
+        return Result(None, "", f"Equal to the library on {count} inputs")
 
-    return grade
+    return grader
 
 
-def _clue(hint: Callable[[Any, Any, Case], str], ours: Any, truth: Any, case: Case) -> str:
+def _clue(clue: Clue, ours: Any, truth: Any, case: Case) -> str:
     try:
-        return hint(ours, truth, case)
+        return clue(ours, truth, case)
     except IndexError:
-        return "an index that the batch has not"
+        return "an index is outside the batch"
 
 
 def _short(value: Any) -> str:
-    words = repr(value).replace("\n", " ")
-    return words if len(words) <= 60 else f"{words[:57]}..."
+    text = repr(value).replace("\n", " ")
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def by_laws(function: Callable[..., Any]) -> Found:
-    """The P×K sampler: chance has no single right answer, but every batch obeys laws."""
-    tried = 0
-    for tried, case in enumerate(small_inputs.decks(), start=1):  # noqa: B007
+def by_laws(function: Function) -> Result:
+    """The P×K sampler: many random batches are correct, but each must satisfy laws."""
+    count = 0
+    for count, case in enumerate(small_inputs.label_sets(), start=1):  # noqa: B007
         try:
-            broken = sampler_laws.broken_law(function, case)
+            violation = sampler_laws.first_violation(function, case)
         except Exception as mistake:
-            return Found(Fault(raised(mistake), case))
-        if broken:
-            return Found(Fault(broken.law, case, None, broken.columns), broken.clue, "", "Dealt from")
-    return Found(None, "", f"Every law holds on {tried} sets of labels")
+            return Result(Fault(raised(mistake), case))
+        if violation:
+            return Result(Fault(violation.law, case, None, violation.columns), violation.clue, "", "The labels")
+    return Result(None, "", f"Every law holds on {count} sets of labels")
 
 
-def by_training(function: Callable[..., Any]) -> Found:
-    """The repair: a run with these settings is made and looked at."""
+def by_training(function: Function) -> Result:
+    """The repair: train with these settings and evaluate the network."""
     try:
         chosen = function()
         outcome = collapse.run(chosen)
     except Exception as mistake:
-        return Found(Fault(raised(mistake), Case({}, {}, None)))
+        return Result(Fault(raised(mistake), Case({}, {}, None)))
     case = Case({}, {name: value for name, value in chosen.items() if value != collapse.COLLAPSING[name]}, None)
-    said = {"loss": outcome.loss, "spread": outcome.spread, "recall@1": outcome.recall, "pixels'": outcome.raw}
-    said = {name: round(number, 4) for name, number in said.items()}
+    numbers = {"loss": outcome.loss, "spread": outcome.spread}
+    numbers |= {"recall@1": outcome.recall, "of pixels": outcome.pixels}
+    numbers = {name: round(number, 4) for name, number in numbers.items()}
     if outcome.repaired:
-        return Found(
-            None, "", f"The embeddings are apart, and recall@1 is {outcome.recall:.3f}, of pixels {outcome.raw:.3f}"
+        return Result(
+            None, "", f"The embeddings differ; recall@1 is {outcome.recall:.3f}, that of pixels {outcome.pixels:.3f}"
         )
     if outcome.collapsed:
-        what, clue = "the run still collapses, all images in one place", clues.collapse(outcome)
+        what, clue = "the run still collapses: all embeddings are nearly equal", clues.collapse(outcome)
     else:
-        what = "the embeddings are apart, but unseen letters are recognised no better than by their pixels"
-        clue = "does anything still hold the batch together? And are the steps of a size that a network can follow?"
-    return Found(Fault(what, case, None, said), clue, "", "What you changed")
+        what = "the embeddings differ, but on held-out letters they are no better than pixels"
+        clue = "do some triplets still pull all images together? Is the learning rate small enough?"
+    return Result(Fault(what, case, None, numbers), clue, "", "Your changes")
 
 
-def by_separation(function: Callable[..., Any]) -> Found:
-    """The bugs: each input must tell the wrong gradient from the right one, and be as small as can be."""
+def by_counterexamples(function: Function) -> Result:
+    """The bugs: on each input the wrong and the correct gradient must differ, with as few numbers as possible."""
     try:
         answers = function()
         bugs.check_form(answers)
     except Exception as mistake:
-        return Found(Fault(raised(mistake), Case({}, {}, None)))
+        return Result(Fault(raised(mistake), Case({}, {}, None)))
     for name in bugs.WRONG:
         try:
-            broken = bugs.unseen(name, answers[name])
+            fault = bugs.fault_of_input(name, answers[name])
         except Exception as mistake:
-            return Found(Fault(f"{name}: {raised(mistake)}", Case({}, dict(answers[name]), None)))
-        if broken:
-            return Found(broken, "", "", "Your input")
-    return Found(None, "", f"Each of {len(bugs.WRONG)} mistakes is shown, and by no more numbers than it takes")
+            return Result(Fault(f"{name}: {raised(mistake)}", Case({}, dict(answers[name]), None)))
+        if fault:
+            return Result(fault, "", "", "Your input")
+    return Result(None, "", f"Your inputs show all {len(bugs.WRONG)} mistakes with the fewest numbers")
 
 
 PAIRS, TRIPLETS = "Pairs(rows, columns, same)", "Triplets(anchor, positive, negative)"
 ROWS = clues.index_rows
-BRANCHES = "the weights are used twice: do both gradients arrive?"
-WINDOWS = "write down one entry of z: which entries are in it?"
-SOFTMAX = "the slope is the softmax: does each of its rows add up to 1?"
+BRANCHES = "the weights are used twice: does the gradient include both uses?"
+WINDOWS = "write down one entry of z: which entries of x and W does it contain?"
+SOFTMAX = "the slope is the softmax: does each of its rows sum to 1?"
 margins = partial(small_inputs.batches, margins=(1.0, 2.0))
 
 SPECIAL: dict[str, Callable[[Callable[..., Any]], Grader]] = {
     "squared-distance": lambda op: by_check(op, adapters.value_only(op), value_only=True),
     "two-branches": lambda f: by_check(f, adapters.as_op_of_weights, adapters.two_branches, [], BRANCHES),
-    "convolution": lambda op: by_check(op, definition=adapters.small_convolution, rows=[], otherwise=WINDOWS),
-    "log-sum-exp": lambda f: by_check(f, adapters.as_op_of_rows, None, adapters.EXTREMES, SOFTMAX),
+    "convolution": lambda op: by_check(op, definition=adapters.small_convolution, rows=[], default_clue=WINDOWS),
+    "log-sum-exp": lambda f: by_check(f, adapters.as_op_of_rows, None, adapters.EXTREME_INPUTS, SOFTMAX),
     "all-pairs": lambda f: by_difference(f, small_inputs.batches, ROWS, PAIRS, clues.pairs),
     "batch-hard": lambda f: by_difference(f, small_inputs.batches, ROWS, TRIPLETS, clues.hardest),
     "semi-hard": lambda f: by_difference(f, margins, ROWS, TRIPLETS, clues.semi_hard),
     "recall": lambda f: by_difference(f, small_inputs.embeddings, float, "a number", clues.recall),
-    "threshold": lambda f: by_difference(f, small_inputs.verifications, float, "a number", clues.threshold),
+    "threshold": lambda f: by_difference(f, small_inputs.pair_distances, float, "a number", clues.threshold),
     "sampler": lambda _: by_laws,
     "collapse": lambda _: by_training,
-    "find-the-bug": lambda _: by_separation,
+    "find-the-bug": lambda _: by_counterexamples,
 }
 GRADERS: dict[str, Grader] = {
     exercise.name: SPECIAL.get(exercise.name, by_check)(exercise.library) for exercise in EXERCISES

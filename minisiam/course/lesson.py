@@ -1,4 +1,4 @@
-"""Where the figure of a lesson goes: to a folder with `--save DIR`, else to the screen or the notebook there is."""
+"""Show the figure of a lesson on the screen or in the notebook, or save it to a folder with `--save DIR`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def show(figure: Figure, name: str) -> None:
-    """Write `figure` to DIR/name.png if the lesson runs with `--save DIR`; otherwise show it where it can be seen.
+    """Write `figure` to DIR/name.png if the lesson runs with `--save DIR`; otherwise show it.
 
-    A notebook shows it below the cell. A script opens a window, runs on, and at its end waits until the windows are
-    closed. Without a screen nothing is shown and nothing is waited for.
+    A notebook shows it below the cell. A script opens a window, continues, and at its end waits until you close the
+    windows. Without a screen it shows nothing and does not wait.
     """
     if folder := _folder():
         folder.mkdir(parents=True, exist_ok=True)
@@ -27,14 +27,14 @@ def show(figure: Figure, name: str) -> None:
     elif "ipykernel" in sys.modules:
         _in_notebook(figure)
     elif not _in_window(figure):
-        print(f"figure: {name}, not shown without a screen; --save DIR writes it to a file")
+        print(f"figure: {name} is not shown because there is no screen; use --save DIR to write it to a file")
 
 
 def _folder() -> Path | None:
     """DIR of `--save DIR`."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--save", metavar="DIR", type=Path, help="write the figures here instead of showing them")
-    return parser.parse_known_args()[0].save  # in a notebook or a console there are arguments of others
+    return parser.parse_known_args()[0].save  # notebooks and consoles have their own arguments
 
 
 def _in_notebook(figure: Figure) -> None:
@@ -47,8 +47,8 @@ def _in_notebook(figure: Figure) -> None:
 def _in_window(figure: Figure) -> bool:
     from matplotlib import pyplot
 
-    made: Any = lambda *_, **__: figure
-    pyplot.figure(FigureClass=made)  # gives a window to a figure that pyplot did not make
+    existing: Any = lambda *_, **__: figure
+    pyplot.figure(FigureClass=existing)  # opens a window for a figure that pyplot did not create
     if figure.canvas.required_interactive_framework is None:
         return False
     pyplot.show(block=False)

@@ -1,4 +1,4 @@
-"""What learners do wrong: each mistake made on purpose, from a function of the library. `seeded` is their table."""
+"""Common mistakes, made on purpose from functions of the library. `known_mistakes` is their table."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..miners import Triplets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Op = Callable[..., Any]
+    Function = Callable[..., Any]  # an op, a miner, a sampler …
 
 
-def changed(change: Callable[..., tuple[Any, ...]]) -> Callable[[Op], Op]:
-    """A mistake in the gradients: from an op to the one whose pullback gives change(arguments, gradients)."""
+def changed(change: Callable[..., tuple[Any, ...]]) -> Callable[[Function], Function]:
+    """A mistake in the gradients: the pullback of the wrong op returns change(arguments, gradients)."""
 
-    def make(op: Op) -> Op:
+    def make(op: Function) -> Function:
         @wraps(op)
         def wrong(*args: Any, **constants: Any) -> Any:
             value, pullback = op(*args, **constants)
@@ -48,20 +48,20 @@ no_bias = changed(lambda args, gradients: (*gradients[:2], 0 * gradients[2]))
 input_modified = changed(_cleared)
 
 
-def wrong_axis(op: Op) -> Op:
-    """Along the columns, where it should be along the rows."""
+def wrong_axis(op: Function) -> Function:
+    """The op along the columns instead of the rows."""
 
     @wraps(op)
     def wrong(*args: Any, **constants: Any) -> Any:
         value, pullback = op(*(x.T for x in args), **constants)
-        turned = value.T if value.ndim == 2 else value
-        return turned, lambda g: tuple(d.T for d in pullback(g.T))
+        transposed_value = value.T if value.ndim == 2 else value
+        return transposed_value, lambda g: tuple(d.T for d in pullback(g.T))
 
     return wrong
 
 
-def active_for_valid(op: Op) -> Op:
-    """The gradient is divided by how many terms are active, the value by how many there are."""
+def divided_by_active(op: Function) -> Function:
+    """The gradient is divided by the number of active terms, the value by the number of all terms."""
 
     @wraps(op)
     def wrong(*args: Any, **constants: Any) -> Any:
@@ -70,23 +70,39 @@ def active_for_valid(op: Op) -> Op:
     return wrong
 
 
-def no_hinge(op: Op) -> Op:
-    """The gradient of the formula without its max(0, ·)."""
-    slopes: dict[str, Op] = {
-        "contrastive": lambda d, same, margin=1.0: (np.where(same, d, d - margin) / d.dtype.type(len(d)),),
-        "triplet_hinge": lambda p, n, margin=1.0: (np.full_like(p, 1 / len(p)), np.full_like(p, -1 / len(p))),
-        "relu": lambda x: (np.ones_like(x),),
-    }
+def _without_hinge(slopes: Callable[..., tuple[Any, ...]]) -> Callable[[Function], Function]:
+    """A missing hinge: the pullback uses the slopes of the formula without its max(0, ·)."""
 
-    @wraps(op)
-    def wrong(*args: Any, reduction: str = "mean", **constants: Any) -> Any:
-        return op(*args, **constants)[0], lambda g: tuple(g * s for s in slopes[op.__name__](*args, **constants))
+    def make(op: Function) -> Function:
+        @wraps(op)
+        def wrong(*args: Any, reduction: str = "mean", **constants: Any) -> Any:
+            return op(*args, **constants)[0], lambda g: tuple(g * slope for slope in slopes(*args, **constants))
 
-    return wrong
+        return wrong
+
+    return make
 
 
-def equal_points_forgotten(op: Op) -> Op:
-    """The printed formula, with its division by a distance or a length of 0."""
+@_without_hinge
+def contrastive_without_hinge(d: Any, same: Any, margin: float = 1.0) -> tuple[Any, ...]:
+    """d where same, d − margin elsewhere, divided by n."""
+    return (np.where(same, d, d - margin) / d.dtype.type(len(d)),)
+
+
+@_without_hinge
+def triplet_without_hinge(positive: Any, negative: Any, margin: float = 1.0) -> tuple[Any, ...]:
+    """1/n and −1/n, at all distances."""
+    return np.full_like(positive, 1 / len(positive)), np.full_like(negative, -1 / len(negative))
+
+
+@_without_hinge
+def relu_without_hinge(x: Any) -> tuple[Any, ...]:
+    """1, at every x."""
+    return (np.ones_like(x),)
+
+
+def equal_points_not_handled(op: Function) -> Function:
+    """The formula of the paper, which divides by a distance or a length even if it is 0."""
     definition, names = reference.of(op), variables(op)
 
     @wraps(op)
@@ -101,26 +117,26 @@ def equal_points_forgotten(op: Op) -> Op:
     return wrong
 
 
-def overflow(op: Op) -> Op:
-    """log(1 + eˣ) as it is printed."""
+def overflow(op: Function) -> Function:
+    """log(1 + eˣ) computed literally, so that it overflows."""
 
     @wraps(op)
     def wrong(*args: Any, **constants: Any) -> Any:
         value, pullback = op(*args, **constants)
         with np.errstate(over="ignore", invalid="ignore"):
-            blown = sum((0 * np.exp(x) ** 1).sum() for x in args)
-        return value + blown, lambda g: tuple(d + blown for d in pullback(g))
+            infinite = sum((0 * np.exp(x) ** 1).sum() for x in args)
+        return value + infinite, lambda g: tuple(d + infinite for d in pullback(g))
 
     return wrong
 
 
-# what is no op
+# functions that are not ops
 
 
-def result(change: Callable[[Any], Any]) -> Callable[[Op], Op]:
+def result(change: Callable[[Any], Any]) -> Callable[[Function], Function]:
     """A mistake in what a function returns."""
 
-    def make(function: Op) -> Op:
+    def make(function: Function) -> Function:
         @wraps(function)
         def wrong(*args: Any, **constants: Any) -> Any:
             return change(function(*args, **constants))
@@ -130,13 +146,13 @@ def result(change: Callable[[Any], Any]) -> Callable[[Op], Op]:
     return make
 
 
-def value_of(mistake: Callable[[Op], Op]) -> Callable[[Op], Op]:
-    """A mistake of an op in a function that returns the value alone."""
+def value_of(mistake: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """A mistake of an op, in a function that returns only the value."""
     return lambda op: result(lambda both: both[0])(mistake(op))
 
 
-def spoiled(op: Op) -> Op:
-    """The difference is written over the first argument."""
+def overwritten_input(op: Function) -> Function:
+    """The difference overwrites the first argument."""
 
     @wraps(op)
     def wrong(a: Any, b: Any) -> Any:
@@ -146,10 +162,10 @@ def spoiled(op: Op) -> Op:
     return wrong
 
 
-def siamese_with(change: Callable[[Any], Any]) -> Op:
-    """A siamese network whose gradients are changed."""
+def siamese_with(change: Callable[[Any], Any]) -> Function:
+    """A siamese network with changed gradients."""
 
-    def siamese(encoder: Any, distance: Op, loss: Op) -> Any:
+    def siamese(encoder: Any, distance: Function, loss: Function) -> Any:
         network = networks.siamese(encoder, distance, loss)
 
         def apply(params: Any, /, *batch: Any) -> Any:
@@ -161,16 +177,16 @@ def siamese_with(change: Callable[[Any], Any]) -> Op:
     return siamese
 
 
-def one_branch(encoder: Any, distance: Op, loss: Op) -> Any:
-    """Only the first branch sends its gradient back."""
+def one_branch(encoder: Any, distance: Function, loss: Function) -> Any:
+    """Only the first branch contributes its gradient."""
 
     def apply(params: Any, /, *batch: Any) -> Any:
-        heard = chain([1], repeat(0))
+        weights = chain([1], repeat(0))
 
         def once(theta: Any, x: Any, input_grad: bool = True) -> Any:
             z, pull = encoder(theta, x, input_grad)
-            share = next(heard)
-            return z, lambda dz: pull(share * dz)
+            weight = next(weights)
+            return z, lambda dz: pull(weight * dz)
 
         return networks.siamese(cast("Any", once), distance, loss).apply(params, *batch)
 
@@ -178,7 +194,7 @@ def one_branch(encoder: Any, distance: Op, loss: Op) -> Any:
 
 
 def naive_log_sum_exp(x: Any) -> Any:
-    """As it is printed, so that it overflows."""
+    """log Σ eˣ computed literally, so that it overflows."""
     with np.errstate(all="ignore"):
         e = np.exp(x)
         return np.log(e.sum(axis=1)), e / e.sum(axis=1, keepdims=True)
@@ -191,15 +207,15 @@ def own_positive(D: Any, labels: Any) -> Any:
 
 
 def nearest_negatives(D: Any, labels: Any, margin: float = 0.2) -> Any:
-    """Also those that are nearer than the positive."""
+    """Includes negatives that are nearer than the positive."""
     a, p = np.nonzero((labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool))
     n = np.where(labels[a][:, None] == labels, np.inf, D[a]).argmin(axis=1)
-    near = D[a, n] - D[a, p] <= margin
-    return Triplets(a[near], p[near], n[near])
+    within = D[a, n] - D[a, p] <= margin
+    return Triplets(a[within], p[within], n[within])
 
 
-def recall_of_ties(z: Any, labels: Any, k: int = 1) -> float:
-    """Among equals the own class first."""
+def recall_with_favourable_ties(z: Any, labels: Any, k: int = 1) -> float:
+    """A tie counts in favour of the model."""
     D = np.sqrt(((z[:, None] - z) ** 2).sum(axis=2))
     own = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
     nearest = np.where(own, D, np.inf).min(axis=1, keepdims=True)
@@ -207,14 +223,14 @@ def recall_of_ties(z: Any, labels: Any, k: int = 1) -> float:
     return float((rivals < k)[own.any(axis=1)].mean())
 
 
-def asking_all(z: Any, labels: Any, k: int = 1) -> float:
-    """An image that is alone in its class counts as not found."""
-    asked = np.isin(labels, [c for c in labels if (labels == c).sum() > 1]).mean()
-    return evaluate.recall_at_k(z, labels, k) * asked
+def recall_of_all(z: Any, labels: Any, k: int = 1) -> float:
+    """An image that is alone in its class counts as an error."""
+    share = np.isin(labels, [c for c in labels if (labels == c).sum() > 1]).mean()
+    return evaluate.recall_at_k(z, labels, k) * share
 
 
-def dealt(draw: Callable[..., Any]) -> Op:
-    """A sampler from what one batch is."""
+def sampler_from(draw: Callable[..., Any]) -> Function:
+    """A sampler that draws the images of each class with `draw`."""
 
     def pk_indices(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -> Any:
         while True:
@@ -228,25 +244,25 @@ def dealt(draw: Callable[..., Any]) -> Op:
     return pk_indices
 
 
-def seedless(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -> Any:
+def rng_not_used(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -> Any:
     """The same batches for every seed."""
     return samplers.pk_indices(labels, np.random.default_rng(0), classes, per_class)
 
 
-def spread_seed(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -> Any:
-    """Other batches each time, whatever the seed."""
+def other_rng(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -> Any:
+    """Different batches each time, whatever the seed."""
     return samplers.pk_indices(labels, np.random.default_rng(), classes, per_class)
 
 
 def next_above(d: Any, same: Any, false_accept: float = 0.01) -> float:
-    """The distance after the right one."""
+    """The next larger distance."""
     curve = evaluate.roc(d, same)
     return float(
         curve.thresholds[min(np.flatnonzero(curve.false_accept <= false_accept)[-1] + 1, len(curve.thresholds) - 1)]
     )
 
 
-def smaller(d: Any, same: Any, false_accept: float = 0.01) -> float:
-    """A share that is less than what is allowed, where it may be equal."""
+def strictly_below(d: Any, same: Any, false_accept: float = 0.01) -> float:
+    """The share of false accepts must be below the given one, although it may be equal."""
     curve = evaluate.roc(d, same)
     return float(curve.thresholds[np.flatnonzero((curve.false_accept < false_accept) | (curve.false_accept == 0))[-1]])

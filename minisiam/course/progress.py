@@ -1,4 +1,4 @@
-"""What is done, and how many hints it took: one file, work/progress.json, never half written."""
+"""The progress of a learner, in one file: work/progress.json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE = "progress.json"
 
 
 class State(NamedTuple):
-    """Of one exercise: was it passed, how many hints were seen, was the solution shown while it was open?"""
+    """The state of one exercise: passed or not, hints seen, and whether the solution was shown before it passed."""
 
     passed: bool = False
     hints: int = 0
@@ -26,27 +26,27 @@ class State(NamedTuple):
 Progress = dict[str, State]
 
 
-def read(folder: Path, say: Callable[[str], None] = print) -> Progress:
-    """The state of every exercise. A file that cannot be read is set aside, and a sentence says so."""
+def read(folder: Path, warn: Callable[[str], None] = print) -> Progress:
+    """The state of every exercise. An unreadable file is renamed, and a warning names the new file."""
     path = folder / FILE
     stored: Progress = {}
     if path.is_file():
         try:
-            stored = _understood(json.loads(path.read_text(encoding="utf-8")))
+            stored = _parse(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            aside = unused(path.with_name(f"{FILE}.unreadable"))
-            path.replace(aside)
-            say(f"{path} cannot be read: it was set aside as {aside.name}, and your files are as they were.")
-            say("minisiam learn check NUMBER marks an exercise as passed again.\n")
+            renamed = unused_path(path.with_name(f"{FILE}.unreadable"))
+            path.replace(renamed)
+            warn(f"{path} cannot be read. It was renamed to {renamed.name}; your other files are unchanged.")
+            warn("To record an exercise as passed again: minisiam learn check NUMBER\n")
     return {exercise.name: stored.get(exercise.name, State()) for exercise in EXERCISES}
 
 
-def _understood(found: Any) -> Progress:
-    """States from JSON, of the form that `write` gives them and of no other."""
-    states = {name: State(**state) for name, state in found["exercises"].items()}
+def _parse(data: Any) -> Progress:
+    """The states in JSON data; an error if `write` cannot have written them."""
+    states = {name: State(**state) for name, state in data["exercises"].items()}
     for state in states.values():
         if not (type(state.passed) is type(state.solution) is bool and type(state.hints) is int and state.hints >= 0):
-            raise ValueError(f"{state} is no state of an exercise")
+            raise ValueError(f"{state} is not the state of an exercise")
     return states
 
 
@@ -67,12 +67,12 @@ def update(folder: Path, name: str, **changes: Any) -> Progress:
 
 
 def done(progress: Progress) -> set[str]:
-    """The names of the exercises that were passed."""
+    """The names of the passed exercises."""
     return {name for name, state in progress.items() if state.passed}
 
 
-def unused(path: Path) -> Path:
-    """The path, with a number if it is taken."""
+def unused_path(path: Path) -> Path:
+    """The path, with a number if it exists."""
     number = 1
     while path.with_name(path.name + (f".{number}" if number > 1 else "")).exists():
         number += 1

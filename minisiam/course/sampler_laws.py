@@ -1,4 +1,4 @@
-"""The laws of a P×K sampler, and which of them a learner's breaks."""
+"""The laws of a P×K sampler, and the first that a learner's sampler violates."""
 
 from __future__ import annotations
 
@@ -8,76 +8,86 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..gradcheck import Case
     from ..typing import Array
 
+    Sampler = Callable[..., Iterator[Array]]  # (labels, rng, classes, per_class) ↦ batches of rows
+
 BATCHES = 12
 
 
-class Broken(NamedTuple):
-    """A law that does not hold, where it shows, and a clue."""
+class Violation(NamedTuple):
+    """A violated law, the numbers that show it, and a clue."""
 
     law: str
     columns: dict[str, Any]
     clue: str = ""
 
 
-def broken_law(function: Callable[..., Any], case: Case) -> Broken | None:
-    """The first law that a dozen batches break."""
+def first_violation(function: Sampler, case: Case) -> Violation | None:
+    """The first law that a dozen batches violate."""
     labels, P, K = case.variables["labels"], case.constants["classes"], case.constants["per_class"]
 
-    def deal(seed: int, count: int = BATCHES) -> list[Any]:
-        return list(islice(function(np.copy(labels), np.random.default_rng(seed), P, K), count))
+    def draw(seed: int) -> list[Any]:
+        return list(islice(function(np.copy(labels), np.random.default_rng(seed), P, K), BATCHES))
 
-    seen = deal(0)
-    if len(seen) < BATCHES:
-        return Broken(f"it must go on for ever, and it ended after {len(seen)} batches", {})
-    for batch in seen:
-        broken = _of_one(batch, labels, P, K)
-        if broken:
-            return broken
-    images = np.zeros(len(labels), int)
-    for batch in seen:
-        np.add.at(images, batch, 1)
-        broken = _of_all(images, labels, batch)
-        if broken:
-            return broken
-    if not all(np.array_equal(a, b) for a, b in zip(seen, deal(0), strict=True)):
-        return Broken("the same seed gives other batches", {}, "does all chance come from rng?")
-    if len(labels) > 6 and all(np.array_equal(a, b) for a, b in zip(seen, deal(1), strict=True)):
-        return Broken("another seed gives the same batches", {}, "is rng used?")
+    batches = draw(0)
+    if len(batches) < BATCHES:
+        return Violation(f"the generator must not end, but it ended after {len(batches)} batches", {})
+    for batch in batches:
+        violation = _in_batch(batch, labels, P, K)
+        if violation:
+            return violation
+    count = np.zeros(len(labels), int)
+    for batch in batches:
+        np.add.at(count, batch, 1)
+        violation = _across_batches(count, labels, batch)
+        if violation:
+            return violation
+    if not all(np.array_equal(a, b) for a, b in zip(batches, draw(0), strict=True)):
+        return Violation("the same seed gives different batches", {}, "do you draw all random numbers from rng?")
+    if len(labels) > 6 and all(np.array_equal(a, b) for a, b in zip(batches, draw(1), strict=True)):
+        return Violation("another seed gives the same batches", {}, "do you use rng?")
     return None
 
 
-def _of_one(batch: Any, labels: Array, P: int, K: int) -> Broken | None:
-    """What is wrong with a batch by itself."""
+def _in_batch(batch: Any, labels: Array, P: int, K: int) -> Violation | None:
+    """The laws of a single batch."""
     rows = np.asarray(batch)
     if rows.shape != (P * K,) or rows.dtype.kind not in "iu":
-        return Broken(f"a batch must be ({P * K},) rows of the data set, integers", {"yours": batch})
+        return Violation(
+            f"a batch must be an integer array of shape ({P * K},): rows of the data set", {"yours": batch}
+        )
     if rows.min() < 0 or rows.max() >= len(labels):
-        return Broken("a batch has a row that the data set has not", {"yours": batch})
+        return Violation("a batch has a row outside the data set", {"yours": batch})
     if len(set(rows.tolist())) < len(rows):
-        clue = "drawn with replacement? Or left over in one pile, and dealt again from the next?"
-        return Broken("an image is twice in a batch", {"yours": batch}, clue)
+        clue = "do you draw with replacement, or add a remaining image again after a new shuffle?"
+        return Violation("an image occurs twice in a batch", {"yours": batch}, clue)
     by_class = labels[rows].reshape(P, K)
     if (by_class != by_class[:, :1]).any():
-        return Broken(f"a batch must go class by class, {K} images of each", {"yours": batch, "classes": labels[rows]})
+        return Violation(
+            f"a batch must be ordered by class, {K} images of each", {"yours": batch, "classes": labels[rows]}
+        )
     if len(set(by_class[:, 0].tolist())) < P:
-        return Broken(f"a batch must have {P} different classes", {"yours": batch, "classes": labels[rows]})
+        return Violation(f"a batch must have {P} different classes", {"yours": batch, "classes": labels[rows]})
     return None
 
 
-def _of_all(images: Array, labels: Array, batch: Array) -> Broken | None:
-    """What is wrong with all batches so far; `images` says how often each image was dealt."""
-    dealt = np.array([images[labels == c].sum() for c in np.unique(labels)])
+def _across_batches(count: Array, labels: Array, batch: Array) -> Violation | None:
+    """The laws of all batches so far; `count` is the number of times each image occurred."""
+    drawn = np.array([count[labels == c].sum() for c in np.unique(labels)])
     per_class = (labels[batch] == labels[batch[0]]).sum()
-    if dealt.max() - dealt.min() > per_class:
-        return Broken("a class comes again before every class has come", {"times dealt": dealt // per_class})
+    if drawn.max() - drawn.min() > per_class:
+        return Violation("a class is repeated before every class has occurred", {"times drawn": drawn // per_class})
     for c in np.unique(labels):
-        own = images[labels == c]
+        own = count[labels == c]
         if own.max() - own.min() > 1:
-            clue = "are the images of a class dealt until none is left?"
-            return Broken(f"an image of class {c} comes again before all of its class have come", {"dealt": own}, clue)
+            clue = "do you use every image of a class before you shuffle them again?"
+            return Violation(
+                f"an image of class {c} is repeated before every image of the class has occurred",
+                {"times drawn": own},
+                clue,
+            )
     return None

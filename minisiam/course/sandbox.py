@@ -1,4 +1,4 @@
-"""A learner's file, judged in a process of its own: whatever it does, this one goes on and says what happened."""
+"""Check a learner's file in a separate process: whatever the file does, the check ends with a report."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from typing import Any, NamedTuple
 from .exercises import Exercise
 from .stubs import stub
 
-SECONDS = 10.0  # of computing, beyond imports, or of waiting; twelve times as long by the clock, if all else fails
-STARTING = 120.0  # by the clock, until the libraries are imported
+TIME_LIMIT = 10.0  # seconds of computing or of waiting, after the imports; elapsed time is limited to twelve times this
+IMPORT_LIMIT = 120.0  # seconds for importing the libraries
 PACKAGES = Path(__file__).parents[2]
-WAITING = 75  # the exit code of a child that waited for something that did not come
-LARGEST = 1_000_000  # bytes of a learner's file
+EXIT_WAITING = 75  # the exit code of a process that waited longer than the limit
+MAX_BYTES = 1_000_000  # of a learner's file
 STATUSES = ("passed", "failed", "open")
 
 
-class Answer(NamedTuple):
-    """What is known of a learner's file: the fields of `graders.Verdict`, and the exercise."""
+class Report(NamedTuple):
+    """The result of checking a learner's file: the exercise and the fields of `graders.Verdict`."""
 
     exercise: str
     number: int
@@ -42,98 +42,100 @@ class Answer(NamedTuple):
 
     @property
     def text(self) -> str:
-        """All of it, for a person; of what was printed the first lines."""
+        """The report as text, with at most ten lines of the output."""
         lines = [f"    {line[:200]}" for line in self.printed.splitlines()]
         shown = "\n".join([*lines[:10], *(["    ..."] if len(lines) > 10 else [])])
         return self.message + (f"\n\nYour function printed:\n{shown}" if lines else "")
 
 
-def check(exercise: Exercise, path: Path, seconds: float = SECONDS) -> Answer:
-    """Judge a file."""
+def check(exercise: Exercise, path: Path, seconds: float = TIME_LIMIT) -> Report:
+    """Check a learner's file."""
     if not path.is_file():
-        return _short(exercise, "open", f"there is no {path} yet: minisiam learn start {exercise.number:02d}")
-    if path.stat().st_size > LARGEST:
-        return _short(exercise, "failed", f"{path} is too large to be an answer: a megabyte at most")
+        return _report(exercise, "open", f"{path} does not exist: minisiam learn start {exercise.number:02d}")
+    if path.stat().st_size > MAX_BYTES:
+        return _report(
+            exercise, "failed", f"{path} is larger than one megabyte: write only the function of the exercise in it"
+        )
     if path.read_bytes() == stub(exercise).encode():
-        return _short(exercise, "open", f"not begun. Edit {path}")
+        return _report(exercise, "open", f"not started. Edit {path}")
     with tempfile.TemporaryDirectory(prefix="minisiam-learn-", ignore_cleanup_errors=True) as home:
         return _run(exercise, path.resolve(), Path(home), seconds)
 
 
-def _short(exercise: Exercise, status: str, what: str, printed: str = "") -> Answer:
-    return Answer(exercise.name, exercise.number, status, f"{exercise}: {what}.", what, printed=printed)
+def _report(exercise: Exercise, status: str, what: str, printed: str = "") -> Report:
+    return Report(exercise.name, exercise.number, status, f"{exercise}: {what}.", what, printed=printed)
 
 
-def _run(exercise: Exercise, path: Path, home: Path, seconds: float) -> Answer:
-    """Start the child in a folder of its own, wait, and put away whatever is left of it."""
-    room, answer = home / "room", home / "answer.json"
-    room.mkdir()
-    words = [exercise.name, str(path), str(answer), str(seconds)]
+def _run(exercise: Exercise, path: Path, home: Path, seconds: float) -> Report:
+    """Run the worker in a temporary folder, wait for it, and end every process that it started."""
+    folder, answer = home / "folder", home / "answer.json"
+    folder.mkdir()
+    arguments = [exercise.name, str(path), str(answer), str(seconds)]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, (str(PACKAGES), os.environ.get("PYTHONPATH")))),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
     with (home / "printed").open("wb") as printed:
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-X", "utf8", "-m", "minisiam.course.worker", *words],
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-X", "utf8", "-m", "minisiam.course.worker", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=subprocess.STDOUT,
-            cwd=room,
+            cwd=folder,
             env=environment,
             start_new_session=True,
         )
         try:
-            in_time = _wait(child, answer.with_suffix(".ready"), 12 * seconds)
+            in_time = _wait(process, answer.with_suffix(".ready"), 12 * seconds)
         finally:
-            _end(child)
-    said = _printed(home / "printed")
+            _end(process)
+    output = _read_output(home / "printed")
     if answer.is_file():
-        return _read(exercise, answer, said)
-    if not answer.with_suffix(".ready").is_file():  # nothing of the learner's has run
-        raise ImportError(f"the grader does not start: {said.splitlines()[-1] if said else child.returncode}")
-    where = _where(answer.with_suffix(".where"), path)
-    return _short(exercise, "failed", _lost(child.returncode, in_time, seconds, where), said)
+        return _read(exercise, answer, output)
+    if not answer.with_suffix(".ready").is_file():  # the learner's file has not run
+        raise ImportError(f"the grader does not start: {output.splitlines()[-1] if output else process.returncode}")
+    where = _last_line(answer.with_suffix(".where"), path)
+    return _report(exercise, "failed", _why_no_verdict(process.returncode, in_time, seconds, where), output)
 
 
-def _wait(child: subprocess.Popen[bytes], ready: Path, seconds: float) -> bool:
-    """Until it ends; False where it was still running so long after its imports."""
+def _wait(process: subprocess.Popen[bytes], ready: Path, seconds: float) -> bool:
+    """Wait until the process ends; False if it still runs `seconds` after its imports."""
     start = time.monotonic()
-    since: float | None = None
+    imported: float | None = None
     while True:
         try:
-            child.wait(timeout=0.02)
+            process.wait(timeout=0.02)
         except subprocess.TimeoutExpired:
             now = time.monotonic()
-            since = since or (now if ready.exists() else None)
-            if now - (since or start) > (seconds if since else STARTING):
+            imported = imported or (now if ready.exists() else None)
+            if now - (imported or start) > (seconds if imported else IMPORT_LIMIT):
                 return False
         else:
             return True
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """The child and everything that it started."""
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the process and everything that it started."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
     else:
-        child.kill()
-    child.wait()
+        process.kill()
+    process.wait()
 
 
-def _lost(code: int | None, in_time: bool, seconds: float, where: str) -> str:
-    """Why there is no answer."""
-    if not in_time or code in (WAITING, -getattr(signal, "SIGXCPU", 0)):
-        return f"it did not come to an end, and was stopped after {seconds:g} seconds{where}: an endless loop?"
+def _why_no_verdict(code: int | None, in_time: bool, seconds: float, where: str) -> str:
+    """Why the worker wrote no verdict."""
+    if not in_time or code in (EXIT_WAITING, -getattr(signal, "SIGXCPU", 0)):
+        return f"it did not finish and was stopped after {seconds:g} seconds{where}: is there an infinite loop?"
     if code is not None and code < 0:
-        return f"it brought Python down ({signal.Signals(-code).name}){where}"
-    return "it ended the program (os._exit): a function returns"
+        return f"it crashed Python ({signal.Signals(-code).name}){where}"
+    return "it ended the program (os._exit): use return instead"
 
 
-def _where(trace: Path, path: Path) -> str:
-    """The learner's line in the trace that was written when the time was over."""
+def _last_line(trace: Path, path: Path) -> str:
+    """The line of the learner's file in the traceback that was written at the time limit."""
     text = trace.read_text(errors="replace") if trace.is_file() else ""
     found = re.search(rf'File "{re.escape(str(path))}", line (\d+)', text)
     if not found:
@@ -143,20 +145,30 @@ def _where(trace: Path, path: Path) -> str:
     return f", in line {number}: {lines[number - 1].strip()}" if number <= len(lines) else ""
 
 
-def _printed(file: Path) -> str:
-    """What was printed, up to a screenful or two."""
+def _read_output(file: Path) -> str:
+    """The first 20,000 bytes of the output."""
     with file.open("rb") as stream:
         return stream.read(20_000).decode("utf-8", "replace")
 
 
-def _read(exercise: Exercise, answer: Path, printed: str) -> Answer:
-    """The verdict, if it has the form of one: a learner's code could have written anything."""
+def _read(exercise: Exercise, answer: Path, printed: str) -> Report:
+    """The verdict, if it has the correct form: a learner's code could have changed the file."""
     try:
         verdict: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
         verdict["printed"] = verdict.get("printed") or printed
-        whole = Answer(exercise.name, exercise.number, **verdict)
+        report = Report(exercise.name, exercise.number, **verdict)
     except (ValueError, TypeError, AttributeError):
-        return _short(exercise, "failed", "the answer of the grader was damaged by your file", printed)
-    if whole.status not in STATUSES:
-        return _short(exercise, "failed", "the answer of the grader was damaged by your file", printed)
-    return whole
+        return _report(
+            exercise,
+            "failed",
+            "your file changed the result of the grader: write only the function of the exercise in it",
+            printed,
+        )
+    if report.status not in STATUSES:
+        return _report(
+            exercise,
+            "failed",
+            "your file changed the result of the grader: write only the function of the exercise in it",
+            printed,
+        )
+    return report

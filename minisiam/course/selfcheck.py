@@ -1,4 +1,4 @@
-"""Are the exercises themselves right? Every stub fails, every library function passes, every mistake is noticed."""
+"""Test the exercises: every stub fails, every library function passes, and every known mistake is detected."""
 
 from __future__ import annotations
 
@@ -8,68 +8,68 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _markdown
 from .exercises import EXERCISES, Exercise
-from .graders import Verdict, judge
-from .known_mistakes import OF
+from .graders import Verdict, grade
+from .known_mistakes import MISTAKES
 from .stubs import stub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-HEAD = ("exercise", "what is graded", "seconds", "what is said of it")
+HEADER = ("exercise", "answer", "seconds", "message")
 
 
 class Row(NamedTuple):
-    """Something that was graded, whether the verdict is what it should be, and how it was put."""
+    """A graded answer, whether its verdict is as expected, and the message."""
 
     exercise: str
-    what: str
-    right: bool
+    answer: str
+    as_expected: bool
     status: str
     seconds: float
     rows: int
-    said: str
+    message: str
     clue: str
 
     @property
-    def told(self) -> str:
-        """What is said, for the table."""
-        return ("" if self.right else "**not as it should be** ") + ": ".join(filter(None, (self.said, self.clue)))
+    def description(self) -> str:
+        """The message and the clue, for the table."""
+        return ("" if self.as_expected else "**unexpected** ") + ": ".join(filter(None, (self.message, self.clue)))
 
 
 def rows(exercise: Exercise) -> Iterator[Row]:
-    """The stub, the library's function, and every mistake."""
-    yield _row(exercise, "stub", _of_stub(exercise), passes=False)
-    yield _row(exercise, "library", judge(exercise, exercise.answer), passes=True)
-    for name, make in OF[exercise.name].items():
-        yield _row(exercise, name, judge(exercise, make(exercise.answer)), passes=False)
+    """The stub, the library function, and every known mistake."""
+    yield _row(exercise, "stub", _grade_stub(exercise), passes=False)
+    yield _row(exercise, "library", grade(exercise, exercise.model_answer), passes=True)
+    for name, make in MISTAKES[exercise.name].items():
+        yield _row(exercise, name, grade(exercise, make(exercise.model_answer)), passes=False)
 
 
-def _row(exercise: Exercise, what: str, verdict: Verdict, passes: bool) -> Row:
-    right = verdict.status == "passed" if passes else verdict.status != "passed"
-    said = verdict.what or verdict.message.partition(": ")[2]
-    return Row(exercise.name, what, right, verdict.status, verdict.seconds, verdict.rows, said, verdict.clue)
+def _row(exercise: Exercise, answer: str, verdict: Verdict, passes: bool) -> Row:
+    as_expected = verdict.status == "passed" if passes else verdict.status != "passed"
+    message = verdict.what or verdict.message.partition(": ")[2]
+    return Row(exercise.name, answer, as_expected, verdict.status, verdict.seconds, verdict.rows, message, verdict.clue)
 
 
-def _of_stub(exercise: Exercise) -> Verdict:
+def _grade_stub(exercise: Exercise) -> Verdict:
     namespace: dict[str, object] = {"__name__": exercise.file}
     exec(compile(stub(exercise), exercise.file, "exec"), namespace)
-    return judge(exercise, namespace[exercise.function])  # type: ignore[arg-type]
+    return grade(exercise, namespace[exercise.function])  # type: ignore[arg-type]
 
 
-def run(say: Callable[[str], None], as_json: bool = False) -> bool:
-    """The table, a row as soon as it is known, or all of it as JSON; whether everything is as it should be."""
-    start, every = time.perf_counter(), []
+def run(log: Callable[[str], None], as_json: bool = False) -> bool:
+    """Log the table row by row, or all rows as JSON; returns whether every verdict is as expected."""
+    start, graded = time.perf_counter(), []
     if not as_json:
         say(_markdown.heading(HEAD))
     for exercise in EXERCISES:
         for row in rows(exercise):
-            every.append(row)
+            graded.append(row)
             if not as_json:
                 say(_markdown.row((exercise, row.what, f"{row.seconds:.1f}", row.told)))
     wrong = [row for row in every if not row.right]
     if as_json:
-        say(json.dumps([row._asdict() for row in every], indent=2))
+        log(json.dumps([row._asdict() for row in graded], indent=2))
     else:
-        took = time.perf_counter() - start
-        say(f"\n{len(every) - len(wrong)} of {len(every)} verdicts as they should be, {took:.0f} s")
-    return not wrong
+        seconds = time.perf_counter() - start
+        log(f"\n{len(graded) - len(unexpected)} of {len(graded)} verdicts as expected, {seconds:.0f} s")
+    return not unexpected

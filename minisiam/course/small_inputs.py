@@ -1,4 +1,4 @@
-"""Small inputs in their order, the simplest first, for what has no gradient."""
+"""Small inputs, the simplest first, for functions without a gradient."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def labellings(n: int) -> Iterator[Array]:
-    """Labels of n images, numbered in the order in which they come, with a positive and a negative pair."""
+    """Labels of n images, numbered by first occurrence, with a positive and a negative pair."""
     for labels in product(range(3), repeat=n):
         firsts = list(dict.fromkeys(labels))
         if firsts == sorted(firsts) == list(range(len(firsts))) and 1 < len(firsts) < n:
@@ -24,7 +24,7 @@ def labellings(n: int) -> Iterator[Array]:
 
 
 def batches(margins: tuple[float, ...] = ()) -> Iterator[Case]:
-    """(D, labels), and a margin if there are any: whole distances, first symmetric, then asymmetric, then with ties."""
+    """(D, labels), with a margin if any are given: integer distances that are symmetric, with ties, or asymmetric."""
     rng = np.random.default_rng(0)
     for n in (3, 4, 5):
         for kind in ("symmetric", "ties", "asymmetric"):
@@ -44,23 +44,23 @@ def _distances(n: int, kind: str, rng: np.random.Generator) -> Array:
 
 
 def embeddings() -> Iterator[Case]:
-    """(z, labels, k) for recall: points on a line, few and with ties; then some in the plane, without."""
+    """(z, labels, k) for recall: a few points on a line, some with ties; then points in the plane without ties."""
     for n in (2, 3):
         for labels in product(range(2), repeat=n):
             if len(set(labels)) == n:
                 continue
-            for places in sorted(product((0.0, 1.0, 3.0), repeat=n), key=lambda x: -len(set(x))):  # ties come last
+            for positions in sorted(product((0.0, 1.0, 3.0), repeat=n), key=lambda x: -len(set(x))):  # ties come last
                 for k in range(1, n):
-                    yield Case({"z": np.array(places)[:, None], "labels": np.array(labels)}, {"k": k}, None)
+                    yield Case({"z": np.array(positions)[:, None], "labels": np.array(labels)}, {"k": k}, None)
     rng = np.random.default_rng(0)
     for n in (4, 6, 9):
-        for chance in [np.arange(n) // 2, *(rng.integers(0, 3, n) for _ in range(20))]:
+        for classes in [np.arange(n) // 2, *(rng.integers(0, 3, n) for _ in range(20))]:
             z = rng.normal(size=(n, 2))
-            yield Case({"z": z, "labels": chance}, {"k": int(rng.integers(1, 4))}, None)
+            yield Case({"z": z, "labels": classes}, {"k": int(rng.integers(1, 4))}, None)
 
 
-def verifications() -> Iterator[Case]:
-    """(d, same, false_accept) for a threshold: two pairs, then three, then some of eight, ties among them."""
+def pair_distances() -> Iterator[Case]:
+    """(d, same, false_accept) for a threshold: two pairs, then three, then eight, some with ties."""
     for n in (2, 3):
         for same in product((True, False), repeat=n):
             if all(same) or not any(same):
@@ -70,13 +70,13 @@ def verifications() -> Iterator[Case]:
                     yield Case({"d": np.array(d), "same": np.array(same)}, {"false_accept": share}, None)
     rng = np.random.default_rng(0)
     for _ in range(60):
-        some = rng.permutation(np.arange(8) < rng.integers(1, 8))
+        same = rng.permutation(np.arange(8) < rng.integers(1, 8))
         constants = {"false_accept": float(rng.choice([0.25, 0.01, 0.6]))}
-        yield Case({"d": rng.integers(0, 6, 8) / 2, "same": some}, constants, None)
+        yield Case({"d": rng.integers(0, 6, 8) / 2, "same": same}, constants, None)
 
 
-def decks() -> Iterator[Case]:
-    """(labels, classes, per_class) for a sampler."""
+def label_sets() -> Iterator[Case]:
+    """(labels, classes, per_class) for a P×K sampler."""
     for labels, classes, per_class in (
         ([0, 0, 1, 1], 2, 2),
         ([0, 1, 1, 0], 2, 2),

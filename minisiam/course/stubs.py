@@ -1,4 +1,4 @@
-"""A library function with its body cut out, as a learner's file; and its source, as the solution."""
+"""The learner's file, a library function without its body; and the solution, the source of the function."""
 
 from __future__ import annotations
 
@@ -10,89 +10,95 @@ import types
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
+from ..distances import check_weights
+from ..miners.types import alone
+from ..ops.convolution import geometry
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .exercises import Exercise
 
+    Function = Callable[..., Any]
+
 TYPING = ("Array", "Bool", "Float", "Generator", "Int", "Op", "Params")
 STANDARD = {"Any": "typing", "Callable": "collections.abc", "Iterator": "collections.abc"}
-HOLE = 'raise NotImplementedError("your turn: write {name} in the place of this line")'
+HOLE = 'raise NotImplementedError("your turn: replace this line by the body of {name}")'
 
 
 def stub(exercise: Exercise) -> str:
-    """What a learner starts from: the task, the signature and the docstring of the library, and one hole."""
+    """The file of an exercise: the task, the signature and docstring of the library function, and one hole."""
     function = _parsed(exercise.library)
     text = _source(exercise.library)
     lines = [_signature(function, text, exercise), _docstring(function, text, exercise), *_body(function, exercise)]
     code = "\n".join(lines)
-    words = f"{exercise.number:02d}"
+    number = f"{exercise.number:02d}"
     end = "" if exercise.title.endswith("?") else "."
     head = (
         f'"""{exercise}: {exercise.title}{end}     lesson {exercise.lesson}\n\n{exercise.task}\n\n'
         f"    minisiam learn             checks this file each time you save it\n"
-        f'    minisiam learn hint {words}     an idea; again for more\n"""\n\n'
+        f'    minisiam learn hint {number}     shows an idea; again for more\n"""\n\n'
     )
     return head + "\n\n".join(_imports(code, exercise.library)) + f"\n\n\n{code}\n"
 
 
 def solution(exercise: Exercise) -> str:
-    """The library's own source, and that of the functions which it calls."""
+    """The source of the library function, and of the library functions that it calls."""
     return "\n\n\n".join(_source(function) for function in _called(exercise.library))
 
 
-def _source(function: Callable[..., Any]) -> str:
+def _source(function: Function) -> str:
     return dedent(inspect.getsource(inspect.unwrap(function))).rstrip()
 
 
-def _parsed(function: Callable[..., Any]) -> ast.FunctionDef:
+def _parsed(function: Function) -> ast.FunctionDef:
     (node,) = ast.parse(_source(function)).body
     if not isinstance(node, ast.FunctionDef):
-        raise ValueError(f"{function.__name__} is not a plain function, so it cannot be an exercise")
+        raise ValueError(f"{function.__name__} cannot be an exercise: it must be a function defined with def")
     return node
 
 
 def _signature(node: ast.FunctionDef, text: str, exercise: Exercise) -> str:
-    """`def name(...) -> ...:` on one line or, if it is long, one line for each parameter."""
+    """`def name(...) -> ...:` on one line or, if that is too long, one line for each parameter."""
     arguments, defaults = node.args, node.args.defaults
     every = [*arguments.posonlyargs, *arguments.args]
-    of = dict(zip([a.arg for a in every[len(every) - len(defaults) :]], defaults, strict=True))
-    shown = []
+    default_of = dict(zip([a.arg for a in every[len(every) - len(defaults) :]], defaults, strict=True))
+    parts = []
     for place, a in enumerate(every, start=1):
         annotation = f": {ast.get_source_segment(text, a.annotation)}" if a.annotation else ""
-        default = f" = {ast.get_source_segment(text, of[a.arg])}" if a.arg in of else ""
-        shown += [f"{a.arg}{annotation}{default}"] if a.arg not in exercise.without else []
-        shown += ["/"] if place == len(arguments.posonlyargs) else []
+        default = f" = {ast.get_source_segment(text, default_of[a.arg])}" if a.arg in default_of else ""
+        parts += [f"{a.arg}{annotation}{default}"] if a.arg not in exercise.omit else []
+        parts += ["/"] if place == len(arguments.posonlyargs) else []
     returns = ast.get_source_segment(text, node.returns) if node.returns else None
     if returns and exercise.value_only:
         returns = re.fullmatch(r"Op\[(.*)\]", returns)[1]  # type: ignore[index]
     end = f" -> {returns}:" if returns else ":"
-    line = f"def {node.name}({', '.join(shown)}){end}"
-    return line if len(line) <= 120 else f"def {node.name}(\n    " + ",\n    ".join(shown) + f",\n){end}"
+    line = f"def {node.name}({', '.join(parts)}){end}"
+    return line if len(line) <= 120 else f"def {node.name}(\n    " + ",\n    ".join(parts) + f",\n){end}"
 
 
 def _docstring(node: ast.FunctionDef, text: str, exercise: Exercise) -> str:
-    """The library's docstring without the parameters that are left out, and without the gradient that it gives away."""
-    words = "    " + (ast.get_source_segment(text, node.body[0]) or "")
-    for name in exercise.without:
-        words = re.sub(rf"^    {name}\n(?:        .*\n)+", "", words, flags=re.M)
+    """The docstring of the library without the omitted parameters and without the formula of the gradient."""
+    docstring = "    " + (ast.get_source_segment(text, node.body[0]) or "")
+    for name in exercise.omit:
+        docstring = re.sub(rf"^    {name}\n(?:        .*\n)+", "", docstring, flags=re.M)
     if exercise.value_only:
-        words = re.sub(r";\s+`pullback\(.*?(?=\n\s*\n)", ".", words, flags=re.S)
-        return words.replace("d, pullback", "d")
+        docstring = re.sub(r";\s+`pullback\(.*?(?=\n\s*\n)", ".", docstring, flags=re.S)
+        return docstring.replace("d, pullback", "d")
     return re.sub(
         r"(`pullback\(\w+\)`\s+gives\s+`\([^`]*\)`)[^\n]*?(?:[=:]|with).*?(?=\n\s*\n|\n\s*\"\"\")",
         r"\1: derive it.",
-        words,
+        docstring,
         flags=re.S,
     )
 
 
 def _body(node: ast.FunctionDef, exercise: Exercise) -> list[str]:
-    """The hole; or the function as it stands but for the body of an inner one; or lines to be changed."""
+    """The hole; or the function with a hole as the body of an inner function; or the dict to change."""
     name = exercise.hole or exercise.function
     hole = HOLE.format(name=name)
-    if exercise.start:
-        given = getattr(sys.modules[exercise.library.__module__], exercise.start)
+    if exercise.template:
+        given = getattr(sys.modules[exercise.library.__module__], exercise.template)
         return ["    " + line for line in f"return {_pretty(given)}".splitlines()]
     if not exercise.hole:
         return [f"    {hole}"]
@@ -103,7 +109,7 @@ def _body(node: ast.FunctionDef, exercise: Exercise) -> list[str]:
 
 
 def _pretty(given: dict[str, Any]) -> str:
-    """A dict, one entry a line."""
+    """A dict with one entry per line."""
     entries = "".join(f"    {_quoted(name)}: {_quoted(value)},\n" for name, value in given.items())
     return f"{{\n{entries}}}"
 
@@ -112,8 +118,8 @@ def _quoted(value: Any) -> str:
     return repr(value).replace("'", '"')
 
 
-def _imports(code: str, library: Callable[..., Any]) -> Iterator[str]:
-    """What the stub needs: NumPy, modules that the library's function uses, and the names of its annotations."""
+def _imports(code: str, library: Function) -> Iterator[str]:
+    """The imports of a stub: NumPy, modules that the library function uses, and the types of its annotations."""
     namespace = vars(sys.modules[library.__module__])
     used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
     modules = {node.id for node in ast.walk(ast.parse(_source(library))) if isinstance(node, ast.Name)} - {"require"}
@@ -134,33 +140,29 @@ def _imports(code: str, library: Callable[..., Any]) -> Iterator[str]:
 
 
 def _from(homes: dict[str, str]) -> list[str]:
-    """`from module import names`, a line for each module."""
+    """`from module import names`, one line per module."""
     return [
         f"from {home} import {', '.join(sorted(name for name in homes if homes[name] == home))}"
         for home in sorted(set(homes.values()))
     ]
 
 
-def _called(function: Callable[..., Any]) -> list[Callable[..., Any]]:
-    """The function, and the functions of the library that it calls, in their order; checks of arguments aside."""
-    found: list[Callable[..., Any]] = []
+def _called(function: Function) -> list[Function]:
+    """The function and the library functions that it calls, in order, without decorators and checks of arguments."""
+    found: list[Function] = []
 
-    def visit(one: Callable[..., Any]) -> None:
+    def visit(one: Function) -> None:
         one = inspect.unwrap(one)
         if one in found:
             return
         found.append(one)
-        for node in ast.walk(ast.parse(_source(one))):
+        for node in (node for statement in _parsed(one).body for node in ast.walk(statement)):
             called = one.__globals__.get(node.id) if isinstance(node, ast.Name) else None
-            if (
-                inspect.isfunction(called)
-                and called.__module__.startswith("minisiam")
-                and called.__name__ not in LEFT_OUT
-            ):
+            if inspect.isfunction(called) and called.__module__.startswith("minisiam") and called not in CHECKS:
                 visit(called)
 
     visit(function)
     return found
 
 
-LEFT_OUT = {"op", "learned", "check_weights", "geometry", "alone"}
+CHECKS = {check_weights, geometry, alone}  # of arguments, not part of a solution

@@ -1,254 +1,253 @@
-"""What is said of each exercise: the task; then three hints, an idea, an identity and a first line of code."""
+"""The texts of each exercise: the task, and three hints: an idea, an identity and a first line of code."""
 
-# paragraphs, in this order; the lines of a task are kept, those of a hint are one
+# one paragraph each, in this order; the line breaks of a task are kept, those of a hint are not
 TEXTS: dict[str, str] = {
     "squared-distance": """
-Return the value alone; its gradient is the next exercise.
+Return only the value; its gradient is the next exercise.
 
-One number a row: subtract, square, add up along the features. No loop is needed.
+One number per row: subtract, square, sum over the features. You need no loop.
 
 ‖u‖² = Σⱼ uⱼ² with u = a − b, and a row is axis 0, so the sum is over axis 1.
 
 u = a - b
 """,
     "squared-distance-gradient": """
-Return the value and a pullback. The pullback receives dd, one number a row: how much the loss changes with d.
-It returns how much the loss changes with a, and with b: a tuple of two arrays.
+Return the value and a pullback. The pullback receives dd, one number per row: the derivative of the loss with
+respect to d. It returns the derivatives with respect to a and to b: a tuple of two arrays.
 
 Take one row and one feature: d = (a − b)². How does it change with a? And with b? Then multiply by dd.
 
-∂(a − b)²/∂a = 2 (a − b), and ∂/∂b is the same with the other sign. dd has a number a row: dd[:, None].
+∂(a − b)²/∂a = 2 (a − b), and ∂/∂b is the same with the opposite sign. dd has one number per row: dd[:, None].
 
 da = 2 * dd[:, None] * u  # with u = a - b
 """,
     "l2": """
-A pair of equal points has no direction: where d = 0 the gradient is 0, and not a division by zero.
+A pair of equal points has no direction: where d = 0, set the gradient to 0 instead of dividing by zero.
 
-d is the root of what you had. By the chain rule the slope of the root comes first, then what you had.
+d is the square root of the squared distance. Chain rule: the slope of the root times the gradient of that.
 
 ∂√s/∂s = 1 / (2 √s), so ∂d/∂a = (a − b) / d: the unit vector from b to a. At d = 0 it is 0 by convention.
 
 slope = np.divide(dd, d, out=np.zeros_like(d), where=d > 0)
 """,
     "contrastive": """
-`same` says which spring each pair has. Derive dd, one number a pair, for both kinds.
+The loss joins each pair by a spring; `same` says which of two kinds. Derive dd, one number per pair, for both.
 
-Each pair alone: where same the loss is ½ d², elsewhere ½ max(0, margin − d)². The hinge is flat beyond its end.
+Take each pair alone: where same the loss is ½ d², elsewhere ½ max(0, margin − d)². Beyond the margin it is flat.
 
-∂ ½ s²/∂d = s · ∂s/∂d, and ∂(margin − d)/∂d = −1. The value is a mean, so every slope is divided by n.
+∂ ½ s²/∂d = s · ∂s/∂d, and ∂(margin − d)/∂d = −1. The value is a mean, so divide every slope by n.
 
 slack = np.maximum(margin - d, 0)
 """,
     "triplet": """
-Derive what the loss does to d₊ and to d₋. A triplet that just keeps its margin counts as satisfied.
+Derive the gradients with respect to d₊ and d₋. A triplet exactly at its margin is satisfied: slope 0.
 
-The loss sees one number, x = d₊ − d₋ + margin. It has the slope 1 above 0, and none from 0 down.
+The loss depends on one number, x = d₊ − d₋ + margin. Its slope is 1 for x > 0 and 0 for x ≤ 0.
 
-∂x/∂d₊ = 1 and ∂x/∂d₋ = −1, so the two gradients are each other's negative. A mean divides both by n.
+∂x/∂d₊ = 1 and ∂x/∂d₋ = −1, so one gradient is minus the other. The mean divides both by n.
 
 violation = np.maximum(positive - negative + margin, 0)
 """,
     "soft-margin": """
-Let it not overflow: a triplet that is wrong by 1000 has a loss of 1000, not infinity.
+Avoid overflow: for d₊ − d₋ = 1000 the loss is 1000, not infinity.
 
-The loss sees one number, x = d₊ − d₋ + margin. Its slope goes from 0 to 1 as x grows.
+The loss depends on one number, x = d₊ − d₋ + margin. Its slope rises from 0 to 1 as x grows.
 
 ∂ log(1 + eˣ)/∂x = σ(x) = 1 / (1 + e⁻ˣ), and log(1 + eˣ) = max(0, x) + log(1 + e^−|x|).
 
 x = positive - negative + margin
 """,
     "two-branches": """
-Write the objective inside: encode both images with the same params, and compare.
+Write the inner function: encode both images with the same params, and compare the embeddings.
 Everything is an op: z, pull_z = encoder(params["encoder"], x, input_grad=False); pull_z(dz) gives
-(dtheta, None). `distance` and `loss` are as in their exercises. The pullback returns one tree:
+(dtheta, None). `distance` and `loss` are ops as in the earlier exercises. The pullback returns one tree:
 ({"encoder": dtheta, "distance": ddistance, "loss": dloss},), and `tree.add` adds two trees.
 
-The weights are used twice, so a small change of them changes the loss twice over.
+The weights are used twice, so a small change of them changes the loss in two ways.
 
 θ enters through z₁ and through z₂: dℓ/dθ = (∂z₁/∂θ)ᵀ dz₁ + (∂z₂/∂θ)ᵀ dz₂. Shared weights: gradients add.
 
 z1, pull_z1 = encoder(params["encoder"], x1, input_grad=False)
 """,
     "dense": """
-Three gradients from dz, an (n, o) array, each in the shape of its variable.
+Compute three gradients from dz, an (n, o) array, each in the shape of its variable.
 
-Write one entry: zₙₒ = Σᵢ xₙᵢ Wᵢₒ + bₒ. Which entries of z does Wᵢₒ reach? Sum dz over them.
+Write one entry: zₙₒ = Σᵢ xₙᵢ Wᵢₒ + bₒ. In which entries of z does Wᵢₒ occur? Sum the products over them.
 
-dW = xᵀ dz, dx = dz Wᵀ, and b reaches every row, so db is the sum of the rows of dz. Shapes leave no other way.
+dW = xᵀ dz, dx = dz Wᵀ, and b occurs in every row, so db is the sum of the rows of dz. The shapes allow nothing else.
 
 dx = dz @ W.T
 """,
     "relu": """
-Any shape, entry by entry. At x = 0 the slope is 0.
+x may have any shape. At x = 0 the slope is 0.
 
-Where the entry passes, the gradient passes; where it is cut off, nothing gets through.
+Where x > 0 the gradient passes unchanged; elsewhere it is 0.
 
-∂max(0, x)/∂x is 1 for x > 0 and 0 for x ≤ 0. A pullback returns a tuple, of one variable too.
+∂max(0, x)/∂x is 1 for x > 0 and 0 for x ≤ 0. A pullback returns a tuple, even for one variable.
 
 y = np.maximum(x, 0)
 """,
     "normalize": """
-A row of zeros has no direction: it stays 0 and gets no gradient.
+A row of zeros has no direction: it stays 0 and its gradient is 0.
 
-Making x longer changes nothing, so no gradient may point along x: the part along y has to be removed.
+Making x longer does not change y, so the gradient has no component along x: subtract the component along y.
 
 With y = x / r and r = ‖x‖, ∂r/∂x = y, so dx = (dy − y (y·dy)) / r: the product rule, row by row.
 
 norm = np.sqrt((x * x).sum(axis=1, keepdims=True))
 """,
     "cosine": """
-Of a row of zeros the cosine is 0, so d = 1, and there is no gradient.
+For a row of zeros the cosine is 0, so d = 1 and the gradient is 0.
 
-The cosine is the dot product of two unit vectors: you have the gradient of a unit vector already.
+The cosine is the dot product of two unit vectors; the last exercise has the gradient of a unit vector.
 
-∂cos/∂a = (b̂ − cos · â) / ‖a‖, and d = 1 − cos turns the sign.
+∂cos/∂a = (b̂ − cos · â) / ‖a‖, and d = 1 − cos changes the sign.
 
 cos = (unit_a * unit_b).sum(axis=1, keepdims=True)
 """,
     "cross-entropy": """
-The input is a logit, not a probability, so that nothing overflows: 1000 is a possible logit.
+The input is a logit, not a probability. Avoid overflow: 1000 is a possible logit.
 
-Turn the sign where same: then both kinds have the same loss, log(1 + eˣ), of how wrong the logit is.
+Change the sign of the logit where same. Then the loss of both kinds is log(1 + eˣ), and x says how wrong it is.
 
 ∂ log(1 + eˣ)/∂x = σ(x). Together: dlogits = (σ(logit) − same) / n.
 
 wrongness = np.where(same, -logits, logits)
 """,
     "pairwise": """
-(n, d) against (m, d) gives (n, m). Where two embeddings are equal the slope is 0.
+From (n, d) and (m, d) compute (n, m) distances. Where two embeddings are equal, the slope is 0.
 
-Each aᵢ is in a whole row of D, so it receives a sum over the row; each bⱼ one over a column.
+Each aᵢ occurs in a whole row of D, so its gradient is a sum over the row; that of bⱼ a sum over a column.
 
-daᵢ = Σⱼ dDᵢⱼ (aᵢ − bⱼ) / Dᵢⱼ and dbⱼ = −Σᵢ of the same. a[:, None] - b has the shape (n, m, d).
+daᵢ = Σⱼ dDᵢⱼ (aᵢ − bⱼ) / Dᵢⱼ and dbⱼ = −Σᵢ dDᵢⱼ (aᵢ − bⱼ) / Dᵢⱼ. a[:, None] - b has the shape (n, m, d).
 
 u = a[:, None] - b
 """,
     "all-pairs": """
-Return Pairs(rows, columns, same): each pair once, with the smaller number first, and whether the two are of one
-class. A batch may have any size.
-D is not read here; the miners of the next exercises read it.
+Return Pairs(rows, columns, same): each pair once, with the smaller index first, and whether its two images have
+the same class. A batch may have any size. This miner does not use D; those of the next exercises do.
 
 The pairs i < j are the entries above the diagonal of an n × n matrix.
 
-np.triu_indices(n, k=1) gives the places above the diagonal; k = 0 would take the diagonal too.
+np.triu_indices(n, k=1) gives the indices above the diagonal; k = 0 includes the diagonal.
 
 i, j = np.triu_indices(len(labels), k=1)
 """,
     "batch-hard": """
-Return Triplets(anchor, positive, negative), one an anchor. A row of D is an anchor's; the anchor itself is no
-positive; of equals the first counts.
+Return Triplets(anchor, positive, negative): for each anchor its farthest positive and its nearest negative.
+Each row of D belongs to an anchor. The anchor is not its own positive; of equal distances take the first.
 
-Two masks from the labels: who is a positive of whom, who is a negative. Then a maximum and a minimum a row.
+Make two masks from the labels, for positives and negatives. Then take a maximum and a minimum in each row.
 
-argmax of np.where(positive, D, -np.inf) is the farthest positive; argmin with np.inf the nearest negative.
+argmax of np.where(positive, D, -np.inf) is the farthest positive; argmin with np.inf is the nearest negative.
 
 positive = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
 """,
     "semi-hard": """
-Return Triplets(anchor, positive, negative). For every ordered positive pair (a, p) one negative at most: farther
-than p, but not by more than the margin.
+Return Triplets(anchor, positive, negative). For every ordered positive pair (a, p) take the nearest negative that
+is farther than p, and keep the triplet if it is farther by at most the margin.
 
-Hide every negative that is not farther than the positive, take the nearest of the rest, and look at the margin.
+Mask every negative that is not farther than the positive, take the nearest of the rest, and compare with the
+margin.
 
-0 < D[a, n] − D[a, p] ≤ margin: strictly farther on the left, and the margin itself still counts on the right.
+0 < D[a, n] − D[a, p] ≤ margin: strictly greater than 0, and less than or equal to the margin.
 
 a, p = np.nonzero((labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool))
 """,
     "log-sum-exp": """
-Row by row, the logarithm and its slope, which is the softmax: return both, of shapes (n,) and (n, m).
-1000 is a possible entry. So is −∞, which leaves an entry out; a row of nothing else has the value 0, slope 0.
+Return for each row the logarithm and its slope, which is the softmax, of shapes (n,) and (n, m).
+1000 is a possible entry. So is −∞, an entry that does not count; a row with no other entries has value 0, slope 0.
 
-e^1000 is not a number that can be held. Take something out of the sum first, and put it back after the
-logarithm.
+e^1000 overflows. Factor something out of the sum first, and add it back after the logarithm.
 
-log Σ e^xⱼ = t + log Σ e^(xⱼ − t) for every t. With t the largest entry no term is larger than 1.
+log Σ e^xⱼ = t + log Σ e^(xⱼ − t) for every t. If t is the largest entry, no term is larger than 1.
 
 top = x.max(axis=1)
 """,
     "softmax-cross-entropy": """
-Every distance is a logit, −D / temperature: the nearest candidate is the most probable. There is no margin here.
-Let it not overflow: a distance of 10000 is possible.
+The logits are −D / temperature: the nearest candidate is the most probable. There is no margin here.
+Avoid overflow: a distance of 10000 is possible.
 
-The loss of a row is log Σⱼ e^xⱼ − x_target: the last exercise, minus one entry.
+The loss of a row is log Σⱼ e^xⱼ − x_target: the last exercise minus one entry.
 
-∂/∂x = softmax − 1[target]. And x = −D / τ turns the sign and divides by τ; the mean divides by n.
+∂/∂x = softmax − 1[target]. And x = −D / τ changes the sign and divides by τ; the mean divides by n.
 
 x = D / -temperature
 """,
     "convolution": """
-Windows inside the image only, one step at a time, so s = 1: (n, h, w, c) gives (n, h − k + 1, w − k + 1, o).
+Windows lie inside the image, one pixel apart (s = 1): (n, h, w, c) gives (n, h − k + 1, w − k + 1, o).
 
-Two loops, over the k × k places of the kernel, are enough: each place is a dense layer on a shifted image.
+Two loops over the k × k positions of the kernel are enough: each position is a dense layer on a shifted image.
 
-z = b + Σᵢⱼ x[:, i:i+p, j:j+q] @ W[i, j]. So dW[i, j] = Σ of that slice with dz, and dz @ W[i, j].T goes back to
-it.
+z = b + Σᵢⱼ x[:, i:i+p, j:j+q] @ W[i, j]. So dW[i, j] sums slice × dz over images
+and pixels, and dz @ W[i, j].T is added to the gradient of the slice.
 
 p, q = x.shape[1] - len(W) + 1, x.shape[2] - len(W) + 1
 """,
     "max-pool": """
-Of equals the first, in reading order, receives all of the gradient. Rows and columns that fill no block are
-left out, and get none.
+Of equal entries the first, in reading order, receives all of the gradient. Rows and columns that do not fill a
+block are ignored, and their gradient is 0.
 
-Only the largest entry of a block reaches y, so only it receives the block's gradient. Remember who won.
+Only the largest entry of a block occurs in y, so only it receives the gradient of the block. Remember its position.
 
-x[:, i:h:size, j:w:size] is the entry (i, j) of every block at once; `waiting` ones have not met their winner
-yet.
+x[:, i:h:size, j:w:size] is entry (i, j) of every block at once. Go through the entries in order, and remember
+for which blocks the maximum is already found.
 
 places = [np.s_[:, i:h:size, j:w:size] for i in range(size) for j in range(size)]
 """,
     "recall": """
-Distances are L2. An image is not its own neighbour, one that is alone in its class is not asked, and of two
-that are equally near the one of another class counts as nearer.
+Distances are L2. An image is not its own neighbour; an image that is alone in its class does not count; of two
+equally near images, one of another class counts as nearer.
 
-Of each image only its nearest own one matters: how many of another class are as near, or nearer?
+Only the nearest image of the same class matters: how many images of other classes are as near or nearer?
 
-It is found if fewer than k of another class have D ≤ that distance. With < a collapsed network scores 100 %.
+The image is found if fewer than k images of other classes have D ≤ that distance. With < a collapsed network
+scores 100 %.
 
 D = np.sqrt(((z[:, None] - z) ** 2).sum(axis=2))
 """,
     "sampler": """
-A generator without an end. Each batch is an array of classes · per_class rows of the data set, class by class:
-different classes, different images of each. Every class comes before any comes again, and of each class every
-image. All chance comes from rng, so that a seed repeats the batches. P and K: see `minisiam.samplers.pk`.
+Write a generator that does not end. Each batch is an array of classes · per_class rows of the data set, ordered by
+class: different classes, different images of each. Use every class before you repeat one, and every image of a class
+before you repeat one. Draw all random numbers from rng, so that a seed repeats the batches.
 
-Deal like cards: shuffle the classes, deal P at a time; for each class shuffle its images, deal K at a time.
+As with cards: shuffle the classes and take P at a time; for each class shuffle its images and take K at a time.
 
-What is left of a shuffled pile when fewer than P remain comes first in the next batch, and not twice in it.
+If fewer than P remain, they come first in the next batch, followed by newly shuffled ones without a repetition.
 
-images = {c: [] for c in np.unique(labels)}  # what is left of each pile
+images = {c: [] for c in np.unique(labels)}  # the images of each class that are left
 """,
     "threshold": """
-A pair is accepted where d ≤ threshold. Of equal distances all are accepted, or none.
+Return the largest threshold whose false-accept rate is at most false_accept. A pair is accepted if d ≤ threshold.
 
-Only the distances that occur can be the answer, or −∞, which accepts nothing. How many strangers does each let
-in?
+The threshold is one of the distances, or −∞, which accepts no pair. What is the false-accept rate of each?
 
-For each candidate t the share is (d[~same] <= t).mean(): it grows with t, so the largest t that keeps it is
-asked.
+For each candidate t the rate is (d[~same] <= t).mean(). It grows with t, so take the largest t that is allowed.
 
 candidates = np.concatenate([[-np.inf], np.unique(d)])
 """,
     "collapse": """
 With these settings the network maps every letter to one point: its loss is the margin, its gradient 0.
-Change what you like, and as little as you can. Passed is a network whose embeddings are apart and which
-recognises letters of unseen alphabets better than their pixels do.
+Change the settings, as few as you can. You pass if the embeddings differ and recall@1 on letters of held-out
+alphabets is better than that of pixels.
 
-The hardest triplets of an untrained network pull all images together: nearer is better for every positive.
+The hardest triplets of an untrained network pull all images together: if all distances shrink to 0, each of
+these losses falls to the margin.
 
-A semi-hard negative is farther than the positive, so a collapsed batch has none, and no force that holds it
-there.
+A semi-hard negative is farther than the positive, so a collapsed batch has no such negatives and no
+force that keeps it collapsed.
 
-return {"miner": "semi-hard", "margin": 0.2, "learning_rate": 0.003, ...}  # smaller steps as well
+return {"miner": "semi-hard", "margin": 0.2, "learning_rate": 0.003, ...}  # a smaller learning rate as well
 """,
     "find-the-bug": """
-Five gradients of this library, each with a mistake: `from minisiam.course.bugs import WRONG`, and
-WRONG[name](...) against the right one shows what it does. Write down for each the smallest input on which the
-two gradients differ: as few numbers as possible.
+Five gradients of this library have a mistake each: `from minisiam.course.bugs import CORRECT, WRONG`, and compare
+WRONG[name](...) with CORRECT[name](...). Write for each the smallest input on which the two gradients differ, with
+as few numbers as possible.
 
-Begin with one row. If one row cannot show it, think of what the mistake confuses, and make the two differ.
+Start with one row. If one row is not enough, consider which two quantities the mistake confuses, and make them differ.
 
-A sum is not a mean of two rows; active is not valid if one of two is at rest; one row has no other axis.
+Sum and mean differ for two rows; the counts differ if one of two triplets is inactive; columns need two rows.
 
-"contrastive without its hinge": {"d": [2.0], "same": [False]},
+"contrastive, hinge missing": {"d": [2.0], "same": [False]},
 """,
 }

@@ -1,7 +1,7 @@
-"""A learner's file in a process of its own:   python -m minisiam.course.worker EXERCISE FILE ANSWER SECONDS
+"""Grade a learner's file in this process:   python -m minisiam.course.worker EXERCISE FILE ANSWER SECONDS
 
-The verdict goes to the file ANSWER as JSON. What the file may use of time and memory is limited, and an error of any
-kind becomes a sentence. `isolation` starts it, and answers for what happens when it does not come back.
+The verdict is written to the file ANSWER as JSON. Time and memory are limited, and any error becomes a message.
+`sandbox` starts this module, and reports why if it ends without a verdict.
 """
 
 from __future__ import annotations
@@ -22,46 +22,46 @@ from typing import Any
 from ..checkpoint import replacing
 from ..gradcheck.compare import raised
 from .exercises import Exercise, find
-from .graders import Verdict, judge
-from .sandbox import WAITING
+from .graders import Verdict, grade
+from .sandbox import EXIT_WAITING
 
-MEMORY = 1 << 30  # bytes beyond what the libraries have taken
-OUTPUT = 1 << 22  # bytes that may be printed
+MEMORY = 1 << 30  # bytes in addition to those of the libraries
+OUTPUT = 1 << 22  # bytes of output
 
 
 class Refused(Exception):
-    """There is no function to be graded; the message says why."""
+    """The file has no function to grade; the message says why."""
 
 
 def main(name: str, path: str, answer: str, seconds: str) -> None:
-    """Grade a file, and write down the verdict."""
+    """Grade a file and write the verdict."""
     exercise, out = find(name), Path(answer)
     out.with_suffix(".ready").touch()
     with out.with_suffix(".where").open("w") as where:
-        limit(float(seconds), where)
+        set_limits(float(seconds), where)
         try:
-            verdict = judge(exercise, load(exercise, Path(path)))
+            verdict = grade(exercise, load(exercise, Path(path)))
         except Refused as refusal:
             verdict = Verdict("failed", f"{exercise}: {refusal}", str(refusal))
         except SystemExit:
-            verdict = said(exercise, "it ends the program (sys.exit): a function returns")
+            verdict = failed(exercise, "it ends the program (sys.exit): use return instead")
         except BaseException as mistake:
             verdict = said(exercise, raised(mistake))
     with replacing(out) as written:
         written.write(json.dumps(verdict._asdict()).encode())
     with contextlib.suppress(OSError, ValueError):  # the output may be full, or closed
         sys.stdout.flush()
-    os._exit(0)  # whatever threads there are
+    os._exit(0)  # even if other threads run
 
 
-def said(exercise: Exercise, what: str) -> Verdict:
-    """A verdict of one sentence."""
+def failed(exercise: Exercise, what: str) -> Verdict:
+    """A failed verdict with a message."""
     return Verdict("failed", f"{exercise}: {what}", what)
 
 
-def limit(seconds: float, where: Any) -> None:
-    """How long it may compute or wait, how much it may hold and print; where it is in the end goes to a file."""
-    threading.Thread(target=_watch, args=(seconds, where), daemon=True).start()
+def set_limits(seconds: float, where: Any) -> None:
+    """Limit computing time, waiting time, memory and output; at the limit the traceback is written to `where`."""
+    threading.Thread(target=_end_when_idle, args=(seconds, where), daemon=True).start()
     with contextlib.suppress(ImportError, ValueError, OSError):  # not on every system
         import resource
 
@@ -75,18 +75,18 @@ def limit(seconds: float, where: Any) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
 
 
-def _watch(seconds: float, where: Any) -> None:
-    """End the process once it has waited so long. By the clock nothing can be said: the machine may be busy."""
+def _end_when_idle(seconds: float, where: Any) -> None:
+    """End the process once it has waited for `seconds`. Elapsed time alone does not show this on a busy machine."""
     while True:
         before = time.process_time()
         time.sleep(seconds)
         if time.process_time() - before < 0.002 * seconds:
             faulthandler.dump_traceback(file=where)
-            os._exit(WAITING)
+            os._exit(EXIT_WAITING)
 
 
 def load(exercise: Exercise, path: Path) -> Any:
-    """The learner's own function; the file is read anew and leaves nothing behind."""
+    """The learner's function, from the present text of the file, without a compiled copy."""
     module = types.ModuleType(path.stem)
     module.__file__ = str(path)
     sys.modules[path.stem] = module
@@ -101,33 +101,38 @@ def load(exercise: Exercise, path: Path) -> Any:
     name = exercise.function
     function = vars(module).get(name)
     if not inspect.isroutine(function):
-        known = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == path.stem]
-        raise Refused(f"there is no function {name} in the file; it has {', '.join(known) or 'none'}")
-    own(name, function, path)
-    same_signature(exercise, function)
+        functions = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == path.stem]
+        raise Refused(
+            f"the file has no function {name}: define it with def {name}(…); it has {', '.join(functions) or 'none'}"
+        )
+    check_origin(name, function, path)
+    check_signature(exercise, function)
     return function
 
 
-def own(name: str, function: Any, path: Path) -> None:
-    """An error where the function was not written in the learner's file."""
-    plain = inspect.unwrap(function)
-    home = plain.__code__.co_filename if inspect.isfunction(plain) else ""
-    if home != str(path):
+def check_origin(name: str, function: Any, path: Path) -> None:
+    """Raise an error if the function was not written in the learner's file."""
+    written = inspect.unwrap(function)
+    origin = written.__code__.co_filename if inspect.isfunction(written) else ""
+    if origin != str(path):
         whose = (
-            "the library's function" if plain.__module__.startswith("minisiam") else f"a function of {plain.__module__}"
+            "the library's function"
+            if written.__module__.startswith("minisiam")
+            else f"a function of {written.__module__}"
         )
-        raise Refused(f"{name} is {whose}, and not written in this file: write your own")
+        raise Refused(f"{name} is {whose}: define your own in this file")
 
 
-def same_signature(exercise: Exercise, function: Any) -> None:
-    """An error where a parameter of the stub is gone, or has changed its place or its kind."""
-    asked = list(inspect.signature(exercise.answer).parameters.values())
+def check_signature(exercise: Exercise, function: Any) -> None:
+    """Raise an error if a parameter of the stub is missing, or has another position or kind."""
+    expected = list(inspect.signature(exercise.model_answer).parameters.values())
     given = list(inspect.signature(function).parameters.values())
-    wanted, found = ([(p.name, p.kind, p.annotation is p.empty) for p in side] for side in (asked, given))
+    wanted, found = ([(p.name, p.kind, p.annotation is p.empty) for p in side] for side in (expected, given))
     if wanted != found[: len(wanted)]:
-        names = ", ".join(p.name for p in asked)
+        names = ", ".join(p.name for p in expected)
         raise Refused(
-            f"the line `def {exercise.function}(…)` must stay as it was, with {names}: `minisiam learn reset`"
+            f"the line `def {exercise.function}(…)` must keep the parameters {names}: restore it or start again with "
+            f"`minisiam learn reset {exercise.number:02d}`"
         )
 
 

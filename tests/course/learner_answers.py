@@ -1,4 +1,4 @@
-"""Right answers as a learner would write them, otherwise than the library: the graders must not ask for its way."""
+"""Correct answers that differ from the library, as learners may write them: the graders must accept them."""
 
 from __future__ import annotations
 

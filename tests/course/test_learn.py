@@ -1,4 +1,4 @@
-"""The exercises: stubs fail, the library passes, every mistake is noticed; and what the words of the command do."""
+"""The exercises (stubs fail, the library passes, known mistakes are detected) and the commands of `minisiam learn`."""
 
 import ast
 import csv
@@ -13,9 +13,10 @@ import pytest
 
 from minisiam import course
 from minisiam.app import cli
-from minisiam.course import EXERCISES, commands, grading, known_mistakes, mistakes, progress, selfcheck, stubs
+from minisiam.course import EXERCISES, grading, known_mistakes, mistakes, progress, selfcheck, stubs, watching
 from minisiam.course.bugs import smallest
 from minisiam.course.collapse import COLLAPSING
+from minisiam.course.graders import grade
 from minisiam.typing import Array, Bool, Float
 
 HEADER = "from __future__ import annotations\nimport numpy as np\nfrom minisiam.typing import Array, Float, Op\n"
@@ -34,15 +35,15 @@ def rows_of(exercise):
     return list(selfcheck.rows(exercise))
 
 
-# the exercises themselves
+# the exercises
 
 
 @pytest.mark.parametrize("exercise", **ids)
-def test_the_stub_fails_the_library_passes_and_every_mistake_is_noticed(exercise):
+def test_the_stub_fails_the_library_passes_and_every_known_mistake_is_detected(exercise):
     rows = rows_of(exercise)
-    assert [row.told for row in rows if not row.right] == []
-    assert [row.what for row in rows[:2]] == ["stub", "library"]
-    assert len(rows) == 2 + len(known_mistakes.OF[exercise.name]) > 3
+    assert [row.description for row in rows if not row.as_expected] == []
+    assert [row.answer for row in rows[:2]] == ["stub", "library"]
+    assert len(rows) == 2 + len(known_mistakes.MISTAKES[exercise.name]) > 3
     for row in rows[2:]:
         if exercise.name not in NO_GRADIENT:
             assert row.rows <= 3
@@ -51,8 +52,8 @@ def test_the_stub_fails_the_library_passes_and_every_mistake_is_noticed(exercise
 
 
 @pytest.mark.parametrize("exercise", [e for e in EXERCISES if hasattr(learner_answers, e.function) and e.name != "l2"])
-def test_another_way_than_the_library_s_is_right_as_well(exercise):
-    verdict = selfcheck.judge(exercise, getattr(learner_answers, exercise.function))
+def test_a_correct_answer_may_differ_from_the_library(exercise):
+    verdict = grade(exercise, getattr(learner_answers, exercise.function))
     assert verdict.status == "passed", verdict.message
 
 
@@ -75,28 +76,28 @@ def contrastive_in_float64(slope):
     return contrastive
 
 
-def test_float64_is_a_remark_on_a_right_derivation_and_no_mistake():
-    verdict = selfcheck.judge(course.find("contrastive"), contrastive_in_float64(slope=1))
+def test_a_correct_derivation_in_float64_passes_with_a_remark():
+    verdict = grade(course.find("contrastive"), contrastive_in_float64(slope=1))
     assert verdict.status == "passed"
     assert "One remark: the gradient of d is float64, but all inputs are float32" in verdict.message
     assert "remark" not in selfcheck.judge(course.find("l2"), course.find("l2").answer).message
 
 
-def test_float64_does_not_hide_a_mistake():
-    verdict = selfcheck.judge(course.find("contrastive"), contrastive_in_float64(slope=2))
+def test_a_wrong_derivation_in_float64_fails():
+    verdict = grade(course.find("contrastive"), contrastive_in_float64(slope=2))
     assert verdict.status == "failed"
     assert "the gradient of d is wrong" in verdict.message
     assert "twice too large" in verdict.message
 
 
-def test_nobody_is_asked_about_numbers_whose_squares_underflow():
+def test_an_exercise_does_not_require_numbers_whose_squares_underflow():
     def normalize(x: "Float[Array, 'n d']", /):
         length = np.linalg.norm(x, axis=1, keepdims=True)
         safe = np.where(length > 0, length, 1)
         y = x / safe
         return y, lambda dy: (np.where(length > 0, (dy - y * (y * dy).sum(axis=1, keepdims=True)) / safe, 0),)
 
-    assert selfcheck.judge(course.find("normalize"), normalize).status == "passed"
+    assert grade(course.find("normalize"), normalize).status == "passed"
 
 
 MINERS = "it must return Triplets(anchor, positive, negative), not "
@@ -105,60 +106,60 @@ ANSWERS = {
     "two lengths": ("batch-hard", lambda D, labels: ([0], [1], [2, 2]), MINERS + "([0], [1], [2, 2])"),
     "no integers": ("batch-hard", lambda D, labels: ([0.5], [1.0], [2.0]), MINERS + "([0.5], [1.0], [2.0])"),
     "no triplet": ("batch-hard", lambda D, labels: ([], [], []), "are missing"),
-    "out of the batch": ("batch-hard", lambda D, labels: ([9], [1], [2]), "an index that the batch has not"),
+    "out of the batch": ("batch-hard", lambda D, labels: ([9], [1], [2]), "an index is outside the batch"),
     "an error": ("batch-hard", lambda D, labels: labels[100], "it raises IndexError"),
     "a changed input": ("batch-hard", lambda D, labels: D.fill(0), "it changes its input D"),
     "a pair for a tree": (
         "two-branches",
         mistakes.siamese_with(lambda dW: (dW, None)),
-        "its first part is the gradient",
+        "use its first part, the gradient",
     ),
     "a list": ("threshold", lambda d, same, false_accept: [1, 2], "it must return a number, not [1, 2]"),
-    "NaN": ("threshold", lambda d, same, false_accept: float("nan"), "the answer is wrong"),
-    "no end": ("sampler", lambda labels, rng, P, K: [], "it must go on for ever"),
-    "no rows": ("sampler", lambda labels, rng, P, K: repeat("x"), "a batch must be (4,) rows of the data set"),
-    "out of range": ("sampler", lambda labels, rng, P, K: repeat([0, 1, 2, 4]), "has a row that the data set has not"),
-    "out of order": ("sampler", lambda labels, rng, P, K: repeat([0, 2, 1, 3]), "class by class, 2 images of each"),
+    "NaN": ("threshold", lambda d, same, false_accept: float("nan"), "the result is wrong"),
+    "no end": ("sampler", lambda labels, rng, P, K: [], "the generator must not end"),
+    "no rows": ("sampler", lambda labels, rng, P, K: repeat("x"), "a batch must be an integer array of shape (4,)"),
+    "out of range": ("sampler", lambda labels, rng, P, K: repeat([0, 1, 2, 4]), "has a row outside the data set"),
+    "out of order": ("sampler", lambda labels, rng, P, K: repeat([0, 2, 1, 3]), "ordered by class, 2 images of each"),
     "no settings": ("collapse", lambda: None, "settings must return a dict, not NoneType"),
-    "a setting too few": ("collapse", lambda: {"miner": "easy"}, "the setting loss is missing"),
+    "a setting too few": ("collapse", lambda: {"miner": "easy"}, "the setting 'loss' is missing"),
     "an unknown miner": ("collapse", lambda: COLLAPSING | {"miner": "semihard"}, "did you mean 'semi-hard'?"),
     "no dict": ("find-the-bug", lambda: [], "smallest must return a dict, not list"),
-    "an answer too few": ("find-the-bug", lambda: {}, "there is no input for 'contrastive without its hinge'"),
+    "an answer too few": ("find-the-bug", lambda: {}, "the input for 'contrastive, hinge missing' is missing"),
     "no argument": (
         "find-the-bug",
-        lambda: smallest() | {"normalize, by columns": {}},
-        "normalize, by columns: it raises",
+        lambda: smallest() | {"normalize, along columns": {}},
+        "normalize, along columns: it raises",
     ),
 }
 
 
 @pytest.mark.parametrize("what", ANSWERS)
-def test_an_answer_of_another_form_is_a_sentence(what):
+def test_a_result_of_another_form_gets_a_message(what):
     name, function, message = ANSWERS[what]
-    verdict = selfcheck.judge(course.find(name), function)
+    verdict = grade(course.find(name), function)
     assert verdict.status == "failed"
     assert message in verdict.message
     assert json.dumps(verdict._asdict())
 
 
-def test_every_famous_mistake_is_seeded_somewhere():
-    known = {mistake for of in known_mistakes.OF.values() for mistake in of}
+def test_every_common_mistake_is_tested_in_some_exercise():
+    known = {mistake for mistakes_of in known_mistakes.MISTAKES.values() for mistake in mistakes_of}
     assert known >= {
         "wrong sign",
         "twice",
         "half",
-        "a sum for a mean",
-        "no hinge",
-        "the anchor's row only",
+        "sum instead of mean",
+        "hinge missing",
+        "gradient of the rows only",
         "transposed",
         "wrong axis",
-        "active for valid",
-        "equal points forgotten",
+        "divided by active terms",
+        "equal points not handled",
         "input modified",
     }
 
 
-TOLD = {
+MESSAGES = {
     ("squared-distance", "twice"): "the value is wrong: twice too large",
     ("contrastive", "wrong sign"): "the right size, but the wrong sign",
     ("contrastive", "a sum for a mean"): "a sum instead of a mean?",
@@ -175,22 +176,22 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize(("name", "mistake"), TOLD)
-def test_a_mistake_is_called_by_its_name(name, mistake):
-    (row,) = (row for row in rows_of(course.find(name)) if row.what == mistake)
-    assert TOLD[name, mistake] in row.told
+@pytest.mark.parametrize(("name", "mistake"), MESSAGES)
+def test_the_message_names_the_mistake(name, mistake):
+    (row,) = (row for row in rows_of(course.find(name)) if row.answer == mistake)
+    assert MESSAGES[name, mistake] in row.description
 
 
 @pytest.mark.parametrize("exercise", **ids)
-def test_the_texts_of_an_exercise(exercise):
+def test_every_stub_has_a_task_a_hole_and_three_hints(exercise):
     text = stubs.stub(exercise)
     tree = ast.parse(text)
     (function,) = (node for node in tree.body if isinstance(node, ast.FunctionDef))
     assert function.name == exercise.function
     assert ast.get_docstring(function).splitlines()[0] == exercise.library.__doc__.splitlines()[0]
-    assert text.count("NotImplementedError") == (0 if exercise.start else 1)
-    assert not {a.arg for a in function.args.args} & set(exercise.without)
-    assert not any(f"    {name}\n" in text for name in exercise.without)
+    assert text.count("NotImplementedError") == (0 if exercise.template else 1)
+    assert not {a.arg for a in function.args.args} & set(exercise.omit)
+    assert not any(f"    {name}\n" in text for name in exercise.omit)
     assert "derive it" not in text or "pullback" in text
     assert len(exercise.hints) == 3
     assert all(len(hint) > 5 for hint in exercise.hints)
@@ -201,14 +202,14 @@ def test_the_texts_of_an_exercise(exercise):
     assert max(map(len, text.splitlines())) <= 120
 
 
-def test_a_stub_does_not_give_the_gradient_away():
+def test_a_stub_does_not_contain_the_formula_of_the_gradient():
     for name, formula in (("contrastive", "d / n"), ("dense", "dz Wᵀ"), ("cosine", "b̂"), ("soft-margin", "σ(d₊")):
         exercise = course.find(name)
         assert formula in exercise.library.__doc__
         assert formula not in stubs.stub(exercise)
 
 
-def test_the_order_and_the_lessons():
+def test_the_exercises_are_numbered_and_belong_to_lessons():
     assert [exercise.number for exercise in EXERCISES] == list(range(1, 26))
     assert len({exercise.name for exercise in EXERCISES}) == 25
     lessons = {exercise.name: exercise.lesson for exercise in EXERCISES}
@@ -216,30 +217,30 @@ def test_the_order_and_the_lessons():
     assert lessons["find-the-bug"] == "12"
 
 
-@pytest.mark.parametrize("word", ["4", "04", "contrastive", "Contrastive"])
-def test_an_exercise_has_a_number_and_a_name(word):
-    assert course.find(word).name == "contrastive"
+@pytest.mark.parametrize("text", ["4", "04", "contrastive", "Contrastive"])
+def test_an_exercise_is_found_by_number_or_name(text):
+    assert course.find(text).name == "contrastive"
 
 
 @pytest.mark.parametrize(
-    ("word", "answer"),
+    ("text", "message"),
     [
         ("contrastve", "did you mean contrastive"),
         ("batch", "did you mean batch-hard"),
-        ("26", "numbers 1 to 25"),
-        ("0", "numbers 1 to 25"),
+        ("26", "a number from 1 to 25"),
+        ("0", "a number from 1 to 25"),
         ("qqq", "minisiam learn list"),
     ],
 )
-def test_an_unknown_exercise_is_answered_with_the_nearest(word, answer, tmp_path, capsys):
-    assert run("start", word, work=tmp_path) == 1
-    assert answer in capsys.readouterr().err
+def test_the_error_for_an_unknown_exercise_suggests_the_nearest(text, message, tmp_path, capsys):
+    assert run("start", text, work=tmp_path) == 1
+    assert message in capsys.readouterr().err
 
 
 # progress
 
 
-def test_progress_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_progress(tmp_path, monkeypatch):
     progress.update(tmp_path, "l2", hints=2)
     before = (tmp_path / "progress.json").read_bytes()
     monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("the disk is full")))
@@ -268,10 +269,10 @@ def test_progress_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         "\x00\x01",
     ],
 )
-def test_progress_that_cannot_be_read_is_set_aside(text, tmp_path, capsys):
+def test_unreadable_progress_is_renamed(text, tmp_path, capsys):
     (tmp_path / "progress.json").write_text(text)
     assert run("list", work=tmp_path) == 0
-    assert "was set aside as progress.json.unreadable" in capsys.readouterr().err
+    assert "was renamed to progress.json.unreadable" in capsys.readouterr().err
     assert (tmp_path / "progress.json.unreadable").read_text() == text
     assert run("hint", "l2", work=tmp_path) == 0
     (tmp_path / "progress.json").write_text("again")
@@ -279,20 +280,20 @@ def test_progress_that_cannot_be_read_is_set_aside(text, tmp_path, capsys):
     assert (tmp_path / "progress.json.unreadable.2").read_text() == "again"
 
 
-# the words
+# the commands
 
 
-def test_list(tmp_path, capsys):
+def test_list_shows_states_and_hints(tmp_path, capsys):
     progress.update(tmp_path, "squared-distance", passed=True)
     progress.update(tmp_path, "l2", hints=2)
     progress.update(tmp_path, "dense", hints=3, solution=True)
     assert run("list", work=tmp_path) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("01  done  squared-distance")
-    assert said[2].startswith("03  open  l2")
-    assert said[2].endswith("2 of 3 hints")
-    assert said[7].endswith("3 of 3 hints, solution")
-    assert "1 of 25 done. Next: 02 squared-distance-gradient" in said[-1]
+    output = capsys.readouterr().out.splitlines()
+    assert output[0].startswith("01  done  squared-distance")
+    assert output[2].startswith("03  open  l2")
+    assert output[2].endswith("2 of 3 hints")
+    assert output[7].endswith("3 of 3 hints, solution")
+    assert "1 of 25 done. Next: 02 squared-distance-gradient" in output[-1]
     assert run("list", "--json", work=tmp_path) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["number"] for row in rows] == list(range(1, 26))
@@ -309,13 +310,13 @@ def test_list(tmp_path, capsys):
     }
 
 
-def test_start_writes_a_stub_and_never_over_a_file(tmp_path, capsys):
+def test_start_writes_a_stub_and_never_overwrites_a_file(tmp_path, capsys):
     assert run("start", "04", work=tmp_path / "new") == 0
     path = tmp_path / "new" / "04_contrastive.py"
     assert path.read_text() == stubs.stub(course.find("contrastive"))
     path.write_text("mine")
     assert run("start", "contrastive", work=tmp_path / "new") == 1
-    assert "begin again with `minisiam learn reset 04`" in capsys.readouterr().err
+    assert "start again with `minisiam learn reset 04`" in capsys.readouterr().err
     assert path.read_text() == "mine"
 
 
@@ -331,16 +332,16 @@ def test_reset_keeps_every_file(tmp_path, capsys):
     assert not progress.read(tmp_path)["contrastive"].passed
 
 
-def test_hints_come_one_by_one_and_are_counted(tmp_path, capsys):
+def test_hints_are_shown_one_by_one_and_counted(tmp_path, capsys):
     exercise = course.find("l2")
     for count in (1, 2, 3, 3):
         assert run("hint", "3", work=tmp_path) == 0
-        said = capsys.readouterr().out
-        assert [hint in said for hint in exercise.hints] == [k < count for k in range(3)]
+        output = capsys.readouterr().out
+        assert [hint in output for hint in exercise.hints] == [k < count for k in range(3)]
         assert progress.read(tmp_path)["l2"].hints == count
 
 
-def test_the_solution_asks_while_the_exercise_is_open(tmp_path, capsys, monkeypatch):
+def test_the_solution_of_an_open_exercise_needs_confirmation(tmp_path, capsys, monkeypatch):
     for reply, shown in (("n", False), ("", False), ("y", True)):
         monkeypatch.setattr("builtins.input", lambda question, reply=reply: reply)
         assert run("solution", "3", work=tmp_path) == (0 if shown else 1)
@@ -355,7 +356,7 @@ def test_the_solution_asks_while_the_exercise_is_open(tmp_path, capsys, monkeypa
     assert not progress.read(tmp_path)["dense"].solution
 
 
-def test_check_and_its_json(tmp_path, capsys):
+def test_check_reports_as_text_and_as_json(tmp_path, capsys):
     assert run("check", work=tmp_path) == 1
     assert "minisiam learn start 01" in capsys.readouterr().out
     run("start", "1", work=tmp_path)
@@ -387,22 +388,22 @@ def test_check_and_its_json(tmp_path, capsys):
     assert progress.read(tmp_path)["squared-distance"].passed
 
 
-def test_the_options_may_come_before_the_word(tmp_path, capsys):
+def test_options_may_precede_the_command(tmp_path, capsys):
     assert cli.main(["learn", "--work", str(tmp_path), "--limit", "5", "start", "1"]) == 0
     assert cli.main(["learn", "--work", str(tmp_path), "check"]) == 1
-    assert "not begun" in capsys.readouterr().out
+    assert "not started" in capsys.readouterr().out
 
 
-def test_when_all_is_done(tmp_path, capsys):
+def test_after_the_last_exercise_learn_says_that_all_are_done(tmp_path, capsys):
     progress.write(tmp_path, {exercise.name: progress.State(True) for exercise in EXERCISES})
     assert run(work=tmp_path) == 0
-    assert "Every exercise is done" in capsys.readouterr().out
+    assert "You have done every exercise" in capsys.readouterr().out
     assert run("check", work=tmp_path) == 1
     assert "every exercise is done" in capsys.readouterr().err
 
 
-def test_marks(tmp_path, capsys):
-    """Three students: one is right, one loops, one has written nothing; nobody is in another's way."""
+def test_the_grades_of_one_student_do_not_depend_on_the_files_of_others(tmp_path, capsys):
+    """Three students: one answer is correct, one has an infinite loop, one is a stub."""
     for student, source in (("ada", RIGHT), ("=bob", RIGHT.replace("    return", "    while True: pass\n    return"))):
         (tmp_path / "all" / student).mkdir(parents=True)
         (tmp_path / "all" / student / "01_squared_distance.py").write_text(source)
@@ -416,7 +417,7 @@ def test_marks(tmp_path, capsys):
     assert [row["passed"] for row in table] == ["0", "1", "0"]
     assert grading.row(tmp_path / "all" / "cem", 2)[1:3] == ["open", "open"]
     assert all(row["02 squared-distance-gradient"] == "open" and row["of"] == "25" for row in table)
-    assert tuple(table[0]) == grading.HEAD
+    assert tuple(table[0]) == grading.HEADER
     assert cli.main(["learn", "grade", str(tmp_path / "nobody")]) == 1
     assert "there is no folder" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
@@ -424,19 +425,19 @@ def test_marks(tmp_path, capsys):
     assert "it must have one for each student" in capsys.readouterr().err
 
 
-def test_the_help_teaches(capsys):
+def test_the_help_lists_every_command(capsys):
     with pytest.raises(SystemExit):
         cli.main(["learn", "--help"])
-    said = capsys.readouterr().out
-    for word in ("list", "start", "check", "hint", "solution", "reset", "grade", "selfcheck"):
-        assert f"minisiam learn {word}" in said
+    output = capsys.readouterr().out
+    for command in ("list", "start", "check", "hint", "solution", "reset", "grade", "selfcheck"):
+        assert f"minisiam learn {command}" in output
 
 
-def test_a_half_written_file_waits(tmp_path):
+def test_only_a_new_and_complete_file_is_checked(tmp_path):
     path = tmp_path / "file.py"
-    assert commands._settled(path, None) is None
+    assert watching.saved_text(path, None) is None
     path.write_text("")
-    assert commands._settled(path, None) is None
+    assert watching.saved_text(path, None) is None
     path.write_text("x = 1")
-    assert commands._settled(path, None) == b"x = 1"
-    assert commands._settled(path, b"x = 1") is None
+    assert watching.saved_text(path, None) == b"x = 1"
+    assert watching.saved_text(path, b"x = 1") is None

@@ -1,4 +1,4 @@
-"""The frame of a lesson: where a figure goes."""
+"""`show` displays the figures of a lesson or saves them."""
 
 import os
 import subprocess
@@ -35,16 +35,16 @@ def figure():
     return figure
 
 
-@pytest.mark.parametrize("words", [["--save", "{}"], ["--save={}"]])
-def test_save_writes_the_named_figure_into_a_new_folder(figure, tmp_path, monkeypatch, words):
+@pytest.mark.parametrize("options", [["--save", "{}"], ["--save={}"]])
+def test_save_writes_the_named_figure_into_a_new_folder(figure, tmp_path, monkeypatch, options):
     folder = tmp_path / "a" / "b"
-    monkeypatch.setattr(sys, "argv", ["lesson.py", *(word.format(folder) for word in words)])
+    monkeypatch.setattr(sys, "argv", ["lesson.py", *(option.format(folder) for option in options)])
     show(figure, "99_name")
     assert [path.name for path in folder.iterdir()] == ["99_name.png"]
     assert np.ptp(pyplot.imread(folder / "99_name.png")) > 0
 
 
-def test_arguments_of_a_console_are_passed_over(figure, monkeypatch, capsys):
+def test_arguments_of_a_console_are_ignored(figure, monkeypatch, capsys):
     monkeypatch.setattr(
         sys, "argv", ["pydevconsole.py", "--mode=client", "--port=1", "-f", "kernel.json", "--sav", "x"]
     )
@@ -52,14 +52,14 @@ def test_arguments_of_a_console_are_passed_over(figure, monkeypatch, capsys):
     assert "--save" in capsys.readouterr().out
 
 
-def test_without_a_screen_it_shows_nothing_and_says_how_to_keep_the_figure(figure, capsys):
+def test_without_a_screen_the_message_suggests_save(figure, capsys):
     show(figure, "99_name")
     assert "--save" in capsys.readouterr().out
 
 
-def test_on_a_screen_it_opens_a_window_and_waits_at_the_end_only(figure, monkeypatch):
+def test_on_a_screen_a_window_opens_and_the_script_waits_only_at_its_end(figure, monkeypatch):
     calls = []
-    monkeypatch.setattr(FigureCanvasAgg, "required_interactive_framework", "pretended")
+    monkeypatch.setattr(FigureCanvasAgg, "required_interactive_framework", "simulated")
     monkeypatch.setattr(pyplot, "pause", lambda seconds: calls.append("pause"))
     monkeypatch.setattr(pyplot, "show", lambda block=True: calls.append(f"wait {block}"))
     monkeypatch.setattr("atexit.register", lambda function: calls.append("at exit") or function)
@@ -68,7 +68,7 @@ def test_on_a_screen_it_opens_a_window_and_waits_at_the_end_only(figure, monkeyp
     assert calls == ["wait False", "pause", "at exit"]
 
 
-def test_in_a_notebook_it_is_displayed_whatever_the_arguments_of_the_kernel(figure, monkeypatch):
+def test_a_notebook_displays_the_figure_whatever_the_arguments_of_the_kernel(figure, monkeypatch):
     shown = []
     ipython = types.ModuleType("IPython.display")
     ipython.Image, ipython.display = bytes, shown.append

@@ -1,4 +1,4 @@
-"""Whatever a learner's file does, it harms nothing and is answered with a sentence; and a session at a terminal."""
+"""Whatever a learner's file does, the check ends with a message; and a session of `minisiam learn` at a terminal."""
 
 import os
 import signal
@@ -11,50 +11,50 @@ import pytest
 
 from minisiam import course
 from minisiam.course import EXERCISES, sandbox, worker
-from minisiam.course.graders import judge
+from minisiam.course.graders import grade
 
 HEADER = "from __future__ import annotations\nimport numpy as np\nfrom minisiam.typing import Array, Float, Op\n"
 SIGNATURE = 'def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /):\n'
 RIGHT = HEADER + SIGNATURE + "    return ((a - b) ** 2).sum(axis=1)\n"
 
 
-def answer_to(source, tmp_path, name="squared-distance", seconds=sandbox.SECONDS):
+def report_on(source, tmp_path, name="squared-distance", seconds=sandbox.TIME_LIMIT):
     path = tmp_path / course.find(name).file
     path.write_text(source)
     before = set(tmp_path.iterdir())
-    answer = sandbox.check(course.find(name), path, seconds)
+    report = sandbox.check(course.find(name), path, seconds)
     assert set(tmp_path.iterdir()) == before
     assert path.read_text() == source
-    return answer
+    return report
 
 
-def test_the_right_answer_passes(tmp_path):
-    answer = answer_to(RIGHT, tmp_path)
-    assert answer.status == "passed"
-    assert answer.message.startswith("01 squared-distance: correct. ")
-    assert answer.printed == ""
+def test_a_correct_answer_passes(tmp_path):
+    report = report_on(RIGHT, tmp_path)
+    assert report.status == "passed"
+    assert report.message.startswith("01 squared-distance: correct. ")
+    assert report.printed == ""
 
 
 BODIES = {
     "a mistake": ("    return 1 / 0\n", "it raises ZeroDivisionError: division by zero, in line 5: return 1 / 0"),
     "sys.exit": ("    import sys; sys.exit(0)\n", "it ends the program (sys.exit)"),
     "os._exit": ("    import os; os._exit(0)\n", "it ended the program (os._exit)"),
-    "a crash": ("    import os; os.kill(os.getpid(), 11)\n", "it brought Python down (SIGSEGV)"),
-    "a question": ("    return float(input())\n", "it raises EOFError"),
+    "a crash": ("    import os; os.kill(os.getpid(), 11)\n", "it crashed Python (SIGSEGV)"),
+    "input": ("    return float(input())\n", "it raises EOFError"),
     "much memory": ("    return np.zeros(10**11)\n", "Unable to allocate"),
     "an interruption": ("    raise KeyboardInterrupt\n", "it raises KeyboardInterrupt, in line 5"),
 }
 
 
 @pytest.mark.parametrize("what", BODIES)
-def test_whatever_a_function_does_is_a_sentence(what, tmp_path):
+def test_whatever_a_function_does_gives_a_message(what, tmp_path):
     body, message = BODIES[what]
-    answer = answer_to(HEADER + SIGNATURE + body, tmp_path)
-    assert message in answer.message
-    assert answer.status == "failed"
+    report = report_on(HEADER + SIGNATURE + body, tmp_path)
+    assert message in report.message
+    assert report.status == "failed"
 
 
-# what needs no process of its own, and so less time
+# tests without a separate process, which take less time
 
 RESULTS = {
     "an input": ("    a -= b\n    return (a * a).sum(axis=1)\n", "it changes its input a"),
@@ -66,28 +66,28 @@ RESULTS = {
 
 
 @pytest.mark.parametrize("what", RESULTS)
-def test_whatever_a_function_returns_is_a_sentence(what, tmp_path):
+def test_whatever_a_function_returns_gives_a_message(what, tmp_path):
     body, message = RESULTS[what]
     path = tmp_path / "answer_of_a_learner.py"
     path.write_text(HEADER + SIGNATURE + body)
-    verdict = judge(EXERCISES[0], worker.load(EXERCISES[0], path))
+    verdict = grade(EXERCISES[0], worker.load(EXERCISES[0], path))
     assert message in verdict.message
-    assert verdict.status == ("open" if what == "not begun" else "failed")
+    assert verdict.status == ("open" if what == "not started" else "failed")
 
 
-def test_what_is_printed_on_the_smallest_case_is_shown(tmp_path):
+def test_the_report_shows_the_output_on_the_smallest_case(tmp_path):
     body = '    print("here", a, b)\n    return -((a - b) ** 2).sum(axis=1)\n'
-    answer = answer_to(HEADER + SIGNATURE + body, tmp_path)
-    assert answer.status == "failed"
-    assert answer.printed == f"here {answer.case['a']} {answer.case['b']}\n"
-    assert answer.text.endswith(f"\n\nYour function printed:\n    {answer.printed.strip()}")
+    report = report_on(HEADER + SIGNATURE + body, tmp_path)
+    assert report.status == "failed"
+    assert report.printed == f"here {report.case['a']} {report.case['b']}\n"
+    assert report.text.endswith(f"\n\nYour function printed:\n    {report.printed.strip()}")
 
 
-def test_of_much_that_is_printed_the_first_lines_are_shown(tmp_path):
+def test_the_report_shows_at_most_ten_lines_of_output(tmp_path):
     body = '    print("on and on\\n" * 20)\n    return ((a - b) ** 2).sum(axis=1)\n'
-    answer = answer_to(HEADER + SIGNATURE + body, tmp_path)
-    assert answer.status == "passed"
-    assert answer.text.partition("printed:\n")[2].splitlines() == 10 * ["    on and on"] + ["    ..."]
+    report = report_on(HEADER + SIGNATURE + body, tmp_path)
+    assert report.status == "passed"
+    assert report.text.partition("printed:\n")[2].splitlines() == 10 * ["    on and on"] + ["    ..."]
 
 
 LOOPS = {
@@ -98,16 +98,16 @@ LOOPS = {
 
 
 @pytest.mark.parametrize("what", LOOPS)
-def test_a_function_without_an_end_is_stopped_and_says_where(what, tmp_path):
+def test_an_infinite_loop_is_stopped_and_its_line_is_reported(what, tmp_path):
     body, line, seconds = LOOPS[what]
-    answer = answer_to(HEADER + SIGNATURE + body, tmp_path, seconds=seconds)
-    assert answer.status == "failed"
+    report = report_on(HEADER + SIGNATURE + body, tmp_path, seconds=seconds)
+    assert report.status == "failed"
     if what != "printing":
-        assert f"was stopped after {seconds:g} seconds, in line" in answer.message
-    assert line.rstrip(":") in answer.message or "a = a + 1" in answer.message
+        assert f"was stopped after {seconds:g} seconds, in line" in report.message
+    assert line.rstrip(":") in report.message or "a = a + 1" in report.message
 
 
-def test_what_a_function_starts_is_ended_with_it(tmp_path):
+def test_processes_started_by_a_function_end_with_it(tmp_path):
     note = tmp_path / "pid"
     note.touch()
     body = f"""    import subprocess
@@ -115,14 +115,14 @@ def test_what_a_function_starts_is_ended_with_it(tmp_path):
         file.write(str(subprocess.Popen(["sleep", "600"]).pid))
     return 1 / 0
 """
-    assert answer_to(HEADER + SIGNATURE + body, tmp_path).status == "failed"
+    assert report_on(HEADER + SIGNATURE + body, tmp_path).status == "failed"
     for _ in range(100):
         state = Path(f"/proc/{note.read_text()}/stat")
         if not state.exists() or state.read_text().split()[2] == "Z":
             break
         time.sleep(0.05)
     else:
-        pytest.fail("it still runs")
+        pytest.fail("the started process still runs")
 
 
 FILES = {
@@ -130,16 +130,16 @@ FILES = {
     "another's": ("from numpy import sort as squared_l2\n", "is a function of numpy"),
     "another name": (
         "def square(a, b, /):\n    return 1\n",
-        "there is no function squared_l2 in the file; it has square",
+        "the file has no function squared_l2: define it with def squared_l2(…); it has square",
     ),
     "no Python": ("def squared_l2(a, b:\n", "does not run, SyntaxError"),
     "an error": ("x = 1 / 0\n", "the file does not run: it raises ZeroDivisionError: division by zero, in line 1"),
-    "another signature": ("def squared_l2(x, y):\n    return 1\n", "must stay as it was, with a, b"),
+    "another signature": ("def squared_l2(x, y):\n    return 1\n", "must keep the parameters a, b"),
 }
 
 
 @pytest.mark.parametrize("what", FILES)
-def test_a_file_that_cannot_be_graded_says_why(what, tmp_path):
+def test_the_message_says_why_a_file_cannot_be_graded(what, tmp_path):
     source, message = FILES[what]
     path = tmp_path / "file_of_a_learner.py"
     path.write_text(source)
@@ -148,45 +148,45 @@ def test_a_file_that_cannot_be_graded_says_why(what, tmp_path):
     assert message in str(refusal.value)
 
 
-def test_a_refusal_is_an_answer(tmp_path):
-    answer = answer_to(FILES["the library's"][0], tmp_path)
-    assert answer.status == "failed"
-    assert answer.message.startswith("01 squared-distance: squared_l2 is the library's function")
+def test_a_file_that_cannot_be_graded_fails(tmp_path):
+    report = report_on(FILES["the library's"][0], tmp_path)
+    assert report.status == "failed"
+    assert report.message.startswith("01 squared-distance: squared_l2 is the library's function")
 
 
-def test_a_file_that_is_no_answer_is_not_read(tmp_path):
-    assert "too large to be an answer" in answer_to("#" * (sandbox.LARGEST + 1), tmp_path).message
+def test_large_files_and_folders_are_not_read(tmp_path):
+    assert "larger than one megabyte" in report_on("#" * (sandbox.MAX_BYTES + 1), tmp_path).message
     (tmp_path / "folder.py").mkdir()
     assert sandbox.check(EXERCISES[0], tmp_path / "folder.py").status == "open"
 
 
-def test_a_file_between_two_saves_is_read_anew(tmp_path):
-    """Two versions of one length within one second: no compiled file of the first may answer for the second."""
+def test_a_changed_file_is_always_read_again(tmp_path):
+    """Two versions of equal length within one second: no compiled file of the first may be used for the second."""
     wrong = RIGHT.replace("** 2", "** 3")
-    assert answer_to(wrong, tmp_path).status == "failed"
-    assert answer_to(RIGHT, tmp_path).status == "passed"
+    assert report_on(wrong, tmp_path).status == "failed"
+    assert report_on(RIGHT, tmp_path).status == "passed"
     assert not list(tmp_path.glob("__pycache__"))
 
 
-def test_without_the_packages_that_check_it_says_which_is_missing(tmp_path, monkeypatch):
+def test_a_missing_package_is_named_with_its_install_command(tmp_path, monkeypatch):
     (tmp_path / "autograd.py").write_text("raise ImportError('no', name='autograd')")
     monkeypatch.setattr(sandbox, "PACKAGES", f"{tmp_path}{os.pathsep}{sandbox.PACKAGES}")
     with pytest.raises(ImportError, match=r"checking gradients needs autograd: pip install 'minisiam\[check\]'"):
-        answer_to(RIGHT, tmp_path)
+        report_on(RIGHT, tmp_path)
 
 
-def test_a_damaged_answer_is_no_crash(tmp_path):
+def test_a_damaged_verdict_file_gives_a_failed_report(tmp_path):
     for text in ("{", "[]", '{"status": "passed"}', '{"status": "great", "message": "", "what": ""}'):
         path = tmp_path / "answer.json"
         path.write_text(text)
         assert sandbox._read(EXERCISES[0], path, "").status == "failed"
 
 
-# a novice's session
+# a session at a terminal
 
 
 class Terminal:
-    """A process at the other end of a terminal."""
+    """A process connected to a terminal."""
 
     def __init__(self, *arguments, folder):
         pty = pytest.importorskip("pty")
@@ -204,21 +204,21 @@ class Terminal:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
         )
         os.close(other)
-        self.said = ""
+        self.output = ""
 
-    def until(self, words, seconds=120):
+    def until(self, text, seconds=120):
         start = time.monotonic()
         os.set_blocking(self.end, False)
-        while words not in self.said:
-            assert time.monotonic() - start < seconds, f"{words!r} was not said, but\n{self.said}"
+        while text not in self.output:
+            assert time.monotonic() - start < seconds, f"{text!r} was not printed:\n{self.output}"
             try:
-                self.said += os.read(self.end, 4096).decode()
+                self.output += os.read(self.end, 4096).decode()
             except BlockingIOError:
                 time.sleep(0.05)
             except OSError:  # the other end is closed
-                assert words in self.said, self.said
-        said, self.said = self.said, ""
-        return said
+                assert text in self.output, self.output
+        output, self.output = self.output, ""
+        return output
 
     def close(self):
         if self.process.poll() is None:
@@ -227,28 +227,28 @@ class Terminal:
         os.close(self.end)
 
 
-def test_a_session_from_the_first_exercise_to_the_second(tmp_path):
+def test_learn_checks_each_save_and_continues_with_the_next_exercise(tmp_path):
     terminal = Terminal(folder=tmp_path)
     try:
-        assert "wrote work/01_squared_distance.py" in terminal.until("not begun")
+        assert "wrote work/01_squared_distance.py" in terminal.until("not started")
         path = tmp_path / "work" / "01_squared_distance.py"
         hole = next(line for line in path.read_text().splitlines() if "NotImplementedError" in line)
         stub = path.read_text()
         path.write_text(stub.replace(hole, "    return 2 * ((a - b) ** 2).sum(axis=1)"))
-        said = terminal.until("definition")
-        assert "the value is wrong. The smallest case:" in said
+        output = terminal.until("definition")
+        assert "the value is wrong. The smallest case:" in output
         path.write_text(stub.replace(hole, "    return ((a - b) ** 2).sum(axis=1"))
         terminal.until("SyntaxError")
         path.write_text(stub.replace(hole, "    return ((a - b) ** 2).sum(axis=1)"))
-        said = terminal.until("Next: 02 squared-distance-gradient")
-        assert "01 squared-distance: correct." in said
+        output = terminal.until("Next: 02 squared-distance-gradient")
+        assert "01 squared-distance: correct." in output
         assert terminal.process.wait(timeout=60) == 0
     finally:
         terminal.close()
     terminal = Terminal(folder=tmp_path)
     try:
         terminal.until("wrote work/02_squared_distance_gradient.py")
-        terminal.until("not begun")
+        terminal.until("not started")
         terminal.process.send_signal(signal.SIGINT)
         terminal.until("minisiam learn hint 02")
         assert terminal.process.wait(timeout=60) == 1

@@ -1,0 +1,55 @@
+"""`minisiam learn`: check the first open exercise each time its file is saved."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from . import progress
+from .exercises import EXERCISES
+from .workspace import check_and_record, file_of, next_exercise, print_line, read_progress, selected, write_stub
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """Write the first open exercise, and check its file each time it is saved, until it passes."""
+    if len(progress.done(read_progress(arguments))) == len(EXERCISES):
+        print_line("You have done every exercise. The rest of the library is written in the same way.")
+        return 0
+    exercise, states = selected(arguments)
+    path = file_of(arguments, exercise)
+    action = "wrote" if write_stub(arguments, exercise) else "edit"
+    count = f"{len(progress.done(states))} of {len(EXERCISES)} done"
+    print_line(f"{exercise}: {exercise.title}     lesson {exercise.lesson}, {count}")
+    print_line(f"\n{exercise.task}\n\n{action} {path}   Each time you save it, it is checked. Ctrl-C stops.\n")
+    checked = None
+    try:
+        while True:
+            text = saved_text(path, checked)
+            if text is not None:
+                checked = text
+                report = check_and_record(arguments, exercise)
+                print_line(f"{time.strftime('%H:%M:%S')}  {report.text}\n")
+                if report.status == "passed":
+                    print_line(next_exercise(arguments))
+                    return 0
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        number = f"{exercise.number:02d}"
+        print_line(f"\nStopped. `minisiam learn` continues; `minisiam learn hint {number}` gives a hint.")
+        return 1
+
+
+def saved_text(path: Path, checked: bytes | None) -> bytes | None:
+    """The contents of the file if they are new, and complete: an editor may write in several steps."""
+    try:
+        text = path.read_bytes()
+        if text in (checked, b""):
+            return None
+        time.sleep(0.05)
+        return text if path.read_bytes() == text else None
+    except OSError:  # an editor that replaces a file removes it for a moment
+        return None
