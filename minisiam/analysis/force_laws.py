@@ -27,7 +27,7 @@ from .._numerics import unit_rows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..typing import Array, PairwiseDistance
+    from ..typing import AnyOp, Array, PairwiseDistance
 
     Arms = Callable[[int], Array]  # i ↦ (n, d): row j is the direction on which Fᵢⱼ acts
 
@@ -99,6 +99,6 @@ def uncalibrated(distance: PairwiseDistance) -> PairwiseDistance:
     return getattr(distance, "uncalibrated", distance)
 
 
-def name_of(function: Callable[..., Any]) -> str:
+def name_of(function: AnyOp) -> str:
     """The name of a function or of the function in a partial, for titles and messages."""
     return getattr(getattr(function, "func", function), "__name__", type(function).__name__)

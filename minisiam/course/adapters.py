@@ -18,14 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..typing import AnyOp
+    from .exercises import Function
 
-    Answer = Callable[..., Any]  # the function that a learner writes
 
-
-def value_only(library: AnyOp) -> Callable[[Answer], AnyOp]:
+def value_only(library: AnyOp) -> Callable[[Function], AnyOp]:
     """Make an op of a function that returns only the value, with the pullback of the library."""
 
-    def adapt(function: Answer) -> AnyOp:
+    def adapt(function: Function) -> AnyOp:
         @wraps(function)
         def op(*variables: Any, **constants: Any) -> Any:
             pullback = library(*map(np.array, variables), **constants)[1]
@@ -69,7 +68,7 @@ def _linear(W: Array, x: Array, input_grad: bool = True) -> Any:
     return x @ W, lambda dz: (x.T @ dz, dz @ W.T if input_grad else None)
 
 
-def as_op_of_weights(siamese: Answer) -> AnyOp:
+def as_op_of_weights(siamese: Function) -> AnyOp:
     """A siamese network with the smallest encoder, as an op of its weights."""
 
     def two_branches(
@@ -104,7 +103,7 @@ def small_convolution(x: Any, W: Any, b: Any) -> Any:
     return reference.conv2d(x, W, b)
 
 
-def as_op_of_rows(function: Answer) -> AnyOp:
+def as_op_of_rows(function: Function) -> AnyOp:
     """Make an op of a log-sum-exp that returns its value and its slope."""
 
     def log_sum_exp(x: Float[Array, "n m"], /) -> Any:

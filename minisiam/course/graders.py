@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ..typing import AnyOp
+    from .exercises import Function
 
-    Function = Callable[..., Any]  # an op, a miner, a sampler …
     Grader = Callable[[Function], "Result"]
     Clue = Callable[[Any, Any, Case], str]  # (the learner's result, the correct one, the input) ↦ a clue
 

@@ -16,7 +16,7 @@ from .collapse import COLLAPSING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Function = Callable[..., Any]  # an op, a miner, a sampler …
+    from .exercises import Function
 
 
 def settings_with(**changes: Any) -> Function:

@@ -16,7 +16,7 @@ from ..miners import Triplets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Function = Callable[..., Any]  # an op, a miner, a sampler …
+    from .exercises import Function
 
 
 def changed(change: Callable[..., tuple[Any, ...]]) -> Callable[[Function], Function]:
@@ -229,7 +229,7 @@ def recall_of_all(z: Any, labels: Any, k: int = 1) -> float:
     return evaluate.recall_at_k(z, labels, k) * share
 
 
-def sampler_from(draw: Callable[..., Any]) -> Function:
+def sampler_from(draw: Function) -> Function:
     """A sampler that draws the images of each class with `draw`."""
 
     def pk_indices(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -> Any:

@@ -70,9 +70,9 @@ def pair_distances() -> Iterator[Case]:
                     yield Case({"d": np.array(d), "same": np.array(same)}, {"false_accept": share}, None)
     rng = np.random.default_rng(0)
     for _ in range(60):
-        same = rng.permutation(np.arange(8) < rng.integers(1, 8))
+        shuffled = rng.permutation(np.arange(8) < rng.integers(1, 8))
         constants = {"false_accept": float(rng.choice([0.25, 0.01, 0.6]))}
-        yield Case({"d": rng.integers(0, 6, 8) / 2, "same": same}, constants, None)
+        yield Case({"d": rng.integers(0, 6, 8) / 2, "same": shuffled}, constants, None)
 
 
 def label_sets() -> Iterator[Case]:

@@ -15,11 +15,9 @@ from ..miners.types import alone
 from ..ops.convolution import geometry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from .exercises import Exercise
-
-    Function = Callable[..., Any]
+    from .exercises import Exercise, Function
 
 TYPING = ("Array", "Bool", "Float", "Generator", "Int", "Op", "Params")
 STANDARD = {"Any": "typing", "Callable": "collections.abc", "Iterator": "collections.abc"}
@@ -165,4 +163,4 @@ def _called(function: Function) -> list[Function]:
     return found
 
 
-CHECKS = {check_weights, geometry, alone}  # of arguments, not part of a solution
+CHECKS: set[Function] = {check_weights, geometry, alone}  # of arguments, not part of a solution

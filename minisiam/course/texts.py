@@ -135,7 +135,8 @@ i, j = np.triu_indices(len(labels), k=1)
 """,
     "batch-hard": """
 Return Triplets(anchor, positive, negative): for each anchor its farthest positive and its nearest negative.
-Each row of D belongs to an anchor. The anchor is not its own positive; of equal distances take the first.
+Each row of D belongs to an anchor. The anchor is not its own positive; an anchor without a
+positive has no triplet. Of equal distances take the first.
 
 Make two masks from the labels, for positives and negatives. Then take a maximum and a minimum in each row.
 

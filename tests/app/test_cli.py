@@ -82,7 +82,7 @@ def test_plot(run, capsys):
 def test_xray_of_an_example_and_of_a_run(run, tmp_path, capsys):
     assert cli.main(["xray", "--loss", "contrastive", "--out", str(tmp_path / "x.png")]) == 0
     table = capsys.readouterr().out
-    for words in ("contrastive", "easy", "semi-hard", "translation", "holds", "hardest pull"):
+    for words in ("contrastive", "easy", "semi-hard", "translation", "holds", "strongest pull"):
         assert words in table
     assert (tmp_path / "x.png").stat().st_size > 10_000
     assert cli.main(["xray", "--run", str(run[0]), "--json"]) == 0
