@@ -77,7 +77,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     command("start", start, "write the file of an exercise", "required")
     with_json(command("check", check, "check an exercise once: exit code 0 if it passes, otherwise 1", "optional"))
     command("hint", hint, "show an idea; again, an identity; again, a first line", "optional")
-    added = command("solution", show_solution, "show the library's source; asks first if the exercise is open", "optional")
+    added = command(
+        "solution", show_solution, "show the library's source; asks first if the exercise is open", "optional"
+    )
     added.add_argument("--yes", action="store_true", default=False, help="do not ask for confirmation")
     command("reset", reset, "start an exercise again; your file is kept as .bak", "required")
     with_json(command("selfcheck", selfcheck, "test the exercises themselves"))
