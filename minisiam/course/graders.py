@@ -89,26 +89,26 @@ def by_check(
     adapt: Callable[[Function], AnyOp] = lambda function: function,
     definition: Function | None = None,
     rows: list[kinks.Kink] | None = None,
-    otherwise: str = "",
+    default_clue: str = "",
     value_only: bool = False,
 ) -> Grader:
-    """The universal check, against the library's definition and its kinks; `otherwise` is a clue where none fits.
+    """The universal check against the formula and the kinks of a library op; `default_clue` if no other clue fits.
 
-    `value_only` is for an exercise that asks for no gradient: what it prints speaks of the value alone.
+    `value_only` is for an exercise that asks for no gradient: the output mentions only the value.
     """
     definition = definition or reference.of(library)
 
-    def grade(function: Callable[..., Any]) -> Found:
-        given = adapt(function)
-        op = adapters.narrowed(given)
-        known = inspect.signature(op).parameters.keys()
-        own = kinks.of(library) if rows is None else rows
-        asked = [kink for kink in own if kink.constants.keys() <= known and not _underflows(kink)]
-        found = run_check(op, definition, EXAMPLES, POINTS, rows=asked)
-        clue = found.clue or (otherwise if found.fault and found.fault.variable else "")
-        tried = _tried(found, value_only) + ("" if found.fault else _widened(given, definition))
+    def grader(function: Function) -> Result:
+        own = adapt(function)
+        op = adapters.in_float32(own)
+        parameters = inspect.signature(op).parameters.keys()
+        known = kinks.of(library) if rows is None else rows
+        relevant = [kink for kink in known if kink.constants.keys() <= parameters and not _underflows(kink)]
+        found = run_check(op, definition, EXAMPLES, POINTS, rows=relevant)
+        clue = found.clue or (default_clue if found.fault and found.fault.variable else "")
+        inputs = _inputs(found, value_only) + ("" if found.fault else _dtype_remark(own, definition))
         fault = _without_upstream(found.fault) if value_only and found.fault else found.fault
-        return Found(fault, clue, tried, printed=_heard(op, found.fault))
+        return Result(fault, clue, inputs, printed=_printed(op, found.fault))
 
     return grader
 
@@ -122,8 +122,8 @@ def _underflows(kink: kinks.Kink) -> bool:
     return any((np.square(x[x != 0]) <= np.finfo(float).tiny).any() for x in kink.variables)
 
 
-def _widened(op: Callable[..., Any], definition: Any) -> str:
-    """A remark on a right answer that is float64 where float32 was given; lesson 12 says what that costs."""
+def _dtype_remark(op: AnyOp, definition: Any) -> str:
+    """A remark on a correct answer that is float64 for float32 inputs; lesson 12 explains its cost."""
     leak = float32_fault(op, definition, generic(op, reference.specified(definition), 0))
     return f". One remark: {leak.what} (lesson 12)" if leak else ""
 
@@ -148,12 +148,12 @@ def _printed(function: Function, fault: Fault | None) -> str:
     return output.getvalue()
 
 
-def _tried(found: CheckResult, value_only: bool) -> str:
+def _inputs(found: CheckResult, value_only: bool) -> str:
     if value_only:
-        return f"{_counted(found.points, 'input')} against the definition"
-    kinks = f"; {_counted(found.kinks, 'kink')} as documented" if found.kinks else ""
+        return f"{_count(found.points, 'input')} compared with the definition"
+    kinks = f"; {_count(found.kinks, 'kink')} as documented" if found.kinks else ""
     corners = "" if not found.skipped else (
-        f"; {_counted(found.skipped, 'input')} at a kink, where autograd and differences disagree: not judged"
+        f"; {_count(found.skipped, 'input')} at a kink, where autograd and differences disagree, not used"
     )  # fmt: skip
     return f"{_count(found.points, 'input')} compared with autograd and differences{kinks}{corners}"
 
@@ -279,7 +279,7 @@ WINDOWS = "write down one entry of z: which entries of x and W does it contain?"
 SOFTMAX = "the slope is the softmax: does each of its rows sum to 1?"
 margins = partial(small_inputs.batches, margins=(1.0, 2.0))
 
-SPECIAL: dict[str, Callable[[Callable[..., Any]], Grader]] = {
+SPECIAL: dict[str, Callable[[Function], Grader]] = {
     "squared-distance": lambda op: by_check(op, adapters.value_only(op), value_only=True),
     "two-branches": lambda f: by_check(f, adapters.as_op_of_weights, adapters.two_branches, [], BRANCHES),
     "convolution": lambda op: by_check(op, definition=adapters.small_convolution, rows=[], default_clue=WINDOWS),

@@ -51,11 +51,11 @@ def _parse(data: Any) -> Progress:
 
 
 def write(folder: Path, progress: Progress) -> None:
-    """Write the file; a reader sees the old one or the new one."""
+    """Write the file; a reader sees either the old file or the new one."""
     folder.mkdir(parents=True, exist_ok=True)
-    kept = {name: state._asdict() for name, state in progress.items() if state != State()}
+    changed = {name: state._asdict() for name, state in progress.items() if state != State()}
     with replacing(folder / FILE) as file:
-        file.write(json.dumps({"exercises": kept}, indent=2).encode())
+        file.write(json.dumps({"exercises": changed}, indent=2).encode())
 
 
 def update(folder: Path, name: str, **changes: Any) -> Progress:

@@ -60,13 +60,13 @@ def run(log: Callable[[str], None], as_json: bool = False) -> bool:
     """Log the table row by row, or all rows as JSON; returns whether every verdict is as expected."""
     start, graded = time.perf_counter(), []
     if not as_json:
-        say(_markdown.heading(HEAD))
+        log(_markdown.heading(HEADER))
     for exercise in EXERCISES:
         for row in rows(exercise):
             graded.append(row)
             if not as_json:
-                say(_markdown.row((exercise, row.what, f"{row.seconds:.1f}", row.told)))
-    wrong = [row for row in every if not row.right]
+                log(_markdown.row((exercise, row.answer, f"{row.seconds:.1f}", row.description)))
+    unexpected = [row for row in graded if not row.as_expected]
     if as_json:
         log(json.dumps([row._asdict() for row in graded], indent=2))
     else:

@@ -46,10 +46,10 @@ def main(name: str, path: str, answer: str, seconds: str) -> None:
         except SystemExit:
             verdict = failed(exercise, "it ends the program (sys.exit): use return instead")
         except BaseException as mistake:
-            verdict = said(exercise, raised(mistake))
-    with replacing(out) as written:
-        written.write(json.dumps(verdict._asdict()).encode())
-    with contextlib.suppress(OSError, ValueError):  # the output may be full, or closed
+            verdict = failed(exercise, raised(mistake))
+    with replacing(out) as file:
+        file.write(json.dumps(verdict._asdict()).encode())
+    with contextlib.suppress(OSError, ValueError):  # the output may be full or closed
         sys.stdout.flush()
     os._exit(0)  # even if other threads run
 

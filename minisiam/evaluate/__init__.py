@@ -5,29 +5,21 @@ network that maps all images to one point scores 0 and not 100 %.
 """
 
 from . import retrieval
+from .embedding import averaged, embed, pixels
 from .few_shot import (
-    EqualError,
-    Roc,
     Score,
     answer,
-    auc,
-    averaged,
     clustered,
     difference,
-    embed,
-    equal_error,
     few_shot,
     few_shot_answers,
-    knn_accuracy,
     mean_score,
     official_answers,
     official_runs,
-    pixels,
-    recall_at_k,
-    roc,
-    threshold_at,
     wilson,
 )
+from .neighbours import knn_accuracy, recall_at_k
+from .verification import EqualError, Roc, auc, equal_error, roc, threshold_at
 
 __all__ = [
     "EqualError",

@@ -17,7 +17,7 @@ from ..samplers import Episode, episode_indices
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..typing import Array, Float, Generator, Int, PairwiseDistance
+    from ..typing import Array, Bool, Float, Generator, Int, PairwiseDistance
 
 
 class Score(NamedTuple):

@@ -20,7 +20,7 @@ SINGLE = 1e-5  # of a float32 result to the float64 one
 EPSILON = float(np.finfo(float).eps)
 
 
-def held(definition: Callable[..., Any], case: Case) -> Callable[..., Any]:
+def held(definition: Definition, case: Case) -> Definition:
     """The function whose derivative the gradient is: the definition, with what it holds constant as it is at this case.
 
     Mostly the definition itself. A loss with detached weights has a gradient that is not the derivative of its value,
@@ -28,7 +28,7 @@ def held(definition: Callable[..., Any], case: Case) -> Callable[..., Any]:
     """
     if getattr(definition, "held", None) is None:
         return definition
-    constants = definition.held(*case.variables.values(), **case.constants)  # type: ignore[attr-defined]
+    constants = definition.held(*case.variables.values(), **case.constants)
 
     @wraps(definition)
     def around_the_case(*variables: Any, **rest: Any) -> Any:
@@ -37,7 +37,7 @@ def held(definition: Callable[..., Any], case: Case) -> Callable[..., Any]:
     return around_the_case
 
 
-def by_autograd(definition: Callable[..., Any], case: Case) -> tuple[Any, tuple[Any, ...]]:
+def by_autograd(definition: Definition, case: Case) -> tuple[Any, tuple[Any, ...]]:
     """Value and gradients of the definition."""
     definition = held(definition, case)
     x = tuple(np.array(v) for v in case.variables.values())
@@ -55,7 +55,7 @@ def by_autograd(definition: Callable[..., Any], case: Case) -> tuple[Any, tuple[
         return value, backward_pass(vspace(value).zeros() + case.upstream, node)
 
 
-def by_differences(definition: Callable[..., Any], case: Case, name: str, h: float) -> Array:
+def by_differences(definition: Definition, case: Case, name: str, h: float) -> Array:
     """Central differences in each entry of a variable, (f(x + h) − f(x − h)) / 2h, weighted with the upstream one."""
     definition = held(definition, case)
     x = np.asarray(case.variables[name], float)
@@ -91,9 +91,7 @@ def has_corner(definition: Definition, case: Case, name: str, h: float) -> bool:
     return False
 
 
-def slope(
-    definition: Callable[..., Any], case: Case, rng: np.random.Generator
-) -> tuple[tuple[Array, ...], float, float]:
+def slope(definition: Definition, case: Case, rng: np.random.Generator) -> tuple[tuple[Array, ...], float, float]:
     """A random direction, the slope of ⟨g, definition⟩ along it by differences, and how far rounding may move that."""
     definition = held(definition, case)
     h = 1e-6 * scale_of(case)
