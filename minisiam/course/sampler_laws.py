@@ -35,7 +35,7 @@ def first_violation(function: Sampler, case: Case) -> Violation | None:
 
     batches = draw(0)
     if len(batches) < BATCHES:
-        return Violation(f"the generator must not end, but it ended after {len(batches)} batches", {})
+        return Violation(f"the generator must not end, but it ended after batch {len(batches)}", {})
     for batch in batches:
         violation = _in_batch(batch, labels, P, K)
         if violation:
