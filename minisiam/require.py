@@ -91,7 +91,7 @@ def columns(count: int, targets: Any, rows: int) -> None:
     class_labels(targets, rows, name="targets")
     if len(targets) and not (targets.min() >= 0 and targets.max() < count):
         raise ValueError(
-            f"targets must be from 0 to {count - 1}, the number of a column each; they go from {targets.min()} to "
+            f"targets must be column numbers from 0 to {count - 1}; they range from {targets.min()} to "
             f"{targets.max()}: np.unique(labels, return_inverse=True)[1], of all labels, numbers classes from 0"
         )
 

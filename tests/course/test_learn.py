@@ -169,7 +169,7 @@ MESSAGES = {
     ("two-branches", "only one branch"): "does the gradient include both uses?",
     ("two-branches", "transposed"): "transposed",
     ("l2", "equal points not handled"): "where a = b: slope 0",
-    ("pairwise", "gradient of the rows only"): "the gradient of b is wrong: zero, where it should not be",
+    ("pairwise", "gradient of the rows only"): "the gradient of b is wrong: zero, but should not be",
     ("semi-hard", "negative nearer than the positive"): "not semi-hard",
     ("recall", "ties in favour of the model"): "a tie counts against the model",
     ("threshold", "next larger distance"): "it accepts 100% of the different pairs",

@@ -58,9 +58,9 @@ def test_whatever_a_function_does_gives_a_message(what, tmp_path):
 
 RESULTS = {
     "an input": ("    a -= b\n    return (a * a).sum(axis=1)\n", "it changes its input a"),
-    "a string": ('    return "twelve"\n', "the value is no array of numbers, but str"),
-    "nothing": ("    pass\n", "the value is no array of numbers, but NoneType"),
-    "a ragged list": ("    return [[1], [2, 3]]\n", "the value is no array of numbers, but list"),
+    "a string": ('    return "twelve"\n', "the value must be an array of numbers, not str"),
+    "nothing": ("    pass\n", "the value must be an array of numbers, not NoneType"),
+    "a ragged list": ("    return [[1], [2, 3]]\n", "the value must be an array of numbers, not list"),
     "not started": ('    raise NotImplementedError("later")\n', "it raises NotImplementedError: later"),
 }
 

@@ -35,7 +35,7 @@ def everywhere(maps, n):
     return np.broadcast_to(maps, (n, *maps.shape)).copy()
 
 
-def init_params(n, **given):
+def parameters(n, **given):
     """Parameters of the identity, except for the given ones."""
     still = {name: np.full(n, float(name.startswith("scale"))) for name in AffineParameters._fields}
     return AffineParameters(**(still | {name: np.full(n, float(value)) for name, value in given.items()}))
@@ -182,23 +182,23 @@ def test_a_distortion_and_its_inverse_give_the_identity(rng):
     images = smooth(rng)
     for given in ({"rotation": 10}, {"rotation": -35}, {"shift_x": 0.013, "shift_y": -0.04}):
         back = {name: -value for name, value in given.items()}
-        once = apply_affine(images, init_params(20, **given))
+        once = apply_affine(images, parameters(20, **given))
         assert np.abs(once - images).max() > 0.1 * images.max()
-        np.testing.assert_allclose(apply_affine(once, init_params(20, **back)), images, atol=0.03 * images.max())
+        np.testing.assert_allclose(apply_affine(once, parameters(20, **back)), images, atol=0.03 * images.max())
 
 
 def test_quarter_turns_and_mirrors_equal_rotated(rng):
     images = images_of(rng, (8, 7, 7, 2), np.float64)
     for pose in range(8):
-        found = apply_affine(images, init_params(8, rotation=90 * (pose % 4)))
+        found = apply_affine(images, parameters(8, rotation=90 * (pose % 4)))
         if pose >= 4:
-            found = apply_affine(found, init_params(8, scale_x=-1))
+            found = apply_affine(found, parameters(8, scale_x=-1))
         np.testing.assert_allclose(found, datasets.rotated(images, np.full(8, pose)), atol=1e-12)
 
 
 def test_an_affine_shift_by_whole_pixels_equals_translate(rng):
     images = images_of(rng, (3, 10, 20, 1))
-    out = apply_affine(images, init_params(3, shift_x=0.1, shift_y=-0.3))  # of 20 pixels and of 10
+    out = apply_affine(images, parameters(3, shift_x=0.1, shift_y=-0.3))  # of 20 pixels and of 10
     np.testing.assert_allclose(out, translate(images, np.tile([-3, 2], (3, 1))), atol=1e-5)
 
 
@@ -213,7 +213,7 @@ def test_the_centre_of_mass_follows_the_matrix_and_the_area_the_determinant(rng)
 
 
 def test_the_matrix_is_rotation_times_shear_times_scale():
-    (A,) = augment.affine_matrices(init_params(1, rotation=30, shear_x=0.2, shear_y=-0.1, scale_x=1.1, scale_y=0.9))
+    (A,) = augment.affine_matrices(parameters(1, rotation=30, shear_x=0.2, shear_y=-0.1, scale_x=1.1, scale_y=0.9))
     c, s = np.cos(np.pi / 6), 0.5
     rotation, shear, scale = [[c, s], [-s, c]], [[1, 0.2], [-0.1, 1]], [[1.1, 0], [0, 0.9]]
     np.testing.assert_allclose(A, np.array(rotation) @ shear @ scale, atol=1e-15)
