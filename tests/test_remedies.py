@@ -286,7 +286,7 @@ CURES = {
     ),
     "a row distance in blocks": (
         {"blockwise": blockwise},
-        "blockwise(l2)",
+        "blockwise(distances.l2)",
         "fast.blockwise(pairwise.l2)",
         "distance = {}",
         "losses.supcon(distance(z, z)[0], labels)",
