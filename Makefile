@@ -2,36 +2,39 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: help demo test lint mutants soak fuzz format clean
+.PHONY: help demo test test-all lint mutants soak fuzz format clean
 
-help:           ## what there is
-	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+help:           ## list these commands
+	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: .venv/demo.stamp  ## train a network on the built-in pen glyphs (about a minute), write figures to runs/
+demo: .venv/demo.stamp  ## train a network on the built-in letters (about a minute) and write figures to runs/
 	$(BIN)/minisiam train
 
-test: .venv/test.stamp  ## run the tests
-	$(BIN)/python -m pytest -n auto
+test: .venv/test.stamp  ## run the tests, without the long repetitions
+	$(BIN)/python -m pytest -n auto -m 'not slow'
 
-lint: .venv/test.stamp  ## style, format and types
+test-all: .venv/test.stamp  ## run the long repetitions: the tests that are marked slow
+	$(BIN)/python -m pytest -n auto -m slow
+
+lint: .venv/test.stamp  ## check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-mutants: .venv/test.stamp  ## change every op's source in every way and see whether the tests notice
+mutants: .venv/test.stamp  ## change the source of every op, one token at a time, and check that a test fails each time
 	$(BIN)/python tools/mutants.py
 
-soak: .venv/test.stamp  ## a million wild inputs: no NaN, no infinity, no warning; goes on where it was stopped
+soak: .venv/test.stamp  ## call every op on a million extreme inputs; run it again to continue
 	$(BIN)/python tools/soak.py
 
-fuzz: .venv/test.stamp  ## a hundred thousand damaged and hostile data files: an error that says so, or the data
+fuzz: .venv/test.stamp  ## read 100,000 damaged data files: each must load or raise DamagedFile
 	$(BIN)/python tools/fuzz.py
 
-format: .venv/test.stamp  ## let ruff format the code
+format: .venv/test.stamp  ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:          ## remove the environment and everything that was made in it
+clean:          ## remove the environment and all caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
 $(BIN)/python:
@@ -39,8 +42,9 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 
+# demo installs what the README uses: figures, the gradient check and threads
 .venv/demo.stamp: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[figures]'
+	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads]'
 	@touch $@
 
 .venv/test.stamp: $(BIN)/python pyproject.toml
