@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .typing import Array, Params
 
-FORMAT = 2
+FORMAT = 3
 LONGEST_HEADER = 1 << 20  # bytes of JSON; a run has about a thousand
 LONGEST_NPY_HEADER = 10_000  # bytes, as in NumPy
 NUMBER = re.compile(r"[<>|=][fiub](1|2|4|8)")  # the permitted dtypes: no objects, no text

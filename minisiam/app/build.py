@@ -1,8 +1,10 @@
-"""From settings to a method: what the words of the command line build, and what trains it.
+"""From settings to a method: encoder × distance × loss, the network that connects them, and its batches.
 
-settings = Settings(network="triplet", distance="cosine")
-method   = build(settings)                → encoder, network, distance of matrices, optimizer
-batches  = method.batches(data, rng)      → what trains it
+config  = Config(network="triplet", distance="cosine")
+method  = build(config)                   → encoder, network, distances, optimizer
+batches = method.batches(data, rng)       → the arguments of the network, step by step
+
+This is where the fast ops and the threads of `minisiam train` are chosen (`build_encoder`).
 """
 
 from __future__ import annotations
@@ -17,11 +19,9 @@ from ..datasets import blurred, centred, resized
 from ..evaluate import embed
 from ..fast.convert import convert
 from ..fast.microbatch import microbatch
-from ..losses.registry import CENTRES, EPISODES, FUNCTIONS, PROXIES, kind_of
 from ..op import init_params, with_parameters, with_parameters_of
 from . import input_pipeline
-from .config import THRESHOLDS, Settings
-from .input_pipeline import Batches
+from .loss_registry import CENTRES, EPISODES, LOSSES, PROXIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,16 +30,32 @@ if TYPE_CHECKING:
     from ..layers import Layer
     from ..networks import Network
     from ..optimizers import Optimizer
-    from ..typing import Array, Generator, Params
+    from ..typing import Array, Generator, Loss, Miner, PairwiseDistance, Params
+    from .config import Config
+    from .input_pipeline import Batches
+
+NETWORKS = {"siamese": networks.siamese, "verification": networks.verification, "triplet": networks.triplet}
+RANDOM_MINERS = ("random-triplets", "distance-weighted")
+# what an encoder reads: its side in pixels, and whether images are blurred; larger convolutions blur by themselves
+READS = {"conv2": (14, True), "mlp": (28, True)}
+# where verification starts: the scale of the distance, and the distance at which a pair is as likely same as different
+THRESHOLDS = {
+    "l2": (3.0, 3.33),
+    "squared-l2": (0.3, 16.7),
+    "l1": (0.3, 33.0),
+    "weighted-l1": (30.0, 0.33),
+    "cosine": (10.0, 0.5),
+}
 
 
 class Method(NamedTuple):
     """encoder × distance × loss, ready to train.
 
     distance, pairwise : the same distance for rows and for matrices; both take (a, b, *params["distance"])
-    matrix_loss : the loss on the distance matrix of a batch, (D, *params["loss"], labels); None where it reads no such
+    matrix_loss : the loss on the distance matrix of a batch, (D, *params["loss"], labels), for the X-ray; None if the
+        loss reads no such matrix
     batches : `Batches`, (data, rng, skip=0) → an endless iterator of the network's arguments
-    chance : the generator of a miner that draws, which the network advances at every step; None where none does
+    miner_rng : the generator of a random miner, which the network advances at every step; else None
     pixels, side : the size of image that is loaded, and the size that the encoder reads
     centre, blur : whether images are centred, and whether they are blurred
     """
@@ -47,10 +63,10 @@ class Method(NamedTuple):
     encoder: Layer
     network: Network
     distance: Callable[..., Any]
-    pairwise: Callable[..., Any]
-    matrix_loss: Callable[..., Any] | None
+    pairwise: PairwiseDistance
+    matrix_loss: Loss | None
     batches: Batches
-    chance: Generator | None
+    miner_rng: Generator | None
     optimizer: Optimizer
     pixels: int
     side: int
@@ -58,7 +74,7 @@ class Method(NamedTuple):
     blur: bool
 
     def prepared(self, data: Dataset) -> Dataset:
-        """The images as the encoder wants them."""
+        """The data with images as the encoder reads them."""
         images = centred(data.images) if self.centre else data.images
         if self.blur:
             images = blurred(images)
@@ -68,119 +84,118 @@ class Method(NamedTuple):
         """z = f(images), with the encoder's part of the network's parameters."""
         return embed(self.encoder, params["encoder"], images)
 
-    def matrix(self, params: Params) -> Callable[..., Any]:
+    def matrix(self, params: Params) -> PairwiseDistance:
         """The matrix distance with its learned parameters filled in."""
         return lambda a, b: self.pairwise(a, b, *params["distance"])
 
 
-def build(settings: Settings, function: Callable[..., Any] | None = None) -> Method:
-    """The method that the settings name; `function` is their loss with other constants than it has there."""
-    encoder = build_encoder(settings)
-    distance, loss = str(settings.distance), str(settings.loss)
-    rows, matrix = (getattr(room, distance.replace("-", "_")) for room in (distances, pairwise))
-    if settings.network == "verification":
+def build(config: Config, loss: Loss | None = None) -> Method:
+    """The method of these settings; `loss` replaces their loss by the same one with other constants."""
+    encoder = build_encoder(config)
+    distance = str(config.distance)
+    rows, matrix = (getattr(module, distance.replace("-", "_")) for module in (distances, pairwise))
+    if config.network == "verification":
         rows, matrix = (_with_threshold(f, *THRESHOLDS[distance]) for f in (rows, matrix))
-    chosen = {"margin": settings.margin, "temperature": settings.temperature}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    function = partial(FUNCTIONS[loss] if function is None else function, **chosen)
-    kind = kind_of(loss)
-    chance = _chance(settings) if settings.miner in OF_CHANCE else None
-    trained, matrix_loss = _matrix_loss(settings, kind, function, chance), _looked_at(settings, kind, function)
-    if settings.network == "batch" and settings.similar != "class":
-        network = networks.siamese_in_batch(encoder, rows, function)
-    elif settings.network != "batch":
-        network = WIRINGS[settings.network](encoder, rows, function)
-    elif trained is not None:
-        network = networks.batch(encoder, matrix, trained)
-    else:
-        network = _batch_network(loss, encoder, matrix, function, max(2, settings.classes))
-    batches, optimizer = input_pipeline.build(settings), build_optimizer(settings)
-    side, blur = READS.get(settings.encoder, (pixels(settings), False))
-    ready = pixels(settings), side, settings.centre, blur
-    return Method(encoder, network, rows, matrix, matrix_loss, batches, chance, optimizer, *ready)
+    constants = {"margin": config.margin, "temperature": config.temperature}
+    loss = partial(
+        LOSSES[str(config.loss)] if loss is None else loss,
+        **{name: value for name, value in constants.items() if value is not None},
+    )
+    rng = _miner_rng(config) if config.miner in RANDOM_MINERS else None
+    return Method(
+        encoder=encoder,
+        network=_network(config, encoder, rows, matrix, loss, rng),
+        distance=rows,
+        pairwise=matrix,
+        matrix_loss=_repeatable_matrix_loss(config, loss),
+        batches=input_pipeline.build(config),
+        miner_rng=rng,
+        optimizer=build_optimizer(config),
+        pixels=pixels(config),
+        side=READS.get(config.encoder, (pixels(config), False))[0],
+        centre=config.centre,
+        blur=config.encoder in READS,
+    )
 
 
-def build_optimizer(settings: Settings) -> Optimizer:
-    """Adam along half a cosine; or Koch's way: momentum that rises from ½, a rate that loses a hundredth an epoch."""
-    rate, steps = settings.learning_rate, settings.steps
-    if settings.optimizer == "adam":
-        schedule = optimizers.cosine_decay(rate, steps, warmup=min(100, steps // 10))
-        return optimizers.adam(schedule, weight_decay=settings.weight_decay)
-    epoch = max(1, 2 * settings.pairs * (1 + settings.copies) // settings.batch) if settings.pairs else 500
-    falling, rising = optimizers.exponential(rate, 0.99, every=epoch), optimizers.linear(0.5, 0.9, steps // 2 + 1)
-    return optimizers.sgd(falling, momentum=rising, weight_decay=settings.weight_decay)
+def _network(
+    config: Config,
+    encoder: Layer,
+    rows: Callable[..., Any],
+    matrix: PairwiseDistance,
+    loss: Loss,
+    rng: Generator | None,
+) -> Network:
+    if config.network != "batch":
+        return NETWORKS[config.network](encoder, rows, loss)
+    if config.pair_by != "class":
+        return networks.siamese_in_batch(encoder, rows, loss)
+    matrix_loss = _matrix_loss(config, loss, rng)
+    if matrix_loss is not None:
+        return networks.batch(encoder, matrix, matrix_loss)
+    return _batch_network(str(config.loss), encoder, matrix, loss, max(2, config.classes))
 
 
-READS = {"conv2": (14, True), "mlp": (28, True)}  # side and blur; larger convolutions blur by themselves
+def _batch_network(loss_name: str, encoder: Layer, matrix: PairwiseDistance, loss: Loss, classes: int) -> Network:
+    """The networks that read a batch but do not compare every image with every other."""
+    if loss_name == "soft-triple":
+        return networks.proxy(encoder, _to_soft_classes(matrix), loss, classes, CENTRES)
+    if loss_name in PROXIES:
+        return networks.proxy(encoder, matrix, loss, classes)
+    if loss_name in EPISODES:
+        return {"prototypical": networks.prototypical, "matching": networks.matching}[loss_name](encoder, matrix, loss)
+    return networks.two_view(encoder, loss, matrix if loss_name == "info-nce" else None)
 
 
-OF_CHANCE = ("random-triplets", "distance-weighted")  # the miners that draw
+def _matrix_loss(config: Config, loss: Loss, rng: Generator | None) -> Loss | None:
+    """The loss on a distance matrix, its miner drawing from `rng`; None if the loss reads no distance matrix."""
+    if config.kind in ("pairs", "triplets"):
+        return losses.with_miner(loss, build_miner(config, rng))
+    return loss if config.kind == "matrix" else None
 
 
-def _chance(settings: Settings) -> Generator:
-    """What a miner draws from, at the first step."""
-    return np.random.default_rng([settings.seed, 77])
+def _repeatable_matrix_loss(config: Config, loss: Loss) -> Loss | None:
+    """`_matrix_loss` with a new generator at each call: it does not affect training, and repeats its draws."""
+    matrix_loss = _matrix_loss(config, loss, None)
+    if config.miner not in RANDOM_MINERS or matrix_loss is None:
+        return matrix_loss
+
+    @wraps(matrix_loss)
+    def with_new_generator(D, /, *arguments):
+        return _matrix_loss(config, loss, None)(D, *arguments)  # type: ignore[misc]
+
+    return with_new_generator
 
 
-def _matrix_loss(
-    settings: Settings, kind: str, function: Callable[..., Any], chance: Generator | None
-) -> Callable[..., Any] | None:
-    """The loss on a distance matrix, its miner drawing from `chance`; None where it reads no such matrix."""
-    if kind in ("pairs", "triplets"):
-        return losses.with_miner(function, build_miner(settings, kind, chance))
-    return function if kind == "matrix" else None
+def build_miner(config: Config, rng: Generator | None = None) -> Miner:
+    """The miner of these settings, as pairs or triplets; without one all pairs, or the hardest triplets.
 
-
-def _looked_at(settings: Settings, kind: str, function: Callable[..., Any]) -> Callable[..., Any] | None:
-    """`_matrix_loss` to look at: looking changes nothing that is trained, and whoever looks twice sees the same."""
-    loss = _matrix_loss(settings, kind, function, None)
-    if settings.miner not in OF_CHANCE or loss is None:
-        return loss
-
-    @wraps(loss)
-    def look(D, /, *arguments):
-        return _matrix_loss(settings, kind, function, None)(D, *arguments)  # type: ignore[misc]
-
-    return look
-
-
-def build_miner(settings: Settings, kind: str, chance: Generator | None = None) -> Callable[..., Any]:
-    """The miner that the settings name, as pairs or triplets; without one all pairs, or the hardest triplets.
-
-    `chance` is where it draws from, if it draws; by default where the first step of a run does.
+    A random miner draws from `rng`; the default is a new generator, as at the first step of a run.
     """
-    name = settings.miner or ("all-pairs" if kind == "pairs" else "batch-hard")
+    name = config.miner or ("all-pairs" if config.kind == "pairs" else "batch-hard")
     miner = miners.MINERS[name]
-    if name in OF_CHANCE:
-        miner = partial(miner, rng=_chance(settings) if chance is None else chance)
+    if name in RANDOM_MINERS:
+        miner = partial(miner, rng=_miner_rng(config) if rng is None else rng)
     if name == "distance-weighted":
-        miner = partial(miner, dimensions=settings.embedding_size)
+        miner = partial(miner, dimensions=config.embedding_size)
 
     def mine(D, labels):
-        found = miner(D, labels)
-        if kind == "pairs":
-            return found.pairs if isinstance(found, miners.Triplets) else found
-        return found.triplets if isinstance(found, miners.Pairs) else found
+        mined = miner(D, labels)
+        if config.kind == "pairs":
+            return mined.pairs if isinstance(mined, miners.Triplets) else mined
+        return mined.triplets if isinstance(mined, miners.Pairs) else mined
 
     mine.__name__ = name.replace("-", "_")
     return mine
 
 
-def _batch_network(
-    loss: str, encoder: Layer, matrix: Callable[..., Any], function: Callable[..., Any], classes: int
-) -> Network:
-    """The wirings of a batch that do not compare every image with every other."""
-    if loss == "soft-triple":
-        return networks.proxy(encoder, _to_soft_classes(matrix), function, classes, CENTRES)
-    if loss in PROXIES:
-        return networks.proxy(encoder, matrix, function, classes)
-    if loss in EPISODES:
-        return {"prototypical": networks.prototypical, "matching": networks.matching}[loss](encoder, matrix, function)
-    return networks.two_view(encoder, function, matrix if loss == "info-nce" else None)
+def _miner_rng(config: Config) -> Generator:
+    """The generator of a random miner at the first step."""
+    return np.random.default_rng([config.seed, 77])
 
 
-def _to_soft_classes(matrix: Callable[..., Any]) -> Callable[..., Any]:
-    """The distance to a class of several centres."""
+def _to_soft_classes(matrix: PairwiseDistance) -> PairwiseDistance:
+    """The distance to a class that has several centres."""
 
     def to_classes(a, b, /, *params):
         D, pull_D = matrix(a, b, *params)
@@ -191,36 +206,47 @@ def _to_soft_classes(matrix: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _with_threshold(distance: Callable[..., Any], scale: float, threshold: float) -> Callable[..., Any]:
-    """A distance whose zero is a threshold: calibrated or, with weights and bias of its own, started there."""
+    """A distance whose zero is a threshold: calibrated or, if it has its own weights and bias, started there."""
     if not init_params(distance, np.random.default_rng(0), 1):
         return distances.calibrated(distance, scale, threshold)
     bias = initializers.constant(-scale * threshold)
     return with_parameters(lambda rng, size: (np.full(size, scale / size, np.float32), bias(rng, ())))(distance)
 
 
-def pixels(settings: Settings) -> int:
-    """The size of image that the encoder reads."""
-    return {"koch35": 35, "koch105": 105}.get(settings.encoder, 28)
+def build_optimizer(config: Config) -> Optimizer:
+    """Adam with half a cosine; or Koch's SGD: momentum rises from ½, the rate loses 1 % per epoch."""
+    rate, steps = config.learning_rate, config.steps
+    if config.optimizer == "adam":
+        schedule = optimizers.cosine_decay(rate, steps, warmup=min(100, steps // 10))
+        return optimizers.adam(schedule, weight_decay=config.weight_decay)
+    epoch = max(1, 2 * config.pairs * (1 + config.copies) // config.batch) if config.pairs else 500
+    falling, rising = optimizers.exponential(rate, 0.99, every=epoch), optimizers.linear(0.5, 0.9, steps // 2 + 1)
+    return optimizers.sgd(falling, momentum=rising, weight_decay=config.weight_decay)
 
 
-def build_encoder(settings: Settings) -> Layer:
-    """The encoder that the settings name, ending in `embedding_size` numbers; in pieces on all cores, unless plain."""
-    size, name = settings.embedding_size, settings.encoder
-    if name == "conv2":
-        encoder = encoders.conv2(size, norm=settings.norm)
-    elif name == "mlp":
-        encoder = encoders.mlp(512, size)
-    elif name == "bielski":
-        encoder = encoders.bielski(size, norm=settings.norm)
-    elif name in ("conv3", "conv4", "hoffer"):
-        encoder = getattr(encoders, name)(embedding=size or None, norm=settings.norm)
-    else:
-        encoder = encoders.koch(int(name.removeprefix("koch")), size, init="he", norm=settings.norm)
-    if settings.normalize:
+def pixels(config: Config) -> int:
+    """The size of image that is loaded for the encoder."""
+    return {"koch35": 35, "koch105": 105}.get(config.encoder, 28)
+
+
+def build_encoder(config: Config) -> Layer:
+    """The encoder of these settings, made of fast ops and run in chunks on all cores, unless `readable`."""
+    encoder = _readable_encoder(config)
+    if config.normalize:
         encoder = layers.serial(*encoder.parts, layers.Normalize, name=encoder.name)
-    if settings.plain:
+    if config.readable:
         return encoder
-    return microbatch(convert(encoder), chunk=128 if name == "conv2" else 64)
+    return microbatch(convert(encoder), chunk=128 if config.encoder == "conv2" else 64)
 
 
-WIRINGS = {"siamese": networks.siamese, "verification": networks.verification, "triplet": networks.triplet}
+def _readable_encoder(config: Config) -> Layer:
+    size, name = config.embedding_size, config.encoder
+    if name == "conv2":
+        return encoders.conv2(size, norm=config.norm)
+    if name == "mlp":
+        return encoders.mlp(512, size)
+    if name == "bielski":
+        return encoders.bielski(size, norm=config.norm)
+    if name in ("conv3", "conv4", "hoffer"):
+        return getattr(encoders, name)(embedding=size or None, norm=config.norm)
+    return encoders.koch(int(name.removeprefix("koch")), size, init="he", norm=config.norm)

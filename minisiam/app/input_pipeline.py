@@ -1,8 +1,8 @@
-"""What trains each network: from the words of the command line to batches, by chance and then as images.
+"""The batches of each network, in two steps: draw which rows of the data, then load their images.
 
-Every class is met in all eight poses of a square, as so many more letters, unless `poses` is 1; what is compared is
-turned alike, so that no pair is told apart by its pose. Letters of one alphabet come together: they are the ones that
-are hard to tell apart.
+Unless `dihedral` is 1, each of the eight rotations and reflections of a class is its own class. Images that are
+compared have the same rotation and reflection, so it cannot distinguish them. Letters of one alphabet are drawn
+together, because they are the hardest to distinguish.
 """
 
 from __future__ import annotations
@@ -14,34 +14,33 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import samplers
-from ..datasets import augment, neighbour_graph, rotated
-from ..losses.registry import kind_of
-from .config import AFFINE, AUGMENTS, Settings
+from ..datasets import augment, neighbour_graph, turned
+from .config import AFFINE, AUGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..datasets import Dataset
     from ..typing import Array, Float, Generator
+    from .config import Config
 
 
 class Batches(NamedTuple):
-    """What trains a network, in two steps: which rows in which poses, by chance, and then their images.
+    """The batches of a network, in two steps.
 
-    plan : (data, rng) → an endless iterator of whole numbers; it reads labels and groups, and the images only where
-        their neighbours are asked for
-    show : (images, *one of the plan) → the network's arguments
+    plan : (data, rng) → an endless iterator: which rows, and in which rotation or reflection. It reads labels and
+        groups, and images only to find their neighbours
+    show : (images, *one item of the plan) → the network's arguments
     """
 
     plan: Callable[[Dataset, Generator], Iterator[tuple[Array, ...]]]
     show: Callable[..., tuple[Array, ...]]
 
     def __call__(self, data: Dataset, rng: Generator, skip: int = 0) -> Iterator[tuple[Array, ...]]:
-        """The batches after the first `skip`, which are drawn as ever, at once, and not shown.
+        """The batches after the first `skip`, which are drawn but whose images are not loaded.
 
-        Their generator ends up where it was after step `skip` of a run. That is all the state that a sampler has: what
-        waits in its queues follows from the seed, so replaying takes no record of them. A thousand batches take about
-        0.1 s, a hundred times less than to train on them.
+        Afterwards `rng` is in the state that it had after step `skip` of a run. A sampler has no other state: its
+        queues follow from the seed. Skipping 1,000 batches takes about 0.1 s, a hundredth of training on them.
         """
         planned = self.plan(data, rng)
         for _ in islice(planned, skip):
@@ -49,31 +48,31 @@ class Batches(NamedTuple):
         return (self.show(data.images, *plan) for plan in planned)
 
 
-def build(settings: Settings) -> Batches:
-    """The batches that the settings name."""
-    size, poses = settings.batch, settings.poses
-    kind = settings.network if settings.network != "batch" else kind_of(str(settings.loss))
-    if settings.similar != "class" and settings.network == "batch":
-        batches = Batches(partial(_within, size=size, poses=poses, similar=settings.similar), _show_within)
-    elif settings.similar != "class":
-        batches = Batches(partial(_neighbours, size=size // 2, poses=poses, similar=settings.similar), _show_pairs)
-    elif settings.copies:
-        ranges = AFFINE[settings.augment]
-        copied = partial(_copied, count=settings.pairs, copies=settings.copies, ranges=ranges)
+def build(config: Config) -> Batches:
+    """The batches of these settings."""
+    size, poses = config.batch, config.dihedral
+    kind = config.network if config.network != "batch" else config.kind
+    if config.pair_by != "class" and config.network == "batch":
+        batches = Batches(partial(_with_neighbours, size=size, poses=poses, by=config.pair_by), _show_with_neighbours)
+    elif config.pair_by != "class":
+        batches = Batches(partial(_neighbour_pairs, size=size // 2, poses=poses, by=config.pair_by), _show_pairs)
+    elif config.copies:
+        ranges = AFFINE[config.augment]
+        copied = partial(_copied, count=config.pairs, copies=config.copies, ranges=ranges)
         return Batches(partial(copied, size=size // 2, poses=poses), _show_copied)
     elif kind in ("siamese", "verification"):
-        batches = Batches(partial(_pairs, size=size // 2, poses=poses, count=settings.pairs), _show_pairs)
+        batches = Batches(partial(_pairs, size=size // 2, poses=poses, count=config.pairs), _show_pairs)
     elif kind == "triplet":
         batches = Batches(partial(_triplets, size=size // 3, poses=poses), _show_triplets)
     elif kind == "proxies":
-        batches = Batches(partial(_proxied, size=size, per_class=settings.per_class), _show_proxied)
+        batches = Batches(partial(_proxied, size=size, per_class=config.per_class), _show_proxied)
     elif kind == "episodes":
-        batches = Batches(partial(_at_most, classes=size // 4, per_class=4, poses=poses), _show_episode)
+        batches = Batches(partial(_pk_at_most, classes=size // 4, per_class=4, poses=poses), _show_episode)
     elif kind == "views":
-        batches = Batches(partial(_at_most, classes=size // 2, per_class=2, poses=poses), _show_views)
+        batches = Batches(partial(_pk_at_most, classes=size // 2, per_class=2, poses=poses), _show_views)
     else:
-        batches = Batches(partial(_pk, size=size, per_class=settings.per_class, poses=poses), _show_pk)
-    return _augmented(batches, settings.augment)
+        batches = Batches(partial(_pk, size=size, per_class=config.per_class, poses=poses), _show_pk)
+    return _augmented(batches, config.augment)
 
 
 def _pairs(data: Dataset, rng: Generator, size: int, poses: int, count: int) -> Iterator[tuple[Array, ...]]:
@@ -88,49 +87,46 @@ def _pairs(data: Dataset, rng: Generator, size: int, poses: int, count: int) -> 
 def _copied(
     data: Dataset, rng: Generator, size: int, poses: int, count: int, copies: int, ranges: dict[str, float]
 ) -> Iterator[tuple[Array, ...]]:
-    """`count` pairs and `copies` distorted copies of each, drawn once: one epoch visits each of them once.
+    """`count` pairs and `copies` distorted copies of each, drawn once: one epoch has each of them once.
 
-    Koch et al. (2015), §3.2, add eight such copies to every training pair. Each of the two images of a copy has its own
-    distortion.
+    Koch et al. (2015), §3.2, add eight such copies to every training pair. Each image of a copy has its own distortion.
     """
-    distortions = [augment.draw_affine(count * copies, rng, **ranges) for _ in range(2)]
+    distortions = [augment.affine_parts(count * copies, rng, **ranges) for _ in range(2)]
     for first, second, same, copy in samplers.copied_pairs(data.labels, rng, count, copies, size, groups=data.groups):
-        yield first, second, same, rng.integers(0, poses, size), *(_numbered(parts, copy) for parts in distortions)
+        yield first, second, same, rng.integers(0, poses, size), *(_with_number(parts, copy) for parts in distortions)
 
 
-def _numbered(parts: augment.AffineParameters, copy: Array) -> Float[Array, "n 7"]:
-    """The distortions with these numbers; a negative number is an original, so the identity."""
+def _with_number(parts: augment.Parts, copy: Array) -> Float[Array, "n 7"]:
+    """The distortions with these numbers; a negative number is an undistorted pair: the identity."""
     return np.stack(
         [np.where(copy < 0, same, part[copy]) for same, part in zip(augment.IDENTITY, parts, strict=True)], 1
     )
 
 
 def _show_copied(images: Array, first: Array, second: Array, same: Array, poses: Array, *parts: Array) -> Any:
-    shown = _show_pairs(images, first, second, same, poses)[:2]
-    return *(
-        augment.apply_affine(x, augment.AffineParameters(*some.T)) for x, some in zip(shown, parts, strict=True)
-    ), same
+    x = _show_pairs(images, first, second, same, poses)[:2]
+    return *(augment.distorted(image, augment.Parts(*some.T)) for image, some in zip(x, parts, strict=True)), same
 
 
-def _neighbours(data: Dataset, rng: Generator, size: int, poses: int, similar: str) -> Iterator[tuple[Array, ...]]:
-    """Pairs of which half are neighbours in a graph, turned alike."""
-    graph = neighbour_graph.BUILDERS[similar](data)
+def _neighbour_pairs(data: Dataset, rng: Generator, size: int, poses: int, by: str) -> Iterator[tuple[Array, ...]]:
+    """Pairs in the same rotation and reflection, half of them neighbours in a graph."""
+    graph = neighbour_graph.BUILDERS[by](data)
     for first, second, same in samplers.neighbour_pair_indices(graph, rng, size):
         yield first, second, same, rng.integers(0, poses, size)
 
 
-def _within(data: Dataset, rng: Generator, size: int, poses: int, similar: str) -> Iterator[tuple[Array, ...]]:
-    """Images and neighbours of theirs, and pairs of them, in one pose."""
-    for rows, *pairs in samplers.neighbour_batch_indices(neighbour_graph.BUILDERS[similar](data), rng, size):
+def _with_neighbours(data: Dataset, rng: Generator, size: int, poses: int, by: str) -> Iterator[tuple[Array, ...]]:
+    """Images with their neighbours, and all pairs among them, in one rotation or reflection."""
+    for rows, *pairs in samplers.neighbour_batch_indices(neighbour_graph.BUILDERS[by](data), rng, size):
         yield rows, np.full(len(rows), rng.integers(0, poses)), *pairs
 
 
-def _show_within(images: Array, rows: Array, poses: Array, *pairs: Array) -> tuple[Array, ...]:
-    return rotated(images[rows], poses), *pairs
+def _show_with_neighbours(images: Array, rows: Array, poses: Array, *pairs: Array) -> tuple[Array, ...]:
+    return turned(images[rows], poses), *pairs
 
 
 def _show_pairs(images: Array, first: Array, second: Array, same: Array, poses: Array) -> tuple[Array, ...]:
-    return rotated(images[first], poses), rotated(images[second], poses), same
+    return turned(images[first], poses), turned(images[second], poses), same
 
 
 def _triplets(data: Dataset, rng: Generator, size: int, poses: int) -> Iterator[tuple[Array, ...]]:
@@ -140,21 +136,21 @@ def _triplets(data: Dataset, rng: Generator, size: int, poses: int) -> Iterator[
 
 def _show_triplets(images: Array, *plan: Array) -> tuple[Array, ...]:
     *rows, poses = plan
-    return tuple(rotated(images[some], poses) for some in rows)
+    return tuple(turned(images[some], poses) for some in rows)
 
 
 def _pk(data: Dataset, rng: Generator, size: int, per_class: int, poses: int) -> Iterator[tuple[Array, ...]]:
-    """P×K batches, K = `per_class`, or of all classes where there are fewer."""
-    return _exactly(data, rng, *_fitting(data, size // per_class, per_class), poses)
+    """P×K batches, K = `per_class`, or of all classes if there are fewer than P."""
+    return _batches_of(data, rng, *_classes_and_images(data, size // per_class, per_class), poses)
 
 
-def _at_most(data: Dataset, rng: Generator, classes: int, per_class: int, poses: int) -> Iterator[tuple[Array, ...]]:
-    """Batches of as many letters, or of all classes where there are fewer, and of each no more images for it."""
-    return _exactly(data, rng, _fitting(data, classes, per_class, more=False)[0], per_class, poses)
+def _pk_at_most(data: Dataset, rng: Generator, classes: int, per_class: int, poses: int) -> Iterator[tuple[Array, ...]]:
+    """Batches of `classes` × `per_class` images, or of all classes if there are fewer."""
+    return _batches_of(data, rng, _classes_and_images(data, classes, per_class, more=False)[0], per_class, poses)
 
 
-def _exactly(data: Dataset, rng: Generator, classes: int, per_class: int, poses: int) -> Iterator[tuple[Array, ...]]:
-    """P×K batches, an alphabet in one pose; a letter in another pose has another label."""
+def _batches_of(data: Dataset, rng: Generator, classes: int, per_class: int, poses: int) -> Iterator[tuple[Array, ...]]:
+    """P×K batches, each alphabet in one rotation or reflection, which is part of the label."""
     names, number = np.unique(data.labels, return_inverse=True)
     alphabets, alphabet = np.unique(data.groups, return_inverse=True)
     alphabet_of = np.zeros(len(names), int)
@@ -166,18 +162,18 @@ def _exactly(data: Dataset, rng: Generator, classes: int, per_class: int, poses:
 
 
 def _show_pk(images: Array, index: Array, poses: Array, labels: Array) -> tuple[Array, ...]:
-    return rotated(images[index], poses), labels
+    return turned(images[index], poses), labels
 
 
 def _proxied(data: Dataset, rng: Generator, size: int, per_class: int) -> Iterator[tuple[Array, ...]]:
-    """P×K batches upright, with labels from 0: a proxy has to be met often, so there are none for other poses."""
+    """P×K batches without rotation, with labels from 0: eight times as many proxies would be trained too rarely."""
     number = np.unique(data.labels, return_inverse=True)[1]
-    sizes = _fitting(data, size // per_class, per_class)
+    sizes = _classes_and_images(data, size // per_class, per_class)
     return ((index, number[index]) for index in samplers.pk_indices(number, rng, *sizes, data.groups))
 
 
-def _fitting(data: Dataset, classes: int, per_class: int, more: bool = True) -> tuple[int, int]:
-    """P and K for data of few classes: all of them, and, if `more`, as many images of each as make up for the rest."""
+def _classes_and_images(data: Dataset, classes: int, per_class: int, more: bool = True) -> tuple[int, int]:
+    """P and K for data of few classes: all classes, and with `more` more images of each, to fill the batch."""
     sizes = np.unique(data.labels, return_counts=True)[1]
     if len(sizes) >= classes or not len(sizes):
         return classes, per_class
@@ -199,16 +195,16 @@ def _show_episode(images: Array, *plan: Array) -> tuple[Array, ...]:
 
 
 def _show_views(images: Array, *plan: Array) -> tuple[Array, ...]:
-    """Two images of each class, as if they were two views of one."""
+    """Two images of each class, used as two views of one."""
     x, _ = _show_pk(images, *plan)
     return x[0::2], x[1::2]
 
 
 def _augmented(batches: Batches, name: str) -> Batches:
-    """The same batches with every image distorted, each in its own way.
+    """The same batches with a random distortion of every image.
 
-    The plan has a seed for the distortions of each batch, from a generator of their own: which images, pairs and poses
-    come next does not depend on them.
+    The plan has a seed for the distortions of each batch, from a separate generator: they do not change which images
+    are drawn.
     """
     if name == "none":
         return batches

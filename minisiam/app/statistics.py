@@ -1,4 +1,4 @@
-"""Intervals of a few runs and paired tests, with SciPy: Student's t, McNemar's test, Holm's correction."""
+"""Intervals over a few runs and paired tests, with SciPy: Student's t, McNemar's test, Holm's correction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Mean(NamedTuple):
 
 
 def scipy_stats() -> Any:
-    """The module `scipy.stats`, which only the intervals of papers and comparisons need."""
+    """The module `scipy.stats`, which only the intervals of papers and benchmarks need."""
     try:
         from scipy import stats
     except ImportError as error:
@@ -42,7 +42,7 @@ def mean(values: Sequence[float], level: float = 0.95) -> Mean:
     Parameters
     ----------
     values
-        n ≥ 1 results of runs that differ in their seed alone.
+        n ≥ 1 results of runs that differ only in their seed.
     level
         How often such an interval contains the mean over all seeds, if results are normally distributed.
     """
@@ -59,11 +59,13 @@ def paired_p(a: Sequence[float], b: Sequence[float]) -> float:
     Parameters
     ----------
     a, b
-        n results each, of the same seeds in the same order. With fewer than two p = 1. Where all differences are equal
-        p is 0, or 1 if they are 0.
+        n results each, of the same seeds in the same order. p is 1 if n < 2. If all differences are equal, p is 0, or 1
+        if they are 0.
     """
     if len(a) != len(b):
-        raise ValueError(f"a paired test compares run by run, and there are {len(a)} and {len(b)}: take common seeds")
+        raise ValueError(
+            f"a paired test needs two results per seed, and there are {len(a)} and {len(b)}: use the common seeds"
+        )
     d = np.asarray(a, float) - np.asarray(b, float)
     if len(d) < 2 or not d.any():
         return 1.0
@@ -73,7 +75,7 @@ def paired_p(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 class McNemar(NamedTuple):
-    """Questions that only the first model answers correctly, only the second, and the two-sided p-value."""
+    """Numbers of questions that only the first or only the second model answers correctly, and the two-sided p-value."""
 
     first: int
     second: int
@@ -84,14 +86,14 @@ def mcnemar(first: Bool[Array, "..."], second: Bool[Array, "..."]) -> McNemar:
     """Do two models that answer the same questions differ? McNemar's test, exact.
 
     Questions that both or neither answer correctly do not matter. If the models are equally good, each of the n others
-    is decided by a fair coin, and the p-value is the probability that the coins fall as unequally as they did, or more:
+    is decided by a fair coin, and the p-value is the probability of counts that are at least as unequal:
     min(1, 2 Σ_{i ≤ k} C(n, i) / 2ⁿ), k being the smaller of the two counts.
 
     Parameters
     ----------
     first, second
-        Booleans of one shape: which questions each model answers correctly. The questions count as independent; where
-        they come in units, compare the units' accuracies by `paired_p` as well.
+        Booleans of one shape: which questions each model answers correctly. The questions count as independent; if
+        they form groups, compare the accuracies of the groups by `paired_p` as well.
 
     References
     ----------
@@ -112,7 +114,7 @@ def mcnemar(first: Bool[Array, "..."], second: Bool[Array, "..."]) -> McNemar:
 def holm(p: Sequence[float]) -> list[float]:
     """p-values of m tests, corrected: if no difference is real, the probability of any p < α is at most α.
 
-    In rising order p₍ᵢ₎ becomes max over j ≤ i of min(1, (m − j + 1) p₍ⱼ₎); returned in the order given.
+    In ascending order p₍ᵢ₎ becomes max over j ≤ i of min(1, (m − j + 1) p₍ⱼ₎); returned in the order given.
 
     References
     ----------

@@ -1,14 +1,14 @@
-"""A fair comparison: every loss on one protocol, with search, seeds and intervals (Musgrave, Belongie, Lim 2020).
+"""Every loss on one protocol, with a search, several seeds and intervals (Musgrave, Belongie, Lim 2020).
 
-    fair.compare(folder, fair.Protocol(("supcon", "hinge")), data)     run what is missing; stop it when you like
-    print(fair.table(*fair.load(folder)))                              what there is so far
+    benchmark.compare(folder, benchmark.Protocol(("supcon", "hinge")), data)     run what is missing
+    print(benchmark.table(*benchmark.load(folder)))                              the results so far
 
 Most gains of new losses over old ones disappear when all have the same network, budget and search.
 """
 
 from .protocol import Protocol, Task
-from .run_records import begun, load
+from .run_records import load, started
 from .runner import compare
 from .summary import Row, draw, rows, table
 
-__all__ = ["Protocol", "Row", "Task", "begun", "compare", "draw", "load", "rows", "table"]
+__all__ = ["Protocol", "Row", "Task", "compare", "draw", "load", "rows", "started", "table"]

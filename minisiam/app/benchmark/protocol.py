@@ -1,8 +1,9 @@
-"""What is run: for each loss a search on validation alphabets, then runs that differ in their seed alone.
+"""What is run: for each loss a search on validation alphabets, then runs that differ only in their seed.
 
-Everything but the loss is alike: the encoder conv2 with 128 outputs, Adam with one schedule, 256 images a step, and the
-number of steps. `search` says which constants a trial tries. All trials and runs train on the training alphabets; the
-validation alphabets choose the trial of each loss, and name the reference; the test alphabets judge the runs.
+Everything but the loss is the same: the encoder conv2 with 128 outputs, Adam with one schedule, 256 images per step, and
+the number of steps. `search` has the constants of each trial. All trials and runs train on the training alphabets. The
+scores on the validation alphabets choose the trial of each loss and the reference; the runs are tested on the test
+alphabets.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ... import require
-from ...losses.registry import FUNCTIONS
+from ..loss_registry import LOSSES
 from . import search
 
 Records = dict["Task", dict[str, Any]]
 
 
 class Task(NamedTuple):
-    """One thing to do: a "trial" of the search, or a "run"; its number is the trial's, or the seed."""
+    """A "trial" of the search, with its number, or a "run", whose number is the seed."""
 
     what: str
     loss: str
@@ -27,16 +28,16 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True)
 class Protocol:
-    """What decides a comparison, as its folder keeps it.
+    """What determines a comparison, as its folder stores it.
 
-    losses : names of `losses.registry`; by default all of them
+    losses : names of `loss_registry.LOSSES`; all of them by default
     seeds : runs of each loss, with the seeds 0, 1, …
     search : trials of each loss, at least 1
     steps : of every trial and run, of whatever loss
-    machine : where it was begun
+    machine : the machine it was started on
     """
 
-    losses: tuple[str, ...] = tuple(FUNCTIONS)
+    losses: tuple[str, ...] = tuple(LOSSES)
     seeds: int = 5
     search: int = 4
     steps: int = 400
@@ -44,36 +45,36 @@ class Protocol:
 
     def __post_init__(self) -> None:
         for loss in self.losses:
-            require.one_of("loss", loss, FUNCTIONS)
+            require.one_of("loss", loss, LOSSES)
         object.__setattr__(self, "losses", tuple(dict.fromkeys(self.losses)))
         if not self.losses:
-            raise ValueError("there is no loss to compare: name some, as in --losses supcon,hinge")
+            raise ValueError("there is no loss to compare: name losses, as in --losses supcon,hinge")
         require.whole("seeds", self.seeds, 1)
         require.whole("search", self.search, 1)
         require.whole("steps", self.steps, 1)
 
     @classmethod
-    def of(cls, stored: dict[str, Any]) -> Protocol:
-        """The protocol of a file."""
+    def from_dict(cls, stored: dict[str, Any]) -> Protocol:
+        """The protocol stored in a file."""
         return cls(**stored | {"losses": tuple(stored["losses"])})
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
 
-    def extended(self, **asked: Any) -> Protocol:
-        """With what is asked for now. Losses and seeds may become more; anything else would be another comparison."""
+    def extended(self, **requested: Any) -> Protocol:
+        """The protocol with more losses or seeds; another number of steps or trials is an error."""
         for name in ("search", "steps"):
-            if asked.get(name) is not None and asked[name] != getattr(self, name):
+            if requested.get(name) is not None and requested[name] != getattr(self, name):
                 raise ValueError(
-                    f"this comparison was begun with --{name} {getattr(self, name)}, so --{name} {asked[name]} would "
-                    "be another one: leave it out, or choose another --out; --seeds and --losses may become more"
+                    f"this comparison was started with --{name} {getattr(self, name)}, so --{name} {requested[name]} "
+                    "needs another --out; more --seeds and --losses can be added to this one"
                 )
-        more = tuple(asked.get("losses") or ())
-        return replace(self, losses=(*self.losses, *more), seeds=max(self.seeds, asked.get("seeds") or 1))
+        more = tuple(requested.get("losses") or ())
+        return replace(self, losses=(*self.losses, *more), seeds=max(self.seeds, requested.get("seeds") or 1))
 
     def tasks(self) -> list[Task]:
-        """In the order in which they are done: all searches, then a run of every loss, then another of every loss."""
+        """All tasks in order: all searches, then a run of every loss for each seed."""
         trials = [task for loss in self.losses for task in self.trials(loss)]
         return trials + [Task("run", loss, seed) for seed in range(self.seeds) for loss in self.losses]
 
@@ -82,23 +83,23 @@ class Protocol:
         return [Task("trial", loss, number) for number in range(self.search)]
 
     def seed_of(self, task: Task) -> int:
-        """A run's number; all trials have one seed, which is no run's."""
+        """The number of a run; all trials have one seed, which no run has."""
         return task.number if task.what == "run" else search.SEED
 
     def constants(self, task: Task, records: Records) -> dict[str, Any]:
-        """What is trained: a trial's own constants, and for a run those of the best trial of its loss."""
+        """The constants of a trial, or for a run those of the best trial of its loss."""
         if task.what == "trial":
             return search.trial(task.loss, task.number, self.search)[1]
         return self.best_trial(task.loss, records)["constants"]
 
     def best_trial(self, loss: str, records: Records) -> dict[str, Any]:
-        """The trial with the highest MAP@R on validation alphabets; the first of equals."""
+        """The trial with the highest MAP@R on validation alphabets; the first if several are equal."""
         return max((records[task] for task in self.trials(loss)), key=lambda record: record["map_at_r"])
 
     def reference(self, records: Records) -> str | None:
         """The loss whose best trial is the best of all on validation alphabets; None while a trial is missing.
 
-        No run and no test alphabet has a part in it, so a test against it is one that was fixed beforehand.
+        It depends on no run and no test alphabet, so the tests against it are fixed before the runs.
         """
         if any(task not in records for loss in self.losses for task in self.trials(loss)):
             return None

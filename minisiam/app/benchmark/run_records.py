@@ -1,7 +1,7 @@
-"""The folder of a comparison: what was agreed, and one line for each thing that is done.
+"""The folder of a comparison: its protocol, and one line for each finished task.
 
 FOLDER/protocol.json     losses, seeds, trials, steps, the machine
-FOLDER/results.jsonl     one record a line, in the order of `Protocol.tasks`, on the disk before the next begins
+FOLDER/results.jsonl     one record per line, in the order of `Protocol.tasks`, on disk before the next task starts
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from .. import report, trainer
+from ..run import require_free, write_json
 from .protocol import Protocol, Records, Task
 
 if TYPE_CHECKING:
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
 PROTOCOL, RESULTS = "protocol.json", "results.jsonl"
 
 
-def begun(folder: Path) -> Protocol | None:
-    """The protocol of a folder; None where it is free; an error where it holds something else."""
+def started(folder: Path) -> Protocol | None:
+    """The protocol of a folder; None if the folder is empty or does not exist; an error if it has other files."""
     path = folder / PROTOCOL
     if not path.is_file():
-        trainer.free_folder(folder)
+        require_free(folder)
         return None
     try:
-        return Protocol.of(json.loads(path.read_text()))
+        return Protocol.from_dict(json.loads(path.read_text()))
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} cannot be read ({error}): put back a copy, or choose another --out") from error
+        raise ValueError(f"{path} cannot be read ({error}): restore it from a copy, or choose another --out") from error
 
 
-def agree(folder: Path, protocol: Protocol) -> None:
-    """Write down what is to be done."""
+def save_protocol(folder: Path, protocol: Protocol) -> None:
+    """Write the protocol."""
     folder.mkdir(parents=True, exist_ok=True)
-    report.write(folder / PROTOCOL, protocol.as_dict())
+    write_json(folder / PROTOCOL, protocol.as_dict())
 
 
 def load(folder: Path) -> tuple[Protocol, Records]:
-    """The protocol and the records of a folder; nothing in it is changed."""
-    protocol = begun(folder)
+    """The protocol and the records of a folder, which is not changed."""
+    protocol = started(folder)
     if protocol is None:
-        raise ValueError(f"{folder} holds no comparison: `minisiam compare-methods --out {folder}` begins one")
+        raise ValueError(f"{folder} has no comparison: `minisiam benchmark --out {folder}` starts one")
     return protocol, _read(folder / RESULTS)[0]
 
 
-def mended(folder: Path) -> Records:
-    """The records of a folder; a last line that was torn when its writer was killed is cut off."""
+def repaired(folder: Path) -> Records:
+    """The records of a folder, after removing a last line that is incomplete because its writer was killed."""
     path = folder / RESULTS
     records, size = _read(path)
     if path.is_file() and path.stat().st_size > size:
@@ -55,7 +55,7 @@ def mended(folder: Path) -> Records:
 
 
 def _read(path: Path) -> tuple[Records, int]:
-    """The records of a file, and how many bytes they are without a torn last line."""
+    """The records of a file, and their length in bytes without an incomplete last line."""
     lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
     if lines and not lines[-1].endswith(b"\n"):
         del lines[-1]
@@ -65,13 +65,13 @@ def _read(path: Path) -> tuple[Records, int]:
             record = json.loads(line)
             task = Task(record["what"], record["loss"], record["number"])
         except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"{path}, line {number}, is no record of a run: remove that line") from error
+            raise ValueError(f"{path}, line {number}, is not a record of a task: remove that line") from error
         records[task] = record
     return records, sum(map(len, lines))
 
 
 def append(folder: Path, record: dict[str, Any]) -> None:
-    """A line that is on the disk when this returns."""
+    """Append a record; it is on the disk when this returns."""
     with (folder / RESULTS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(record, allow_nan=False) + "\n")
         file.flush()

@@ -1,4 +1,4 @@
-"""Runs what a protocol asks for and is not there yet: `compare` can be stopped at any moment and called again."""
+"""Run the missing tasks of a protocol: `compare` can be interrupted at any moment and called again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import numpy as np
 from ...evaluate import retrieval
 from ...fast.threads import one_blas_thread
 from ...train import fit
-from .. import build, report, trainer
+from .. import build, report
+from ..run import first_params, machine, stream
 from . import run_records, search
 from .protocol import Protocol, Records, Task
 
@@ -24,66 +25,66 @@ if TYPE_CHECKING:
     from ...datasets import Dataset
     from ...typing import Params
     from ..build import Method
-    from ..config import Settings
+    from ..config import Config
     from ..data_spec import Data
 
-    Say = Callable[[str], Any]
+    Log = Callable[[str], Any]
 
 
-def compare(folder: Path, protocol: Protocol, data: Data, say: Say = print) -> bool:
-    """Do what is missing of a comparison, one task after the other.
+def compare(folder: Path, protocol: Protocol, data: Data, log: Log = print) -> bool:
+    """Run the missing tasks of a comparison, one after the other.
 
     Parameters
     ----------
     folder
-        Where the comparison is, or is to be. No other process may be working in it.
+        The folder of the comparison. No other process may be working in it.
     protocol
-        What to run. Where the folder was begun before, `Protocol.extended` says what may change.
+        What to run. If the folder has a comparison already, only what `Protocol.extended` allows may differ.
     data
-        Training alphabets; validation alphabets, which judge the trials; and test alphabets, which judge the runs.
-    say
-        Where a line of progress goes.
+        Training alphabets; validation alphabets, to evaluate the trials; and test alphabets, to evaluate the runs.
+    log
+        A function that shows a line of progress.
 
     Returns
     -------
     bool
-        Whether all is done; False if it was stopped by Ctrl-C, after which calling again continues it.
+        Whether all tasks are done; False after Ctrl-C, and calling again continues.
     """
-    before = run_records.begun(folder)
+    before = run_records.started(folder)
     if before is not None:
-        asked = ("losses", "seeds", "search", "steps")
-        protocol = before.extended(**{name: getattr(protocol, name) for name in asked})
-    protocol = replace(protocol, machine=protocol.machine or trainer.machine())
-    run_records.agree(folder, protocol)
-    records = run_records.mended(folder)
+        names = ("losses", "seeds", "search", "steps")
+        protocol = before.extended(**{name: getattr(protocol, name) for name in names})
+    protocol = replace(protocol, machine=protocol.machine or machine())
+    run_records.save_protocol(folder, protocol)
+    records = run_records.repaired(folder)
     try:
-        _work(folder, protocol, records, _ready(data), say)
+        _work(folder, protocol, records, _prepared(data), log)
     except KeyboardInterrupt:
         left = [task for task in protocol.tasks() if task not in records]
-        say(f"\nstopped by hand, {len(left)} to go: finished tasks are kept, and the same command does the others")
+        log(f"\ninterrupted with {len(left)} tasks left: the same command continues")
         return False
     return True
 
 
-def _ready(data: Data) -> dict[str, tuple[Dataset, Dataset]]:
-    """What each kind of task trains on and is judged on, as the encoder reads it."""
-    method = build.build(search.settings_of("supcon", {}))
+def _prepared(data: Data) -> dict[str, tuple[Dataset, Dataset]]:
+    """The training and the evaluation set of each kind of task, as the encoder reads them."""
+    method = build.build(search.config_of("supcon", {}))
     train, validation, test = (method.prepared(part) for part in data)
     return {"trial": (train, validation), "run": (train, test)}
 
 
-def _work(folder: Path, protocol: Protocol, records: Records, ready: dict[str, Any], say: Say) -> None:
+def _work(folder: Path, protocol: Protocol, records: Records, prepared: dict[str, Any], log: Log) -> None:
     """All tasks that have no record yet."""
     tasks = protocol.tasks()
     missing = [task for task in tasks if task not in records]
-    say(f"{len(tasks) - len(missing)} of {len(tasks)} are done" + ("" if missing else ": there is nothing to do"))
+    log(f"{len(tasks) - len(missing)} of {len(tasks)} tasks are done" + ("" if missing else ": nothing to do"))
     began = time.perf_counter()
     for number, task in enumerate(missing, start=1):
         constants = protocol.constants(task, records)
-        records[task] = perform(task, constants, protocol.steps, protocol.seed_of(task), *ready[task.what])
+        records[task] = perform(task, constants, protocol.steps, protocol.seed_of(task), *prepared[task.what])
         run_records.append(folder, records[task])
         left = (time.perf_counter() - began) / number * (len(missing) - number)
-        say(f"{len(tasks) - len(missing) + number:5}/{len(tasks)}  {_line(records[task])}   {_span(left)} left")
+        log(f"{len(tasks) - len(missing) + number:5}/{len(tasks)}  {_line(records[task])}   {_span(left)} left")
 
 
 def _line(record: dict[str, Any]) -> str:
@@ -97,43 +98,43 @@ def _span(seconds: float) -> str:
 
 
 def perform(
-    task: Task, constants: dict[str, Any], steps: int, seed: int, train: Dataset, judged: Dataset
+    task: Task, constants: dict[str, Any], steps: int, seed: int, train: Dataset, test: Dataset
 ) -> dict[str, Any]:
-    """Train, judge, and record the result. Training that diverges scores 0: that is a result, too."""
+    """Train, evaluate, and return the record. Training that diverges has scores of 0."""
     classes = len(np.unique(train.labels))
-    settings = search.settings_of(task.loss, constants, steps=steps, seed=seed, classes=classes)
-    method = build.build(settings, search.function_of(task.loss, constants))
-    seen: list[int] = []
+    config = search.config_of(task.loss, constants, steps=steps, seed=seed, classes=classes)
+    method = build.build(config, search.function_of(task.loss, constants))
+    images: list[int] = []
     found: dict[str, Any] = {"failed": None, **dict.fromkeys(retrieval.Scores._fields, 0.0), "one_shot_error": 1.0}
     began = time.perf_counter()
-    with one_blas_thread:  # the encoder divides its work among threads, as in `runs`
+    with one_blas_thread:  # the encoder divides its work among threads, as in `trainer`
         try:
-            *_, params = deque(_steps(settings, method, train, seen), maxlen=1).pop()
+            *_, params = deque(_steps(config, method, train, images), maxlen=1).pop()
             seconds = time.perf_counter() - began
-            found |= judge(method, params, judged)
+            found |= evaluate(method, params, test)
         except FloatingPointError as error:
             seconds = time.perf_counter() - began
             found["failed"] = str(error)
-    own = {"constants": constants, "learning_rate": settings.learning_rate, "steps": steps, "images": sum(seen)}
+    own = {"constants": constants, "learning_rate": config.learning_rate, "steps": steps, "images": sum(images)}
     return task._asdict() | own | {"seconds": round(seconds, 3)} | found
 
 
-def _steps(settings: Settings, method: Method, train: Dataset, seen: list[int]) -> Iterator[tuple[int, float, Params]]:
-    """The steps of `minisiam train` with these settings; `seen` gets the number of images of each."""
-    params, rng = trainer.beginning(settings, method)
+def _steps(config: Config, method: Method, train: Dataset, images: list[int]) -> Iterator[tuple[int, float, Params]]:
+    """The steps of `minisiam train` with these settings; the number of images of each is appended to `images`."""
+    params, rng = first_params(config, method), stream(config.seed, "batches")
 
     def counted() -> Iterator[tuple[Any, ...]]:
-        for batch in islice(method.batches(train, rng), settings.steps):
-            seen.append(sum(len(part) for part in batch if part.ndim == train.images.ndim))
+        for batch in islice(method.batches(train, rng), config.steps):
+            images.append(sum(len(part) for part in batch if part.ndim == train.images.ndim))
             yield batch
 
     return fit(method.network, params, method.optimizer, counted())
 
 
-def judge(method: Method, params: Params, judged: Dataset) -> dict[str, float]:
+def evaluate(method: Method, params: Params, test: Dataset) -> dict[str, float]:
     """P@1, R-precision and MAP@R of every image among all, and the error in 400 one-shot episodes."""
-    z, distance = method.embed(params, judged.images), method.matrix(params)
+    z, distance = method.embed(params, test.images), method.matrix(params)
     if not np.isfinite(z).all():
         raise FloatingPointError("the embedding is not finite after the last step")
-    found = retrieval.scores(z, judged.labels, distance)._asdict()
-    return found | {"one_shot_error": 1 - report.few_shot(z, judged, report.EPISODES, distance).accuracy}
+    found = retrieval.scores(z, test.labels, distance)._asdict()
+    return found | {"one_shot_error": 1 - report.few_shot(z, test, report.EPISODES, distance).accuracy}

@@ -1,7 +1,7 @@
-"""Which constants the search tries for a loss: the package's, the paper's, and random draws around each of them.
+"""The constants that the search tries for a loss: the package's, the paper's, and random draws around each of them.
 
-    trial 0      the package's constants, as `minisiam train` takes them
-    trial 1      the paper's constants, where they are known and differ; otherwise a draw
+    trial 0      the package's constants, the defaults of `minisiam train`
+    trial 1      the paper's constants, if they are known and differ; otherwise a draw
     trial 2, 3…  draws: the even ones keep the paper's form of the loss (its distance, its mining), the odd ones ours
 
 Every draw is log-uniform, over the learning rate and over the constants that this loss has, one from each of as many
@@ -12,14 +12,14 @@ of the loss, so no two losses share a draw.
 from __future__ import annotations
 
 from functools import partial
-from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ... import losses, miners, require
 from ...op import op
-from ..config import FUNCTIONS, MARGINS, Settings, kind_of
+from ..config import Config
+from ..loss_registry import LOSSES, MARGINS, constants_of, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,17 +32,17 @@ BATCH = 256  # images a step, whatever the loss
 SEED = 1_000_000  # the seed of every trial, which no run has
 RATE = (3e-4, 3e-2)
 TEMPERATURE = (0.02, 0.5)
-OF_SETTINGS = ("learning_rate", "distance", "normalize", "miner")  # constants that `Settings` has; a margin may be one
+OF_CONFIG = ("learning_rate", "distance", "normalize", "miner")  # constants that `Config` has, as it has some margins
 ALWAYS: dict[str, dict[str, Any]] = {"circle": {"detached": True}}  # the paper's gradient, in every trial
 
 
 class Space(NamedTuple):
-    """What can be tried for one loss.
+    """The constants that can be tried for one loss.
 
-    ranges : between which values each constant is drawn, beside the learning rate; whole numbers give whole numbers
-    paper : the paper's constants that differ from the package's; empty where it prints none, or the same ones
-    paper_ranges : the ranges of draws in the paper's form, where they are others
-    source : the paper, and what to know about its constants
+    ranges : the range of each constant besides the learning rate; whole numbers give whole numbers
+    paper : the paper's constants that differ from the package's; empty if it prints none, or the same
+    paper_ranges : the ranges of draws in the paper's form, if they differ
+    source : the paper, and notes about its constants
     checked : how they were checked
     """
 
@@ -174,10 +174,7 @@ SPACES = {
 
 
 def trial(loss: str, number: int, search: int) -> tuple[str, dict[str, Any]]:
-    """Trial `number` of `search`: "package", "paper" or "drawn", and the constants that it sets.
-
-    Constants that it does not set are the package's.
-    """
+    """Trial `number` of `search`: "package", "paper" or "drawn", and the constants that differ from the package's."""
     space = SPACES[loss]
     if number == 0:
         return "package", {}
@@ -207,34 +204,30 @@ def _between(low: float, high: float, place: float) -> float:
     return round(value) if isinstance(low, int) else value
 
 
-def settings_of(loss: str, constants: dict[str, Any], **more: Any) -> Settings:
-    """The settings of a loss with these constants: a whole batch where the loss can read one, `BATCH` images a step."""
-    network = "verification" if kind_of(loss) == "cross-entropy" else "batch"
-    own = {name: value for name, value in constants.items() if _of_settings(loss, name)}
-    return Settings(network=network, loss=loss, batch=BATCH, **own, **more)
+def config_of(loss: str, constants: dict[str, Any], **more: Any) -> Config:
+    """The settings of a loss with these constants: a whole batch if the loss can read one, `BATCH` images per step."""
+    network = "verification" if kind_of(loss) == "verification" else "batch"
+    own = {name: value for name, value in constants.items() if _of_config(loss, name)}
+    return Config(network=network, loss=loss, batch=BATCH, **own, **more)
 
 
 def function_of(loss: str, constants: dict[str, Any]) -> Callable[..., Any]:
-    """The loss with those constants that are its own."""
-    own = {name: value for name, value in constants.items() if not _of_settings(loss, name)}
+    """The loss with those of the constants that are its parameters."""
+    own = {name: value for name, value in constants.items() if not _of_config(loss, name)}
     own = ALWAYS.get(loss, {}) | own
-    return partial(mined_multi_similarity if "mining" in own else FUNCTIONS[loss], **own)
+    return partial(mined_multi_similarity if "mining" in own else LOSSES[loss], **own)
 
 
-def _of_settings(loss: str, name: str) -> bool:
-    return name in OF_SETTINGS or (name == "margin" and loss in MARGINS)
+def _of_config(loss: str, name: str) -> bool:
+    return name in OF_CONFIG or (name == "margin" and loss in MARGINS)
 
 
 def package_constants(loss: str) -> dict[str, Any]:
     """The package's values of every constant that the search may change."""
-    space, settings = SPACES[loss], settings_of(loss, {})
-    function = FUNCTIONS[loss]
-    defaults = {name: one.default for name, one in signature(function).parameters.items()}
+    space, config, defaults = SPACES[loss], config_of(loss, {}), constants_of(loss)
     names = dict.fromkeys([*space.ranges, *space.paper])
     return {
-        name: getattr(settings, name) if _of_settings(loss, name) else defaults[name]
-        for name in names
-        if name != "mining"
+        name: getattr(config, name) if _of_config(loss, name) else defaults[name] for name in names if name != "mining"
     }
 
 
@@ -248,7 +241,7 @@ def mined_multi_similarity(
     beta: float = 50.0,
     threshold: float = 0.5,
 ) -> Op[Float[Array, ""]]:
-    """`losses.multi_similarity` over the pairs that `miners.multi_similarity` keeps, as the paper trains it.
+    """`losses.multi_similarity` over the pairs that `miners.multi_similarity` selects, as in the paper.
 
     Parameters
     ----------
@@ -262,7 +255,7 @@ def mined_multi_similarity(
     Returns
     -------
     value, pullback
-        `pullback(dl)` gives `(dD,)`, 0 at the pairs that were left out. Which pairs are kept has no gradient.
+        `pullback(dl)` gives `(dD,)`, 0 at the pairs that are not selected. The selection has no gradient.
     """
     require.floating(D=D)
     kept = miners.multi_similarity(D, labels, mining)

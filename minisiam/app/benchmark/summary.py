@@ -1,4 +1,4 @@
-"""What the records say: a row for each loss, its test against the reference, a page with its limits, and a figure."""
+"""The results of a comparison: a row for each loss, its test against the reference, a page, and a figure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import _markdown
-from ...losses.registry import kind_of
+from ..loss_registry import kind_of
 from ..statistics import Mean, holm, mean, paired_p
 from . import run_records, search
 from .protocol import Protocol
@@ -30,7 +30,7 @@ FAMILIES = {
     "proxies": "proxies",
     "episodes": "episodes",
     "views": "two views",
-    "cross-entropy": "verification",
+    "verification": "verification",
 }
 SYMBOLS = {"temperature": "τ", "alpha": "α", "beta": "β"}
 
@@ -38,16 +38,16 @@ SYMBOLS = {"temperature": "τ", "alpha": "α", "beta": "β"}
 class Row(NamedTuple):
     """The results of one loss.
 
-    family : what it reads, in the words of `FAMILIES`
+    family : what it reads, a value of `FAMILIES`
     means : of each of `METRICS`, in [0, 1], with its 95 % interval over seeds
     by_seed : MAP@R of each run
-    reference : whether the others are tested against it
+    reference : whether it is the loss that the others are tested against
     p : of the paired test against the reference, Holm-corrected over all losses; None for the reference itself
     alike : whether it is the reference, or not distinguishable from it: p ≥ 0.05
     validation : MAP@R of its best trial, on validation alphabets
-    origin, constants, learning_rate : of its best trial, with which its runs were trained
-    images : of a run, the mean
-    failed : how many runs diverged; they count with scores of 0
+    origin, constants, learning_rate : of its best trial, and so of its runs
+    images : in a run, on average
+    failed : how many runs diverged; their scores are 0
     """
 
     loss: str
@@ -66,7 +66,7 @@ class Row(NamedTuple):
 
 
 def rows(protocol: Protocol, records: Records) -> list[Row]:
-    """The losses that have a run, the best MAP@R first; the tests need the reference, so all trials."""
+    """The losses that have a run, the best MAP@R first; the tests need the reference, and so all trials."""
     runs: dict[str, list[dict[str, Any]]] = {}
     for task, record in records.items():
         if task.what == "run":
@@ -111,7 +111,7 @@ def _against(reference: Row, row: Row) -> float:
 
 
 def caption(protocol: Protocol, records: Records) -> str:
-    """What a reader has to know of the numbers."""
+    """What was measured, on what."""
     many = protocol.seeds
     missing = len([task for task in protocol.tasks() if task not in records])
     so_far = f" So far: {missing} of {len(protocol.tasks())} trials and runs are missing." if missing else ""
@@ -126,7 +126,7 @@ def caption(protocol: Protocol, records: Records) -> str:
 
 
 def table(protocol: Protocol, records: Records, figure: str | None = None) -> str:
-    """The comparison in Markdown: its extent, the losses, how they were compared, the limits, and the constants."""
+    """The comparison in Markdown: how much was run, the losses, the protocol, the limits, and the constants."""
     tasks, found = protocol.tasks(), rows(protocol, records)
     count = {
         what: (sum(task in records for task in tasks if task.what == what), sum(task.what == what for task in tasks))
@@ -170,16 +170,16 @@ def _cells(place: int, row: Row) -> list[str]:
 
 def _failures(found: list[Row]) -> list[str]:
     failed = [f"{row.loss} ({row.failed} of {len(row.by_seed)})" for row in found if row.failed]
-    return [f"Runs that diverged, and count with scores of 0: {', '.join(failed)}."] if failed else []
+    return [f"Runs that diverged, whose scores are 0: {', '.join(failed)}."] if failed else []
 
 
 def percent(found: Mean) -> str:
-    """A mean and its interval in per cent; of one run no interval."""
+    """A mean and its interval in per cent; a single run has no interval."""
     return f"{100 * found.value:.1f}" + ("" if found.half != found.half else f" ± {100 * found.half:.1f}")
 
 
 def in_words(constants: dict[str, Any]) -> str:
-    """Constants as a page has them."""
+    """Constants as text."""
     return ", ".join(_in_words(name, value) for name, value in constants.items())
 
 
@@ -204,26 +204,25 @@ def _trials(protocol: Protocol) -> str:
 def _how(protocol: Protocol, found: list[Row]) -> str:
     low, high = search.RATE
     images = sorted({round(row.images) for row in found})
-    total = f" ({' or '.join(f'{count:,}' for count in images)} in a run)" if images else ""
+    total = f" ({' or '.join(f'{count:,}' for count in images)} per run)" if images else ""
     return (
-        f"Every loss takes {search.BATCH} images a step{total}, {protocol.steps:,} steps a run: 64 letters × 4 images, "
-        "128 × 2 for two views, 128 pairs for verification.\n\n"
-        f"Search: {_trials(protocol)} of each loss, of as many steps as a run, with a seed that no run has. The first "
-        "takes the package's constants, the second the paper's, and the others draw log-uniformly (one from each of as "
-        f"many equal parts of the range), each loss for itself: the learning rate from {low:g} to {high:g}, and its "
-        "own constants in the ranges below. Where the "
-        "paper prints no constants, or the package's, the second is a draw, too. Draws take the paper's form of the "
-        "loss (distance, mining) and the package's form in turn.\n\n"
+        f"Every loss has {search.BATCH} images per step{total}, {protocol.steps:,} steps per run: 64 letters × 4 "
+        "images, 128 × 2 for two views, 128 pairs for verification.\n\n"
+        f"Search: {_trials(protocol)} of each loss, with as many steps as a run, and a seed that no run has. The first "
+        "has the package's constants, the second the paper's, and the others are log-uniform draws (a Latin hypercube "
+        f"for each loss): the learning rate from {low:g} to {high:g}, and the constants of the loss in the ranges "
+        "below. If the paper prints no constants, or the package's, the second is a draw, too. Draws use the paper's form of "
+        "the loss (distance, mining) and the package's form in turn.\n\n"
         "Trials and runs train on the training alphabets. MAP@R on the validation alphabets chooses the trial of each "
-        "loss, and the loss with the best trial is the reference. The runs are judged on the test alphabets, which "
-        "have no part in any choice.\n\n"
+        "loss, and the loss with the best trial is the reference. The runs are tested on the test alphabets, which "
+        "affect no choice.\n\n"
         "After Musgrave, Belongie, Lim 2020, A Metric Learning Reality Check."
     )
 
 
 WHAT_P_MEANS = f"""\
-The reference was named by the trials, on other seeds and other alphabets than the runs, so each test compares two
-losses that were fixed before the runs. p is the probability of a mean difference in MAP@R at least as large as the one
+The trials chose the reference, with other seeds and on other alphabets than the runs, so each test compares two losses
+that were fixed before the runs. p is the probability of a mean difference in MAP@R at least as large as the one
 found, if the two losses, with the constants chosen here, had the same mean over all seeds. It assumes that the
 differences by seed are normally distributed. Holm's correction makes the probability of any p < {ALPHA:g}, if no
 difference were real, at most {ALPHA:g}.
@@ -236,19 +235,21 @@ not distinguish them."""
 def _limits(protocol: Protocol) -> str:
     pairs = search.BATCH * (search.BATCH - 1) // 2
     limits = [
-        f"{protocol.steps:,} steps are a short run. Losses that learn slowly at first, such as those with proxies, may "
-        "overtake others later.",
+        f"{protocol.steps:,} steps are a short run. Losses that improve slowly at first, such as those with proxies, "
+        "may overtake others later.",
         "One encoder (conv2, 128 outputs, 14 × 14 pixels) and one data set (letters drawn by a program).",
-        f"{_trials(protocol)} of each loss, with one seed, are a small search. A loss with three constants is searched "
-        "more thinly than one with none, and a lucky draw helps a loss.",
+        f"{_trials(protocol)} of each loss, with one seed, are a small search. The search of a loss with three "
+        "constants is less dense than that of a loss with none, and a lucky draw helps a loss.",
         "The package's constants were found by earlier searches on alphabets of this data set, with other budgets.",
         "Fixed for all: Adam, its schedule and weight decay, the batches, the number of outputs. Fixed for each: every "
         "constant that is not in the table below, such as the margin inside a miner.",
-        "The learning rates of the papers belong to other networks: the paper's trial takes the package's.",
-        f"The same images are not the same comparisons: verification reads {search.BATCH // 2} pairs of a step, a loss "
+        "The learning rates of the papers are for other networks: the trial with the paper's constants has the "
+        "package's rate.",
+        f"The same images are not the same comparisons: verification reads {search.BATCH // 2} pairs per step, a loss "
         f"on a whole batch all {pairs:,}.",
-        "Losses with proxies see each letter upright. The others see it in eight poses, each a class of its own.",
-        "Seeds are the only source of the intervals: all runs share the training and the test alphabets.",
+        "Losses with proxies train on letters without rotation. The others train on eight rotations and reflections of "
+        "each letter, each as its own class.",
+        "The intervals are over seeds only: all runs have the same training and test alphabets.",
     ]
     if "circle" in protocol.losses:
         limits.append("The weights of circle are detached, in every trial, as in the paper.")
@@ -257,7 +258,7 @@ def _limits(protocol: Protocol) -> str:
 
 def _constants(protocol: Protocol) -> str:
     """The package's and the paper's constants of each loss, and the ranges of the draws."""
-    head = "| loss | package | paper, where it differs | source | checked | drawn, beside the learning rate |"
+    head = "| loss | package | paper, if different | source | checked | drawn, besides the learning rate |"
     lines = [head, "|---|---|---|---|---|---|"]
     for loss in protocol.losses:
         space = search.SPACES[loss]
@@ -277,7 +278,7 @@ def _ranges(ranges: search.Ranges) -> str:
 
 
 def draw(folder: Path) -> list[Path]:
-    """The page, and the figure if there is a run to draw, from what is there; returns their paths."""
+    """Write the page, and the figure if there is a run to draw; return their paths."""
     protocol, records = run_records.load(folder)
     paths = [folder / "COMPARISON.md"]
     found = rows(protocol, records)

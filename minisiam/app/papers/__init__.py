@@ -1,9 +1,11 @@
-"""The papers' experiments, each a short entry: settings of the one training command, what it is judged by, its claims.
+"""Experiments from papers: settings that differ from the defaults, metrics, and the numbers they are compared with.
 
-    minisiam train --preset omniglot-minimal --data omniglot:images_background_small1.zip
-    minisiam report runs/* --out RESULTS.md
+    minisiam papers run omniglot-minimal --data omniglot:images_background_small1.zip
+    minisiam papers report runs/* --out RESULTS.md
 
-`table`    the entries        `judges`    what is measured beyond the usual report        `results`    the page
+`registry`     the experiments
+`metrics`      what is measured in addition to the usual report; `drlim` for the maps of Hadsell et al.
+`results`      runs read from their folders; `intervals` and verdicts; the `page`
 """
 
 from __future__ import annotations
@@ -12,42 +14,54 @@ from typing import TYPE_CHECKING, Any
 
 from ... import require
 from .. import report
-from ..config import Settings
-from .registry import EXPERIMENTS, ORDERS, Claim, Experiment, Order, Paper
+from ..config import Config
+from .registry import COMPARISONS, EXPERIMENTS
+from .types import Claim, Comparison, Experiment, Published
 
 if TYPE_CHECKING:
     from ..data_spec import Data
-    from ..trainer import Run
+    from ..run import Run
 
-__all__ = ["EXPERIMENTS", "ORDERS", "Claim", "Experiment", "Order", "Paper", "asked", "examine", "figures", "find"]
+__all__ = [
+    "COMPARISONS",
+    "EXPERIMENTS",
+    "Claim",
+    "Comparison",
+    "Experiment",
+    "Published",
+    "config_of",
+    "evaluate",
+    "figures",
+    "find",
+]
 
 
 def find(name: str) -> Experiment:
-    """The experiment of that name; an unknown one is an error that names the nearest."""
-    require.one_of("preset", name, EXPERIMENTS)
+    """The experiment of that name; an unknown name is an error that suggests the nearest."""
+    require.one_of("experiment", name, EXPERIMENTS)
     return EXPERIMENTS[name]
 
 
-def asked(name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings of an experiment, for a command line that may change them; an error if it has no data."""
-    entry = find(name)
-    kind = str(({"data": ""} | entry.settings | given)["data"]).partition(":")[0]
-    if kind != entry.data.partition(":")[0]:
-        raise ValueError(f"--preset {name} is an experiment on other data: add --data {entry.data}")
-    return entry.settings
+def config_of(name: str, **changes: Any) -> Config:
+    """The settings of an experiment with changes; ValueError if `data` is not of the kind that it needs."""
+    experiment = find(name)
+    settings = experiment.settings | changes
+    if settings.get("data", "").partition(":")[0] != experiment.data.partition(":")[0]:
+        raise ValueError(f"experiment {name} needs its data: add --data {experiment.data}")
+    return Config(**settings, paper=name)
 
 
-def examine(run: Run, data: Data, way: int | None = None, shot: int = report.SHOT) -> dict[str, Any]:
-    """`report.examine`, and under "found" what the run's own experiment measures besides."""
-    results = report.examine(run, data, way, shot)
-    judge = find(run.settings.preset).judge if run.settings.preset else None
-    return results | ({"found": judge(run, data)} if judge and data.judged else {})
+def evaluate(run: Run, data: Data, way: int | None = None, shot: int = report.SHOT) -> dict[str, Any]:
+    """`report.evaluate`, and for an experiment its own "metrics", if anything was held out."""
+    results = report.evaluate(run, data, way, shot)
+    metrics = find(run.config.paper).metrics if run.config.paper else None
+    return results | ({"metrics": metrics(run, data)} if metrics and data.has_test else {})
 
 
 def figures(run: Run, data: Data) -> dict[str, Any]:
-    """The figures of the run's own experiment, by name; none where it has none, or was not examined."""
-    if not run.settings.preset or "found" not in run.report:
+    """The figures of a run's own experiment, by name; empty if there is no experiment, or no metrics."""
+    if not run.config.paper or "metrics" not in run.report:
         return {}
-    entry = find(run.settings.preset)
-    as_asked = run.settings.embedding_size == Settings(**entry.settings).embedding_size  # a map of 2 or of 3 numbers
-    return entry.figures(run, data) if entry.figures and as_asked else {}
+    experiment = find(run.config.paper)
+    same_size = run.config.embedding_size == Config(**experiment.settings).embedding_size  # a map of 2 or 3 numbers
+    return experiment.figures(run, data) if experiment.figures and same_size else {}

@@ -1,4 +1,4 @@
-"""What an experiment measures beyond the usual report: a function of a run and its data, to numbers by their names."""
+"""The metrics of the papers: functions of a run and its data, to numbers by name."""
 
 from __future__ import annotations
 
@@ -8,48 +8,49 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import evaluate, pairwise, samplers
-from ...datasets import rotated
-from .. import report
+from ...datasets import turned
+from .. import official, report
 from . import regression
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...datasets import Dataset
-    from ...typing import Array
+    from ...typing import Array, PairwiseDistance
     from ..data_spec import Data
-    from ..trainer import Run
+    from ..run import Run
 
 WAY = 20
 EPISODES = 1000  # of Snell's protocol
 PAIRS = 400  # of each alphabet, half of them of the same letter
-QUESTIONS = 40  # episodes of each alphabet, with 20 questions each
+EPISODES_BY_ALPHABET = 40  # of each alphabet, with 20 queries each
 
 
 def omniglot(run: Run, data: Data) -> dict[str, Any]:
-    """One-shot errors within alphabets, each alphabet counting alike, plain and averaged; and Snell's protocol.
+    """One-shot errors within alphabets, from one view and averaged over distortions; and Snell's protocol.
 
-    The protocol is that of the official runs: 20 letters of one alphabet, shown by one drawer, asked by another.
+    Episodes are like those of the official runs: 20 letters of one alphabet, support by one drawer, queries by another.
+    The error is the mean over alphabets.
     """
     test = run.method.prepared(data.test)
     distance = run.method.matrix(run.params)
-    ways = {"error": run.method.embed(run.params, test.images)}
-    if run.settings.views:
-        ways["averaged_error"] = report.averaged(run, test.images)
+    embeddings = {"error": run.method.embed(run.params, test.images)}
+    if run.config.views:
+        embeddings["averaged_error"] = official.averaged(run, test.images)
     found: dict[str, Any] = {}
-    for name, z in ways.items():
+    for name, z in embeddings.items():
         found |= _over_alphabets(name, by_alphabet(z, test, distance))
     found |= unstructured(partial(run.method.embed, run.params), test, distance)
     return found
 
 
 def _over_alphabets(name: str, values: dict[str, float]) -> dict[str, Any]:
-    """The mean in which each alphabet counts alike, and what it is the mean of."""
+    """The mean over alphabets, and the value of each alphabet."""
     return {name: float(np.mean(list(values.values()))), f"{name}_by_alphabet": values}
 
 
 def letters(run: Run, data: Data) -> dict[str, Any]:
-    """Koch's two measurements on test alphabets, each alphabet counting alike: verification, and one-shot accuracy.
+    """Koch's two metrics, as means over test alphabets: verification accuracy and one-shot accuracy.
 
     The threshold of verification is chosen on the validation alphabets, as in `report.verification`.
     """
@@ -59,9 +60,9 @@ def letters(run: Run, data: Data) -> dict[str, Any]:
     z = method.embed(run.params, test.images)
     verified = {}
     for group in np.unique(test.groups):
-        mine, labels = z[test.groups == group], test.labels[test.groups == group]
+        of_alphabet, labels = z[test.groups == group], test.labels[test.groups == group]
         first, second, same = next(samplers.pair_indices(labels, np.random.default_rng(0), PAIRS))
-        d, _ = method.distance(mine[first], mine[second], *run.params["distance"])
+        d, _ = method.distance(of_alphabet[first], of_alphabet[second], *run.params["distance"])
         verified[test.names[group]] = float(((d <= threshold) == same).mean())
     errors = by_alphabet(z, test, method.matrix(run.params))
     one_shot = {name: 1 - error for name, error in errors.items()}
@@ -72,47 +73,47 @@ def omniglot_figures(run: Run, data: Data) -> dict[str, Any]:
     """The errors of each alphabet."""
     from ... import plots
 
-    found = run.report["found"]
+    found = run.report["metrics"]
     errors = {"one view": found["error_by_alphabet"]}
     if "averaged_error" in found:
-        errors[f"mean of {run.settings.views + 1} views"] = found["averaged_error_by_alphabet"]
-    learnt = len(np.unique(data.train.groups))
-    title = f"{len(errors['one view'])} alphabets never seen, after {learnt} that were"
+        errors[f"mean of {run.config.views + 1} views"] = found["averaged_error_by_alphabet"]
+    trained_on = len(np.unique(data.train.groups))
+    title = f"{len(errors['one view'])} held-out alphabets, after training on {trained_on}"
     return {"by_alphabet": plots.alphabet_errors(errors, title)}
 
 
-def by_alphabet(z: Array, data: Dataset, distance: Callable[..., Any]) -> dict[str, float]:
+def by_alphabet(z: Array, data: Dataset, distance: PairwiseDistance) -> dict[str, float]:
     """The one-shot error on each alphabet of twenty letters or more."""
     errors = {}
     for group in np.unique(data.groups):
-        mine = data.groups == group
-        if len(np.unique(data.labels[mine])) >= WAY:
+        rows = data.groups == group
+        if len(np.unique(data.labels[rows])) >= WAY:
             rng = np.random.default_rng(0)
             drawers = data.known_drawers
             score = evaluate.few_shot(
-                z[mine],
-                data.labels[mine],
+                z[rows],
+                data.labels[rows],
                 rng,
                 distance,
                 WAY,
                 1,
-                QUESTIONS,
-                drawers=None if drawers is None else drawers[mine],
+                EPISODES_BY_ALPHABET,
+                drawers=None if drawers is None else drawers[rows],
             )
             errors[data.names[group]] = 1 - score.accuracy
     if not errors:
-        raise ValueError(f"no alphabet to be judged by has {WAY} letters: use --unseen with larger ones")
+        raise ValueError(f"no test alphabet has {WAY} letters: use a --holdout with larger alphabets")
     return errors
 
 
-def unstructured(embed: Callable[[Array], Array], data: Dataset, distance: Callable[..., Any]) -> dict[str, Any]:
-    """Snell's protocol: letters of any alphabet, by anyone, and their quarter turns as more letters. Much easier.
+def unstructured(embed: Callable[[Array], Array], data: Dataset, distance: PairwiseDistance) -> dict[str, Any]:
+    """Snell's protocol: letters of any alphabet by any drawer, each quarter turn as its own class.
 
-    Never to be compared with letters of one alphabet. The intervals are over episodes: they hold for these letters.
-    (Vinyals et al. 2016; Snell, Swersky & Zemel 2017.)
+    It is much easier than episodes within one alphabet, and the two must not be compared. The intervals are over
+    episodes, so they hold for these letters (Vinyals et al. 2016; Snell, Swersky & Zemel 2017).
     """
     quarter = np.arange(4).repeat(len(data.images))
-    images = rotated(np.tile(data.images, (4, 1, 1, 1)), quarter)
+    images = turned(np.tile(data.images, (4, 1, 1, 1)), quarter)
     labels = 4 * np.tile(data.labels, 4) + quarter
     z = embed(images)
     found: dict[str, Any] = {}
@@ -125,16 +126,16 @@ def unstructured(embed: Callable[[Array], Array], data: Dataset, distance: Calla
 
 
 def digits(run: Run, data: Data) -> dict[str, float]:
-    """Hoffer & Ailon's judge: the nearest neighbour among all training images, and a linear classifier on top.
+    """Hoffer & Ailon's metrics: accuracy of the nearest training image, and of a linear classifier on the embedding.
 
-    The classifier is ridge regression on one number a class, in closed form.
+    The classifier is ridge regression with one output per class, in closed form.
     """
     train, test = (run.method.prepared(part) for part in (data.train, data.test))
-    z, asked = (run.method.embed(run.params, part.images) for part in (train, test))
-    matrix = pairwise.cosine if run.settings.distance == "cosine" else pairwise.squared_l2
+    z, queries = (run.method.embed(run.params, part.images) for part in (train, test))
+    matrix = pairwise.cosine if run.config.distance == "cosine" else pairwise.squared_l2
     return {
-        "nearest": evaluate.knn_accuracy(z, train.labels, asked, test.labels, 1, matrix, chunk=256),
-        "linear": regression.linear_accuracy(z, train.labels, asked, test.labels),
-        "nearest_of": len(asked),
-        "linear_of": len(asked),
+        "nearest": evaluate.knn_accuracy(z, train.labels, queries, test.labels, 1, matrix, chunk=256),
+        "linear": regression.linear_accuracy(z, train.labels, queries, test.labels),
+        "nearest_of": len(queries),
+        "linear_of": len(queries),
     }

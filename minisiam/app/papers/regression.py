@@ -1,4 +1,4 @@
-"""What can be read from an embedding by least squares: classes, by a line; anything else, by a polynomial."""
+"""Predict from an embedding by least squares: classes by a linear classifier, numbers by a polynomial."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ... import require
 if TYPE_CHECKING:
     from ...typing import Array, Float, Int
 
-MOST = 10_000  # terms of a polynomial
+MAX_TERMS = 10_000  # of a polynomial
 
 
 def linear_accuracy(
@@ -23,17 +23,17 @@ def linear_accuracy(
     query_labels: Int[Array, "m"],
     ridge: float = 1e-4,
 ) -> float:
-    """Share of queries that a linear classifier gets right: ridge regression of 0 and 1 on z, in closed form.
+    """Accuracy of a linear classifier on queries: ridge regression of one-hot classes on z, in closed form.
 
-    W = (XᵀX / n + λ s I)⁻¹ XᵀY / n, X = (z − mean, 1), Y one column a class, s the mean square of X; the largest of
-    the columns wins. Computed in float64.
+    W = (XᵀX / n + λ s I)⁻¹ XᵀY / n, X = (z − mean, 1), Y has one column per class, s is the mean square of X; the
+    column with the largest value is predicted. Computed in float64.
 
     Parameters
     ----------
     z, labels, queries, query_labels
-        What is learnt from, and what is asked.
+        The training set and the test set.
     ridge
-        λ > 0, without a unit.
+        λ > 0, relative to s.
     """
     require.dimensions(2, "(n, d)", z=z, queries=queries)
     require.rows(z=z, queries=queries)
@@ -56,22 +56,22 @@ def linear_accuracy(
 def polynomial(
     z: Float[Array, "n d"], y: Float[Array, "n k"], queries: Float[Array, "m d"], degree: int = 3
 ) -> Float[Array, "m k"]:
-    """What a polynomial in z, fitted to y by least squares, says of queries. Computed in float64.
+    """Predictions of a polynomial in z that is fitted to y by least squares. Computed in float64.
 
     Parameters
     ----------
     z, y
-        (n, d) embeddings, and (n, k) what is to be read from them.
+        (n, d) embeddings, and (n, k) the targets.
     queries
-        (m, d) embeddings of which it is asked.
+        (m, d) embeddings to predict from.
     degree
-        Of the polynomial: all products of that many coordinates or fewer, d + degree over degree of them.
+        Degree of the polynomial: it has all products of at most that many coordinates, binom(d + degree, degree) terms.
     """
     require.dimensions(2, "(n, d)", z=z, y=y, queries=queries)
     require.rows(z=z, queries=queries)
     require.finite(z=z, y=y, queries=queries)
     require.whole("degree", degree, 1)
-    if comb(z.shape[1] + degree, degree) > MOST:
+    if comb(z.shape[1] + degree, degree) > MAX_TERMS:
         raise ValueError(
             f"a polynomial of degree {degree} in {z.shape[1]} numbers has too many terms: lower the degree"
         )
@@ -85,11 +85,11 @@ def polynomial(
     return terms(queries) @ np.linalg.lstsq(terms(z), y)[0]
 
 
-def r_squared(guess: Float[Array, "n ..."], truth: Float[Array, "n ..."]) -> float:
-    """R² = 1 − Σ (guess − truth)² / Σ (truth − its mean)², over all columns: 1 is perfect, the mean alone scores 0."""
-    if guess.shape != truth.shape:
-        raise ValueError(f"guess and truth must have one shape, not {guess.shape} and {truth.shape}")
-    spread = float(((truth - truth.mean(axis=0)) ** 2).sum())
+def r_squared(predicted: Float[Array, "n ..."], true: Float[Array, "n ..."]) -> float:
+    """R² = 1 − Σ (predicted − true)² / Σ (true − its mean)², over all columns; predicting the mean has R² = 0."""
+    if predicted.shape != true.shape:
+        raise ValueError(f"predicted and true must have one shape, not {predicted.shape} and {true.shape}")
+    spread = float(((true - true.mean(axis=0)) ** 2).sum())
     if not spread:
-        raise ValueError("truth is the same everywhere: there is nothing to explain")
-    return 1 - float(((guess - truth) ** 2).sum()) / spread
+        raise ValueError("true is constant, so R² is not defined")
+    return 1 - float(((predicted - true) ** 2).sum()) / spread

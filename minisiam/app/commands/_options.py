@@ -1,0 +1,31 @@
+"""What several commands share: how help is formatted, how progress is shown, and the words for data."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+log = partial(print, flush=True)
+Formatter = argparse.RawDescriptionHelpFormatter
+DATA = (
+    "pen-glyphs, pen-glyphs:SEED (drawn with another seed), omniglot:PATH, mnist:FOLDER, fashion-mnist:FOLDER, "
+    "folder:PATH"
+)
+
+
+def choice(what: str, known: Iterable[str], default: str) -> str:
+    """The help of an option that takes one of several words."""
+    return f"{what}{': ' if what else ''}{', '.join(known)} (default: {default})"
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is installed; if not, say that no figures are drawn."""
+    if find_spec("matplotlib") is None:
+        log("(no figures: they need matplotlib, pip install 'minisiam[figures]')")
+        return False
+    return True

@@ -1,0 +1,76 @@
+"""`minisiam check`: check the gradient of an op."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._options import Formatter, log
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "check the gradient of an op, of the library or your own"
+ABOUT = """\
+Compare an op's value and gradients with autograd and with finite differences, and its kinks with their documented
+values. Prints "correct", or the smallest input on which the op is wrong, with a clue.
+
+    minisiam check losses.contrastive              an op of the library
+    minisiam check my_losses.py:contrastive        your function, named like one of the library
+    minisiam check my_losses.py:mine --definition my_losses.py:formula
+    minisiam check --all                           a table of every op
+    minisiam check --figure contrastive            the loss, its slope and its forces in the plane
+
+A file to be checked has this form:
+
+    from __future__ import annotations
+    import numpy as np
+    from minisiam.typing import Array, Bool, Float
+
+    def contrastive(d: Float[Array, "n"], /, same: Bool[Array, "n"], margin: float = 1.0):
+        value = ...
+        def pullback(dl):
+            return (dd,)                # a tuple, one gradient for each argument before the slash
+        return value, pullback
+"""
+
+
+def add(subparsers: Any) -> None:
+    """The options of `minisiam check`."""
+    parser = subparsers.add_parser("check", description=ABOUT, formatter_class=Formatter)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("op", nargs="?", metavar="OP", help="losses.contrastive, or path/to/file.py:function")
+    what.add_argument("--all", action="store_true", help="every op of the library, as a table")
+    what.add_argument("--figure", metavar="NAME", help="draw a distance or a loss, its slope and its forces")
+    parser.add_argument(
+        "--definition", metavar="FILE:FUNCTION", help="its formula in autograd.numpy, if it is not the library's"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where the figure goes (default: NAME.png)")
+    parser.set_defaults(command=check)
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """`minisiam check`: 0 if everything that was checked is correct."""
+    if arguments.figure:
+        return _draw(arguments.figure, arguments.out or Path(f"{arguments.figure}.png"))
+    from ... import fast, gradcheck
+    from ...gradcheck import registry
+
+    known = registry.ops_of(*registry.CORE, fast)
+    if arguments.all:
+        return 0 if registry.table(known, log) else 1
+    definition = registry.find(arguments.definition, known) if arguments.definition else None
+    op = registry.find(arguments.op, known)
+    try:
+        return 0 if gradcheck.check(op, definition) else 1
+    except TypeError as error:  # of the definition: an error of the op is part of the result
+        raise ValueError(str(error)) from error
+
+
+def _draw(name: str, path: Path) -> int:
+    from ...plots import gradient_page
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    gradient_page(name).savefig(path, dpi=110)
+    log(path)
+    return 0

@@ -1,0 +1,143 @@
+"""`minisiam evaluate`: evaluate a run again, on the same or on other data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ... import datasets, require
+from .. import data_spec, official, papers, report
+from ..run import Run, open_run, write_report
+from ._options import DATA, Formatter, log
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..data_spec import Data
+
+HELP = "evaluate a run again, on the same or on other data"
+ABOUT = """\
+Evaluate a run: 20-way one-shot accuracy on held-out alphabets, beside pixels and the untrained network.
+
+    minisiam evaluate runs/batch-l2-soft-margin                       its own test set
+    minisiam evaluate runs/batch-l2-soft-margin --data pen-glyphs:7   the same letters, drawn with another seed
+    minisiam evaluate runs/batch-l2-soft-margin --way 5 --shot 5      an easier task
+    minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip     Omniglot's 400 official questions
+    minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip --against runs/omniglot-30-0
+    minisiam evaluate runs/omniglot-minimal-0 --holdout omniglot:images_evaluation.zip
+    minisiam evaluate runs/omniglot-minimal-0 --save                  replace its report.json
+
+The intervals are over episodes, or over the runs of the official questions: they hold for these alphabets and not for
+others. Two networks on the same questions are compared by McNemar's exact test, which uses the questions that only one
+of them answers correctly; it may find a difference although the intervals overlap.
+"""
+QUESTIONS = "omniglot-runs:"
+
+
+def add(subparsers: Any) -> None:
+    """The options of `minisiam evaluate`."""
+    parser = subparsers.add_parser("evaluate", description=ABOUT, formatter_class=Formatter)
+    parser.add_argument("run", type=Path, metavar="RUN", help="a folder made by `minisiam train`")
+    parser.add_argument("--data", help=f"{DATA}, or omniglot-runs:PATH (default: the run's)")
+    parser.add_argument("--holdout", metavar="WHAT", help="the test set, as in train (default: the run's)")
+    parser.add_argument(
+        "--way", type=int, metavar="N", help=f"classes per episode (default: {report.WAY}, or all if there are fewer)"
+    )
+    parser.add_argument(
+        "--shot", type=int, default=report.SHOT, metavar="M", help="support images per class (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="with omniglot-runs: compare with other runs on the same questions, by McNemar's exact test",
+    )
+    parser.add_argument("--save", action="store_true", help="replace RUN/report.json, for `minisiam papers report`")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.set_defaults(command=evaluate)
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """`minisiam evaluate`."""
+    run = open_run(arguments.run)
+    name = arguments.data or run.config.data
+    if name.startswith(QUESTIONS):
+        return _official(run, name.removeprefix(QUESTIONS), arguments)
+    if arguments.against:
+        raise ValueError(f"--against compares runs on the official questions: add --data {QUESTIONS}PATH")
+    if arguments.way is not None:
+        require.whole("way", arguments.way, 2)
+    if arguments.save:
+        _check_save(run, arguments)
+    data, has_metrics = test_data(run, name, arguments.holdout)
+    measure = papers.evaluate if has_metrics else report.evaluate
+    results = measure(run, data, arguments.way, arguments.shot) | {"data": name}
+    if arguments.save:
+        run = write_report(run, results)
+    shown = results | {"config": run.config.as_dict()} | run.training
+    log(json.dumps(shown, indent=2, allow_nan=False) if arguments.json else report.table(shown))
+    return 0
+
+
+def _check_save(run: Run, arguments: argparse.Namespace) -> None:
+    """Only the default evaluation of a run whose training has ended may replace its report."""
+    if not run.report:
+        raise ValueError(
+            f"{run.folder} has no report.json: its training has not ended, use `minisiam train --resume {run.folder}`"
+        )
+    default = {"data": None, "holdout": None, "way": None, "shot": report.SHOT}
+    for option, value in default.items():
+        if getattr(arguments, option) != value:
+            raise ValueError(
+                f"--save replaces {run.folder}/report.json by the default evaluation: leave --{option} out"
+            )
+
+
+def test_data(run: Run, name: str, holdout: str | None) -> tuple[Data, bool]:
+    """The data to evaluate a run on, and whether the metrics of its experiment apply to them.
+
+    Raises ValueError if the test set has classes that the run was trained on.
+    """
+    own, pixels = run.config, run.method.pixels
+    holdout = holdout or (own.holdout if name == own.data or own.holdout in ("third", "fifth", "images") else "third")
+    data = data_spec.load(name, pixels, holdout)
+    if (name, holdout) == (own.data, own.holdout):
+        return data, True
+    same_kind = name.partition(":")[0] == own.data.partition(":")[0]
+    if same_kind and own.holdout != "images":
+        train = data_spec.load(own.data, pixels, own.holdout).train
+        data_spec.refuse_training_classes(train, data.test, f"--data {name} --holdout {holdout}")
+    return data, same_kind and ":" in holdout
+
+
+def _official(run: Run, path: str, arguments: argparse.Namespace) -> int:
+    """`minisiam evaluate RUN --data omniglot-runs:PATH`, whose questions are fixed."""
+    shot = None if arguments.shot == report.SHOT else arguments.shot
+    for option, value in (("holdout", arguments.holdout), ("way", arguments.way), ("shot", shot)):
+        if value is not None:
+            raise ValueError(f"{QUESTIONS}{path} has fixed questions, 20-way one-shot: leave --{option} out")
+    questions = datasets.omniglot_runs(path, run.method.pixels)
+    results = official.evaluate(run, questions, [_comparable(run, other) for other in arguments.against])
+    if not arguments.json:
+        log(official.table(results))
+        return 0
+    numbers = {
+        name: score._asdict() | {"error": 1 - score.accuracy, "mcnemar": questions._asdict(), "p_by_runs": p_by_runs}
+        for name, (score, questions, p_by_runs) in results.items()
+    }
+    log(json.dumps(numbers, indent=2, allow_nan=False))
+    return 0
+
+
+def _comparable(run: Run, folder: Path) -> Run:
+    """Another run that reads images of the same size."""
+    other = open_run(folder)
+    if other.method.pixels != run.method.pixels:
+        raise ValueError(
+            f"--against {folder} reads images of {other.method.pixels} pixels, and {run.folder} of "
+            f"{run.method.pixels}: name a run with the same image size"
+        )
+    return other

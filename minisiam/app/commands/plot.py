@@ -1,0 +1,31 @@
+"""`minisiam plot`: draw the figures of a run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import data_spec, figures, papers
+from ..run import open_run
+from ._options import log
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "draw the figures of a run again"
+
+
+def add(subparsers: Any) -> None:
+    """The options of `minisiam plot`."""
+    parser = subparsers.add_parser("plot", description="Draw all figures of a run into RUN/figures.")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a folder made by `minisiam train`")
+    parser.set_defaults(command=plot)
+
+
+def plot(arguments: argparse.Namespace) -> int:
+    """`minisiam plot`."""
+    run = open_run(arguments.run)
+    data = data_spec.load(run.config.data, run.method.pixels, run.config.holdout)
+    for path in figures.draw(run, data, papers.figures(run, data)):
+        log(path)
+    return 0
