@@ -17,8 +17,8 @@ from itertools import product
 from pathlib import Path
 
 from minisiam import _markdown
-from minisiam.app import config, data_spec, trainer
-from minisiam.app.config import Settings
+from minisiam.app import data_spec, loss_registry, report, trainer
+from minisiam.app.config import Config
 
 HEAD = ["network", "loss", "distance", "margin", "20-way one-shot, unseen alphabets", "pairs", "steps", "seconds"]
 SHOWN = [
@@ -36,7 +36,7 @@ SHOWN = [
 ]
 PAIRED = [("siamese", "contrastive"), ("triplet", "hinge"), ("triplet", "ratio"), ("verification", "cross-entropy")]
 EVERY = [
-    *(("batch", loss, None) for loss in config.LOSSES["batch"]),
+    *(("batch", loss, None) for loss in loss_registry.OF_NETWORK["batch"]),
     *(
         (network, loss, distance)
         for (network, loss), distance in product(PAIRED, ("l2", "l1", "weighted-l1", "cosine"))
@@ -45,7 +45,7 @@ EVERY = [
 
 
 def main() -> None:
-    """Train and examine each, and print its row as soon as it is known."""
+    """Train and evaluate each, and print its row when it is finished."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, help="batches for each (default: as many as `minisiam train` takes)")
     parser.add_argument("--only", metavar="WORD", help="the rows of one network, loss or distance")
@@ -54,16 +54,17 @@ def main() -> None:
     print(_markdown.heading(HEAD))
     data = data_spec.load("pen-glyphs")
     for network, loss, distance in EVERY if arguments.all else SHOWN:
-        chosen = Settings(network=network, distance=distance, loss=loss, steps=arguments.steps)
+        chosen = Config(network=network, distance=distance, loss=loss, steps=arguments.steps)
         if arguments.only not in (None, network, loss, chosen.distance):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            report = trainer.train(chosen, data, Path(folder), lambda line: None).report
-        shot, pairs = report["one_shot"], report["verification"]
-        low, high = shot["interval"]
-        score = f"{100 * shot['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+            run = trainer.train(chosen, data, Path(folder), lambda line: None)
+            results = report.evaluate(run, data)
+        shot, pairs = results["one_shot"], results["verification"]
+        low, high = shot["intervals"]["network"]
+        score = f"{100 * shot['accuracy']['network']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
         margin = "" if chosen.margin is None else f"{chosen.margin:g}"
-        seconds = f"{report['train_seconds']:.0f}"
+        seconds = f"{run.training['train_seconds']:.0f}"
         named = f"{loss} over {chosen.miner}" if chosen.miner else loss
         row = [
             network,
@@ -72,7 +73,7 @@ def main() -> None:
             margin,
             score,
             f"{100 * pairs['accuracy']:.1f} %",
-            report["steps"],
+            run.training["steps"],
             seconds,
         ]
         print(_markdown.row(row), flush=True)

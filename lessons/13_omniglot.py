@@ -29,7 +29,7 @@ words = argparse.ArgumentParser(allow_abbrev=False)
 words.add_argument("--data", default="pen-glyphs", help="pen-glyphs, or omniglot:PATH")
 asked, sys.argv[1:] = words.parse_known_args()
 real = asked.data.startswith("omniglot:")
-data = data_spec.whole(asked.data) if real else datasets.pen_glyphs(drawers=10)
+data = data_spec.load_all(asked.data) if real else datasets.pen_glyphs(drawers=10)
 print(data)
 
 # %% [markdown]

@@ -19,7 +19,7 @@ from minisiam import (
     samplers,
     train,
 )
-from minisiam.app.config import Settings
+from minisiam.app.config import Config
 from minisiam.fast.blockwise import blockwise
 
 F = np.float64
@@ -349,37 +349,41 @@ CASES = {
     ),
     "blockwise, of two widths": (lambda: blockwise(pairwise.l2)(Z, np.zeros((2, 3))), ValueError, "number of columns"),
     # settings that contradict each other
-    "hinge on pairs": (lambda: Settings(network="siamese", loss="hinge"), ValueError, "reads two distances"),
+    "hinge on pairs": (lambda: Config(network="siamese", loss="hinge"), ValueError, "reads two distances"),
     "contrastive on triplets": (
-        lambda: Settings(network="triplet", loss="contrastive"),
+        lambda: Config(network="triplet", loss="contrastive"),
         ValueError,
         "--network siamese",
     ),
     "contrastive verification": (
-        lambda: Settings(network="verification", loss="contrastive"),
+        lambda: Config(network="verification", loss="contrastive"),
         ValueError,
         "whether the pair is the same",
     ),
-    "cross-entropy of a distance": (lambda: Settings(network="siamese", loss="cross-entropy"), ValueError, "log-odds"),
+    "cross-entropy of a distance": (lambda: Config(network="siamese", loss="cross-entropy"), ValueError, "log-odds"),
     "a margin for the ratio": (
-        lambda: Settings(network="triplet", loss="ratio", margin=1.0),
+        lambda: Config(network="triplet", loss="ratio", margin=1.0),
         ValueError,
         "has no margin",
     ),
     "a margin beyond every cosine": (
-        lambda: Settings(network="siamese", distance="cosine", margin=3.0),
+        lambda: Config(network="siamese", distance="cosine", margin=3.0),
         ValueError,
         "between 0 and 2",
     ),
-    "the cosine of single numbers": (lambda: Settings(distance="cosine", embedding_size=1), ValueError, "±1"),
-    "the temperature of a hinge": (lambda: Settings(loss="hinge", temperature=0.1), ValueError, "use one of supcon"),
-    "no temperature": (lambda: Settings(temperature=0.0), ValueError, "temperature must"),
-    "a misspelt network": (lambda: Settings(network="siamesse"), ValueError, "did you mean 'siamese'"),
-    "a misspelt distance": (lambda: Settings(distance="l3"), ValueError, "unknown distance 'l3'"),
-    "a negative seed": (lambda: Settings(seed=-1), ValueError, "seed must be a whole number, at least 0"),
-    "no time": (lambda: Settings(minutes=0), ValueError, "minutes must"),
-    "no steps": (lambda: Settings(steps=0), ValueError, "steps must"),
-    "settings of another version": (lambda: Settings.of({"flavour": 1}), ValueError, "flavour is unknown here"),
+    "the cosine of single numbers": (lambda: Config(distance="cosine", embedding_size=1), ValueError, "±1"),
+    "the temperature of a hinge": (lambda: Config(loss="hinge", temperature=0.1), ValueError, "use one of supcon"),
+    "no temperature": (lambda: Config(temperature=0.0), ValueError, "temperature must"),
+    "a misspelt network": (lambda: Config(network="siamesse"), ValueError, "did you mean 'siamese'"),
+    "a misspelt distance": (lambda: Config(distance="l3"), ValueError, "unknown distance 'l3'"),
+    "a negative seed": (lambda: Config(seed=-1), ValueError, "seed must be a whole number, at least 0"),
+    "no time": (lambda: Config(time_limit=0), ValueError, "time-limit must"),
+    "no steps": (lambda: Config(steps=0), ValueError, "steps must"),
+    "settings of another version": (
+        lambda: Config.from_dict({"flavour": 1}),
+        ValueError,
+        "another version, which has flavour",
+    ),
 }
 
 

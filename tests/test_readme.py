@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minisiam import distances, losses, miners
-from minisiam.app import config
+from minisiam.app import loss_registry
 from minisiam.course import EXERCISES
 from minisiam.gradcheck import kinks
 
@@ -37,7 +37,7 @@ FUNCTIONS = [name for name in losses.__all__ if getattr(getattr(losses, name), "
 ROOT = README.parent
 COUNTS = {
     r"(\w+) loss functions": len(FUNCTIONS),
-    r"\b(?:[Aa]ll|lists) (\w+) losses": len(config.FUNCTIONS),
+    r"\b(?:[Aa]ll|lists) (\w+) losses": len(loss_registry.LOSSES),
     r"any of (\w+) miners": len(miners.MINERS),
     r"sees: (\w+) rules": len(miners.MINERS),
     r"has (\w+) exercises": len(EXERCISES),

@@ -75,7 +75,7 @@ def paired_p(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 class McNemar(NamedTuple):
-    """Numbers of questions that only the first or only the second model answers correctly, and the two-sided p-value."""
+    """Counts of questions that only the first or only the second model answers correctly, and the two-sided p."""
 
     first: int
     second: int

@@ -147,7 +147,7 @@ def _train(config: Config, method: Method, data: Data, start: TrainState, folder
     end = trainer.run(start)
     log(f"\ntrained {end.step:,} steps in {end.seconds:.1f} s")
     run = open_run(folder)
-    training = {"train_seconds": round(end.seconds, 2), "steps": end.step}
+    training: dict[str, Any] = {"train_seconds": round(end.seconds, 2), "steps": end.step}
     training |= {"busy": round(trainer.busy, 2), "machine": machine()}
     if run.log and "trouble" in run.log[-1]:
         training["trouble"] = run.log[-1]["trouble"]

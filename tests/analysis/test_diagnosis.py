@@ -22,8 +22,9 @@ from minisiam import (
     train,
 )
 from minisiam.analysis import diagnosis
-from minisiam.app import build, config, report, trainer
-from minisiam.app.config import Settings
+from minisiam.app import build, data_spec, loss_registry, report, trainer
+from minisiam.app import run as run_folder
+from minisiam.app.config import Config
 
 HARDEST = (losses.triplet_hinge, losses.triplet_soft_margin, losses.triplet_ratio)
 
@@ -31,7 +32,7 @@ HARDEST = (losses.triplet_hinge, losses.triplet_soft_margin, losses.triplet_rati
 @pytest.fixture(scope="module")
 def small(glyphs):
     rest, test = datasets.split(glyphs)
-    return trainer.Data(*datasets.split(rest, every=5), test)
+    return data_spec.Data(*datasets.split(rest, every=5), test)
 
 
 @pytest.fixture(scope="module")
@@ -206,23 +207,24 @@ def test_a_remedy_that_only_delays_a_collapse_is_not_the_first():
 
 def test_a_collapsing_run_reports_the_problem_once_and_records_it(small, tmp_path):
     printed = []
-    chosen = Settings(loss="hinge", encoder="mlp", learning_rate=0.03, steps=60, log_every=20)
+    chosen = Config(loss="hinge", encoder="mlp", learning_rate=0.03, steps=60, log_every=20)
     run = trainer.train(chosen, small, tmp_path / "run", printed.append)
     problems = [line for line in printed if "trouble" in line]
     assert f"  trouble: {diagnosis.MESSAGES['loss-is-margin']}" in problems
     assert len(problems) == len(set(problems))
     records = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
     assert "trouble" not in records[0]
-    assert records[-1]["trouble"] == json.loads((run.folder / "report.json").read_text())["trouble"]
+    assert records[-1]["trouble"] == run.training["trouble"]
+    run = run_folder.write_report(run, report.evaluate(run, small))
     assert report.table(run.report).endswith(diagnosis.MESSAGES[records[-1]["trouble"][-1]])
 
 
 @pytest.mark.parametrize(
     "chosen",
     [
-        Settings(steps=50, log_every=10),
-        Settings(encoder="mlp", steps=200, log_every=40),
-        Settings(network="siamese", encoder="mlp", steps=200, log_every=40),
+        Config(steps=50, log_every=10),
+        Config(encoder="mlp", steps=200, log_every=40),
+        Config(network="siamese", encoder="mlp", steps=200, log_every=40),
     ],
     ids=lambda chosen: chosen.title,
 )
@@ -231,14 +233,20 @@ def test_a_healthy_run_has_no_problem(small, tmp_path, chosen):
     run = trainer.train(chosen, small, tmp_path / "run", printed.append)
     assert [record.get("trouble") for record in run.log] == [None] * 6
     assert not any("trouble" in line for line in printed)
-    assert "trouble" not in run.report
+    assert "trouble" not in run.training
 
 
 CHOICES = [
-    *(Settings(network, "mlp", loss=loss) for network, known in config.LOSSES.items() for loss in known),
-    Settings("triplet", "mlp", loss="soft-margin", distance="weighted-l1", normalize=True),  # its distances are small
-    Settings("verification", "mlp", distance="weighted-l1"),
-    Settings("batch", "mlp", loss="hinge", distance="dot"),
+    *(
+        Config(network=network, encoder="mlp", loss=loss)
+        for network, known in loss_registry.OF_NETWORK.items()
+        for loss in known
+    ),
+    Config(
+        network="triplet", encoder="mlp", loss="soft-margin", distance="weighted-l1", normalize=True
+    ),  # its distances are small
+    Config(network="verification", encoder="mlp", distance="weighted-l1"),
+    Config(network="batch", encoder="mlp", loss="hinge", distance="dot"),
 ]
 
 
@@ -246,7 +254,7 @@ CHOICES = [
 def test_no_loss_has_a_problem_at_its_first_step(small, chosen):
     chosen = replace(chosen, classes=len(np.unique(small.train.labels)))
     method = build.build(chosen)
-    data = trainer.Data(*(method.prepared(part) for part in small))
+    data = data_spec.Data(*(method.prepared(part) for part in small))
     params = method.network.init(np.random.default_rng(0), (28, 28, 1))
     batch = next(method.batches(data.train, np.random.default_rng(1)))
     value, _ = method.network(params, *batch)

@@ -1,4 +1,4 @@
-"""A fair comparison: the statistics by hand, a protocol alike for all, and a folder that survives being killed."""
+"""The benchmark: statistics by hand, one protocol for all losses, and a folder that is intact after a kill."""
 
 import json
 import signal
@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from minisiam import datasets, losses, miners, plots, tree
-from minisiam.app import benchmark, build, cli, data_spec, report, statistics, trainer
+from minisiam.app import benchmark, build, cli, data_spec, statistics, trainer
 from minisiam.app.benchmark import run_records, runner, search, summary
-from minisiam.app.config import LOSSES, Settings
+from minisiam.app.config import Config
+from minisiam.app.loss_registry import LOSSES, OF_NETWORK
 from minisiam.fast.threads import one_blas_thread
-from minisiam.losses.registry import FUNCTIONS
 
 
 def test_a_mean_by_hand():
@@ -23,7 +23,7 @@ def test_a_mean_by_hand():
     assert isnan(statistics.mean([0.5]).half)
 
 
-def test_an_interval_covers_the_truth_as_often_as_it_says(rng):
+def test_a_95_percent_interval_covers_the_mean_in_95_percent_of_cases(rng):
     inside = [abs(m.value) <= m.half for m in (statistics.mean(rng.normal(size=4)) for _ in range(1500))]
     assert np.mean(inside) == pytest.approx(0.95, abs=0.02)
 
@@ -40,8 +40,8 @@ def test_a_paired_comparison_by_hand():
         statistics.paired_p([1, 2], [1])
 
 
-def test_what_the_seeds_share_does_not_count(rng):
-    """A difference far smaller than the spread over seeds is found if both have the same seeds."""
+def test_a_paired_test_removes_what_two_runs_of_a_seed_share(rng):
+    """A difference much smaller than the spread over seeds is significant if both have the same seeds."""
     luck = 10 * rng.normal(size=5)
     noise = 0.01 * rng.normal(size=5)
     assert statistics.paired_p(luck + 0.1 + noise, luck) < 0.001
@@ -60,9 +60,9 @@ def test_holm_keeps_the_rate_of_false_alarms(rng):
     assert np.mean(alarms) == pytest.approx(0.05, abs=0.015)
 
 
-def test_without_scipy_the_command_says_which_extra_to_install(tmp_path, capsys, monkeypatch):
+def test_without_scipy_the_error_names_the_extra_to_install(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
-    assert cli.main(["compare-methods", "--out", str(tmp_path / "c")]) == 1
+    assert cli.main(["benchmark", "--out", str(tmp_path / "c")]) == 1
     assert "pip install 'minisiam[benchmark]'" in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
 
@@ -77,7 +77,7 @@ def tried(loss):
     return [search.trial(loss, number, TRIALS) for number in range(TRIALS)]
 
 
-@pytest.mark.parametrize("loss", FUNCTIONS)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_a_search_has_the_package_the_paper_and_draws_in_range(loss):
     space, (package, second, *draws) = search.SPACES[loss], tried(loss)
     assert package == ("package", {})
@@ -96,7 +96,7 @@ def test_a_search_has_the_package_the_paper_and_draws_in_range(loss):
             assert constants[name] == space.paper[name]
 
 
-@pytest.mark.parametrize("loss", FUNCTIONS)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_the_draws_of_a_loss_cover_the_range_of_learning_rates(loss):
     rates = [constants["learning_rate"] for origin, constants in tried(loss) if origin == "drawn"]
     low, high = np.log(search.RATE)
@@ -105,25 +105,25 @@ def test_the_draws_of_a_loss_cover_the_range_of_learning_rates(loss):
 
 
 def test_no_two_losses_share_a_draw():
-    rates = [c["learning_rate"] for loss in FUNCTIONS for origin, c in tried(loss) if origin == "drawn"]
+    rates = [c["learning_rate"] for loss in LOSSES for origin, c in tried(loss) if origin == "drawn"]
     assert len(set(rates)) > 0.9 * len(rates)  # three digits may coincide
 
 
-@pytest.mark.parametrize("loss", FUNCTIONS)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_every_trial_is_a_loss_that_can_be_trained(loss, glyphs, monkeypatch):
     monkeypatch.setattr(search, "BATCH", 48)
     for _, constants in tried(loss):
-        settings = search.settings_of(loss, constants, steps=1, classes=len(np.unique(glyphs.labels)))
+        settings = search.config_of(loss, constants, steps=1, classes=len(np.unique(glyphs.labels)))
         method = build.build(settings, search.function_of(loss, constants))
         [(_, value, _)] = runner._steps(settings, method, method.prepared(glyphs), [])
         assert np.isfinite(value)
 
 
-@pytest.mark.parametrize("loss", FUNCTIONS)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_every_constant_of_a_trial_changes_what_is_trained(loss):
-    """A constant that nothing reads would be searched in vain."""
+    """A constant that is not used would be searched in vain."""
     for _, constants in tried(loss):
-        settings, function = search.settings_of(loss, constants), search.function_of(loss, constants)
+        settings, function = search.config_of(loss, constants), search.function_of(loss, constants)
         for name, value in constants.items():
             assert getattr(settings, name, None) == value or function.keywords.get(name) == value
 
@@ -170,7 +170,7 @@ def test_mined_multi_similarity_agrees_with_differences(rng):
     assert np.sum(pull(1.0)[0] * direction) == pytest.approx((up - down) / 2e-6, rel=1e-6)
 
 
-def test_with_a_wide_margin_mining_leaves_nothing_out(rng):
+def test_with_a_wide_margin_mining_selects_every_pair(rng):
     D, labels = unit_distances(rng)
     mined, plain = search.mined_multi_similarity(D, labels, 5.0, **WANG), losses.multi_similarity(D, labels, **WANG)
     assert mined[0] == plain[0]
@@ -180,11 +180,11 @@ def test_with_a_wide_margin_mining_leaves_nothing_out(rng):
 # the protocol
 
 
-def test_every_loss_of_the_command_line_takes_part():
-    assert set(benchmark.Protocol().losses) == set(FUNCTIONS) == set(search.SPACES)
-    for loss in FUNCTIONS:
-        network = search.settings_of(loss, {}).network
-        assert network == ("batch" if loss in LOSSES["batch"] else "verification")
+def test_every_loss_of_the_command_line_has_a_search_space():
+    assert set(benchmark.Protocol().losses) == set(LOSSES) == set(search.SPACES)
+    for loss in LOSSES:
+        network = search.config_of(loss, {}).network
+        assert network == ("batch" if loss in OF_NETWORK["batch"] else "verification")
 
 
 @pytest.fixture(scope="module")
@@ -192,10 +192,10 @@ def letters():
     return datasets.pen_glyphs(drawers=4)
 
 
-@pytest.mark.parametrize("loss", FUNCTIONS)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_a_step_of_every_loss_has_the_same_number_of_images(loss, letters):
     for _, constants in tried(loss):
-        settings = search.settings_of(loss, constants)
+        settings = search.config_of(loss, constants)
         batch = next(build.build(settings).batches(letters, np.random.default_rng(0)))
         assert sum(len(part) for part in batch if part.ndim == letters.images.ndim) == 256
 
@@ -232,7 +232,7 @@ def test_a_run_takes_the_best_trial_and_the_first_of_equals():
     assert agreed.constants(benchmark.Task("run", "hinge", 7), records) == {"learning_rate": 0.002}
 
 
-def test_the_reference_is_named_by_the_trials_alone():
+def test_only_the_trials_determine_the_reference():
     agreed = benchmark.Protocol(("hinge", "supcon"), search=2, steps=8)
     records = searched({"hinge": [0.2, 0.4], "supcon": [0.3, 0.3]})
     assert agreed.reference(records) == "hinge"
@@ -264,18 +264,16 @@ def without_time(folder):
     return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
 
 
-def test_a_run_is_the_run_of_minisiam_train(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "examine", lambda run, data, *_: {})
-    settings = Settings(loss="cosface", steps=5, seed=3, minutes=60.0)
-    trained = trainer.train(settings, small, tmp_path / "run", quiet)
-    method = build.build(trained.settings)
+def test_a_run_has_the_bits_of_minisiam_train(small, tmp_path):
+    trained = trainer.train(Config(loss="cosface", steps=5, seed=3), small, tmp_path / "run", quiet)
+    method = build.build(trained.config)
     with one_blas_thread:  # as `compare` does: sums of another number of threads end in other digits
-        *_, (_, _, params) = runner._steps(trained.settings, method, method.prepared(small.train), [])
+        *_, (_, _, params) = runner._steps(trained.config, method, method.prepared(small.train), [])
     for a, b in zip(tree.leaves(params), tree.leaves(trained.params), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_stopped_by_hand_anywhere_it_goes_on_to_the_same_results(small, tmp_path, monkeypatch):
+def test_an_interrupted_benchmark_continues_to_the_same_results(small, tmp_path, monkeypatch):
     agreed = benchmark.Protocol(("supcon", "cross-entropy"), **TINY)
     assert benchmark.compare(tmp_path / "whole", agreed, small, quiet)
     assert {record["images"] for record in without_time(tmp_path / "whole")} == {8 * 256}
@@ -283,24 +281,24 @@ def test_stopped_by_hand_anywhere_it_goes_on_to_the_same_results(small, tmp_path
     for count in (0, 1, 3):  # finished before Ctrl-C, each time
         left = iter(range(count))
 
-        def stopped(task, *rest, left=left):
+        def interrupted(task, *rest, left=left):
             if next(left, None) is None:
                 raise KeyboardInterrupt
             return perform(task, *rest)
 
-        monkeypatch.setattr(runner, "perform", stopped)
+        monkeypatch.setattr(runner, "perform", interrupted)
         assert not benchmark.compare(tmp_path / "parts", agreed, small, quiet)
     monkeypatch.setattr(runner, "perform", perform)
     assert benchmark.compare(tmp_path / "parts", agreed, small, quiet)
     assert without_time(tmp_path / "whole") == without_time(tmp_path / "parts")
     monkeypatch.setattr(runner, "perform", None)  # nothing is run again
     assert benchmark.compare(tmp_path / "parts", agreed, small, quiet)
-    with pytest.raises(ValueError, match="--steps 9 would be another one"):
+    with pytest.raises(ValueError, match="--steps 9 needs another --out"):
         benchmark.compare(tmp_path / "parts", benchmark.Protocol(("supcon",), **TINY | {"steps": 9}), small, quiet)
 
 
-def test_a_torn_last_line_is_dropped_and_a_damaged_one_told(tmp_path):
-    run_records.agree(tmp_path, benchmark.Protocol(("supcon",), **TINY))
+def test_an_incomplete_last_line_is_removed_and_a_damaged_line_is_an_error(tmp_path):
+    run_records.save_protocol(tmp_path, benchmark.Protocol(("supcon",), **TINY))
     record = {"what": "run", "loss": "supcon", "number": 0}
     run_records.append(tmp_path, record)
     path = tmp_path / run_records.RESULTS
@@ -309,26 +307,24 @@ def test_a_torn_last_line_is_dropped_and_a_damaged_one_told(tmp_path):
         path.write_bytes(whole + torn)
         assert list(benchmark.load(tmp_path)[1]) == [benchmark.Task("run", "supcon", 0)]
         assert path.read_bytes() == whole + torn  # looking changes nothing
-        assert list(run_records.mended(tmp_path)) == [benchmark.Task("run", "supcon", 0)]
+        assert list(run_records.repaired(tmp_path)) == [benchmark.Task("run", "supcon", 0)]
         assert path.read_bytes() == whole
     path.write_bytes(b"{}\n" + whole)
-    with pytest.raises(ValueError, match="line 1, is no record of a run"):
+    with pytest.raises(ValueError, match="line 1, is not a record of a task"):
         benchmark.load(tmp_path)
 
 
-def test_training_that_runs_away_scores_nothing_and_the_others_go_on(small, tmp_path, monkeypatch):
-    def runs_away(*_):
+def test_training_that_diverges_has_scores_of_0_and_the_next_task_runs(small, tmp_path, monkeypatch):
+    def diverges(*_):
         raise FloatingPointError("step 3: the loss is nan")
 
-    monkeypatch.setattr(runner, "_steps", runs_away)
+    monkeypatch.setattr(runner, "_steps", diverges)
     agreed = benchmark.Protocol(("supcon",), **TINY)
-    run_records.agree(tmp_path / "c", agreed)
+    run_records.save_protocol(tmp_path / "c", agreed)
     assert benchmark.compare(tmp_path / "c", agreed, small, quiet)
     found = without_time(tmp_path / "c")
     assert [(r["map_at_r"], r["one_shot_error"], r["failed"]) for r in found] == [(0, 1, "step 3: the loss is nan")] * 3
-    assert "Runs that diverged, and count with scores of 0: supcon (2 of 2)" in benchmark.table(
-        *benchmark.load(tmp_path / "c")
-    )
+    assert "Runs that diverged, whose scores are 0: supcon (2 of 2)" in benchmark.table(*benchmark.load(tmp_path / "c"))
 
 
 # a process that is killed
@@ -336,18 +332,19 @@ def test_training_that_runs_away_scores_nothing_and_the_others_go_on(small, tmp_
 LIGHT = """
 import sys
 from functools import partial
-from minisiam import cli, datasets
+from minisiam import datasets
+from minisiam.app import cli
 datasets.pen_glyphs = partial(datasets.pen_glyphs, drawers=6)
 sys.exit(cli.main(sys.argv[1:]))
 """
-COMPARE = [sys.executable, "-W", "error", "-c", LIGHT, "compare-methods"]
+COMPARE = [sys.executable, "-W", "error", "-c", LIGHT, "benchmark"]
 WORDS = ["--losses", "supcon,hinge", "--steps", "8", "--seeds", "2", "--search", "1"]
 
 
-def test_a_process_that_is_killed_and_resumed(tmp_path):
-    """SIGKILL after two and after four of six, then to the end: the same results as in one go."""
+def test_a_killed_and_resumed_process_has_the_same_results(tmp_path):
+    """SIGKILL after two and after four of six tasks, then to the end."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    going = subprocess.Popen([*COMPARE, *WORDS, "--out", whole], stdout=subprocess.PIPE, text=True)
+    whole_run = subprocess.Popen([*COMPARE, *WORDS, "--out", whole], stdout=subprocess.PIPE, text=True)
     for words, last in ((WORDS, "2/6"), ([], "4/6")):  # the folder knows the protocol
         process = subprocess.Popen([*COMPARE, *words, "--out", parts], stdout=subprocess.PIPE, text=True)
         for line in process.stdout:
@@ -358,22 +355,22 @@ def test_a_process_that_is_killed_and_resumed(tmp_path):
         assert process.wait() == -signal.SIGKILL
     done = subprocess.run([*COMPARE, "--out", parts], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "of 6 are done" in done.stdout
-    told, _ = going.communicate()
-    assert going.returncode == 0
-    assert "left" in told
+    assert "of 6 tasks are done" in done.stdout
+    output, _ = whole_run.communicate()
+    assert whole_run.returncode == 0
+    assert "left" in output
     assert without_time(whole) == without_time(parts)
     assert len(without_time(parts)) == 6
     assert {p.name for p in parts.iterdir()} == {"protocol.json", "results.jsonl", "COMPARISON.md", "comparison.png"}
 
 
-# what it says
+# the results
 
 
 def synthetic(folder, levels, seeds=5, search=1, spread=0.004, validation=None):
     """A comparison with known means of MAP@R, on test alphabets and, if they differ, on validation alphabets."""
     agreed = benchmark.Protocol(tuple(levels), seeds=seeds, search=search)
-    run_records.agree(folder, agreed)
+    run_records.save_protocol(folder, agreed)
     for record in drawn(agreed, levels, levels if validation is None else validation, spread):
         run_records.append(folder, record)
     return benchmark.load(folder)
@@ -409,14 +406,14 @@ def test_losses_are_in_order_and_tested_against_the_reference(tmp_path):
     assert nca.means["map_at_r"].value == pytest.approx(np.mean(list(nca.by_seed.values())))
 
 
-def test_a_reference_that_does_badly_on_test_alphabets_stays_the_reference(tmp_path):
+def test_the_reference_does_not_depend_on_the_test_alphabets(tmp_path):
     agreed, records = synthetic(tmp_path, {"hinge": 0.3, "supcon": 0.5}, validation={"hinge": 0.6, "supcon": 0.5})
     best, last = benchmark.rows(agreed, records)
     assert (best.loss, best.reference, best.alike) == ("supcon", False, False)
     assert (last.loss, last.reference, last.alike) == ("hinge", True, True)
 
 
-def test_where_no_loss_differs_the_rate_of_false_alarms_is_kept():
+def test_if_no_loss_differs_false_alarms_have_at_most_their_rate():
     agreed = benchmark.Protocol(("hinge", "supcon", "cosface", "nca", "circle", "lifted"), search=1)
     levels = dict.fromkeys(agreed.losses, 0.5)
     alarms = []
@@ -428,7 +425,7 @@ def test_where_no_loss_differs_the_rate_of_false_alarms_is_kept():
     assert np.mean(alarms) <= 0.05 + 2 * sqrt(0.05 * 0.95 / 300)
 
 
-def test_the_page_says_how_much_there_is(tmp_path):
+def test_the_page_counts_the_finished_tasks(tmp_path):
     agreed, records = synthetic(tmp_path, {"hinge": 0.3, "supcon": 0.5}, search=2)
     text = benchmark.table(agreed, records)
     for words in ("10 of 10 runs, 4 of 4 trials; 14.0 minutes", "**supcon**", "| 2 | hinge |", "reference", "< 0.001"):
@@ -439,7 +436,7 @@ def test_the_page_says_how_much_there_is(tmp_path):
     assert "No run is finished yet" in benchmark.table(agreed, {})
 
 
-def test_the_page_states_its_limits_and_never_that_two_losses_are_equal(tmp_path):
+def test_the_page_states_limits_and_never_that_two_losses_are_equal(tmp_path):
     text = benchmark.table(*synthetic(tmp_path, {"hinge": 0.3, "supcon": 0.5}, search=3))
     for words in ("## What p means", "## Limits", "400 steps are a short run", "One encoder", "3 trials of each loss"):
         assert words in text
@@ -449,8 +446,8 @@ def test_the_page_states_its_limits_and_never_that_two_losses_are_equal(tmp_path
         assert f"| {loss} | " in text.split("## Constants")[1]
 
 
-@pytest.mark.parametrize(("losses", "seeds"), [(tuple(FUNCTIONS), 5), (("supcon",), 1)])
-def test_the_figure_has_a_row_a_loss(tmp_path, losses, seeds):
+@pytest.mark.parametrize(("losses", "seeds"), [(tuple(LOSSES), 5), (("supcon",), 1)])
+def test_the_figure_has_a_row_for_each_loss(tmp_path, losses, seeds):
     agreed, records = synthetic(tmp_path, {loss: 0.5 - 0.004 * k for k, loss in enumerate(losses)}, seeds)
     rows = benchmark.rows(agreed, records)
     left, right = plots.losses_compared(rows, summary.caption(agreed, records)).axes
@@ -462,14 +459,14 @@ def test_the_figure_has_a_row_a_loss(tmp_path, losses, seeds):
     assert (tmp_path / "comparison.png").stat().st_size > 10_000
 
 
-def test_no_row_no_figure():
+def test_a_figure_needs_a_row():
     with pytest.raises(ValueError, match="no run to draw"):
         plots.losses_compared([])
 
 
-def test_draw_alone_runs_nothing(tmp_path, capsys):
+def test_draw_runs_no_task(tmp_path, capsys):
     synthetic(tmp_path, {"hinge": 0.3, "supcon": 0.5}, search=1)
-    assert cli.main(["compare-methods", "--out", str(tmp_path), "--draw"]) == 0
+    assert cli.main(["benchmark", "--out", str(tmp_path), "--draw"]) == 0
     assert capsys.readouterr().out.splitlines() == [str(tmp_path / n) for n in ("COMPARISON.md", "comparison.png")]
 
 
@@ -483,30 +480,30 @@ def test_draw_alone_runs_nothing(tmp_path, capsys):
         (["--search", "0"], "search must be"),
         (["--out", "{full}"], "is not empty: choose another --out"),
         (["--out", "{full}", "--draw"], "is not empty"),
-        (["--out", "{full}/nothing", "--draw"], "holds no comparison"),
-        (["--out", "{begun}", "--steps", "7"], "begun with --steps 400, so --steps 7 would be another one"),
+        (["--out", "{full}/nothing", "--draw"], "has no comparison"),
+        (["--out", "{begun}", "--steps", "7"], "started with --steps 400, so --steps 7 needs another --out"),
         (["--out", "{begun}", "--losses", "hindge"], "did you mean 'hinge'"),
         (["--out", "{broken}"], "protocol.json cannot be read"),
     ],
 )
-def test_mistakes_are_explained_in_one_line(tmp_path, capsys, monkeypatch, words, message):
+def test_an_error_is_explained_in_one_line(tmp_path, capsys, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
     places = {name: tmp_path / name for name in ("full", "begun", "broken")}
     for path in places.values():
         path.mkdir()
     (places["full"] / "file").write_text("mine")
     (places["broken"] / run_records.PROTOCOL).write_text('{"losses": 3}')
-    run_records.agree(places["begun"], benchmark.Protocol(("supcon",)))
-    assert cli.main(["compare-methods", *(word.format(**places) for word in words)]) == 1
+    run_records.save_protocol(places["begun"], benchmark.Protocol(("supcon",)))
+    assert cli.main(["benchmark", *(word.format(**places) for word in words)]) == 1
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
 
 
-def test_more_seeds_and_more_losses_may_be_asked_for():
+def test_seeds_and_losses_can_be_added():
     agreed = benchmark.Protocol(("supcon",), seeds=3, search=1)
     more = agreed.extended(losses=("hinge", "supcon"), seeds=5, search=1)
     assert more.losses == ("supcon", "hinge")
     assert more.seeds == 5
     assert set(agreed.tasks()) < set(more.tasks())
-    assert agreed.extended(seeds=2).seeds == 3  # nothing is taken away
+    assert agreed.extended(seeds=2).seeds == 3  # nothing is removed

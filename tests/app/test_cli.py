@@ -1,4 +1,4 @@
-"""The command line, run as a person would."""
+"""The command line, run as a user would run it."""
 
 import json
 import subprocess
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from minisiam.app import cli, commands
-from minisiam.losses import registry
+from minisiam.app import cli
+from minisiam.app.commands import check, train
+from minisiam.app.loss_registry import MATRIX, PAIRS, TRIPLETS
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def run(tmp_path_factory):
     return folder, done
 
 
-def test_train(run):
+def test_training_prints_a_report_and_draws_figures(run):
     folder, done = run
     assert done.stderr == ""
     assert done.returncode == 0
@@ -42,7 +43,7 @@ def test_train(run):
     assert {p.name for p in folder.iterdir()} == {"model.npz", "log.jsonl", "report.json", "figures"}
 
 
-def test_evaluate_repeats_the_report(run, capsys):
+def test_evaluate_repeats_the_report_of_training(run, capsys):
     folder, _ = run
     assert cli.main(["evaluate", str(folder), "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
@@ -64,7 +65,7 @@ def test_evaluate_can_replace_the_report(run, capsys):
     path.write_text(json.dumps(before))
 
 
-def test_evaluate_other_people_and_an_easier_task(run, capsys):
+def test_evaluate_takes_other_data_and_an_easier_task(run, capsys):
     folder, _ = run
     assert cli.main(["evaluate", str(folder), "--data", "pen-glyphs:7", "--way", "5", "--shot", "5"]) == 0
     table = capsys.readouterr().out
@@ -72,7 +73,7 @@ def test_evaluate_other_people_and_an_easier_task(run, capsys):
     assert "20.0 %" in table
 
 
-def test_plot(run, capsys):
+def test_plot_draws_the_figures_again(run, capsys):
     folder, _ = run
     (folder / "figures" / "clusters.png").unlink()
     assert cli.main(["plot", str(folder)]) == 0
@@ -86,9 +87,9 @@ def test_xray_of_an_example_and_of_a_run(run, tmp_path, capsys):
         assert words in table
     assert (tmp_path / "x.png").stat().st_size > 10_000
     assert cli.main(["xray", "--run", str(run[0]), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert len(found["labels"]) == 32
-    for loss in (*registry.PAIRS, *registry.TRIPLETS, *registry.MATRIX):
+    result = json.loads(capsys.readouterr().out)
+    assert len(result["labels"]) == 32
+    for loss in (*PAIRS, *TRIPLETS, *MATRIX):
         assert cli.main(["xray", "--loss", loss]) == 0
     assert cli.main(["xray", "--loss", "margin-loss", "--miner", "distance-weighted"]) == 0
 
@@ -99,15 +100,15 @@ def test_the_log_has_the_forces(run):
     assert record["xray"]["drift"] < 1e-3
 
 
-def test_compare_losses(capsys):
-    assert cli.main(["compare-losses"]) == 0
+def test_compare_shows_the_conventions_of_libraries(capsys):
+    assert cli.main(["compare"]) == 0
     table = capsys.readouterr().out
     assert "facenet" in table.lower()
-    assert cli.main(["compare-losses", "--json"]) == 0
+    assert cli.main(["compare", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) > 8
 
 
-def test_data(tmp_path, capsys):
+def test_data_lists_the_split_and_draws_sheets(tmp_path, capsys):
     sheet = tmp_path / "sheet.png"
     assert cli.main(["data", "--show", str(sheet)]) == 0
     assert "test: 9,120 images of 456 classes in 10 alphabets" in capsys.readouterr().out
@@ -126,12 +127,12 @@ def test_data(tmp_path, capsys):
         (["train", "--seed", "-3"], "seed must be"),
         (["train", "--out", "{full}"], "is not empty: choose another --out"),
         (["train", "--out", "{full}/file"], "is not empty: choose another --out"),
-        (["evaluate", "{full}"], "is not a run: it holds no model.npz"),
-        (["evaluate", "{full}/nothing"], "is not a run: it does not exist. A run is a folder"),
+        (["evaluate", "{full}"], "is not a run: it has no model.npz"),
+        (["evaluate", "{full}/nothing"], "is not a run: it does not exist. `minisiam train` makes"),
         (["plot", "{full}"], "is not a run"),
         (["evaluate", "{run}", "--data", "pen-glyph"], "unknown data 'pen-glyph'"),
-        (["evaluate", "{run}", "--data", "pen-glyphs:x"], "a whole number as in pen-glyphs:7"),
-        (["train", "--data", "omniglot"], "after a colon comes where it is"),
+        (["evaluate", "{run}", "--data", "pen-glyphs:x"], "must be a whole number, as in pen-glyphs:7"),
+        (["train", "--data", "omniglot"], "needs the path of its files after a colon"),
         (["train", "--data", "mnist:{full}"], "there is no train-images-idx3-ubyte"),
         (["train", "--data", "folder:{full}/nothing"], "there is no file and no folder"),
         (["train", "--data", "folder:{full}"], "holds no pictures by class"),
@@ -139,25 +140,25 @@ def test_data(tmp_path, capsys):
         (["evaluate", "{run}", "--shot", "20"], "no class has more than 20 images: use a smaller shot"),
         (["evaluate", "{run}/model.npz"], "is not a run: it is a file"),
         (["train", "--augment", "elastik"], "did you mean 'elastic'"),
-        (["data", "--augment", "affine"], "is something to look at: add --show"),
+        (["data", "--augment", "affine"], "is only drawn: add --show"),
         (["data", "--show", "{full}/x.png", "--augment", "afine"], "did you mean 'affine'"),
         (["train", "--loss", "supcom"], "did you mean 'supcon'"),
-        (["train", "--loss", "supcon", "--miner", "batch-hard"], "takes none: leave it out"),
+        (["train", "--loss", "supcon", "--miner", "batch-hard"], "uses no miner: leave --miner out"),
         (["train", "--loss", "hinge", "--miner", "batch-hrd"], "did you mean 'batch-hard'"),
-        (["train", "--loss", "cosface", "--distance", "l2"], "speaks of angles: use --distance cosine"),
+        (["train", "--loss", "cosface", "--distance", "l2"], "is defined on angles: use --distance cosine"),
         (["train", "--loss", "contrastive", "--distance", "dot"], "has no zero"),
         (["train", "--loss", "hinge", "--miner", "distance-weighted"], "add --normalize"),
-        (["train", "--encoder", "mlp", "--norm", "batch"], "--encoder mlp has none: use another"),
+        (["train", "--encoder", "mlp", "--norm", "batch"], "--encoder mlp has no convolution: use another"),
         (["train", "--norm", "bach"], "did you mean 'batch'"),
         (["train", "--network", "siamese", "--loss", "supcon"], "a whole batch: use --network batch"),
         (["xray", "--loss", "cosface"], "choose one of"),
         (["xray", "--run", "{full}"], "is not a run"),
-        (["compare-losses", "--data", "{full}/file"], "file"),
+        (["compare", "--data", "{full}/file"], "file"),
         (["check", "mine.py"], "name the function of mine.py"),
         (["check", "contrastive:nothing"], "there is no file"),
     ],
 )
-def test_mistakes_are_explained_in_one_line(run, tmp_path, capsys, words, message):
+def test_an_error_is_explained_in_one_line(run, tmp_path, capsys, words, message):
     (tmp_path / "file").write_text("mine")
     arguments = [word.format(full=tmp_path, run=run[0]) for word in words]
     assert cli.main(arguments) == 1
@@ -167,37 +168,60 @@ def test_mistakes_are_explained_in_one_line(run, tmp_path, capsys, words, messag
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_the_command_alone_shows_its_help(capsys):
+def test_without_a_command_the_help_is_shown(capsys):
     assert cli.main([]) == 2
     assert "minisiam" in capsys.readouterr().out
+
+
+def test_the_help_lists_the_commands_in_their_groups(capsys):
+    assert cli.main([]) == 2
+    text = capsys.readouterr().out
+    places = [text.index(f"\n{group}\n") for group in cli.COMMANDS]
+    assert places == sorted(places)
+    for commands in cli.COMMANDS.values():
+        for name, command in commands.items():
+            assert f"    {name:10} {command.HELP}\n" in text
+
+
+TRAIN_OPTIONS = """
+    --data --holdout --augment --dihedral
+    --network --encoder --distance --loss --miner --margin --temperature --norm --normalize --embedding-size
+    --steps --batch --per-class --optimizer --learning-rate --weight-decay --seed --resume --time-limit --readable
+    --out --log-every --safetensors
+"""
+
+
+def test_train_has_no_options_of_papers(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    options = [line.split()[0].rstrip(",") for line in capsys.readouterr().out.splitlines() if line.startswith("  -")]
+    assert options == ["-h", *TRAIN_OPTIONS.split()]
 
 
 @pytest.mark.parametrize(
     "command",
     [
         [],
-        *(
-            [verb]
-            for verb in ("train", "evaluate", "plot", "data", "check", "xray", "compare-losses", "compare-methods")
-        ),
+        *([command] for commands in cli.COMMANDS.values() for command in commands),
+        ["papers", "run"],
+        ["papers", "report"],
     ],
 )
-def test_help_teaches(command, capsys):
+def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main([*command, "--help"])
     assert stopped.value.code == 0
     assert len(capsys.readouterr().out) > 200
 
 
-def test_runs_get_names_of_their_own(tmp_path):
-    assert commands._fresh(tmp_path, "a") == tmp_path / "a"
+def test_a_folder_that_exists_is_not_used_again(tmp_path):
+    assert train.unused(tmp_path, "a") == tmp_path / "a"
     Path(tmp_path / "a").mkdir()
-    assert commands._fresh(tmp_path, "a") == tmp_path / "a-2"
+    assert train.unused(tmp_path, "a") == tmp_path / "a-2"
 
 
-def test_the_template_that_the_help_shows_works(tmp_path, capsys):
-    start = cli.CHECK.index("    from __future__")
-    source = cli.CHECK[start:]
+def test_the_template_in_the_help_of_check_works(tmp_path, capsys):
+    source = check.ABOUT[check.ABOUT.index("    from __future__") :]
     body = "\n".join(line[4:] for line in source.splitlines())
     body = body.replace("value = ...", "value = np.where(same, d * d, np.maximum(margin - d, 0) ** 2).mean() / 2")
     body = body.replace(

@@ -9,7 +9,8 @@ from fixtures import mnist
 
 from minisiam import datasets, distances, encoders, losses, networks, tree
 from minisiam.app import cli, data_spec, trainer
-from minisiam.app.config import Settings
+from minisiam.app import run as run_folder
+from minisiam.app.config import Config
 from minisiam.app.papers import drlim, regression
 from minisiam.datasets import neighbour_graph
 from minisiam.samplers import Graph, neighbour_batch_indices, neighbour_pair_indices
@@ -154,13 +155,13 @@ def test_an_image_in_many_pairs_feels_them_all(rng):
 
 
 def test_similar_needs_pairs():
-    assert Settings(network="batch", loss="contrastive", similar="neighbours").miner == "all-pairs"
+    assert Config(network="batch", loss="contrastive", pair_by="neighbours").miner == "all-pairs"
     with pytest.raises(ValueError, match="leave --miner"):
-        Settings(network="batch", loss="contrastive", similar="neighbours", miner="pair-margin")
+        Config(network="batch", loss="contrastive", pair_by="neighbours", miner="pair-margin")
     with pytest.raises(ValueError, match="use --network siamese"):
-        Settings(network="triplet", similar="neighbours")
+        Config(network="triplet", pair_by="neighbours")
     with pytest.raises(ValueError, match="did you mean 'neighbours'"):
-        Settings(network="siamese", similar="neighbors")
+        Config(network="siamese", pair_by="neighbors")
 
 
 # the object
@@ -258,23 +259,23 @@ def test_the_ratio_of_a_shift_to_another_digit():
 # what is loaded, and from the command line to the figures
 
 
-def test_what_the_words_of_data_name(tmp_path, rng):
+def test_data_of_maps_are_loaded_and_split(tmp_path, rng):
     mnist(tmp_path, rng, per_class=70)
-    both = data_spec.load(f"mnist-4-9:{tmp_path}", unseen="images")
+    both = data_spec.load(f"mnist-4-9:{tmp_path}", holdout="images")
     assert [set(part.labels) for part in both] == [{4, 9}] * 3
     assert [len(part.labels) for part in both] == [136, 4, 140]
-    moved = data_spec.load(f"mnist-4-shifted:{tmp_path}", unseen="images")
+    moved = data_spec.load(f"mnist-4-shifted:{tmp_path}", holdout="images")
     assert [len(part.labels) for part in moved] == [5 * 68, 5 * 2, 5 * 70]
-    learnt = data_spec.load(f"mnist-4-shifted:{tmp_path}", unseen="none")
-    assert not learnt.judged and len(learnt.train.labels) == 5 * 70
-    views = data_spec.load("rendered", unseen="fifth")
+    everything = data_spec.load(f"mnist-4-shifted:{tmp_path}", holdout="none")
+    assert not everything.has_test and len(everything.train.labels) == 5 * 70
+    views = data_spec.load("rendered", holdout="fifth")
     assert [len(np.unique(part.labels)) for part in views] == [130, 2, 30]
-    with pytest.raises(ValueError, match="comes where it is"):
-        data_spec.load("mnist-4-9:", unseen="images")
+    with pytest.raises(ValueError, match="needs the path of its files"):
+        data_spec.load("mnist-4-9:", holdout="images")
 
 
 @pytest.mark.parametrize(
-    ("preset", "data", "numbers"),
+    ("name", "data", "numbers"),
     [
         ("drlim-digits", "mnist-4-9", {"neighbours", "neighbours_of"}),
         ("drlim-shifted", "mnist-4-shifted", {"ratio"}),
@@ -282,31 +283,40 @@ def test_what_the_words_of_data_name(tmp_path, rng):
         ("drlim-object", "", {"pose", "cos", "sin", "elevation", "light"}),
     ],
 )
-def test_each_preset_from_the_command_line_to_its_figures(tmp_path, rng, monkeypatch, capsys, preset, data, numbers):
+def test_an_experiment_of_maps_runs_from_the_command_line_to_its_figures(
+    tmp_path, rng, monkeypatch, capsys, name, data, numbers
+):
     if data:
         mnist(tmp_path, rng, per_class=90)
     few = datasets.rendered(elevations=3, lights=4)
     monkeypatch.setattr(datasets, "rendered", lambda size: few)
-    words = ["train", "--preset", preset, "--steps", "2", "--log-every", "1"]
+    words = ["papers", "run", name, "--steps", "2"]
     words += ["--data", f"{data}:{tmp_path}"] if data else []
     assert cli.main([*words, "--out", str(tmp_path / "run")]) == 0
-    run = trainer.open_run(tmp_path / "run")
-    assert set(run.report["found"]) == numbers and np.isfinite(list(run.report["found"].values())).all()
+    run = run_folder.open_run(tmp_path / "run")
+    assert set(run.report["metrics"]) == numbers and np.isfinite(list(run.report["metrics"].values())).all()
     drawn = {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
     assert {"map", "shown", "curves"} <= drawn
-    assert ("views" in drawn) == (preset == "drlim-object")
-    assert cli.main(["report", str(tmp_path / "run")]) == 0
-    assert preset in capsys.readouterr().out
+    assert ("views" in drawn) == (name == "drlim-object")
+    assert cli.main(["papers", "report", str(tmp_path / "run")]) == 0
+    assert name in capsys.readouterr().out
 
 
-def test_a_map_is_resumed_to_the_bit(tmp_path):
-    settings = {"encoder": "mlp", "embedding_size": 2, "network": "siamese", "similar": "pose", "poses": 1, "steps": 4}
-    data = data_spec.parted(datasets.rendered(28, lights=4, elevations=3, sharper=1), "fifth")
-    whole = trainer.train(Settings(**settings, log_every=2), data, tmp_path / "whole", lambda line: None)
-    monkey = Settings(**settings, log_every=2, minutes=1e-9)
-    trainer.train(monkey, data, tmp_path / "parts", lambda line: None)
-    assert trainer.open_run(tmp_path / "parts").report["steps"] < 4
-    parts = trainer.resume(tmp_path / "parts", data, lambda line: None, minutes=1)
+def test_a_resumed_map_has_the_same_bits(tmp_path):
+    settings = {
+        "encoder": "mlp",
+        "embedding_size": 2,
+        "network": "siamese",
+        "pair_by": "pose",
+        "dihedral": 1,
+        "steps": 4,
+    }
+    data = data_spec.split(datasets.rendered(28, lights=4, elevations=3, sharper=1), "fifth")
+    whole = trainer.train(Config(**settings, log_every=2), data, tmp_path / "whole", lambda line: None)
+    limited = Config(**settings, log_every=2, time_limit=1e-9)
+    trainer.train(limited, data, tmp_path / "parts", lambda line: None)
+    assert run_folder.open_run(tmp_path / "parts").training["steps"] < 4
+    parts = trainer.resume(tmp_path / "parts", data, lambda line: None, time_limit=1)
     for a, b in zip(whole.params["encoder"], parts.params["encoder"], strict=True):
         for x, y in zip(a, b, strict=True):
             np.testing.assert_array_equal(x, y)

@@ -1,4 +1,4 @@
-"""A run that is killed and resumed is, to the bit, the run that never stopped."""
+"""A run that is killed and resumed has the same bits as one that was never interrupted."""
 
 import json
 import signal
@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from minisiam import checkpoint, datasets, train, tree
-from minisiam.app import build, cli, data_spec, report, trainer
-from minisiam.app.config import Settings
+from minisiam.app import build, cli, data_spec, trainer
+from minisiam.app import run as run_folder
+from minisiam.app.config import Config
 
 SETTINGS = {
     "distorted": {"augment": "affine"},
@@ -33,7 +34,7 @@ SETTINGS = {
 
 
 class Killed(BaseException):
-    """Nobody handles it, as nobody handles SIGKILL."""
+    """No code handles it, as no code can handle SIGKILL."""
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +43,8 @@ def small(glyphs):
     return data_spec.Data(*datasets.split(rest, every=5), test)
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """No examination: what is compared comes before it."""
-    monkeypatch.setattr(report, "examine", lambda run, data, *_: {"one_shot": {}})
-
-
 def chosen(words, **more):
-    return Settings(**({"encoder": "mlp", "steps": 12, "log_every": 3, "minutes": 60.0} | SETTINGS[words] | more))
+    return Config(**({"encoder": "mlp", "steps": 12, "log_every": 3} | SETTINGS[words] | more))
 
 
 def quiet(line):
@@ -78,26 +73,26 @@ def assert_same(first, second):
     state = [first.method.optimizer.init(first.params)] * 2
     states = [checkpoint.resume(run.folder / "model.npz", run.params, state[0]) for run in (first, second)]
     tree.map(np.testing.assert_array_equal, states[0][1], states[1][1])
-    assert states[0][2]["chance"] == states[1][2]["chance"]
+    assert states[0][2]["rng"] == states[1][2]["rng"]
 
 
 @pytest.mark.parametrize("words", SETTINGS)
-def test_killed_and_resumed_is_uninterrupted(small, quick, tmp_path, monkeypatch, words):
+def test_a_killed_and_resumed_run_has_the_same_bits(small, tmp_path, monkeypatch, words):
     settings = chosen(words)
     whole = trainer.train(settings, small, tmp_path / "whole", quiet)
     with monkeypatch.context() as patch:
         stopping(patch, 8, Killed())
         with pytest.raises(Killed):
             trainer.train(settings, small, tmp_path / "parts", quiet)
-    killed = trainer.open_run(tmp_path / "parts")
+    killed = run_folder.open_run(tmp_path / "parts")
     assert [record["step"] for record in killed.log] == [1, 3, 6]
     resumed = trainer.resume(tmp_path / "parts", small, quiet)
     assert [record["step"] for record in resumed.log] == [1, 3, 6, 9, 12]
     assert_same(whole, resumed)
-    assert resumed.report["steps"] == 12
+    assert resumed.training["steps"] == 12
 
 
-def test_killed_again_and_again_and_stopped_by_hand(small, quick, tmp_path, monkeypatch):
+def test_a_run_can_be_killed_and_interrupted_several_times(small, tmp_path, monkeypatch):
     settings = chosen("random triplets", log_every=5)
     whole = trainer.train(settings, small, tmp_path / "whole", quiet)
     parts = tmp_path / "parts"
@@ -109,7 +104,7 @@ def test_killed_again_and_again_and_stopped_by_hand(small, quick, tmp_path, monk
     assert_same(whole, trainer.resume(parts, small, quiet))
 
 
-def test_before_the_first_step_there_is_a_checkpoint(small, quick, tmp_path, monkeypatch):
+def test_a_checkpoint_is_saved_before_the_first_step(small, tmp_path, monkeypatch):
     def never(*arguments):
         raise Killed
         yield
@@ -118,11 +113,11 @@ def test_before_the_first_step_there_is_a_checkpoint(small, quick, tmp_path, mon
         patch.setattr(trainer, "fit_from", never)
         with pytest.raises(Killed):
             trainer.train(chosen("batch"), small, tmp_path / "run", quiet)
-    assert trainer.open_run(tmp_path / "run").log == []
-    assert trainer.resume(tmp_path / "run", small, quiet).report["steps"] == 12
+    assert run_folder.open_run(tmp_path / "run").log == []
+    assert trainer.resume(tmp_path / "run", small, quiet).training["steps"] == 12
 
 
-def test_what_the_log_has_beyond_the_checkpoint_is_dropped(small, quick, tmp_path, monkeypatch):
+def test_log_records_later_than_the_checkpoint_are_removed(small, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         stopping(patch, 4, Killed())
         with pytest.raises(Killed):
@@ -131,47 +126,49 @@ def test_what_the_log_has_beyond_the_checkpoint_is_dropped(small, quick, tmp_pat
     record = json.loads(log.read_text().splitlines()[-1])
     with log.open("a") as file:
         file.write(json.dumps(record | {"step": 5}) + "\n" + json.dumps(record | {"step": 6})[:50])
-    assert [r["step"] for r in trainer.open_run(tmp_path / "run").log] == [1, 3]
+    assert [r["step"] for r in run_folder.open_run(tmp_path / "run").log] == [1, 3]
     (tmp_path / "run" / ".model.npz.123").write_bytes(b"begun by a process that was killed")
     resumed = trainer.resume(tmp_path / "run", small, quiet)
     assert [r["step"] for r in resumed.log] == [1, 3, 6, 9, 12]
     assert [json.loads(line) for line in log.read_text().splitlines()] == resumed.log
-    assert {p.name for p in (tmp_path / "run").iterdir()} == {"model.npz", "log.jsonl", "report.json"}
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"model.npz", "log.jsonl"}
 
 
-def test_minutes_count_over_all_parts_and_may_be_raised(small, quick, tmp_path, monkeypatch):
+def test_the_time_limit_is_for_all_parts_of_a_run_and_may_be_raised(small, tmp_path, monkeypatch):
     ticks = count()
     clock = {"perf_counter": lambda: next(ticks) / 8, "process_time": time.process_time}  # eight calls a second
     monkeypatch.setattr(trainer, "time", SimpleNamespace(**clock))
     folder, limit = tmp_path / "run", 0.05
-    settings = chosen("siamese", steps=10**6, minutes=limit)
+    settings = chosen("siamese", steps=10**6, time_limit=limit)
     said = []
     first = trainer.train(settings, small, folder, said.append)
-    assert any("--resume with more --minutes goes on" in line for line in said)
-    assert trainer.is_finished(folder, first.settings)
-    assert trainer.resume(folder, small, said.append).report == first.report
+    assert any("--resume with a larger --time-limit continues" in line for line in said)
+    assert not run_folder.is_finished(folder, first.config)  # it is not evaluated
+    run_folder.write_report(first, {})
+    assert run_folder.is_finished(folder, first.config)
+    assert trainer.resume(folder, small, said.append).training == first.training
     assert "there is nothing to resume" in said[-1]
-    second = trainer.resume(folder, small, quiet, minutes=2 * limit)
-    assert 3 < first.report["train_seconds"] < 3.5
-    assert 6 < second.report["train_seconds"] < 6.5
-    assert second.report["steps"] > first.report["steps"] + 5
-    assert second.settings.minutes == 2 * limit
+    second = trainer.resume(folder, small, quiet, time_limit=2 * limit)
+    assert 3 < first.training["train_seconds"] < 3.5
+    assert 6 < second.training["train_seconds"] < 6.5
+    assert second.training["steps"] > first.training["steps"] + 5
+    assert not (folder / "report.json").exists()  # it described the first part
+    assert second.config.minutes == 2 * limit
     seconds = [record["seconds"] for record in second.log]
     assert seconds == sorted(seconds)
 
 
-def test_a_run_that_was_killed_before_its_report_is_examined(small, quick, tmp_path):
+def test_a_run_that_was_killed_before_its_evaluation_is_opened_without_training(small, tmp_path):
     run = trainer.train(chosen("batch"), small, tmp_path / "run", quiet)
-    (run.folder / "report.json").unlink()
     again = trainer.resume(run.folder, small, quiet)
-    assert again.report["steps"] == 12
+    assert again.training["steps"] == 12
     assert_same(run, again)
 
 
 @pytest.fixture(scope="module")
-def begun(small, tmp_path_factory):
+def killed(small, tmp_path_factory):
     """A run that was killed after four of its steps."""
-    folder = tmp_path_factory.mktemp("begun") / "run"
+    folder = tmp_path_factory.mktemp("killed") / "run"
     with pytest.MonkeyPatch.context() as patch:
         stopping(patch, 4, Killed())
         with pytest.raises(Killed):
@@ -179,51 +176,51 @@ def begun(small, tmp_path_factory):
     return folder
 
 
-def test_other_data_and_other_draws_are_refused(small, begun, monkeypatch):
+def test_other_data_and_other_batches_are_refused(small, killed, monkeypatch):
     other = small._replace(train=small.train._replace(images=small.train.images[::-1]))
     with pytest.raises(ValueError, match="was trained on other data: resume it with the same"):
-        trainer.resume(begun, other, quiet)
-    monkeypatch.setattr(trainer, "_stream", lambda seed, purpose: np.random.default_rng(1))
+        trainer.resume(killed, other, quiet)
+    monkeypatch.setattr(trainer, "stream", lambda seed, purpose: np.random.default_rng(1))
     with pytest.raises(ValueError, match="cannot be drawn again"):
-        trainer.resume(begun, small, quiet)
+        trainer.resume(killed, small, quiet)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--loss", "soft-margin"], "cannot go on with --loss soft-margin, since it was begun with hinge"),
-        (["--steps", "24", "--seed", "1"], "--steps 24, --seed 1, since it was begun with 12, 0"),
-        (["--plain"], "--plain True, since it was begun with False"),
+        (["--loss", "soft-margin"], "cannot be resumed with --loss soft-margin, because it was started with hinge"),
+        (["--steps", "24", "--seed", "1"], "--steps 24, --seed 1, because it was started with 12, 0"),
+        (["--readable"], "--readable True, because it was started with False"),
         (["--out", "elsewhere"], "leave --out elsewhere out"),
-        (["--minutes", "-1"], "minutes must be"),
+        (["--time-limit", "-1"], "time-limit must be"),
         (["--safetensors", "."], "is a folder: name a file"),
     ],
 )
-def test_other_settings_are_refused(begun, capsys, words, message):
-    before = {path.name: path.read_bytes() for path in begun.iterdir()}
-    assert cli.main(["train", "--resume", str(begun), *words]) == 1
+def test_a_run_is_not_resumed_with_other_settings(killed, capsys, words, message):
+    before = {path.name: path.read_bytes() for path in killed.iterdir()}
+    assert cli.main(["train", "--resume", str(killed), *words]) == 1
     assert message in capsys.readouterr().err
-    assert {path.name: path.read_bytes() for path in begun.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in killed.iterdir()} == before
 
 
 @pytest.mark.parametrize(
     ("settings", "progress", "message"),
     [
-        ({"tomorrow": 1}, None, "settings that this version cannot have: use the version that wrote it"),
-        ({"loss": 5}, None, "settings that this version cannot have"),
-        ({}, {"step": 1}, "tells no progress of a run: put back a copy"),
+        ({"tomorrow": 1}, None, "settings that this version does not accept: use the version that wrote it"),
+        ({"loss": 5}, None, "settings that this version does not accept"),
+        ({}, {"step": 1}, "does not have the progress of a run: restore it from a copy"),
         ({}, None, "holds only parameters, so training cannot be resumed"),
     ],
 )
-def test_a_checkpoint_of_something_else_is_told(tmp_path, capsys, settings, progress, message):
-    method = build.build(Settings())
+def test_a_checkpoint_of_something_else_is_refused(tmp_path, capsys, settings, progress, message):
+    method = build.build(Config())
     params = method.network.init(np.random.default_rng(0), (method.side, method.side, 1))
     checkpoint.save(tmp_path / "model.npz", params, settings, (), progress)
     assert cli.main(["train", "--resume", str(tmp_path)]) == 1
     assert message in capsys.readouterr().err
 
 
-def test_another_numpy_is_told(small, quick, tmp_path, monkeypatch):
+def test_another_version_of_numpy_is_reported(small, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         stopping(patch, 4, Killed())
         patch.setattr(np, "__version__", "1.0")
@@ -231,19 +228,19 @@ def test_another_numpy_is_told(small, quick, tmp_path, monkeypatch):
             trainer.train(chosen("siamese"), small, tmp_path / "run", quiet)
     said = []
     trainer.resume(tmp_path / "run", small, said.append)
-    assert any("begun with numpy 1.0, and this is" in line for line in said)
+    assert any("started with numpy 1.0, resumed with" in line for line in said)
 
 
-def test_what_is_no_run_cannot_be_resumed(tmp_path, capsys):
+def test_a_folder_that_is_not_a_run_cannot_be_resumed(tmp_path, capsys):
     assert cli.main(["train", "--resume", str(tmp_path)]) == 1
-    assert "is not a run: it holds no model.npz" in capsys.readouterr().err
+    assert "is not a run: it has no model.npz" in capsys.readouterr().err
 
 
 KINDS = ["batch", "siamese", "triplet", "proxies", "episodes", "views"]
 
 
 @pytest.mark.parametrize("words", KINDS)
-def test_batches_that_are_passed_over_change_nothing(small, words):
+def test_skipping_batches_does_not_change_the_next_ones(small, words):
     batches = build.build(chosen(words)).batches
     generators = [np.random.default_rng(5) for _ in range(2)]
     shown = islice(batches(small.train, generators[0]), 40, 42)
@@ -253,8 +250,7 @@ def test_batches_that_are_passed_over_change_nothing(small, words):
             np.testing.assert_array_equal(one, other)
 
 
-def test_three_thousand_steps_are_passed_over_in_seconds(small):
-    """A hundred times faster than training on them: minutes of training, not minutes of waiting."""
+def test_three_thousand_batches_are_skipped_in_seconds(small):
     batches = build.build(chosen("batch")).batches
     start = time.process_time()
     batches(small.train, np.random.default_rng(0), skip=3000)
@@ -265,21 +261,22 @@ LIGHT = """
 import sys
 from functools import partial
 sys.modules["matplotlib"] = None
-from minisiam import cli, datasets
+from minisiam import datasets
+from minisiam.app import cli
 datasets.pen_glyphs = partial(datasets.pen_glyphs, drawers=6)
 sys.exit(cli.main(sys.argv[1:]))
 """
-TRAIN = [sys.executable, "-W", "error", "-c", LIGHT, "train"]  # as `minisiam train`, without figures and on less data
+TRAIN = [sys.executable, "-W", "error", "-c", LIGHT, "train"]  # `minisiam train` without figures and on less data
 TINY = ["--network", "siamese", "--encoder", "mlp", "--embedding-size", "8", "--steps", "60", "--log-every", "20"]
 
 
-def told(words):
+def output_of(words):
     return subprocess.run([*TRAIN, *words], capture_output=True, text=True, check=True).stdout
 
 
-def test_a_process_that_is_killed_and_resumed(tmp_path, capsys):
-    """SIGKILL at two moments, then to the end: the same bits as in one go."""
-    going = subprocess.Popen([*TRAIN, *TINY, "--out", tmp_path / "whole"], stdout=subprocess.DEVNULL)
+def test_a_killed_and_resumed_process_has_the_same_bits(tmp_path, capsys):
+    """SIGKILL at two moments, then to the end."""
+    whole_run = subprocess.Popen([*TRAIN, *TINY, "--out", tmp_path / "whole"], stdout=subprocess.DEVNULL)
     parts = tmp_path / "parts"
     for steps in (1, 40):
         words = ["--resume", parts] if parts.exists() else [*TINY, "--out", parts]
@@ -291,12 +288,12 @@ def test_a_process_that_is_killed_and_resumed(tmp_path, capsys):
         process.stdout.close()
         assert process.wait() == -signal.SIGKILL
     exported = tmp_path / "model.safetensors"
-    assert "goes on after" in told(["--resume", parts])
+    assert "resumed after" in output_of(["--resume", parts])
     assert cli.main(["train", "--resume", str(parts), "--safetensors", str(exported)]) == 0
-    assert "is finished after 60 of 60 steps: nothing is done" in capsys.readouterr().out
+    assert "is finished after 60 of 60 steps: nothing to do" in capsys.readouterr().out
     assert exported.stat().st_size > 10_000
-    assert going.wait() == 0
-    whole, resumed = trainer.open_run(tmp_path / "whole"), trainer.open_run(parts)
+    assert whole_run.wait() == 0
+    whole, resumed = run_folder.open_run(tmp_path / "whole"), run_folder.open_run(parts)
     assert_same(whole, resumed)
     for found in (whole.report, resumed.report):
         for clock in ("train_seconds", "busy"):

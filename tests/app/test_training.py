@@ -1,4 +1,4 @@
-"""Networks learn, in seconds; the same seed learns the same; a run can be opened again."""
+"""Short trainings improve; the same seed trains the same network; a run can be opened again."""
 
 import json
 from dataclasses import replace
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from minisiam import checkpoint, datasets, miners, optimizers, train, tree
-from minisiam.app import build, config, data_spec, report, trainer
-from minisiam.app.config import Settings
+from minisiam.app import build, data_spec, figures, loss_registry, report, run_xray, trainer
+from minisiam.app import run as run_folder
+from minisiam.app.config import Config
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ PAIRED = [("siamese", "contrastive"), ("triplet", "hinge"), ("triplet", "ratio")
 @pytest.mark.parametrize("distance", ["l2", "squared-l2", "l1", "weighted-l1", "cosine"])
 @pytest.mark.parametrize(("network", "loss"), PAIRED)
 def test_two_seconds_of_training_beat_the_untrained_network(small, network, loss, distance):
-    chosen = Settings(network=network, loss=loss, distance=distance, encoder="mlp", steps=120, learning_rate=1e-3)
+    chosen = Config(network=network, loss=loss, distance=distance, encoder="mlp", steps=120, learning_rate=1e-3)
     method = build.build(chosen)
     start = method.network.init(np.random.default_rng(0), (28, 28, 1))
     batches = islice(method.batches(method.prepared(small.train), np.random.default_rng(1)), chosen.steps)
@@ -37,9 +38,9 @@ def test_two_seconds_of_training_beat_the_untrained_network(small, network, loss
     assert one_shot(method, params, small.validation) > one_shot(method, start, small.validation) + 0.02
 
 
-@pytest.mark.parametrize("loss", config.LOSSES["batch"])
-def test_every_loss_of_a_batch_learns_its_batch_by_heart(small, loss):
-    chosen = Settings(loss=loss, encoder="mlp", steps=12, learning_rate=1e-3)
+@pytest.mark.parametrize("loss", loss_registry.OF_NETWORK["batch"])
+def test_every_batch_loss_falls_on_one_batch(small, loss):
+    chosen = Config(loss=loss, encoder="mlp", steps=12, learning_rate=1e-3)
     chosen = replace(chosen, classes=len(np.unique(small.train.labels)))
     method = build.build(chosen)
     start = method.network.init(np.random.default_rng(0), (28, 28, 1))
@@ -48,21 +49,21 @@ def test_every_loss_of_a_batch_learns_its_batch_by_heart(small, loss):
     assert max(values[-3:]) < values[0]
 
 
-def test_looking_at_the_forces_does_not_change_what_is_trained(small):
-    """A miner of chance has a generator of its own in the network, whenever the log asks for an X-ray."""
+def test_an_xray_does_not_change_the_training(small):
+    """The X-ray of a random miner has its own generator."""
     x, labels = np.random.default_rng(0).normal(size=(8, 28, 28, 1)).astype(np.float32), np.arange(8) // 2
     values = []
-    for look in (False, True):
-        method = build.build(Settings(loss="hinge", miner="random-triplets", encoder="mlp"))
+    for with_xray in (False, True):
+        method = build.build(Config(loss="hinge", miner="random-triplets", encoder="mlp"))
         params = method.network.init(np.random.default_rng(0), (28, 28, 1))
-        if look:
-            report.xray_in(method, method.embed(params, x), labels, params)
+        if with_xray:
+            run_xray.xray_of_embeddings(method, method.embed(params, x), labels, params)
         values.append(method.network(params, x, labels)[0])
     assert values[0] == values[1]
 
 
-def test_the_default_learns_in_sixty_steps(small):
-    method = build.build(Settings(steps=60))
+def test_sixty_steps_of_the_default_improve_the_network(small):
+    method = build.build(Config(steps=60))
     start = method.network.init(np.random.default_rng(0), (method.side, method.side, 1))
     batches = islice(method.batches(method.prepared(small.train), np.random.default_rng(1)), 60)
     *_, (_, _, params) = train.fit(method.network, start, method.optimizer, batches)
@@ -72,7 +73,7 @@ def test_the_default_learns_in_sixty_steps(small):
 @pytest.mark.parametrize("miner", miners.MINERS)
 def test_every_miner_trains(small, miner):
     loss = "contrastive" if "pair" in miner or miner == "multi-similarity" else "hinge"
-    chosen = Settings(loss=loss, miner=miner, distance="l2", margin=0.5, normalize=True, encoder="mlp", steps=3)
+    chosen = Config(loss=loss, miner=miner, distance="l2", margin=0.5, normalize=True, encoder="mlp", steps=3)
     method = build.build(chosen)
     start = method.network.init(np.random.default_rng(0), (method.side, method.side, 1))
     batches = islice(method.batches(method.prepared(small.train), np.random.default_rng(1)), 3)
@@ -82,7 +83,7 @@ def test_every_miner_trains(small, miner):
 
 
 @pytest.mark.parametrize(
-    ("encoder", "norm", "fast_ways", "plain_way"),
+    ("encoder", "norm", "fast_ops", "readable_op"),
     [
         (
             "conv2",
@@ -102,19 +103,19 @@ def test_every_miner_trains(small, miner):
         ("mlp", "none", "no convolution", "no convolution"),
     ],
 )
-def test_fast_and_plain_say_what_runs_and_take_the_same_step(small, encoder, norm, fast_ways, plain_way):
-    values, said, params = [], [], []
-    for plain in (False, True):
-        chosen = Settings(network="siamese", encoder=encoder, norm=norm, plain=plain, steps=1, embedding_size=16)
+def test_fast_and_readable_ops_are_named_and_make_the_same_step(small, encoder, norm, fast_ops, readable_op):
+    values, ops, params = [], [], []
+    for readable in (False, True):
+        chosen = Config(network="siamese", encoder=encoder, norm=norm, readable=readable, steps=1, embedding_size=16)
         method = build.build(chosen)
         start = method.network.init(np.random.default_rng(0), (method.side, method.side, 1))
         batch = next(method.batches(method.prepared(small.train), np.random.default_rng(1)))
         _, value, after = next(train.fit(method.network, start, optimizers.sgd(1e-3), [batch]))
         values.append(value)
-        said.append(trainer.how_it_runs(method, start))
+        ops.append(trainer.ops_in_use(method, start))
         params.append(after)
-    assert fast_ways in said[0]
-    assert plain_way in said[1]
+    assert fast_ops in ops[0]
+    assert readable_op in ops[1]
     assert values[0] == pytest.approx(values[1], rel=1e-4)
     tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), *params)
 
@@ -122,43 +123,48 @@ def test_fast_and_plain_say_what_runs_and_take_the_same_step(small, encoder, nor
 @pytest.fixture(scope="module")
 def run(small, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    return trainer.train(Settings(network="siamese", steps=60), small, folder, lambda line: None)
+    trained = trainer.train(Config(network="siamese", steps=60), small, folder, lambda line: None)
+    return run_folder.write_report(trained, report.evaluate(trained, small))
 
 
 def test_the_same_seed_trains_the_same_network(small, run, tmp_path):
-    again = trainer.train(run.settings, small, tmp_path / "again", lambda line: None)
+    again = trainer.train(run.config, small, tmp_path / "again", lambda line: None)
     tree.map(np.testing.assert_array_equal, run.params, again.params)
-    other = trainer.train(Settings(network="siamese", steps=60, seed=1), small, tmp_path / "other", lambda line: None)
+    other = trainer.train(Config(network="siamese", steps=60, seed=1), small, tmp_path / "other", lambda line: None)
     assert not np.array_equal(tree.leaves(run.params)[0], tree.leaves(other.params)[0])
 
 
-def test_a_run_folder_holds_what_it_should(run, small):
+def test_the_folder_of_a_run_has_a_report_and_a_log(run, small):
     results = json.loads((run.folder / "report.json").read_text())
     found = results["one_shot"]
     assert found["way"] == 20
     assert found["shot"] == 1
-    assert found["interval"][0] <= found["accuracy"] <= found["interval"][1]
-    assert {"pixels", "centred_blurred_pixels", "untrained"} <= set(found)
-    assert results["settings"] == run.settings.as_dict()
+    assert list(found["accuracy"]) == ["network", "untrained", "centred_blurred_pixels", "pixels"]
+    for name, accuracy in found["accuracy"].items():
+        assert found["intervals"][name][0] <= accuracy <= found["intervals"][name][1]
+    assert results["config"] == run.config.as_dict()
     assert results["steps"] == 60
     records = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
     assert [records[0]["step"], records[-1]["step"]] == [1, 60]
     assert {"loss", "active", "same", "different", "validation", "seconds"} <= set(records[0])
-    assert report.examine(run, small)["one_shot"] == found
+    assert report.evaluate(run, small)["one_shot"] == found
 
 
 def test_an_opened_run_is_the_run(run):
-    opened = trainer.open_run(run.folder)
+    opened = run_folder.open_run(run.folder)
     tree.map(np.testing.assert_array_equal, opened.params, run.params)
-    assert opened.settings == run.settings
+    assert opened.config == run.config
     assert opened.log == run.log
+    assert opened.report == run.report
+    assert opened.training == run.training
 
 
-def test_an_embedding_of_one_number_has_no_plane_but_the_other_figures(small, tmp_path):
+def test_an_embedding_of_one_number_has_all_figures_but_those_of_a_plane(small, tmp_path):
     run = trainer.train(
-        Settings(loss="soft-margin", embedding_size=1, steps=3), small, tmp_path / "run", lambda line: None
+        Config(loss="soft-margin", embedding_size=1, steps=3), small, tmp_path / "run", lambda line: None
     )
-    assert {path.stem for path in report.draw(run, small)} == {
+    run = run_folder.write_report(run, report.evaluate(run, small))
+    assert {path.stem for path in figures.draw(run, small)} == {
         "distances",
         "few_shot",
         "shown",
@@ -167,14 +173,14 @@ def test_an_embedding_of_one_number_has_no_plane_but_the_other_figures(small, tm
     }
 
 
-def test_training_stops_when_the_time_is_over(small, tmp_path):
+def test_training_stops_at_the_time_limit(small, tmp_path):
     said = []
-    run = trainer.train(Settings(network="siamese", steps=10**6, minutes=0.02), small, tmp_path / "run", said.append)
-    assert run.report["train_seconds"] < 3
-    assert any("0.02 minutes were over" in line for line in said)
+    run = trainer.train(Config(network="siamese", steps=10**6, time_limit=0.02), small, tmp_path / "run", said.append)
+    assert run.training["train_seconds"] < 3
+    assert any("the time limit of 0.02 min was reached" in line for line in said)
 
 
-def test_an_interrupted_run_keeps_what_was_learnt(small, tmp_path, monkeypatch):
+def test_an_interrupted_run_keeps_its_parameters(small, tmp_path, monkeypatch):
     def interrupted(*arguments):
         for step, *rest in train.fit_from(*arguments):
             yield step, *rest
@@ -182,19 +188,19 @@ def test_an_interrupted_run_keeps_what_was_learnt(small, tmp_path, monkeypatch):
                 raise KeyboardInterrupt
 
     monkeypatch.setattr(trainer, "fit_from", interrupted)
-    run = trainer.train(Settings(network="siamese", steps=100), small, tmp_path / "run", lambda line: None)
-    assert run.report["steps"] == 5
+    run = trainer.train(Config(network="siamese", steps=100), small, tmp_path / "run", lambda line: None)
+    assert run.training["steps"] == 5
     assert not np.array_equal(tree.leaves(run.params)[0], tree.leaves(run.untrained)[0])
 
 
 def test_a_killed_run_can_be_opened(run, tmp_path):
     (tmp_path / "model.npz").write_bytes((run.folder / "model.npz").read_bytes())
-    opened = trainer.open_run(tmp_path)
+    opened = run_folder.open_run(tmp_path)
     assert opened.report == {}
     assert opened.log == []
 
 
-def test_checkpoints_that_cannot_be_used_say_so(run, tmp_path):
+def test_a_checkpoint_that_cannot_be_used_is_an_error(run, tmp_path):
     model = run.folder / "model.npz"
     whole = model.read_bytes()
     damaged = tmp_path / "damaged.npz"
@@ -225,13 +231,13 @@ def test_a_failed_save_leaves_the_old_file(run, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
 
 
-def test_the_active_share_counts_what_the_loss_pushes(small):
-    monitor = trainer.Monitor(Settings(network="triplet", loss="hinge", margin=0.5), build.build(Settings()), small)
+def test_the_active_share_counts_pairs_and_triplets_with_a_gradient(small):
+    monitor = trainer.Monitor(Config(network="triplet", loss="hinge", margin=0.5), build.build(Config()), small)
     monitor.labels = np.array([0, 0, 1])
     D = np.array([[0, 1, 1.2], [1, 0, 2], [1.2, 2, 0]])
     d, same = np.array([1, 1.2, 2]), np.array([True, False, False])
     assert monitor.active(D, d, same).tolist() == [True, False]  # 1 − 1.2 + ½ > 0, 1 − 2 + ½ < 0
-    monitor.settings = Settings(network="siamese", margin=1.5)
+    monitor.config = Config(network="siamese", margin=1.5)
     assert monitor.active(D, d, same).tolist() == [True, False]
-    monitor.settings = Settings(network="verification")
+    monitor.config = Config(network="verification")
     assert monitor.active(D, d - 1.5, same).tolist() == [False, True, False]

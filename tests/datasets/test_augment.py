@@ -8,7 +8,8 @@ import pytest
 
 from minisiam import datasets, tree
 from minisiam.app import build, config, data_spec, input_pipeline, trainer
-from minisiam.app.config import Settings
+from minisiam.app import run as run_folder
+from minisiam.app.config import Config
 from minisiam.datasets import augment
 from minisiam.datasets.augment import (
     AffineParameters,
@@ -401,10 +402,10 @@ def test_the_eight_poses_are_the_group_d4(rng):
 
 
 CHOSEN = [
-    Settings(network="siamese"),
-    Settings(network="triplet"),
-    Settings(network="verification"),
-    *(Settings(loss=loss) for loss in ("supcon", "hinge", "cosface", "prototypical", "info-nce")),
+    Config(network="siamese"),
+    Config(network="triplet"),
+    Config(network="verification"),
+    *(Config(loss=loss) for loss in ("supcon", "hinge", "cosface", "prototypical", "info-nce")),
 ]
 
 
@@ -418,7 +419,7 @@ def small(glyphs):
 @pytest.mark.parametrize("chosen", CHOSEN, ids=lambda s: s.title)
 def test_augmentation_changes_the_images_and_not_the_batches(small, chosen, name):
     without = build.build(chosen).batches(small.train, np.random.default_rng(1))
-    with_it = Settings(**(chosen.as_dict() | {"augment": name}))
+    with_it = Config(**(chosen.as_dict() | {"augment": name}))
     batches, again = (build.build(with_it).batches(small.train, np.random.default_rng(1)) for _ in range(2))
     (own,) = np.random.default_rng(1).spawn(1)
     for plain, ours, same in islice(zip(without, batches, again, strict=True), 3):
@@ -436,7 +437,7 @@ def test_augmentation_changes_the_images_and_not_the_batches(small, chosen, name
 @pytest.mark.parametrize("chosen", CHOSEN, ids=lambda s: s.title)
 def test_without_augmentation_the_batches_are_unchanged(small, chosen):
     assert chosen.augment == "none"
-    assert chosen.as_dict()["poses"] == 8
+    assert chosen.as_dict()["dihedral"] == 8
     plans = [input_pipeline.build(chosen).plan(small.train, np.random.default_rng(1)) for _ in range(2)]
     shown = input_pipeline.build(chosen)(small.train, np.random.default_rng(1))
     for plan, again, batch in islice(zip(*plans, shown, strict=True), 2):
@@ -447,11 +448,11 @@ def test_without_augmentation_the_batches_are_unchanged(small, chosen):
 
 @pytest.mark.parametrize("name", ["affine", "elastic"])
 def test_a_run_with_augmentation_can_be_repeated_and_opened(small, tmp_path, name):
-    chosen = Settings(network="siamese", steps=8, augment=name)
+    chosen = Config(network="siamese", steps=8, augment=name)
     first, second = (trainer.train(chosen, small, tmp_path / folder, lambda line: None) for folder in "ab")
     tree.map(np.testing.assert_array_equal, first.params, second.params)
-    assert trainer.open_run(tmp_path / "a").settings.augment == name
-    assert f"{name} distortions" in first.settings.title
+    assert run_folder.open_run(tmp_path / "a").config.augment == name
+    assert f"{name} distortions" in first.config.title
 
 
 # --- errors
@@ -488,7 +489,7 @@ MISTAKES = {
     "poses of a rectangle": (lambda: dihedral(X, np.array([0, 1])), ValueError, "images must be square"),
     "labels with a name": (lambda: dihedral(X[:, :4], np.array(["a", "b"])), TypeError, "labels must be an array"),
     "labels of others": (lambda: dihedral(X[:, :4], np.array([0])), ValueError, "one class per row"),
-    "an unknown name": (lambda: Settings(augment="afine"), ValueError, "did you mean 'affine'"),
+    "an unknown name": (lambda: Config(augment="afine"), ValueError, "did you mean 'affine'"),
 }
 
 
@@ -500,7 +501,7 @@ def test_errors_give_the_remedy(mistake):
 
 
 def test_copies_are_added_to_the_pairs_and_distorted_once(small):
-    chosen = config.Settings(network="verification", pairs=40, copies=3, augment="affine", poses=1, batch=16)
+    chosen = Config(network="verification", pairs=40, copies=3, augment="affine", dihedral=1, batch=16)
     batches = input_pipeline.build(chosen)
     plans, shown = (
         [*islice(stream, 2 * 40 * 4 // 8)]
@@ -530,4 +531,4 @@ def test_copies_are_added_to_the_pairs_and_distorted_once(small):
 )
 def test_copies_need_pairs_and_an_affine_distortion(more):
     with pytest.raises(ValueError, match="copies"):
-        config.Settings(**({"network": "verification", "copies": 8} | more))
+        Config(**({"network": "verification", "copies": 8} | more))

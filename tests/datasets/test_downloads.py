@@ -97,4 +97,4 @@ def test_the_command_downloads_a_data_set(published, tmp_path, capsys):
     assert cli.main(["data", "fetch", "smal"]) == 1
     assert "did you mean 'small'" in capsys.readouterr().err
     assert cli.main(["data", "get"]) == 1
-    assert "say minisiam data fetch NAME" in capsys.readouterr().err
+    assert "use minisiam data fetch NAME" in capsys.readouterr().err

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from minisiam import datasets, evaluate
-from minisiam.app import cli, config, data_spec, trainer
+from minisiam.app import cli, config, data_spec, report, trainer
 from minisiam.datasets import DamagedFile
 from minisiam.datasets.pictures import by_area, picture
 
@@ -330,7 +330,7 @@ def test_a_split_is_by_alphabets_or_by_classes(tmp_path, rng, small):
         labels = np.repeat(np.arange(classes), 2)
         zeros = np.zeros_like(labels)
         images = np.zeros((len(labels), 4, 4, 1), np.float32)
-        made = data_spec.parted(datasets.Dataset(images, labels, zeros, zeros + datasets.UNKNOWN, ("x",)))
+        made = data_spec.split(datasets.Dataset(images, labels, zeros, zeros + datasets.UNKNOWN, ("x",)))
         assert min(len(np.unique(part.labels)) for part in made) >= 2
         assert sum(len(part.labels) for part in made) == len(labels)
 
@@ -338,9 +338,9 @@ def test_a_split_is_by_alphabets_or_by_classes(tmp_path, rng, small):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("omniglt:x", "from your disk come omniglot:PATH, mnist:PATH"),
-        ("omniglot", "after a colon comes where it is, omniglot:PATH"),
-        ("mnist:{file}", "is no folder"),
+        ("omniglt:x", "data on your disk are omniglot:PATH, mnist:PATH"),
+        ("omniglot", "needs the path of its files after a colon: omniglot:PATH"),
+        ("mnist:{file}", "is not a folder"),
         ("folder:{few}", "1 classes are too few"),
     ],
 )
@@ -371,7 +371,7 @@ def test_you_can_train_on_your_own_pictures_evaluate_and_show_them(pictures, tmp
     data, out = f"folder:{pictures}", str(tmp_path / "run")
     assert cli.main(["train", "--data", data, "--steps", "3", "--out", out]) == 0
     said = capsys.readouterr().out
-    for words in ("train      18 images of 3 classes", "2-way 1-shot, 2 classes never seen in training", "50.0 %"):
+    for words in ("train      18 images of 3 classes", "2-way 1-shot, 2 held-out classes", "50.0 %"):
         assert words in said
     assert cli.main(["evaluate", out, "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
@@ -383,7 +383,7 @@ def test_you_can_train_on_your_own_pictures_evaluate_and_show_them(pictures, tmp
     questions.write_bytes(fixtures.zipped(fixtures.official(np.random.default_rng(0))))
     assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}", "--json"]) == 0
     answered = json.loads(capsys.readouterr().out)
-    assert answered["pixels"]["accuracy"] == answered["this network"]["accuracy"] == 1
+    assert answered["pixels"]["accuracy"] == answered["network"]["accuracy"] == 1
     assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}"]) == 0
     said = capsys.readouterr().out
     assert "20 runs of 20 questions" in said and "hold for these alphabets" in said
@@ -412,11 +412,11 @@ def test_you_can_train_on_your_own_pictures_evaluate_and_show_them(pictures, tmp
     ],
 )
 def test_every_network_can_train_on_few_classes(pictures, tmp_path, words):
-    settings_of = cli.parser().parse_args(["train", "--data", f"folder:{pictures}", "--steps", "2", *words])
-    chosen = {k: v for k, v in vars(settings_of).items() if k not in ("command", "out")}
-    data = data_spec.load(settings_of.data)
-    done = trainer.train(config.Settings(**chosen), data, tmp_path / "run", lambda line: None)
-    assert done.report["one_shot"]["way"] == 2
+    arguments = cli.parser().parse_args(["train", "--data", f"folder:{pictures}", "--steps", "2", *words])
+    chosen = {k: v for k, v in vars(arguments).items() if k not in ("command", "out")}
+    data = data_spec.load(arguments.data)
+    run = trainer.train(config.Config(**chosen), data, tmp_path / "run", lambda line: None)
+    assert report.evaluate(run, data)["one_shot"]["way"] == 2
 
 
 def test_an_error_in_the_data_leaves_no_run_folder(tmp_path, capsys):

@@ -11,7 +11,7 @@ WAY = 20
 
 @pytest.fixture(scope="module")
 def test_set():
-    return data_spec.parted(datasets.pen_glyphs(drawers=6)).test
+    return data_spec.split(datasets.pen_glyphs(drawers=6)).test
 
 
 def score(z, data, episodes=400, labels=None):
@@ -49,8 +49,8 @@ def test_shuffled_labels_score_the_chance_level(test_set):
 
 def test_with_few_classes_evaluation_uses_all_of_them(test_set):
     few = test_set.where(np.isin(test_set.labels, np.unique(test_set.labels)[:5]))
-    assert report.fitting_way(few) == 5
-    assert report.fitting_way(test_set) == WAY
+    assert report.default_way(few) == 5
+    assert report.default_way(test_set) == WAY
     rng = np.random.default_rng(3)
     drawn = rng.normal(size=(40, len(few.images), 4)).astype(np.float32)
     found = np.mean([report.few_shot(z, few, 40, pairwise.l2).accuracy for z in drawn])
