@@ -138,10 +138,10 @@ assert trained < 0.6 * blurred
 # Greek or easier, and over two training sets. For that comparison train on the small set and test on the alphabets that
 # it lacks, with three seeds and intervals over alphabets:
 #
-#     minisiam train --preset omniglot-minimal --data omniglot:images_background_small1.zip \
-#                    --unseen omniglot:images_background.zip --seed 0
+#     minisiam papers run omniglot-minimal --data omniglot:images_background_small1.zip \
+#                                           --holdout omniglot:images_background.zip --seed 0
 #     minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip      # the official 400 questions
-#     minisiam report runs/omniglot-minimal-*                                          # the paper's number and ours
+#     minisiam papers report runs/omniglot-minimal-*                                   # the paper's number and ours
 
 # %%
 figure = Figure(figsize=(8, 4.4), layout="constrained")

@@ -1,7 +1,7 @@
 """What is run: for each loss a search on validation alphabets, then runs that differ only in their seed.
 
-Everything but the loss is the same: the encoder conv2 with 128 outputs, Adam with one schedule, 256 images per step, the
-number of steps. `search` has the constants of each trial. All trials and runs train on the training alphabets. The
+Everything but the loss is the same: the encoder conv2 with 128 outputs, Adam with one schedule, 256 images per step,
+the number of steps. `search` has the constants of each trial. All trials and runs train on the training alphabets. The
 scores on the validation alphabets choose the trial of each loss and the reference; the runs are tested on the test
 alphabets.
 """

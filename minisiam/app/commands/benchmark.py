@@ -42,7 +42,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--search", type=int, metavar="N", help=f"trials of each loss (default: {default.search})")
     parser.add_argument("--draw", action="store_true", help="run nothing: draw the figure and the page of the results")
     parser.add_argument(
-        "--out", type=Path, default=Path("benchmark"), metavar="FOLDER", help="its folder (default: %(default)s)"
+        "--out", type=Path, default=Path("runs/benchmark"), metavar="FOLDER", help="its folder (default: %(default)s)"
     )
     parser.set_defaults(command=benchmark)
 
