@@ -56,7 +56,6 @@ PACKAGES = {
     "interop": {"safetensors"},
     "plots": {"matplotlib"},
     "course": {"matplotlib"},
-    "app": {"scipy"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

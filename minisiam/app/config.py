@@ -27,7 +27,7 @@ WITHOUT_DENSE = ("conv3", "conv4", "hoffer")  # these can end without a dense la
 PAIR_BY = ("class", *neighbour_graph.BUILDERS)  # which images make a positive pair
 OPTIMIZERS = ("adam", "sgd")
 # the ranges of the affine distortions, and what is done to every image of a training batch: (images, rng) → images
-AFFINE: dict[str, dict[str, Any]] = {"affine": {}, "wide": {"turn": 15.0, "shift": 0.04, "each": 0.7}}
+AFFINE: dict[str, dict[str, Any]] = {"affine": {}, "wide": {"rotation": 15.0, "shift": 0.04, "probability": 0.7}}
 AUGMENTS: dict[str, Callable[..., Any]] = {
     "none": lambda images, rng: images,
     "affine": partial(augment.affine, **AFFINE["affine"]),

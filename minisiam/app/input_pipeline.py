@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import samplers
-from ..datasets import augment, neighbour_graph, turned
+from ..datasets import augment, neighbour_graph, rotated
 from .config import AFFINE, AUGMENTS
 
 if TYPE_CHECKING:
@@ -91,12 +91,12 @@ def _copied(
 
     Koch et al. (2015), §3.2, add eight such copies to every training pair. Each image of a copy has its own distortion.
     """
-    distortions = [augment.affine_parts(count * copies, rng, **ranges) for _ in range(2)]
+    distortions = [augment.draw_affine(count * copies, rng, **ranges) for _ in range(2)]
     for first, second, same, copy in samplers.copied_pairs(data.labels, rng, count, copies, size, groups=data.groups):
         yield first, second, same, rng.integers(0, poses, size), *(_with_number(parts, copy) for parts in distortions)
 
 
-def _with_number(parts: augment.Parts, copy: Array) -> Float[Array, "n 7"]:
+def _with_number(parts: augment.AffineParameters, copy: Array) -> Float[Array, "n 7"]:
     """The distortions with these numbers; a negative number is an undistorted pair: the identity."""
     return np.stack(
         [np.where(copy < 0, same, part[copy]) for same, part in zip(augment.IDENTITY, parts, strict=True)], 1
@@ -105,7 +105,9 @@ def _with_number(parts: augment.Parts, copy: Array) -> Float[Array, "n 7"]:
 
 def _show_copied(images: Array, first: Array, second: Array, same: Array, poses: Array, *parts: Array) -> Any:
     x = _show_pairs(images, first, second, same, poses)[:2]
-    return *(augment.distorted(image, augment.Parts(*some.T)) for image, some in zip(x, parts, strict=True)), same
+    return *(
+        augment.apply_affine(image, augment.AffineParameters(*some.T)) for image, some in zip(x, parts, strict=True)
+    ), same
 
 
 def _neighbour_pairs(data: Dataset, rng: Generator, size: int, poses: int, by: str) -> Iterator[tuple[Array, ...]]:
@@ -122,11 +124,11 @@ def _with_neighbours(data: Dataset, rng: Generator, size: int, poses: int, by: s
 
 
 def _show_with_neighbours(images: Array, rows: Array, poses: Array, *pairs: Array) -> tuple[Array, ...]:
-    return turned(images[rows], poses), *pairs
+    return rotated(images[rows], poses), *pairs
 
 
 def _show_pairs(images: Array, first: Array, second: Array, same: Array, poses: Array) -> tuple[Array, ...]:
-    return turned(images[first], poses), turned(images[second], poses), same
+    return rotated(images[first], poses), rotated(images[second], poses), same
 
 
 def _triplets(data: Dataset, rng: Generator, size: int, poses: int) -> Iterator[tuple[Array, ...]]:
@@ -136,7 +138,7 @@ def _triplets(data: Dataset, rng: Generator, size: int, poses: int) -> Iterator[
 
 def _show_triplets(images: Array, *plan: Array) -> tuple[Array, ...]:
     *rows, poses = plan
-    return tuple(turned(images[some], poses) for some in rows)
+    return tuple(rotated(images[some], poses) for some in rows)
 
 
 def _pk(data: Dataset, rng: Generator, size: int, per_class: int, poses: int) -> Iterator[tuple[Array, ...]]:
@@ -162,7 +164,7 @@ def _batches_of(data: Dataset, rng: Generator, classes: int, per_class: int, pos
 
 
 def _show_pk(images: Array, index: Array, poses: Array, labels: Array) -> tuple[Array, ...]:
-    return turned(images[index], poses), labels
+    return rotated(images[index], poses), labels
 
 
 def _proxied(data: Dataset, rng: Generator, size: int, per_class: int) -> Iterator[tuple[Array, ...]]:

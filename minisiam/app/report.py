@@ -141,4 +141,4 @@ def table(results: dict[str, Any]) -> str:
     )
     measured = {name: value for name, value in results.get("metrics", {}).items() if isinstance(value, float)}
     lines += [f"  {name.replace('_', ' '):47}{value:9.4f}" for name, value in measured.items()]
-    return "\n".join(lines + [f"trouble: {diagnosis.SENTENCES.get(name, name)}" for name in results.get("trouble", [])])
+    return "\n".join(lines + [f"trouble: {diagnosis.MESSAGES.get(name, name)}" for name in results.get("trouble", [])])

@@ -30,7 +30,7 @@ def xray_of_embeddings(
             "distance": init_params(method.pairwise, rng, z.shape[1]),
             "loss": init_params(method.matrix_loss, rng, z.shape[1]),
         }
-    return forces.of(
+    return forces.xray(
         method.matrix_loss, z, labels, method.pairwise, tuple(params["distance"]), tuple(params["loss"]), margin
     )
 

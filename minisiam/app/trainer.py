@@ -263,7 +263,7 @@ class Trainer:
         names = record.get("trouble", [])
         for name in names:
             if name not in self.reported:
-                self.log(f"  trouble: {diagnosis.SENTENCES[name]}")
+                self.log(f"  trouble: {diagnosis.MESSAGES[name]}")
         self.reported = self.reported.union(names) if names else set()
 
     def _save(self, state: TrainState) -> None:
@@ -312,7 +312,7 @@ class Monitor:
         config = self.config
         if config.pair_by != "class":  # the pairs of training are not those of the probe
             return []
-        return diagnosis.trouble(
+        return diagnosis.diagnose(
             d,
             same,
             loss=numbers["loss"],
@@ -321,7 +321,7 @@ class Monitor:
             active=numbers["active"] if config.loss == "hinge" else None,
             accuracy=numbers["validation"],
             chance=1 / predicted.shape[1],
-            answers=predicted,
+            predictions=predicted,
             before=(self.last["same"], self.last["different"]) if self.last else None,
         )
 

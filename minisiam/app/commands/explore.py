@@ -34,11 +34,11 @@ def add(subparsers: Any) -> None:
 
 def explore(arguments: argparse.Namespace) -> int:
     """`minisiam explore`."""
-    from ...plots import explore_window, explored, scene
+    from ...plots import explorer_state, explorer_window, scene
 
-    start = explored.state(arguments.kind, None, arguments.margin, arguments.loss)
+    start = explorer_state.state(arguments.kind, None, arguments.margin, arguments.loss)
     if arguments.save is None:
-        explore_window.window(start)
+        explorer_window.window(start)
         return 0
     arguments.save.parent.mkdir(parents=True, exist_ok=True)
     scene(start.kind, None, start.margin, start.loss).savefig(arguments.save, dpi=130)

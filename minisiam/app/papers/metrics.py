@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import evaluate, pairwise, samplers
-from ...datasets import turned
+from ...datasets import rotated
 from .. import official, report
 from . import regression
 
@@ -113,7 +113,7 @@ def unstructured(embed: Callable[[Array], Array], data: Dataset, distance: Pairw
     episodes, so they hold for these letters (Vinyals et al. 2016; Snell, Swersky & Zemel 2017).
     """
     quarter = np.arange(4).repeat(len(data.images))
-    images = turned(np.tile(data.images, (4, 1, 1, 1)), quarter)
+    images = rotated(np.tile(data.images, (4, 1, 1, 1)), quarter)
     labels = 4 * np.tile(data.labels, 4) + quarter
     z = embed(images)
     found: dict[str, Any] = {}
