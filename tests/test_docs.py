@@ -5,11 +5,13 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from minisiam import fast, gradcheck, losses, miners
 from minisiam.app import cli
-from minisiam.gradcheck import kinks, registry
+from minisiam.gradcheck import kinks, reference, registry
+from minisiam.losses import pairs
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -41,6 +43,21 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch)
     namespace = {}
     for number, block in enumerate(blocks(page), start=1):
         exec(compile(block, f"{page.name} block {number}", "exec"), namespace)
+
+
+def test_the_loss_of_contributing_equals_its_formula_and_its_special_values():
+    written, formula, special = blocks(ROOT / "CONTRIBUTING.md")
+    module, definitions, table = dict(vars(pairs)), dict(vars(reference)), vars(kinks.pairs) | {"ROWS": []}
+    exec("from __future__ import annotations\n" + written, module)
+    exec(formula, definitions)
+    exec(special, table)
+    loss = module["soft_contrastive"]
+    assert gradcheck.check(loss, definitions["soft_contrastive"])
+    assert len(table["ROWS"]) == 2
+    for row in table["ROWS"]:
+        value, pullback = loss(*row.variables, **row.constants)
+        np.testing.assert_allclose(value, row.value, rtol=1e-15)
+        np.testing.assert_allclose(pullback(row.upstream), row.gradients, rtol=1e-15)
 
 
 ACCEPTED = [
