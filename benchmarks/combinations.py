@@ -17,7 +17,7 @@ from itertools import product
 from pathlib import Path
 
 from minisiam import _markdown
-from minisiam.app import data_spec, loss_registry, report, trainer
+from minisiam.app import data_spec, loss_options, report, trainer
 from minisiam.app.config import Config
 
 HEAD = ["network", "loss", "distance", "margin", "20-way one-shot, unseen alphabets", "pairs", "steps", "seconds"]
@@ -36,7 +36,7 @@ SHOWN = [
 ]
 PAIRED = [("siamese", "contrastive"), ("triplet", "hinge"), ("triplet", "ratio"), ("verification", "cross-entropy")]
 EVERY = [
-    *(("batch", loss, None) for loss in loss_registry.OF_NETWORK["batch"]),
+    *(("batch", loss, None) for loss in loss_options.OF_NETWORK["batch"]),
     *(
         (network, loss, distance)
         for (network, loss), distance in product(PAIRED, ("l2", "l1", "weighted-l1", "cosine"))

@@ -358,7 +358,7 @@ CASES = {
     "contrastive verification": (
         lambda: Config(network="verification", loss="contrastive"),
         ValueError,
-        "whether the pair is the same",
+        "whether the pair is of the same class",
     ),
     "cross-entropy of a distance": (lambda: Config(network="siamese", loss="cross-entropy"), ValueError, "log-odds"),
     "a margin for the ratio": (

@@ -19,9 +19,9 @@ from ..datasets import blurred, centred, resized
 from ..evaluate import embed
 from ..fast.convert import convert
 from ..fast.microbatch import microbatch
+from ..losses.registry import CENTRES, EPISODES, LOSSES, PROXIES
 from ..op import init_params, with_parameters, with_parameters_of
 from . import input_pipeline
-from .loss_registry import CENTRES, EPISODES, LOSSES, PROXIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from .. import encoders, miners, require
 from ..datasets import augment, neighbour_graph
-from . import loss_registry
+from ..losses.registry import LOSSES, kind_of
+from . import loss_options
 from .data_spec import HOLDOUT
-from .loss_registry import LOSSES, MARGINS, OF_NETWORK, kind_of
+from .loss_options import MARGINS, OF_NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ class MethodConfig:
 
     @property
     def kind(self) -> str:
-        """What the loss reads: a key of `loss_registry.KINDS`."""
+        """What the loss reads: a key of `losses.registry.KINDS`."""
         return kind_of(str(self.loss))
 
     @property
@@ -117,14 +118,14 @@ class MethodConfig:
         loss = str(self.loss)
         require.one_of("loss", loss, LOSSES)
         if loss not in OF_NETWORK[self.network]:
-            reads = loss_registry.READS.get(self.kind, loss_registry.READS["batch"])
+            reads = loss_options.READS[self.kind]
             raise ValueError(f"--network {self.network} cannot have --loss {loss}, which reads {reads}")
 
     def _check_distance(self) -> None:
         loss = str(self.loss)
-        _fill_in(self, "distance", loss_registry.default_distance(loss))
+        _fill_in(self, "distance", loss_options.default_distance(loss))
         require.one_of("distance", str(self.distance), DISTANCES)
-        if loss in loss_registry.COSINE_ONLY and self.distance != "cosine":
+        if loss in loss_options.COSINE_ONLY and self.distance != "cosine":
             raise ValueError(f"--loss {loss} is defined on angles: use --distance cosine, not {self.distance}")
         if self.distance == "dot" and self.kind in ("pairs", "verification"):
             raise ValueError(
@@ -163,7 +164,7 @@ class MethodConfig:
     def _check_temperature(self) -> None:
         if self.temperature is None:
             return
-        tempered = loss_registry.with_temperature()
+        tempered = loss_options.with_temperature()
         if self.loss not in tempered:
             raise ValueError(
                 f"--loss {self.loss} has no temperature: leave --temperature out, or use one of {', '.join(tempered)}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import datasets, encoders, evaluate, losses, miners, networks, optimizers, pairwise, require, samplers, train
+from ..losses.registry import TRIPLETS
 
 if TYPE_CHECKING:
     from ..typing import Array, Miner
@@ -29,7 +30,7 @@ MINERS: dict[str, Miner] = {
     "semi-hard": miners.semi_hard_facenet,
     "all-triplets": miners.all_triplets,
 }
-LOSSES = {"hinge": losses.triplet_hinge, "soft-margin": losses.triplet_soft_margin}
+LOSSES = {name: TRIPLETS[name] for name in ("hinge", "soft-margin")}
 DISTANCES = {"l2": pairwise.l2, "squared-l2": pairwise.squared_l2, "cosine": pairwise.cosine}
 STEPS = 400
 

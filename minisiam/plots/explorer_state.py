@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import distances, losses, require
+from .. import distances, require
+from ..losses.registry import PAIRS, TRIPLETS
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Loss
 
 
 LOSSES: dict[str, dict[str, Loss]] = {
-    "contrastive": {"contrastive": losses.contrastive, "pair-hinge": losses.pair_hinge},
-    "triplet": {
-        "hinge": losses.triplet_hinge,
-        "soft-margin": losses.triplet_soft_margin,
-        "ratio": losses.triplet_ratio,
-    },
-    "cosine": {"cosine-embedding": losses.cosine_embedding},
+    "contrastive": {name: PAIRS[name] for name in ("contrastive", "pair-hinge")},
+    "triplet": {name: TRIPLETS[name] for name in ("hinge", "soft-margin", "ratio")},
+    "cosine": {"cosine-embedding": PAIRS["cosine-embedding"]},
 }
 MARGINS = {"contrastive": 1.4, "pair-hinge": 1.4, "hinge": 0.5, "cosine-embedding": 0.5}
 NAMES = {

@@ -22,7 +22,7 @@ from minisiam import (
     train,
 )
 from minisiam.analysis import diagnosis
-from minisiam.app import build, data_spec, loss_registry, report, trainer
+from minisiam.app import build, data_spec, loss_options, report, trainer
 from minisiam.app import run as run_folder
 from minisiam.app.config import Config
 
@@ -239,7 +239,7 @@ def test_a_healthy_run_has_no_problem(small, tmp_path, chosen):
 CHOICES = [
     *(
         Config(network=network, encoder="mlp", loss=loss)
-        for network, known in loss_registry.OF_NETWORK.items()
+        for network, known in loss_options.OF_NETWORK.items()
         for loss in known
     ),
     Config(

@@ -9,7 +9,7 @@ import pytest
 
 from minisiam.app import cli
 from minisiam.app.commands import check, train
-from minisiam.app.loss_registry import MATRIX, PAIRS, TRIPLETS
+from minisiam.losses.registry import MATRIX, PAIRS, TRIPLETS
 
 
 @pytest.fixture(scope="module")

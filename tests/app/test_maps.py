@@ -45,7 +45,7 @@ def test_the_nearest_are_those_that_a_search_finds(rng, chunk):
 
 
 def test_more_neighbours_than_images_are_refused(rng):
-    with pytest.raises(ValueError, match="k must be at most 4"):
+    with pytest.raises(ValueError, match="k is 5"):
         neighbour_graph.nearest(rng.random((5, 2)))
 
 
@@ -63,7 +63,7 @@ def test_shift_aware_is_near_when_unshifted_whatever_the_shift(rng):
     for row in range(len(data.labels)):
         digits = neighbours_of(plain, data.labels[row]) | {data.labels[row]}
         assert neighbours_of(aware, row) == set(np.flatnonzero(np.isin(data.labels, list(digits)))) - {row}
-    with pytest.raises(ValueError, match="without a shift"):
+    with pytest.raises(ValueError, match="unshifted"):
         neighbour_graph.shift_aware(data.where(data.drawers != 2))
 
 
@@ -119,7 +119,7 @@ def test_the_same_seed_draws_the_same_pairs(rng):
 def test_a_row_without_neighbours_and_one_without_others_are_refused(rng):
     with pytest.raises(ValueError, match="row 2 has no neighbour"):
         next(neighbour_pair_indices(Graph.of(np.array([0]), np.array([1]), 3), rng))
-    with pytest.raises(ValueError, match="row 0 is a neighbour of all other rows"):
+    with pytest.raises(ValueError, match="row 0 is a neighbour of all other"):
         next(neighbour_pair_indices(Graph.of(np.array([0, 0]), np.array([1, 2]), 3), rng))
 
 
@@ -154,11 +154,11 @@ def test_an_image_in_many_pairs_feels_them_all(rng):
         np.testing.assert_allclose(a, b, atol=1e-12)
 
 
-def test_similar_needs_pairs():
+def test_pairs_by_a_graph_need_a_network_on_pairs():
     assert Config(network="batch", loss="contrastive", pair_by="neighbours").miner == "all-pairs"
-    with pytest.raises(ValueError, match="leave --miner"):
+    with pytest.raises(ValueError, match="leave miner"):
         Config(network="batch", loss="contrastive", pair_by="neighbours", miner="pair-margin")
-    with pytest.raises(ValueError, match="use --network siamese"):
+    with pytest.raises(ValueError, match="use the network siamese"):
         Config(network="triplet", pair_by="neighbours")
     with pytest.raises(ValueError, match="did you mean 'neighbours'"):
         Config(network="siamese", pair_by="neighbors")
@@ -238,8 +238,8 @@ def test_a_polynomial_is_recovered_up_to_its_degree(rng):
     assert np.abs(regression.polynomial(z, cubic(z), asked, degree=2) - cubic(asked)).max() > 0.1
 
 
-def test_nothing_to_explain_is_an_error():
-    with pytest.raises(ValueError, match="nothing to explain"):
+def test_r_squared_of_a_constant_is_an_error():
+    with pytest.raises(ValueError, match="true is constant"):
         regression.r_squared(np.zeros(3), np.ones(3))
     with pytest.raises(ValueError, match="one shape"):
         regression.r_squared(np.zeros(3), np.zeros((3, 1)))

@@ -153,7 +153,7 @@ def test_the_time_limit_is_for_all_parts_of_a_run_and_may_be_raised(small, tmp_p
     assert 6 < second.training["train_seconds"] < 6.5
     assert second.training["steps"] > first.training["steps"] + 5
     assert not (folder / "report.json").exists()  # it described the first part
-    assert second.config.minutes == 2 * limit
+    assert second.config.time_limit == 2 * limit
     seconds = [record["seconds"] for record in second.log]
     assert seconds == sorted(seconds)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minisiam import checkpoint, datasets, miners, optimizers, train, tree
-from minisiam.app import build, data_spec, figures, loss_registry, report, run_xray, trainer
+from minisiam.app import build, data_spec, figures, loss_options, report, run_xray, trainer
 from minisiam.app import run as run_folder
 from minisiam.app.config import Config
 
@@ -38,7 +38,7 @@ def test_two_seconds_of_training_beat_the_untrained_network(small, network, loss
     assert one_shot(method, params, small.validation) > one_shot(method, start, small.validation) + 0.02
 
 
-@pytest.mark.parametrize("loss", loss_registry.OF_NETWORK["batch"])
+@pytest.mark.parametrize("loss", loss_options.OF_NETWORK["batch"])
 def test_every_batch_loss_falls_on_one_batch(small, loss):
     chosen = Config(loss=loss, encoder="mlp", steps=12, learning_rate=1e-3)
     chosen = replace(chosen, classes=len(np.unique(small.train.labels)))

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ... import losses, miners, require
+from ...losses.registry import LOSSES, constants_of, kind_of
 from ...op import op
 from ..config import Config
-from ..loss_registry import LOSSES, MARGINS, constants_of, kind_of
+from ..loss_options import MARGINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,8 +24,11 @@ def choice(what: str, known: Iterable[str], default: str) -> str:
 
 
 def can_draw() -> bool:
-    """Whether matplotlib is installed; if not, say that no figures are drawn."""
-    if find_spec("matplotlib") is None:
+    """Whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
+
+
+def warn_if_no_figures() -> None:
+    """Tell the user how to get figures, if they cannot be drawn."""
+    if not can_draw():
         log("(no figures: they need matplotlib, pip install 'minisiam[figures]')")
-        return False
-    return True

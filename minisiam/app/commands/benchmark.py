@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...losses.registry import LOSSES
 from .. import benchmark as benchmarks
 from .. import data_spec, statistics
 from ..config import Config
-from ..loss_registry import LOSSES
-from ._options import Formatter, can_draw, log
+from ._options import Formatter, log, warn_if_no_figures
 
 if TYPE_CHECKING:
     import argparse
@@ -51,7 +51,7 @@ def benchmark(arguments: argparse.Namespace) -> int:
     """`minisiam benchmark`: 0 if all is done, 130 if it was interrupted."""
     statistics.scipy_stats()  # an error now instead of after the last run
     finished = True if arguments.draw else _run(arguments)
-    can_draw()
+    warn_if_no_figures()
     for path in benchmarks.draw(arguments.out):
         log(path)
     return 0 if finished else 130

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from ..._version import VERSION
 from ...encoders import NORMS
 from ...interop import safetensors
+from ...losses.registry import LOSSES
 from ...miners import MINERS
 from .. import build, data_spec, figures, papers, report, trainer
 from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, Config
-from ..loss_registry import LOSSES, OF_NETWORK
+from ..loss_options import OF_NETWORK
 from ..run import Run, is_finished, open_run, require_free, resumed_config, write_report
-from ._options import DATA, Formatter, can_draw, choice, log
+from ._options import DATA, Formatter, can_draw, choice, log, warn_if_no_figures
 
 if TYPE_CHECKING:
     from ..data_spec import Data
@@ -192,7 +193,7 @@ def resume(folder: Path, given: dict[str, Any], out: Path | None) -> Run:
 
 def _open(config: Config) -> Data:
     """Show the method, and load its data."""
-    can_draw()
+    warn_if_no_figures()
     log(config.title)
     return data_spec.load(config.data, build.pixels(config), config.holdout)
 

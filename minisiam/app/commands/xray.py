@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import require
+from ...losses.registry import MATRIX, PAIRS, TRIPLETS
 from ...miners import MINERS
 from ...ops import normalize
 from .. import build, data_spec
 from ..config import DISTANCES, Config
-from ..loss_registry import MATRIX, PAIRS, TRIPLETS
 from ..run import open_run
 from ..run_xray import xray_of_embeddings, xray_of_run
 from ._options import Formatter, choice, log
