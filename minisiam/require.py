@@ -73,6 +73,21 @@ def same_or_not(same: Any, rows: int) -> None:
         raise ValueError(f"same must have the shape ({rows},), one entry per pair, not {same.shape}")
 
 
+def pairs(same: Any, **distances: Array) -> None:
+    """Require one floating-point number per pair, at least one pair, and boolean `same`, one entry per pair."""
+    dimensions(1, "(n,)", **distances)
+    rows(**distances)
+    for array in distances.values():
+        same_or_not(same, len(array))
+
+
+def triplets(positive: Array, negative: Array) -> None:
+    """Require for each triplet the distances to its positive and to its negative, and at least one triplet."""
+    dimensions(1, "(n,)", positive=positive, negative=negative)
+    same_shape(positive=positive, negative=negative)
+    rows(positive=positive)
+
+
 def class_labels(labels: Any, rows: int | None = None, name: str = "labels") -> None:
     """Require integer `labels`, one class per row."""
     dtype = getattr(labels, "dtype", None)

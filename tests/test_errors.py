@@ -308,13 +308,13 @@ CASES = {
     "all pairs of a triplet loss": (
         lambda: losses.all_pairs(losses.triplet_soft_margin),
         ValueError,
-        "unknown loss 'triplet_soft_margin': choose one of contrastive",
+        "unknown loss 'triplet_soft_margin': choose one of losses.contrastive",
     ),
     "all pairs of a learned loss": (lambda: losses.all_pairs(losses.margin_loss), ValueError, "unknown loss"),
     "all triplets of a pair loss": (
         lambda: losses.all_triplets(losses.contrastive),
         ValueError,
-        "unknown loss 'contrastive': choose one of triplet_hinge",
+        "unknown loss 'contrastive': choose one of losses.triplet_hinge",
     ),
     "all pairs, one by one": (
         lambda: losses.all_pairs(losses.contrastive)(BATCH, LABELS, reduction="none"),

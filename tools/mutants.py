@@ -50,6 +50,7 @@ MODULES = (
     "losses.per_anchor",
     "losses.pairs",
     "losses.triplets",
+    "losses.terms",
     "losses.penalties",
     "losses.softmax",
     "losses.lifted_structure",

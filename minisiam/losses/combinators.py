@@ -15,15 +15,16 @@ import numpy as np
 
 from .. import require, tree
 from ..op import op, with_parameters_of
-from .pairs import PAIR_TERMS
 from .per_anchor import Block, RowLoss, by_rows, check_finite, entries, require_positives_and_negatives, scan
 from .reductions import REDUCTIONS, reduced, terms_counted
-from .triplets import TRIPLET_TERMS
+from .terms import PAIR_TERMS, TRIPLET_TERMS, function_and_constants, terms_of
+from .triplets import triplet_hinge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..typing import Array
+    from .terms import Term
 
 # so many positives an anchor, and sorting its row beats comparing it with each: benchmarks/losses.py --crossover
 MANY = 72
@@ -96,9 +97,9 @@ def _swapped(D: Any, found: Any) -> list[tuple[Array, Array]]:
     return [(a, p), (np.where(to_positive < to_anchor, p, a), n)]
 
 
-def loss_name(function: Any) -> str:
-    """The name of a function, or of what a partial fills in."""
-    return getattr(function, "func", function).__name__
+def loss_name(loss: Callable[..., Any]) -> str:
+    """Return the name of a function, also of one inside a `functools.partial`."""
+    return function_and_constants(loss)[0].__name__
 
 
 def balanced(loss: Callable[..., Any]) -> Callable[..., Any]:
@@ -149,13 +150,12 @@ def all_pairs(loss: Callable[..., Any], separately: bool = False) -> Callable[..
     op
         `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may be streamed, reduction may not be none.
     """
-    require.one_of("loss", loss_name(loss), PAIR_TERMS)
-    filled_in = getattr(loss, "keywords", {})
+    terms_for, filled_in = terms_of(loss, PAIR_TERMS)
 
     @op
     def every_pair(D, /, labels, reduction="mean", **constants):
         require.one_of("reduction", reduction, REDUCTIONS[:3])
-        attract, repel = PAIR_TERMS[loss_name(loss)](**(filled_in | constants))
+        attract, repel = terms_for(**(filled_in | constants))
         positives = require_positives_and_negatives(D, labels)
 
         twice = not isinstance(D, np.ndarray) and D.symmetric  # then each pair is asked once and counted twice
@@ -222,17 +222,17 @@ def all_triplets(loss: Callable[..., Any], many: int = MANY) -> Callable[..., An
     Counts can be had by sorting too, in O(n² log n) whatever K. A soft margin has no such form: log(1 + e^x) is no sum
     of a function of d₊ and one of d₋, so it takes its n² K exponentials, exactly, in the same memory.
     """
-    require.one_of("loss", loss_name(loss), TRIPLET_TERMS)
-    filled_in = getattr(loss, "keywords", {})
+    term_for, filled_in = terms_of(loss, TRIPLET_TERMS)
+    is_hinge = term_for is TRIPLET_TERMS[triplet_hinge]
 
     @op
     def every_triplet(D, /, labels, reduction="mean", **constants):
         options = filled_in | constants
-        shape = TRIPLET_TERMS[loss_name(loss)](**options)
+        term = term_for(**options)
 
         def rows(block_D, block):
-            if loss_name(loss) != "triplet_hinge":
-                return _one_positive_at_a_time(block_D, block, shape)
+            if not is_hinge:
+                return _one_positive_at_a_time(block_D, block, term)
             counted = _sorted if block.positives.max(initial=0) >= many else _compared
             return _hinge_by_counts(block_D, block, options.get("margin", 1.0), counted)
 
@@ -251,7 +251,7 @@ def _table(D: Array, block: Block) -> tuple[Array, Array]:
     return np.where(there, first[:, None] + k, 0), there
 
 
-def _one_positive_at_a_time(D: Array, block: Block, shape: Callable[[Array], tuple[Array, Array]]) -> RowLoss:
+def _one_positive_at_a_time(D: Array, block: Block, term: Term) -> RowLoss:
     place, there = _table(D, block)
     near = D[block.i, block.j]
     slope, pull = np.zeros_like(D), np.zeros_like(near)
@@ -261,7 +261,7 @@ def _one_positive_at_a_time(D: Array, block: Block, shape: Callable[[Array], tup
     negative[np.arange(len(D)), block.own] = False
     for k in range(place.shape[1]):
         r, at = np.flatnonzero(there[:, k]), place[there[:, k], k]
-        value, push = shape(near[at][:, None] - D[r])
+        value, push = term(near[at][:, None] - D[r])
         value *= negative[r]
         push *= negative[r]
         values[r] += value.sum(axis=1)

@@ -1,12 +1,12 @@
-"""Losses on pairs: a distance, and whether the two are the same.
+"""Losses on pairs: the distance of two images, and whether both show the same class.
 
-Each is two springs, functions of one distance: one that pulls the same together, and one that pushes the others apart.
-SPRINGS has them; `losses.all_pairs` uses them on a whole batch.
+Think of two springs: one pulls the images of one class together, the other pushes images of two classes apart.
+`losses.all_pairs` applies such a loss to every pair of a batch.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +16,7 @@ from ..op import op, with_parameters
 from .reductions import reduced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..typing import Array, Bool, Float, Op
-
-    Spring = Callable[[Array], tuple[Array, Array]]  # d ↦ value, slope
 
 
 @op
@@ -55,7 +51,15 @@ def contrastive(
     ----------
     Hadsell, Chopra & LeCun (2006), "Dimensionality reduction by learning an invariant mapping", eq. 4.
     """
-    return _pair_loss(d, same, hadsell_springs(margin), reduction)
+    margin = require.between("margin", margin, 0, open_low=True)
+    require.pairs(same, d=d)
+    squeeze = np.maximum(margin - d, 0)
+    value, spread = reduced(np.where(same, d * d, squeeze * squeeze) / 2, reduction)
+
+    def pullback(dl):
+        return (spread(dl) * np.where(same, d, -squeeze),)
+
+    return value, pullback
 
 
 @op
@@ -93,7 +97,16 @@ def double_margin(
     ----------
     Lin, Morère, Chandrasekhar, Veillard & Goh (2015), "DeepHash: getting regularization, depth and fine-tuning right".
     """
-    return _pair_loss(d, same, double_margin_springs(positive_margin, negative_margin), reduction)
+    near = require.between("positive_margin", positive_margin, -np.inf)
+    far = require.between("negative_margin", negative_margin, -np.inf)
+    require.pairs(same, d=d)
+    stretch, squeeze = np.maximum(d - near, 0), np.maximum(far - d, 0)
+    value, spread = reduced(np.where(same, stretch * stretch, squeeze * squeeze) / 2, reduction)
+
+    def pullback(dl):
+        return (spread(dl) * np.where(same, stretch, -squeeze),)
+
+    return value, pullback
 
 
 @op
@@ -128,7 +141,16 @@ def pair_hinge(
     Kink at d = m₊ and at d = m₋: the pair counts as satisfied, slope 0. What pytorch-metric-learning calls the
     contrastive loss is `balanced(pair_hinge)` with reduction mean_active.
     """
-    return _pair_loss(d, same, hinge_springs(positive_margin, negative_margin), reduction)
+    near = require.between("positive_margin", positive_margin, -np.inf)
+    far = require.between("negative_margin", negative_margin, -np.inf)
+    require.pairs(same, d=d)
+    violation = np.maximum(np.where(same, d - near, far - d), 0)
+    value, spread = reduced(violation, reduction)
+
+    def pullback(dl):
+        return (spread(dl) * _sign(same, d) * (violation > 0),)
+
+    return value, pullback
 
 
 @with_parameters(lambda rng, size: (np.full((), 1.2, np.float32),))
@@ -169,15 +191,15 @@ def margin_loss(
     ----------
     Wu, Manmatha, Smola & Krähenbühl (2017), "Sampling matters in deep embedding learning".
     """
-    _check(d, same)
+    require.pairs(same, d=d)
     require.dimensions(0, "(), a single number", beta=beta)
     margin = require.between("margin", margin, 0)
-    side = np.where(same, d.dtype.type(1), d.dtype.type(-1))
-    values = np.maximum(side * (d - beta) + margin, 0)
-    value, spread = reduced(values, reduction)
+    sign = _sign(same, d)
+    violation = np.maximum(sign * (d - beta) + margin, 0)
+    value, spread = reduced(violation, reduction)
 
     def pullback(dl):
-        dd = spread(dl) * side * (values > 0)
+        dd = spread(dl) * sign * (violation > 0)
         return dd, -dd.sum()
 
     return value, pullback
@@ -209,7 +231,15 @@ def cosine_embedding(
     -----
     Kink at cos = margin: slope 0. As torch.nn.CosineEmbeddingLoss, whose target is 1 for same and −1 for different.
     """
-    return _pair_loss(d, same, cosine_springs(margin), reduction)
+    margin = require.between("margin", margin, -1, 1)
+    require.pairs(same, d=d)
+    excess = np.maximum(1 - margin - d, 0)  # cos − margin
+    value, spread = reduced(np.where(same, d, excess), reduction)
+
+    def pullback(dl):
+        return (spread(dl) * _sign(same, d) * (same | (excess > 0)),)
+
+    return value, pullback
 
 
 @op
@@ -242,84 +272,16 @@ def binary_cross_entropy(
     ----------
     Koch, Zemel & Salakhutdinov (2015), "Siamese neural networks for one-shot image recognition", §3.2.
     """
-    require.dimensions(1, "(n,)", logits=logits)
-    require.rows(logits=logits)
-    require.same_or_not(same, len(logits))
-    sign = np.where(same, logits.dtype.type(-1), logits.dtype.type(1))
-    wrongness = sign * logits
-    value, spread = reduced(softplus(wrongness), reduction)
+    require.pairs(same, logits=logits)
+    sign = -_sign(same, logits)
+    value, spread = reduced(softplus(sign * logits), reduction)
 
     def pullback(dl):
-        return (spread(dl) * sign * sigmoid(wrongness),)
+        return (spread(dl) * sign * sigmoid(sign * logits),)
 
     return value, pullback
 
 
-def hadsell_springs(margin: float = 1.0) -> tuple[Spring, Spring]:
-    """½ d² and ½ max(0, margin − d)²."""
-    return double_margin_springs(0.0, require.between("margin", margin, 0, open_low=True), True)
-
-
-def double_margin_springs(
-    positive_margin: float = 0.2, negative_margin: float = 1.0, two_sided: bool = False
-) -> tuple[Spring, Spring]:
-    """½ max(0, d − m₊)² and ½ max(0, m₋ − d)²; a two-sided spring pulls a d below m₊ as well."""
-    near, far = _margins(positive_margin, negative_margin)
-
-    def attract(d):
-        stretch = d - near if two_sided else np.maximum(d - near, 0)
-        return stretch * stretch / 2, stretch
-
-    def repel(d):
-        squeeze = np.maximum(far - d, 0)
-        return squeeze * squeeze / 2, -squeeze
-
-    return attract, repel
-
-
-def hinge_springs(positive_margin: float = 0.0, negative_margin: float = 1.0) -> tuple[Spring, Spring]:
-    """max(0, d − m₊) and max(0, m₋ − d)."""
-    near, far = _margins(positive_margin, negative_margin)
-
-    def attract(d):
-        stretch = np.maximum(d - near, 0)
-        return stretch, (stretch > 0).astype(d.dtype)
-
-    def repel(d):
-        squeeze = np.maximum(far - d, 0)
-        return squeeze, -(squeeze > 0).astype(d.dtype)
-
-    return attract, repel
-
-
-def cosine_springs(margin: float = 0.0) -> tuple[Spring, Spring]:
-    """d and max(0, 1 − margin − d)."""
-    repel = hinge_springs(0.0, 1 - require.between("margin", margin, -1, 1))[1]
-    return lambda d: (d, np.ones_like(d)), repel
-
-
-PAIR_TERMS: dict[str, Callable[..., tuple[Spring, Spring]]] = {
-    "contrastive": hadsell_springs,
-    "double_margin": double_margin_springs,
-    "pair_hinge": hinge_springs,
-    "cosine_embedding": cosine_springs,
-}
-
-
-def _margins(positive_margin: float, negative_margin: float) -> tuple[float, float]:
-    near = require.between("positive_margin", positive_margin, -np.inf)
-    return near, require.between("negative_margin", negative_margin, -np.inf)
-
-
-def _check(d: Array, same: Array) -> None:
-    require.dimensions(1, "(n,)", d=d)
-    require.rows(d=d)
-    require.same_or_not(same, len(d))
-
-
-def _pair_loss(d: Array, same: Array, springs: tuple[Spring, Spring], reduction: str) -> Any:
-    _check(d, same)
-    (near, pull), (far, push) = (spring(d) for spring in springs)
-    values, slope = np.where(same, near, far), np.where(same, pull, push)
-    value, spread = reduced(values, reduction)
-    return value, lambda dl: (spread(dl) * slope,)
+def _sign(same: Bool[Array, "n"], d: Float[Array, "n"]) -> Float[Array, "n"]:
+    """1 where same, −1 where not, in the dtype of d."""
+    return np.where(same, d.dtype.type(1), d.dtype.type(-1))

@@ -1,12 +1,11 @@
 """Losses on triplets: the anchor's distance to a positive should be less than its distance to a negative.
 
-All of them see only x = d₊ − d₋, so each is a function of one number. SHAPES has these functions; `losses.all_triplets`
-uses them on a whole batch.
+Each depends only on the difference d₊ − d₋. `losses.all_triplets` applies such a loss to every triplet of a batch.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +15,7 @@ from ..op import op
 from .reductions import reduced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..typing import Array, Float, Op
-
-    Shape = Callable[[Array], tuple[Array, Array]]  # x ↦ value, slope
 
 
 @op
@@ -54,7 +49,16 @@ def triplet_hinge(
     Weinberger & Saul (2009), "Distance metric learning for large margin nearest neighbor classification";
     Schroff, Kalenichenko & Philbin (2015), "FaceNet", eq. 3 (squared L2 on the unit sphere, margin 0.2).
     """
-    return _triplet_loss(positive, negative, hinge_shape(margin), reduction)
+    margin = require.between("margin", margin, 0)
+    require.triplets(positive, negative)
+    violation = np.maximum(positive - negative + margin, 0)
+    value, spread = reduced(violation, reduction)
+
+    def pullback(dl):
+        dpositive = spread(dl) * (violation > 0)
+        return dpositive, -dpositive
+
+    return value, pullback
 
 
 @op
@@ -86,7 +90,16 @@ def triplet_soft_margin(
     ----------
     Hermans, Beyer & Leibe (2017), "In defense of the triplet loss for person re-identification", §2.
     """
-    return _triplet_loss(positive, negative, soft_margin_shape(margin), reduction)
+    margin = require.between("margin", margin, 0)
+    require.triplets(positive, negative)
+    x = positive - negative + margin
+    value, spread = reduced(softplus(x), reduction)
+
+    def pullback(dl):
+        dpositive = spread(dl) * sigmoid(x)
+        return dpositive, -dpositive
+
+    return value, pullback
 
 
 @op
@@ -116,52 +129,12 @@ def triplet_ratio(
     ----------
     Hoffer & Ailon (2015), "Deep metric learning using triplet network", §2.
     """
-    return _triplet_loss(positive, negative, ratio_shape(), reduction)
-
-
-def hinge_shape(margin: float = 1.0) -> Shape:
-    """max(0, x + margin) and its slope."""
-    margin = require.between("margin", margin, 0)
-
-    def shape(x):
-        violation = np.maximum(x + margin, 0)
-        return violation, (violation > 0).astype(x.dtype)
-
-    return shape
-
-
-def soft_margin_shape(margin: float = 0.0) -> Shape:
-    """log(1 + e^(x + margin)) and its slope."""
-    margin = require.between("margin", margin, 0)
-    return lambda x: (softplus(x + margin), sigmoid(x + margin))
-
-
-def ratio_shape() -> Shape:
-    """2 σ(x)² and its slope, 4 σ(x)² σ(−x)."""
-
-    def shape(x):
-        s = sigmoid(x)
-        return 2 * s * s, 4 * s * s * sigmoid(-x)
-
-    return shape
-
-
-TRIPLET_TERMS: dict[str, Callable[..., Shape]] = {
-    "triplet_hinge": hinge_shape,
-    "triplet_soft_margin": soft_margin_shape,
-    "triplet_ratio": ratio_shape,
-}
-
-
-def _triplet_loss(positive: Array, negative: Array, shape: Shape, reduction: str) -> Any:
-    require.dimensions(1, "(n,)", positive=positive, negative=negative)
-    require.same_shape(positive=positive, negative=negative)
-    require.rows(positive=positive)
-    values, slope = shape(positive - negative)
-    value, spread = reduced(values, reduction)
+    require.triplets(positive, negative)
+    s = sigmoid(positive - negative)  # s₊
+    value, spread = reduced(2 * s * s, reduction)
 
     def pullback(dl):
-        dpositive = spread(dl) * slope
+        dpositive = spread(dl) * (4 * s * s * sigmoid(negative - positive))
         return dpositive, -dpositive
 
     return value, pullback

@@ -270,7 +270,7 @@ def test_the_check_tells_the_two_gradients_of_the_circle_loss_apart(detached):
         return reference.circle(*args, **constants)
 
     definition.cases = ({"scale": 8.0, "detached": detached},)
-    found = gradcheck.examine(other, definition, examples=4, points=4)
+    found = gradcheck.run_check(other, definition, examples=4, points=4)
     assert found.fault is not None
     assert found.fault.what == "the gradient of D is wrong"
 
