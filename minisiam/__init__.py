@@ -8,6 +8,7 @@ The core, in reading order. A module imports only modules above it.
     ops             dense, activations, convolution, pooling, normalisation
     distances       l2, squared_l2, l1, weighted_l1, cosine, dot: row by row
     pairwise        the same distances, every row against every row
+    distance_matrix what losses and miners read of a distance matrix, in memory or blockwise
     losses          losses on pairs and triplets; combinators that apply them to a batch; losses on a whole batch
     miners          select the pairs and triplets of a batch that a loss uses
     initializers    first values of parameters

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 def floating(**arrays: Array) -> None:
     """Require floating-point arrays (integers would truncate their own gradient)."""
     for name, array in arrays.items():
-        if hasattr(array, "blocks"):
-            raise TypeError(f"{name} is blockwise, and this function needs the whole matrix: use pairwise.l2 itself")
-        if not (hasattr(array, "dtype") and np.issubdtype(array.dtype, np.floating)):
-            kind = getattr(array, "dtype", type(array).__name__)
+        is_array = isinstance(array, (np.ndarray, np.generic))
+        if not (is_array and np.issubdtype(array.dtype, np.floating)):
+            kind = array.dtype if is_array else type(array).__name__
             raise TypeError(f"{name} must be a floating-point NumPy array, not {kind}: np.asarray({name}, np.float32)")
 
 
@@ -31,12 +30,12 @@ def dimensions(count: int, shape: str, **arrays: Array) -> None:
 
 
 def square(**matrices: Any) -> None:
-    """Require square distance matrices: floating-point, every image against every image."""
+    """Require square distance matrices, every image against every image."""
     for name, matrix in matrices.items():
-        if not hasattr(matrix, "blocks"):
-            dimensions(2, "(n, n), every image against every image", **{name: matrix})
-        if matrix.shape[0] != matrix.shape[1]:
-            raise ValueError(f"{name} must be square, every image against every image, not {matrix.shape}")
+        if len(matrix.shape) != 2 or matrix.shape[0] != matrix.shape[1]:
+            raise ValueError(
+                f"{name} must be square, every image against every image, not {matrix.shape}: pairwise.l2(z, z)"
+            )
 
 
 def same_shape(**arrays: Array) -> None:
@@ -120,12 +119,13 @@ def same_matrix(same: Any, shape: tuple[int, ...]) -> None:
         )
 
 
-def finite(**arrays: Array) -> None:
-    """Require arrays without NaN and infinity."""
+def finite(first_row: int = 0, /, **arrays: Array) -> None:
+    """Require arrays without NaN and infinity; `first_row` is the place of their first row in the error message."""
     for name, array in arrays.items():
         if not np.isfinite(array).all():
-            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise ValueError(f"{name} holds {array[where]} at {where}: remove it, or replace it with np.nan_to_num")
+            row, *rest = where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            position = (first_row + row, *rest)
+            raise ValueError(f"{name} holds {array[where]} at {position}: remove it, or replace it with np.nan_to_num")
 
 
 def between(

@@ -23,6 +23,7 @@ CORE_ORDER = (
     "distances",
     "_gram",
     "pairwise",
+    "distance_matrix",
     "losses",
     "miners",
     "initializers",

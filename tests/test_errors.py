@@ -337,7 +337,7 @@ CASES = {
     "no threads": (lambda: blockwise(pairwise.l2, threads=0), ValueError, "threads must"),
     "blockwise, without a reduction": (
         lambda: losses.supcon(HELD, LABELS, reduction="none"),
-        ValueError,
+        TypeError,
         "reduction 'none' needs the whole matrix",
     ),
     "blockwise, for a loss that needs all": (lambda: losses.lifted(HELD, LABELS), TypeError, "D is blockwise"),

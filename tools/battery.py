@@ -15,6 +15,7 @@ import numpy as np
 from promises import kept, separated
 
 from minisiam import distances, gradcheck, losses, miners, pairwise
+from minisiam.distance_matrix import Scan
 from minisiam.fast import blockwise
 from minisiam.gradcheck import kinks, reference
 from minisiam.gradcheck.check import at_kink
@@ -92,14 +93,20 @@ class Blocks:
         self.D, self.shape, self.dtype, self.symmetric = D, D.shape, D.dtype, False
         self.step = 2 if len(D) < 100 else 100
 
+    def map(self, f: Any) -> list[Any]:
+        return [f(rows, some) for some, rows in self.blocks()]
+
+    def whole(self, reader: str = "this loss") -> Array:
+        raise TypeError(reader)
+
     def blocks(self):
         stops = [(k, min(k + self.step, len(self.D))) for k in range(0, len(self.D), self.step)]
         return [(slice(*some), self.D[slice(*some)].copy()) for some in stops]
 
-    def scan(self, loss: Any, above: bool = False) -> tuple[Any, ...]:
+    def scan(self, loss: Any, above: bool = False) -> Scan:
         found = [loss(D, some) for some, D in self.blocks()]
         sums = (sum(array.sum() for array in part) for part in list(zip(*found, strict=True))[:3])
-        return *sums, np.concatenate([each.slope for each in found])
+        return Scan(*sums, np.concatenate([each.slope for each in found]))
 
     def entries(self, *places: Any) -> Any:
         def pull(*dd):
@@ -428,11 +435,6 @@ def crowd(positives: int) -> kinks.Kink:
     return kinks.Kink("", f"{positives} positives", (np.zeros((n, n)),), {"labels": labels.astype(int)}, 1.0, 1, (dD,))
 
 
-def _by_start(block: tuple[slice, Array]) -> tuple[int, Array]:
-    """Where some rows begin, and the rows."""
-    return block[0].start, block[1]
-
-
 def streamed(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[Any, Any]:
     """A loss on a matrix that is made a few rows at a time, of two different sets."""
     extra = ("w", "bias") if name == "weighted_l1" else ()
@@ -445,9 +447,9 @@ def streamed(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[An
         rng = np.random.default_rng(0)
         a, b, *params = rng.normal(size=(12, 3)), rng.normal(size=(5, 3)), rng.normal(size=3), np.array(0.3)
         held, whole = (f(a, b, *params[: len(extra)])[0] for f in (made, getattr(pairwise, name)))
-        rows, mapped = dict(map(_by_start, held.blocks())), held.map(lambda D, rows: D)
-        near = [np.allclose(np.concatenate(each), whole, atol=1e-12) for each in ([*rows.values()], mapped)]
-        if held.shape != whole.shape or held.dtype != whole.dtype or not all(near) or len(rows) < 5:
+        rows = held.map(lambda D, some: D)
+        near = np.allclose(np.concatenate(rows), whole, atol=1e-12)
+        if held.shape != whole.shape or held.dtype != whole.dtype or not near or len(rows) < 5:
             raise ValueError("it must know its shape, its dtype and its rows")
 
         def run(a, b, *params, labels, reduction):

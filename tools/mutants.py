@@ -46,6 +46,7 @@ MODULES = (
     "fast.dense",
     "distances",
     "pairwise",
+    "distance_matrix",
     "losses.reductions",
     "losses.per_anchor",
     "losses.pairs",

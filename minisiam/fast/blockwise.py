@@ -17,11 +17,12 @@ import numpy as np
 
 from .. import _gram, distances, pairwise, require, tree
 from .._numerics import unit_rows
+from ..distance_matrix import RowLoss, Scan
 from ..op import op, with_parameters_of
 from .threads import count, keep_memory, one_blas_thread, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ..typing import Array, PairwiseDistance
 
@@ -79,7 +80,6 @@ class BlockwiseMatrix:
 
     shape, dtype : those of the matrix
     symmetric : whether it compares a set with itself
-    blocks : iterate over slices and the rows of each slice
     """
 
     def __init__(self, name: str, a: Array, b: Array, params: tuple[Array, ...], threads: int) -> None:
@@ -88,19 +88,14 @@ class BlockwiseMatrix:
         self.name, self.a, self.b, self.params, self.threads = name, a, b, params, threads
         self.slices = list(_gram.slices(len(a), len(b), ROWS, LEAST))
 
-    def blocks(self) -> Iterator[tuple[slice, Array]]:
-        """Iterate over the blocks: a slice, and these rows."""
-        maker, _ = self._maker()
-        return ((some, maker(some, _gram.EVERY)[0]) for some in self.slices)
-
     def map(self, f: Callable[[Array, slice], Any]) -> list[Any]:
-        """Return f(rows, slice) of every block, in order; f may overwrite the rows."""
+        """Return f(rows, slice) of every block, in order."""
         maker, _ = self._maker()
         lanes = self._in_lanes(lambda mine: [f(maker(some, _gram.EVERY)[0], some) for some in mine])
         return [lanes[k % len(lanes)][k // len(lanes)] for k in range(len(self.slices))]
 
-    def scan(self, loss: Callable[[Array, slice], Any], above: bool = False) -> tuple[Any, int, int, tuple[Array, ...]]:
-        """Sum a row loss over all rows: value, terms, active terms, and the gradients of a, b and the parameters.
+    def scan(self, loss: Callable[[Array, slice], RowLoss], above: bool = False) -> Scan:
+        """Sum a row loss over all rows; its gradient holds those of a, b and the parameters.
 
         With `above`, each block starts at the column of its first row. This skips almost half of the matrix, and
         suffices for a loss on the pairs of one set.
@@ -119,7 +114,14 @@ class BlockwiseMatrix:
             return value, terms, active, gradient
 
         values, terms, active, gradients = zip(*self._in_lanes(lane), strict=True)
-        return self.dtype.type(sum(values)), sum(terms), sum(active), finish(tree.add(*gradients))
+        return Scan(self.dtype.type(sum(values)), sum(terms), sum(active), finish(tree.add(*gradients)))
+
+    def whole(self, reader: str = "this loss") -> Array:
+        """Raise an error: there is no such array."""
+        raise TypeError(f"D is blockwise, and {reader} needs the whole matrix: use pairwise.{self.name} itself")
+
+    def __array__(self, *_: Any, **__: Any) -> Array:
+        return self.whole("NumPy")
 
     def _in_lanes(self, work: Callable[[list[slice]], Any]) -> list[Any]:
         """Call work for each lane, which is every LANES-th block, in a fixed order, on one or several threads."""

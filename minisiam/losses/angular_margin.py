@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
+from ..distance_matrix import distance_matrix
 from ..op import op
 from .per_anchor import by_rows, check_finite, log_sum_exp, require_positives_and_negatives
 from .reductions import reduced
@@ -115,6 +116,7 @@ def arcface(
     ----------
     Deng, Guo, Xue & Zafeiriou (2019), "ArcFace: additive angular margin loss for deep face recognition", eq. 3.
     """
+    D = distance_matrix(D).whole()
     require.dimensions(2, "(n, m), every image against every proxy", D=D)
     require.rows(D=D)
     require.columns(D.shape[1], targets=targets, rows=len(D))
@@ -167,7 +169,7 @@ def angular(
     ----------
     Wang et al. (2017), "Deep metric learning with angular loss".
     """
-    require.floating(D=D)
+    D = distance_matrix(D).whole()
     positives = require_positives_and_negatives(D, labels)
     tan2 = np.tan(np.deg2rad(require.between("angle", angle, 0, 90, open_low=True, open_high=True))).item() ** 2
     i, j = positives.i, positives.j

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import require, tree
+from ..distance_matrix import DistanceMatrix, RowLoss, distance_matrix
 from ..op import op, with_parameters_of
-from .per_anchor import Block, RowLoss, by_rows, check_finite, entries, require_positives_and_negatives, scan
+from .per_anchor import Block, by_rows, check_finite, require_positives_and_negatives
 from .reductions import REDUCTIONS, reduced, terms_counted
 from .terms import PAIR_TERMS, TRIPLET_TERMS, function_and_constants, terms_of
 from .triplets import triplet_hinge
@@ -56,12 +57,13 @@ def with_miner(loss: Callable[..., Any], miner: Callable[..., Any], swap: bool =
     @op
     def mined(D, /, *params_and_labels, **constants):
         *params, labels = params_and_labels
-        require.square(D=D)
-        require.class_labels(labels, D.shape[0])
+        matrix = distance_matrix(D)
+        require.square(D=matrix)
+        require.class_labels(labels, matrix.shape[0])
         found = miner(D, labels)
         _check_kind(found, loss, miner, swap)
-        chosen = _swapped(D, found) if swap else found.entries
-        distances, pull_entries = entries(D, *chosen)
+        chosen = _swapped(matrix, found) if swap else found.entries
+        distances, pull_entries = matrix.entries(*chosen)
         if len(distances[0]) == 0:
             nothing, _ = reduced(distances[0], constants.get("reduction", "mean"))
             return nothing, lambda dl: (pull_entries(*distances), *map(np.zeros_like, params))
@@ -90,10 +92,10 @@ def _check_kind(found: Any, loss: Callable[..., Any], miner: Callable[..., Any],
         raise TypeError(f"swap exchanges two ends of a triplet, and {loss_name(miner)} chooses pairs: leave swap out")
 
 
-def _swapped(D: Any, found: Any) -> list[tuple[Array, Array]]:
+def _swapped(matrix: DistanceMatrix, found: Triplets) -> list[tuple[Array, Array]]:
     """The entries of triplets, with the negative's nearest end."""
     a, p, n = found
-    (to_positive, to_anchor), _ = entries(D, (p, n), (a, n))
+    (to_positive, to_anchor), _ = matrix.entries((p, n), (a, n))
     return [(a, p), (np.where(to_positive < to_anchor, p, a), n)]
 
 
@@ -156,9 +158,9 @@ def all_pairs(loss: Callable[..., Any], separately: bool = False) -> Callable[..
     def every_pair(D, /, labels, reduction="mean", **constants):
         require.one_of("reduction", reduction, REDUCTIONS[:3])
         attract, repel = terms_for(**(filled_in | constants))
-        positives = require_positives_and_negatives(D, labels)
-
-        twice = not isinstance(D, np.ndarray) and D.symmetric  # then each pair is asked once and counted twice
+        matrix = distance_matrix(D)
+        positives = require_positives_and_negatives(matrix, labels)
+        twice = matrix.symmetric  # then each pair is computed once and counted twice
 
         def rows(block_D, some):
             block = positives.block(some)
@@ -174,9 +176,9 @@ def all_pairs(loss: Callable[..., Any], separately: bool = False) -> Callable[..
             active = np.count_nonzero(values > 0, axis=1)
             return RowLoss(values.sum(axis=1), block.negatives, (1 + twice) * active, slope)
 
-        far = scan(D, rows, above=twice)
+        far = matrix.scan(rows, above=twice)
         once = positives.i < positives.j if twice else slice(None)
-        (d,), pull_near = entries(D, (positives.i[once], positives.j[once]))
+        (d,), pull_near = matrix.entries((positives.i[once], positives.j[once]))
         near, pull = ((1 + twice) * a for a in attract(d))
         terms = np.array([[len(positives.i), (1 + twice) * np.count_nonzero(near > 0)], [far.terms, far.active]])
         if not separately:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
+from ..distance_matrix import RowLoss, distance_matrix
 from ..op import op
-from .per_anchor import RowLoss, by_rows, require_positives_and_negatives
+from .per_anchor import by_rows, require_positives_and_negatives
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int, Op
@@ -46,7 +47,7 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
     ----------
     Ustinova & Lempitsky (2016), "Learning deep embeddings with histogram loss".
     """
-    require.floating(D=D)
+    D = distance_matrix(D).whole()
     require.whole("bins", bins, 1)
     block = require_positives_and_negatives(D, labels).block(slice(0, len(D)))
     require.finite(D=D)

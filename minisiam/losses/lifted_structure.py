@@ -16,8 +16,9 @@ import numpy as np
 
 from .. import require
 from .._numerics import sigmoid, softplus
+from ..distance_matrix import RowLoss, distance_matrix
 from ..op import op
-from .per_anchor import RowLoss, by_rows, check_finite, log_sum_exp, log_sum_exp_list, require_positives_and_negatives
+from .per_anchor import by_rows, check_finite, log_sum_exp, log_sum_exp_list, require_positives_and_negatives
 from .reductions import reduced
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def lifted(
     ----------
     Song, Xiang, Jegelka & Savarese (2016), "Deep metric learning via lifted structured feature embedding", eq. 4.
     """
-    require.floating(D=D)
+    D = distance_matrix(D).whole()
     positives = require_positives_and_negatives(D, labels)
     block = positives.block(slice(0, len(D)))
     margin = require.between("margin", margin, 0)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import require, tree
+from ..distance_matrix import DistanceMatrix, RowLoss, distance_matrix
 from .reductions import REDUCTIONS, terms_counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..typing import Array, Float
+    from ..typing import Array, Float, Op
 
 
 class Block(NamedTuple):
@@ -46,19 +47,6 @@ class Block(NamedTuple):
         rest[self.i, self.j] = fill
         rest[np.arange(len(rest)), self.own] = fill
         return rest
-
-
-class RowLoss(NamedTuple):
-    """The loss of each anchor, summed over its terms, and its slope: ∂valueᵢ / ∂Dᵢⱼ.
-
-    values, terms, active : (r,) the sums, over how many terms, and how many of these are above 0
-    slope : (r, n)
-    """
-
-    values: Array
-    terms: Array
-    active: Array
-    slope: Array
 
 
 class Positives(NamedTuple):
@@ -92,50 +80,16 @@ def positives_of(labels: Array) -> Positives:
     return Positives(i, order[k + (k >= place[i])], start)
 
 
-class Scan(NamedTuple):
-    """A row loss summed over all rows; `gradient` is that of the sum, before it is divided by anything."""
-
-    value: float
-    terms: int
-    active: int
-    gradient: Any
-
-
-def scan(D: Any, rows: Callable[[Array, slice], RowLoss], above: bool = False) -> Scan:
-    """A row loss over all rows: at once where D is an array, a few rows at a time where it is streamed.
-
-    With `above`, streamed rows begin at their first own column.
-    """
-    if not isinstance(D, np.ndarray):
-        return Scan(*D.scan(rows, above))
-    values, terms, active, slope = rows(D, slice(0, len(D)))
-    return Scan(values.sum(), int(terms.sum()), int(active.sum()), slope)
-
-
-def entries(D: Any, *places: tuple[Array, Array]) -> tuple[list[Array], Callable[..., Any]]:
-    """Some entries of D, list by list, and the pullback of all lists; an entry that comes again receives the sum."""
-    if not isinstance(D, np.ndarray):
-        return D.entries(*places)
-
-    def pull(*dd):
-        dD = np.zeros(D.size, D.dtype)
-        for (i, j), d in zip(places, dd, strict=True):
-            np.add.at(dD, i * D.shape[1] + j, d)
-        return dD.reshape(D.shape)
-
-    return [D[i, j] for i, j in places], pull
-
-
-def by_rows(rows: Callable[[Array, Block], RowLoss], D: Any, labels: Array, reduction: str) -> Any:
-    """Value and pullback of a row loss, on a matrix or on one that is streamed."""
-    positives = require_positives_and_negatives(D, labels)
+def by_rows(rows: Callable[[Array, Block], RowLoss], D: Any, labels: Array, reduction: str) -> Op[Any]:
+    """Return value and pullback of a row loss on a distance matrix."""
+    matrix = distance_matrix(D)
+    positives = require_positives_and_negatives(matrix, labels)
     require.one_of("reduction", reduction, REDUCTIONS)
     if reduction == "none":
-        if not isinstance(D, np.ndarray):
-            raise ValueError("reduction 'none' needs the whole matrix: a streamed one forgets its rows")
-        values, _, _, slope = rows(D, positives.block(slice(0, len(D))))
+        every = slice(0, len(labels))
+        values, _, _, slope = rows(matrix.whole("reduction 'none'"), positives.block(every))
         return check_finite(values, D), lambda dl: (dl[:, None] * slope,)
-    found = scan(D, lambda block_D, some: rows(block_D, positives.block(some)))
+    found = matrix.scan(lambda block_D, some: rows(block_D, positives.block(some)))
     check_finite(found.value, D)
     count = terms_counted(reduction, found.terms, found.active)
     return found.value / D.dtype.type(count), lambda dl: (
@@ -144,13 +98,13 @@ def by_rows(rows: Callable[[Array, Block], RowLoss], D: Any, labels: Array, redu
 
 
 def check_finite(value: Any, D: Any) -> Any:
-    """The value; but one that is NaN because D holds a NaN is an error that says where."""
-    if np.isnan(value).any() and isinstance(D, np.ndarray):
-        require.finite(D=D)
+    """Return the value; if it is NaN because D holds a NaN, raise an error that names the position."""
+    if np.isnan(value).any():
+        distance_matrix(D).map(lambda rows, some: require.finite(some.start, D=rows))
     return value
 
 
-def require_positives_and_negatives(D: Any, labels: Array) -> Positives:
+def require_positives_and_negatives(D: Array | DistanceMatrix, labels: Array) -> Positives:
     """The positives of a batch, after asking that D is square, that labels fit, and that both kinds of pairs exist."""
     require.square(D=D)
     require.class_labels(labels, D.shape[0])

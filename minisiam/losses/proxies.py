@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
+from ..distance_matrix import distance_matrix
 from ..op import op
 from .per_anchor import log_sum_exp
 
@@ -54,6 +55,7 @@ def proxy_anchor(
     ----------
     Kim, Kim, Cho & Kwak (2020), "Proxy anchor loss for deep metric learning", eq. 4.
     """
+    D = distance_matrix(D).whole()
     require.dimensions(2, "(n, m), every image against every proxy", D=D)
     require.rows(D=D)
     n, m = D.shape
@@ -101,6 +103,7 @@ def soft_triple_distance(D: Float[Array, "n m"], /, centres: int = 10, gamma: fl
     ----------
     Qian et al. (2019), "SoftTriple loss: deep metric learning without triplet sampling".
     """
+    D = distance_matrix(D).whole()
     require.dimensions(2, "(n, classes · centres)", D=D)
     require.rows(D=D)
     require.whole("centres", centres, 1)

@@ -11,14 +11,15 @@ several positives are averaged before the logarithm (supcon), inside it (nca), o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import require
 from .._numerics import sigmoid, softplus
+from ..distance_matrix import RowLoss, distance_matrix
 from ..op import op
-from .per_anchor import Block, RowLoss, by_rows, check_finite, log_sum_exp, log_sum_exp_list
+from .per_anchor import Block, by_rows, check_finite, log_sum_exp, log_sum_exp_list
 from .reductions import reduced
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def softmax_cross_entropy(
     proxies" (`others_only`);
     Snell, Swersky & Zemel (2017), eq. 2; Wang et al. (2018), "CosFace", eq. 4.
     """
+    D = distance_matrix(D).whole()
     require.dimensions(2, "(n, m), every image against every candidate", D=D)
     require.rows(D=D)
     require.columns(D.shape[1], targets=targets, rows=len(D))
@@ -116,7 +118,7 @@ def info_nce(D: Float[Array, "n n"], /, temperature: float = 0.07) -> Op[Float[A
     ----------
     van den Oord, Li & Vinyals (2018), eq. 4; Radford et al. (2021), "CLIP", fig. 3.
     """
-    require.floating(D=D)
+    D = distance_matrix(D).whole()
     require.square(D=D)
     partners = np.arange(len(D))
     rows, pull_rows = softmax_cross_entropy(D, partners, temperature)
@@ -157,7 +159,7 @@ def n_pair(D: Float[Array, "n n"], /, labels: Int[Array, "n"], reduction: str = 
     ----------
     Sohn (2016), "Improved deep metric learning with multi-class N-pair loss objective".
     """
-    require.floating(D=D)
+    D = distance_matrix(D).whole()
     require.square(D=D)
     require.class_labels(labels, len(D))
     order = np.argsort(labels, kind="stable")
@@ -358,6 +360,7 @@ def matching(
     ----------
     Vinyals et al. (2016), "Matching networks for one shot learning".
     """
+    D = distance_matrix(D).whole()
     require.dimensions(2, "(n, m), every query against every support image", D=D)
     require.rows(D=D)
     require.same_matrix(same, D.shape)
@@ -380,6 +383,6 @@ def matching(
     return value, pullback
 
 
-def _share(block: Block, dtype: type) -> Array:
+def _share(block: Block, dtype: np.dtype[Any]) -> Array:
     """1 / |P| for each row, 0 where there is no positive."""
     return np.divide(1, block.positives, out=np.zeros(len(block.own), dtype), where=block.positives > 0)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import require
-from .types import Triplets, alone, joined, masks, positive_pairs
+from ..distance_matrix import distance_matrix
+from .types import Triplets, check_finite, joined, masks, positive_pairs, require_both_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,34 +21,27 @@ if TYPE_CHECKING:
 def batch_hard(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
     """For each anchor its farthest positive and its nearest negative.
 
-    Anchors without a positive are left out. D may be streamed (`minisiam.streamed`).
+    Anchors without a positive are left out. D may be blockwise (`fast.blockwise`).
 
     References
     ----------
     Hermans, Beyer & Leibe (2017), "In defense of the triplet loss for person re-identification", eq. 5.
     """
-    if not isinstance(D, np.ndarray):
-        return _batch_hard_by_rows(D, labels)
-    positive, negative = masks(D, labels)
-    return joined(_farthest(D, positive), _nearest(D, negative))
-
-
-def _batch_hard_by_rows(D: Any, labels: Array) -> Triplets:
-    """The same, of a matrix that is made a few rows at a time."""
-    require.class_labels(labels, D.shape[0])
-    _, of, count = np.unique(labels, return_inverse=True, return_counts=True)
-    alone(not (count > 1).any(), len(count) < 2)
-    away = np.finfo(D.dtype).max / D.dtype.type(4)
+    matrix = distance_matrix(D)
+    require.square(D=matrix)
+    require.class_labels(labels, matrix.shape[0])
+    _, classes, count = np.unique(labels, return_inverse=True, return_counts=True)
+    require_both_kinds(not (count > 1).any(), len(count) < 2)
 
     def hardest(rows: Array, some: slice) -> tuple[Array, Array]:
-        penalty = (of[some][:, None] == of) * away
-        n = (rows + penalty).argmin(axis=1)
-        rows += penalty - away
-        rows[np.arange(len(rows)), np.arange(some.start, some.stop)] = -np.inf
-        return rows.argmax(axis=1), n
+        check_finite(rows, some.start)
+        same = classes[some, None] == classes
+        n = np.where(same, np.inf, rows).argmin(axis=1)
+        same[np.arange(len(rows)), np.arange(some.start, some.stop)] = False
+        return np.where(same, rows, -np.inf).argmax(axis=1), n
 
-    p, n = map(np.concatenate, zip(*D.map(hardest), strict=True))
-    a = np.flatnonzero(count[of] > 1)
+    p, n = map(np.concatenate, zip(*matrix.map(hardest), strict=True))
+    a = np.flatnonzero(count[classes] > 1)
     return Triplets(a, p[a], n[a])
 
 

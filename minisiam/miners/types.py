@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import require
+from ..distance_matrix import distance_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,18 +82,18 @@ def joined(positives: tuple[Array, Array], negatives: tuple[Array, Array]) -> Tr
 
 
 def check(D: Array) -> None:
-    """D is square and holds numbers that can be compared."""
-    if hasattr(D, "blocks"):
-        raise TypeError(
-            "this miner needs the whole matrix; of a streamed one only batch_hard can choose: use pairwise.l2"
-        )
-    require.dimensions(2, "(n, n), every image against every image", D=D)
-    if D.shape[0] != D.shape[1]:
-        raise ValueError(f"D must be square, every image against every image, not {D.shape}: pairwise.l2(z, z)")
-    if not np.isfinite(D).all():
-        i, j = (int(k) for k in np.argwhere(~np.isfinite(D))[0])
+    """Require a square matrix of finite distances, in memory as a whole."""
+    whole = distance_matrix(D).whole("this miner (batch_hard does not)")
+    require.square(D=whole)
+    check_finite(whole)
+
+
+def check_finite(rows: Array, first: int = 0) -> None:
+    """Require finite distances, which can be sorted; `first` is the number of the first row."""
+    if not np.isfinite(rows).all():
+        i, j = (int(k) for k in np.argwhere(~np.isfinite(rows))[0])
         raise ValueError(
-            f"D holds {D[i, j]} at {(i, j)}, which has no place in an order: use a smaller learning rate, "
+            f"D holds {rows[i, j]} at {(first + i, j)}, which cannot be compared: use a smaller learning rate, "
             "or normalize the embedding, if the images are finite"
         )
 
@@ -111,12 +112,12 @@ def masks(D: Array, labels: Array) -> tuple[Array, Array]:
     Two classes are enough for every anchor to have a negative; those without a positive are left out by the miners.
     """
     positive, negative = relations(D, labels)
-    alone(not positive.any(), not negative.any())
+    require_both_kinds(not positive.any(), not negative.any())
     return positive, negative
 
 
-def alone(no_positive: bool, no_negative: bool) -> None:
-    """A batch without a positive pair, or without a negative one, is refused."""
+def require_both_kinds(no_positive: bool, no_negative: bool) -> None:
+    """Require a batch with a positive and with a negative pair."""
     if no_positive:
         raise ValueError("no class has two images in this batch, so there is no positive: draw it with samplers.pk")
     if no_negative:
