@@ -12,7 +12,6 @@ from itertools import islice
 import numpy as np
 
 import minisiam as ms
-from minisiam import plots
 from minisiam.course.lesson import show
 
 # %% [markdown]
@@ -149,11 +148,11 @@ assert 0.01 < false_accept < 0.04
 assert (d[~same] <= ms.evaluate.threshold_at(d, same, 0.01)).mean() <= 0.01  # on its own data it holds
 
 show(
-    plots.distances(d, same, tau, "for 1 % false accepts on validation: τ", "d of held-out pairs; p(same) = σ(−d)"),
+    ms.plots.distances(d, same, tau, "for 1 % false accepts on validation: τ", "d of held-out pairs; p(same) = σ(−d)"),
     "06_pairs",
 )
 marks = {"equal error": (equal.rate, 1 - equal.rate), "threshold from validation": (false_accept, true_accept)}
-show(plots.roc({"held-out letters": curve}, marks), "06_trade_off")
+show(ms.plots.roc({"held-out letters": curve}, marks), "06_trade_off")
 
 # %% [markdown]
 # ## One-shot by verification

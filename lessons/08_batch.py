@@ -26,9 +26,8 @@ from minisiam.course.lesson import show
 # probability that no two share a class is $\prod_{i<100} (1 - i/10000)$, the birthday problem. So one draws $P$ classes
 # and $K$ images of each, a *P×K batch* (Hermans, Beyer & Leibe 2017). It holds $PK(K-1)/2$ positive pairs, and each of
 # the $PK$ anchors has $K-1$ positives and $(P-1)K$ negatives. Classes are dealt like cards, and so are the images of
-# each: shuffled once, dealt until none is left, and shuffled again. So every class comes before any class comes
-# twice, and of each class every image before any of its images comes twice. Classes come equally often, whatever their
-# sizes: only if all have the same size, a multiple of $K$, are all images seen before one is seen again.
+# each: shuffled once, dealt until none is left, and shuffled again. So every class is used before any is used twice, and
+# within a class every image. If all classes have the same size, a multiple of $K$, this holds for all images as well.
 
 # %%
 assert round(np.prod(1 - np.arange(100) / 10_000), 2) == 0.61  # six batches in ten would have no positive pair

@@ -189,8 +189,8 @@ i, j, same = miners.all_pairs(D, unseen.labels[:240])
 found = diagnosis.diagnose(D[i, j], same, loss=results["batch-hard"][0][-1], kind="hinge", margin=MARGIN)
 print("\n".join(diagnosis.MESSAGES[name] for name in found))
 assert found == ["loss-is-margin"]
-sentence = diagnosis.SENTENCES["loss-is-margin"]
-assert sentence.index("semi-hard-facenet") < sentence.index("supcon") < sentence.index("smaller --learning-rate")
+message = diagnosis.MESSAGES["loss-is-margin"]
+assert message.index("semi-hard-facenet") < message.index("supcon") < message.index("smaller --learning-rate")
 
 # %% [markdown]
 # ## Your turn

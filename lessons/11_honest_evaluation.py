@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 
 from minisiam import datasets, encoders, evaluate, losses, networks, optimizers, pairwise, samplers, train
 from minisiam.course.lesson import show
-from minisiam.evaluate import retrieval
 from minisiam.plots import style
 
 seen, unseen = datasets.split(datasets.pen_glyphs(drawers=6, size=14))
@@ -157,8 +156,8 @@ def of_query(q):
 
 
 assert np.allclose(of_query(0), (2 / 3, 5 / 9))
-assert np.allclose(np.mean([of_query(q) for q in range(4)], axis=0), retrieval.scores(line, of)[1:])
-assert retrieval.scores(constant[::2], unseen.labels[::2]) == (0, 0, 0)
+assert np.allclose(np.mean([of_query(q) for q in range(4)], axis=0), evaluate.retrieval.scores(line, of)[1:])
+assert evaluate.retrieval.scores(constant[::2], unseen.labels[::2]) == (0, 0, 0)
 
 # %% [markdown]
 # The same three embeddings under five rulers. Here all five agree on the order, but every ruler has its own scale, so
@@ -172,7 +171,7 @@ rulers = {
     "20-way,\nany letters": lambda e: one_shot(e, unseen),
     "20-way, within\nan alphabet": lambda e: one_shot(e, unseen, groups=unseen.groups, drawers=unseen.drawers),
     "recall@1": lambda e: evaluate.recall_at_k(e(gallery.images), gallery.labels, 1, pairwise.cosine),
-    "MAP@R": lambda e: retrieval.map_at_r(e(gallery.images), gallery.labels, pairwise.cosine),
+    "MAP@R": lambda e: evaluate.retrieval.map_at_r(e(gallery.images), gallery.labels, pairwise.cosine),
 }
 figure = Figure(figsize=(7.6, 4), layout="constrained")
 axes = figure.add_subplot()

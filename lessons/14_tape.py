@@ -162,8 +162,8 @@ if find_spec("torch"):
 
     tensors = [torch.tensor(array, requires_grad=True) for array in (a, b)]
     Taped.apply(distances.l2, *tensors).sum().backward()
-    for g, tensor in zip(distances.l2(a, b)[1](np.ones(6)), tensors, strict=True):
-        assert np.allclose(g, tensor.grad.numpy(), rtol=1e-12)
+    gradients = distances.l2(a, b)[1](np.ones(6))
+    assert all(np.allclose(g, tensor.grad, rtol=1e-12) for g, tensor in zip(gradients, tensors, strict=True))
 else:
     print("PyTorch is not installed: this cell and the next have been skipped.")
 
@@ -191,9 +191,8 @@ if find_spec("torch"):
 # %% [markdown]
 # ## Then why by hand?
 #
-# To know what the tape does for you, and where it cannot: at a kink it follows the formula, not the meaning (lesson
-# 12); of a sum over all triplets it keeps all triplets (lesson 08); and it tells nobody why a collapsed network rests
-# (lesson 09). Those who can write a pullback can also write one that a tape does not find.
+# To know what the tape does for you and what it cannot do: at a kink it follows the formula, not the meaning (12); it
+# keeps every term of a sum over triplets (08); it does not say why a collapsed network rests (09).
 
 # %% [markdown]
 # ## Your turn

@@ -219,6 +219,7 @@ def test_a_collapsing_run_reports_the_problem_once_and_records_it(small, tmp_pat
     assert report.table(run.report).endswith(diagnosis.MESSAGES[records[-1]["trouble"][-1]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "chosen",
     [

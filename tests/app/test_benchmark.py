@@ -110,6 +110,7 @@ def test_no_two_losses_share_a_draw():
     assert len(set(rates)) > 0.9 * len(rates)  # three digits may coincide
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_trial_is_a_loss_that_can_be_trained(loss, glyphs, monkeypatch):
     monkeypatch.setattr(search, "BATCH", 48)
@@ -274,6 +275,7 @@ def test_a_run_has_the_bits_of_minisiam_train(small, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_an_interrupted_benchmark_continues_to_the_same_results(small, tmp_path, monkeypatch):
     agreed = benchmark.Protocol(("supcon", "cross-entropy"), **TINY)
     assert benchmark.compare(tmp_path / "whole", agreed, small, quiet)
@@ -342,6 +344,7 @@ COMPARE = [sys.executable, "-W", "error", "-c", LIGHT, "benchmark"]
 WORDS = ["--losses", "supcon,hinge", "--steps", "8", "--seeds", "2", "--search", "1"]
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_process_has_the_same_results(tmp_path):
     """SIGKILL after two and after four of six tasks, then to the end."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"

@@ -51,6 +51,7 @@ def test_evaluate_repeats_the_report_of_training(run, capsys):
     assert again["data"] == "pen-glyphs"
 
 
+@pytest.mark.slow
 def test_evaluate_can_replace_the_report(run, capsys):
     path = run[0] / "report.json"
     before = json.loads(path.read_text())
@@ -65,6 +66,7 @@ def test_evaluate_can_replace_the_report(run, capsys):
     path.write_text(json.dumps(before))
 
 
+@pytest.mark.slow
 def test_evaluate_takes_other_data_and_an_easier_task(run, capsys):
     folder, _ = run
     assert cli.main(["evaluate", str(folder), "--data", "pen-glyphs:7", "--way", "5", "--shot", "5"]) == 0
@@ -134,7 +136,7 @@ def test_data_lists_the_split_and_draws_sheets(tmp_path, capsys):
         (["evaluate", "{run}", "--data", "pen-glyphs:x"], "must be a whole number, as in pen-glyphs:7"),
         (["train", "--data", "omniglot"], "needs the path of its files after a colon"),
         (["train", "--data", "mnist:{full}"], "there is no train-images-idx3-ubyte"),
-        (["train", "--data", "folder:{full}/nothing"], "there is no file and no folder"),
+        (["train", "--data", "folder:{full}/nothing"], "there is no file or folder"),
         (["train", "--data", "folder:{full}"], "holds no pictures by class"),
         (["evaluate", "{run}", "--way", "500"], "use a smaller way"),
         (["evaluate", "{run}", "--shot", "20"], "no class has more than 20 images: use a smaller shot"),

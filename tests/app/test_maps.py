@@ -274,6 +274,7 @@ def test_data_of_maps_are_loaded_and_split(tmp_path, rng):
         data_spec.load("mnist-4-9:", holdout="images")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "data", "numbers"),
     [

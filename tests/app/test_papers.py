@@ -134,6 +134,7 @@ def test_one_neighbour_decides_alone(rng):
 # held-out data
 
 
+@pytest.mark.slow
 def test_holdout_splits_alphabets_or_images(tmp_path, rng, glyphs):
     fifth = data_spec.split(glyphs, "fifth")
     groups = [set(np.unique(part.groups)) for part in fifth]
@@ -313,6 +314,7 @@ def test_only_runs_of_experiments_can_be_reported(tmp_path, report):
         results.gather([tmp_path])
 
 
+@pytest.mark.slow
 def test_an_experiment_runs_from_the_command_line_to_the_page(tmp_path, glyphs, monkeypatch, capsys):
     few, more = (glyphs.where(np.isin(glyphs.groups, groups)) for groups in ([0, 1], [1, 3, 4, 6, 9, 12]))
     monkeypatch.setattr(data_spec, "load_all", lambda name, pixels: few if name.startswith("omniglot") else more)
@@ -331,6 +333,7 @@ def test_an_experiment_runs_from_the_command_line_to_the_page(tmp_path, glyphs, 
     capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_a_run_without_a_test_set_is_labelled(tmp_path, glyphs, monkeypatch, capsys):
     few = glyphs.where(np.isin(glyphs.groups, [0, 1, 2]))
     monkeypatch.setattr(data_spec, "load_all", lambda name, pixels: few)

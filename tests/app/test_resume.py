@@ -76,6 +76,7 @@ def assert_same(first, second):
     assert states[0][2]["rng"] == states[1][2]["rng"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", SETTINGS)
 def test_a_killed_and_resumed_run_has_the_same_bits(small, tmp_path, monkeypatch, words):
     settings = chosen(words)

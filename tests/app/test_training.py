@@ -38,6 +38,7 @@ def test_two_seconds_of_training_beat_the_untrained_network(small, network, loss
     assert one_shot(method, params, small.validation) > one_shot(method, start, small.validation) + 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", loss_options.OF_NETWORK["batch"])
 def test_every_batch_loss_falls_on_one_batch(small, loss):
     chosen = Config(loss=loss, encoder="mlp", steps=12, learning_rate=1e-3)
@@ -159,6 +160,7 @@ def test_an_opened_run_is_the_run(run):
     assert opened.training == run.training
 
 
+@pytest.mark.slow
 def test_an_embedding_of_one_number_has_all_figures_but_those_of_a_plane(small, tmp_path):
     run = trainer.train(
         Config(loss="soft-margin", embedding_size=1, steps=3), small, tmp_path / "run", lambda line: None

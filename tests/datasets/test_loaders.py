@@ -429,6 +429,7 @@ def test_an_error_in_the_data_leaves_no_run_folder(tmp_path, capsys):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_the_fuzz_test_passes_on_a_sample():
     read, refused = fuzz.fuzz(0, 4000)
     assert read > 100

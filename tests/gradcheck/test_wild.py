@@ -174,5 +174,6 @@ def test_the_soak_test_finds_a_planted_overflow():
             soak.soak(planted, planted + 2000)
 
 
+@pytest.mark.slow
 def test_the_soak_test_passes_on_a_sample():
     soak.soak(0, 10_000)
