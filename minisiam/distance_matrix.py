@@ -6,7 +6,7 @@ a matrix that computes its rows on demand (`fast.blockwise`) has them all but `w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -122,5 +122,5 @@ def distance_matrix(D: Float[Array, "n m"] | DistanceMatrix) -> DistanceMatrix:
     """Return D with the methods of `DistanceMatrix`: an array becomes `Whole(D)`, without a copy."""
     if not isinstance(D, np.ndarray) and isinstance(D, DistanceMatrix):
         return D
-    require.floating(D=cast("Array", D))
-    return Whole(cast("Array", D))
+    require.floating(D=D)
+    return Whole(D)

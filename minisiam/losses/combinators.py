@@ -1,9 +1,9 @@
 """From losses on pairs and triplets to losses on a batch: which entries of the distance matrix count.
 
-over(loss, miner)         those that a miner chooses
+with_miner(loss, miner)   the pairs or triplets that a miner selects
 all_pairs(loss)           every pair, without a list of them
-all_triplets(loss)        every triplet, without a list of them: there are n² K, and n² distances
-apart(loss)               same and different pairs averaged apart, so that neither outnumbers the other
+all_triplets(loss)        every triplet, without a list of them: there are n² K triplets, but only n² distances
+balanced(loss)            same and different pairs averaged separately, so that neither kind outnumbers the other
 """
 
 from __future__ import annotations
@@ -24,34 +24,35 @@ from .triplets import triplet_hinge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..typing import Array
+    from ..typing import Array, Loss, Miner
     from .terms import Term
 
-# so many positives an anchor, and sorting its row beats comparing it with each: benchmarks/losses.py --crossover
+# with this many positives per anchor, sorting a row is faster than comparing it with each positive
+# (benchmarks/losses.py --crossover)
 MANY = 72
 
 
-def with_miner(loss: Callable[..., Any], miner: Callable[..., Any], swap: bool = False) -> Callable[..., Any]:
-    """loss(D[mined entries]; targets): a loss on pairs or triplets becomes a loss on a distance matrix.
+def with_miner(loss: Loss, miner: Miner, swap: bool = False) -> Loss:
+    """loss(D[mined entries]; targets): turn a loss on pairs or triplets into a loss on a distance matrix.
 
     Parameters
     ----------
     loss
         Any loss of this package on pairs or triplets.
     miner
-        As in `minisiam.miners`: it names the entries for each distance that the loss takes, and its targets. What is
-        chosen is held fixed: a miner has no gradient.
+        As in `minisiam.miners`: it selects the entries for each distance that the loss takes, and its targets. The
+        selection is constant in the gradient.
     swap
-        For triplets: the negative's distance is to the anchor or to the positive, whichever is nearer (Balntas et al.
-        2016, §3.2); at a tie to the anchor.
+        For triplets: measure the negative's distance from the anchor or from the positive, whichever is nearer
+        (Balntas et al. 2016, §3.2); from the anchor if both are equally near.
 
     Returns
     -------
     op
         `value, pullback = op(D, /, labels, **constants)` with D (n, n) and labels (n,) integers;
         `pullback(dl)` gives `(dD,)`. The parameters of a learned loss stand between D and labels, and their gradients
-        after dD. An entry that is used twice receives two gradients, and they add. Where the miner finds nothing,
-        nothing is wrong: the value is 0 and so are the gradients.
+        after dD. The gradients of an entry that is used twice add. If the miner selects nothing, the value and the
+        gradients are 0.
     """
 
     @op
@@ -79,8 +80,8 @@ def with_miner(loss: Callable[..., Any], miner: Callable[..., Any], swap: bool =
     return with_parameters_of(loss)(mined)
 
 
-def _check_kind(found: Any, loss: Callable[..., Any], miner: Callable[..., Any], swap: bool) -> None:
-    """A loss on pairs takes mined pairs, one on triplets takes triplets."""
+def _check_kind(found: Any, loss: Loss, miner: Miner, swap: bool) -> None:
+    """Require mined pairs for a loss on pairs, and mined triplets for a loss on triplets."""
     reads, triplets = signature(loss).parameters, len(found.entries) == 2
     if ("same" in reads and triplets) or ("negative" in reads and not triplets):
         wanted, got = ("pairs", "triplets") if triplets else ("triplets", "pairs")
@@ -92,23 +93,23 @@ def _check_kind(found: Any, loss: Callable[..., Any], miner: Callable[..., Any],
         raise TypeError(f"swap exchanges two ends of a triplet, and {loss_name(miner)} chooses pairs: leave swap out")
 
 
-def _swapped(matrix: DistanceMatrix, found: Triplets) -> list[tuple[Array, Array]]:
-    """The entries of triplets, with the negative's nearest end."""
+def _swapped(matrix: DistanceMatrix, found: Any) -> list[tuple[Array, Array]]:
+    """Return the entries of triplets, with the negative's distance from the nearer of anchor and positive."""
     a, p, n = found
     (to_positive, to_anchor), _ = matrix.entries((p, n), (a, n))
     return [(a, p), (np.where(to_positive < to_anchor, p, a), n)]
 
 
-def loss_name(loss: Callable[..., Any]) -> str:
+def loss_name(loss: Loss | Miner) -> str:
     """Return the name of a function, also of one inside a `functools.partial`."""
     return function_and_constants(loss)[0].__name__
 
 
-def balanced(loss: Callable[..., Any]) -> Callable[..., Any]:
-    """loss(the same pairs) + loss(the different pairs), each reduced by itself.
+def balanced(loss: Loss) -> Loss:
+    """loss(the same pairs) + loss(the different pairs), each reduced separately.
 
-    In a batch of 32 × 4 there are 41 different pairs for each same pair, and a common mean is theirs. A kind of which
-    there is no pair adds 0. With reduction="none" this is the loss itself.
+    A batch of 32 × 4 has 41 different pairs per same pair, so that they dominate a common mean. A kind without pairs
+    adds 0. With reduction="none" the result is the loss itself.
     """
 
     @op
@@ -137,20 +138,20 @@ def balanced(loss: Callable[..., Any]) -> Callable[..., Any]:
     return with_parameters_of(loss)(separately)
 
 
-def all_pairs(loss: Callable[..., Any], separately: bool = False) -> Callable[..., Any]:
-    """A loss on pairs over every ordered pair of a batch: `with_miner(loss, miners.ordered_pairs)`, without the list.
+def all_pairs(loss: Loss, separately: bool = False) -> Loss:
+    """Apply a loss on pairs to every ordered pair of a batch: `with_miner(loss, miners.ordered_pairs)`, without a list.
 
     Parameters
     ----------
     loss
         contrastive, double_margin, pair_hinge or cosine_embedding.
     separately
-        Reduce same and different pairs by themselves and add the two, as `balanced` does.
+        Reduce same and different pairs separately and add the two, as `balanced` does.
 
     Returns
     -------
     op
-        `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may be streamed, reduction may not be none.
+        `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may be blockwise, and reduction may not be "none".
     """
     terms_for, filled_in = terms_of(loss, PAIR_TERMS)
 
@@ -196,33 +197,33 @@ def all_pairs(loss: Callable[..., Any], separately: bool = False) -> Callable[..
     return every_pair
 
 
-def all_triplets(loss: Callable[..., Any], many: int = MANY) -> Callable[..., Any]:
-    """A loss on triplets over every triplet of a batch: `with_miner(loss, miners.all_triplets)`, without the list.
+def all_triplets(loss: Loss, many: int = MANY) -> Loss:
+    """Apply a loss on triplets to every triplet of a batch: `with_miner(loss, miners.all_triplets)`, without a list.
 
     Parameters
     ----------
     loss
         triplet_hinge, triplet_soft_margin or triplet_ratio.
     many
-        From how many positives an anchor the hinge sorts its rows.
+        The number of positives per anchor from which on the hinge sorts its rows.
 
     Returns
     -------
     op
-        `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may be streamed. "none" gives one value an
+        `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may be blockwise. "none" gives one value per
         anchor: the sum over its triplets.
 
     Notes
     -----
-    With n images, K of each class, there are n² K triplets and only n² distances. Each anchor's row is compared with
-    one of its positives at a time: O(n² K) time, and no more memory than the row. The hinge is piecewise linear, so of
-    a triplet only counts remain: for each positive how many negatives violate it, c, and for each negative how many
-    positives it violates, C:
+    With n images, K per class, there are n² K triplets and only n² distances. Each anchor's row is compared with one
+    of its positives at a time: O(n² K) time, and no more memory than the row. The hinge is piecewise linear, so it
+    needs only counts: c, the number of negatives that violate each positive, and C, the number of positives that each
+    negative violates:
 
         Σ max(0, d₊ − d₋ + m) = Σ c (d₊ + m) − Σ C d₋,        ∂/∂d₊ = c,        ∂/∂d₋ = −C.
 
-    Counts can be had by sorting too, in O(n² log n) whatever K. A soft margin has no such form: log(1 + e^x) is no sum
-    of a function of d₊ and one of d₋, so it takes its n² K exponentials, exactly, in the same memory.
+    Sorting gives the same counts in O(n² log n) for any K. A soft margin has no such form: log(1 + e^x) is not the sum
+    of a function of d₊ and one of d₋, so it computes n² K exponentials, exactly, in the same memory.
     """
     term_for, filled_in = terms_of(loss, TRIPLET_TERMS)
     is_hinge = term_for is TRIPLET_TERMS[triplet_hinge]
@@ -245,7 +246,7 @@ def all_triplets(loss: Callable[..., Any], many: int = MANY) -> Callable[..., An
 
 
 def _table(D: Array, block: Block) -> tuple[Array, Array]:
-    """(r, K) the place of each row's k-th positive in the block's list, and whether there is one."""
+    """(r, K) the position of each row's k-th positive in the block's list, and whether there is one."""
     K = int(block.positives.max(initial=0))
     k = np.arange(K)
     first = np.cumsum(block.positives) - block.positives
@@ -277,7 +278,7 @@ def _one_positive_at_a_time(D: Array, block: Block, term: Term) -> RowLoss:
 def _hinge_by_counts(D: Array, block: Block, margin: float, counted: Callable[..., tuple[Array, Array]]) -> RowLoss:
     place, there = _table(D, block)
     base = np.zeros(len(D), D.dtype)
-    base[block.i] = D[block.i, block.j]  # only differences count, and those from a positive keep their digits
+    base[block.i] = D[block.i, block.j]  # differences from a positive keep more digits
     far = D - base[:, None]
     far[block.i, block.j] = far[np.arange(len(far)), block.own] = np.inf
     near = D[block.i, block.j] - base[block.i]
@@ -294,7 +295,7 @@ def _hinge_by_counts(D: Array, block: Block, margin: float, counted: Callable[..
 
 
 def _compared(far: Array, reach: Array) -> tuple[Array, Array]:
-    """How many negatives are within each positive's reach, and within how many reaches each negative is."""
+    """Count the negatives within each positive's reach, and the reaches that contain each negative."""
     by_positive = np.empty(reach.shape, far.dtype)
     by_negative = np.zeros(far.shape, np.uint8 if reach.shape[1] < 256 else np.uint16)
     within = np.empty(far.shape, bool)
@@ -306,7 +307,7 @@ def _compared(far: Array, reach: Array) -> tuple[Array, Array]:
 
 
 def _sorted(far: Array, reach: Array) -> tuple[Array, Array]:
-    """The same by sorting each row, once for all its positives."""
+    """Return the counts of `_compared`, by sorting each row once for all its positives."""
     by_positive, by_negative = np.empty(reach.shape, far.dtype), np.empty(far.shape, far.dtype)
     K = reach.shape[1]
     for row, (d, t) in enumerate(zip(far, reach, strict=True)):
