@@ -11,7 +11,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from ..distances import check_weights
-from ..miners.types import require_both_kinds
+from ..miners.types import check_finite, require_both_kinds
 from ..ops.convolution import geometry
 
 if TYPE_CHECKING:
@@ -163,4 +163,9 @@ def _called(function: Function) -> list[Function]:
     return found
 
 
-CHECKS: set[Function] = {check_weights, geometry, require_both_kinds}  # of arguments, not part of a solution
+CHECKS: set[Function] = {
+    check_weights,
+    geometry,
+    check_finite,
+    require_both_kinds,
+}  # of arguments, not part of a solution

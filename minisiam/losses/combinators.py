@@ -151,7 +151,8 @@ def all_pairs(loss: Loss, separately: bool = False) -> Loss:
     Returns
     -------
     op
-        `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may be blockwise, and reduction may not be "none".
+        `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may be blockwise. Reduction
+        "none" is refused.
     """
     terms_for, filled_in = terms_of(loss, PAIR_TERMS)
 
