@@ -35,7 +35,7 @@ AUGMENTS: dict[str, Callable[..., Any]] = {
     "wide": partial(augment.affine, **AFFINE["wide"]),
     "elastic": augment.elastic,
 }
-# images of a batch that are drawn together, where the network decides that
+# images of a batch that are drawn together, by networks that determine it
 DRAWN_TOGETHER = {"siamese": 2, "verification": 2, "triplet": 3}
 
 
@@ -177,7 +177,7 @@ class TrainingConfig:
     """The training.
 
     steps, batch, learning_rate, weight_decay : None is replaced by the default of the method and the optimizer
-    batch, per_class : images in a batch, and how many of them are of one class where a whole batch is compared
+    batch, per_class : images in a batch, and how many of them are of one class, for networks on whole batches
     time_limit : minutes after which training stops early, or None
     log_every : steps between records of the log; 0 makes a record every few seconds
     readable : whether the readable ops run instead of the fast ones

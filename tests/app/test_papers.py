@@ -247,11 +247,11 @@ def test_a_bound_inside_the_interval_gives_no_verdict(tmp_path):
 def test_the_page_lists_changed_settings(tmp_path):
     (folder,) = written(tmp_path, report_of("koch-30k", 0, {}, steps=7))
     (run,) = results.gather([folder])
-    assert run.changes == "--steps 7"
+    assert run.changes == "steps 7"
     text = page.page([run])
     steps = f"{EXPERIMENTS['koch-30k'].settings['steps']:,}"
     assert (
-        f"| 0 | {steps} | 1.5 | 1.90 | --steps 7 |" in text and "verification accuracy" not in text
+        f"| 0 | {steps} | 1.5 | 1.90 | steps 7 |" in text and "verification accuracy" not in text
     )  # listed, not counted
 
 
@@ -328,7 +328,7 @@ def test_an_experiment_runs_from_the_command_line_to_the_page(tmp_path, glyphs, 
     assert (tmp_path / "run" / "figures" / "by_alphabet.png").stat().st_size > 10_000
     assert cli.main(["papers", "report", str(tmp_path / "run"), "--out", str(tmp_path / "RESULTS.md")]) == 0
     text = (tmp_path / "RESULTS.md").read_text()
-    assert "| --steps 2 |" in text and "![omniglot-minimal: by_alphabet](docs/results/" in text
+    assert "| steps 2 |" in text and "![omniglot-minimal: by_alphabet](docs/results/" in text
     assert (tmp_path / "docs" / "results" / "omniglot-minimal-by_alphabet.png").is_file()
     capsys.readouterr()
 

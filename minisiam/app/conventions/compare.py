@@ -135,7 +135,7 @@ def _who(row: Row) -> str:
 
 
 def run(z: Array, labels: Array, say: Callable[[str], Any] = print, as_json: bool = False) -> None:
-    """`minisiam compare-losses`: the table of a batch, or its rows as JSON."""
+    """`minisiam compare`: the table of a batch, or its rows as JSON."""
     rows = table(z, labels)
     say(json.dumps([row._asdict() for row in rows], indent=2, allow_nan=False) if as_json else text(rows))
 

@@ -25,13 +25,13 @@ class Result(NamedTuple):
 
     @property
     def changes(self) -> str:
-        """The settings that differ from the experiment's, as options."""
+        """The settings that differ from the experiment's."""
         own = Config.from_dict(self.report["config"]).as_dict()
         entry = Config(**EXPERIMENTS[self.experiment].settings).as_dict()
         if own["holdout"] not in ("images", "none"):  # any alphabets may be held out
             entry["holdout"] = own["holdout"]
         different = [name for name in entry if name not in FREE and own[name] != entry[name]]
-        return " ".join(f"--{name.replace('_', '-')} {own[name]}" for name in different)
+        return ", ".join(f"{name} {own[name]}" for name in different)
 
     @property
     def is_whole(self) -> bool:
