@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def floating(**arrays: Array) -> None:
     """Require floating-point arrays (integers would truncate their own gradient)."""
     for name, array in arrays.items():
-        is_array = isinstance(array, (np.ndarray, np.generic))
+        is_array = hasattr(array, "dtype") and hasattr(array, "ndim")  # also an array on autograd's tape
         if not (is_array and np.issubdtype(array.dtype, np.floating)):
             kind = array.dtype if is_array else type(array).__name__
             raise TypeError(f"{name} must be a floating-point NumPy array, not {kind}: np.asarray({name}, np.float32)")
