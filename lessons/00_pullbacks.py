@@ -24,7 +24,7 @@ from minisiam.gradcheck.oracles import by_autograd, by_differences
 # Take the squared distance of two points, $d = \|a - b\|^2 = \sum_j u_j^2$ with $u = a - b$. Its partial derivatives
 # are $\partial d / \partial a_j = 2 u_j$ and $\partial d / \partial b_j = -2 u_j$.
 #
-# Nobody wants that gradient for its own sake. The distance goes into a loss $\ell$, and what training needs is
+# That gradient is not needed for its own sake. The distance goes into a loss $\ell$, and what training needs is
 # $\partial \ell / \partial a$. If someone hands us the number $g = \partial \ell / \partial d$, the chain rule does
 # the rest: $\partial \ell / \partial a = g \cdot 2u$. So the useful thing is not the gradient but the *function*
 # $g \mapsto (2gu, -2gu)$. It is called the **pullback**: it pulls a gradient from the output back to the inputs.
@@ -93,11 +93,12 @@ assert np.allclose(pull_y(dy)[0], dy @ J)
 # %% [markdown]
 # ## Three columns
 #
-# A derivation by hand may be wrong, so we ask two witnesses who do not know it.
+# A derivation by hand may be wrong, so we compare it with two methods that do not use it.
 #
-# **Differences** know nothing of formulas: $f'(x) \approx (f(x + h) - f(x - h)) / 2h$, one entry at a time.
-# **Autograd** differentiates the printed formula, which stands in `minisiam/reference.py` and shares no line with the
-# code above. A `Case` is one input for all three: variables, constants, and the $g$ that is handed to the pullback.
+# **Differences** need no formula for a derivative: $f'(x) \approx (f(x + h) - f(x - h)) / 2h$, one entry at a time.
+# **Autograd** differentiates the printed formula, which is in `minisiam.gradcheck.reference` and shares no line with
+# the code above. A `Case` is one input for all three: variables, constants, and the $g$ that is handed to the
+# pullback.
 
 # %%
 rng = np.random.default_rng(0)
@@ -118,14 +119,14 @@ for name in ("squared_l2", "l2", "l1", "cosine"):
 # %% [markdown]
 # ## How near is near enough?
 #
-# Autograd agrees to the last digits. For most functions, differences do not, whatever the step $h$. Taylor's
-# theorem gives the error of the two-sided quotient as $\tfrac{h^2}{6} f'''$, so small $h$ looks good; but $f(x \pm h)$
-# is rounded to a relative $\varepsilon = 2 \cdot 10^{-16}$, and dividing by $2h$ turns that into $\varepsilon |f| / h$,
+# Autograd agrees to the last digits. For most functions, differences do not, whatever the step $h$. Taylor's theorem
+# gives the error of the two-sided quotient as $\tfrac{h^2}{6} f'''$, so small $h$ looks good; but $f(x \pm h)$ is
+# rounded to a relative $\varepsilon = 2 \cdot 10^{-16}$, and dividing by $2h$ turns that into $\varepsilon |f| / h$,
 # so small $h$ is bad. If $f$ and $f'''$ are of size 1, the sum is least at $h \approx \sqrt[3]{\varepsilon} \approx
 # 10^{-5}$, and there an error of about $10^{-11}$ is left. (For a parabola $f'''$ is 0, and $h = 1$ is exact.) The
 # one-sided quotient $(f(x+h) - f(x)) / h$ errs by $\tfrac h2 f''$ and is best at $h \approx \sqrt \varepsilon \approx
-# 10^{-8}$, with $10^{-8}$ left. That is why the tests of this library ask of differences $10^{-6}$ and of autograd
-# $10^{-10}$.
+# 10^{-8}$, with $10^{-8}$ left. That is why the tests of this library require agreement to $10^{-6}$ with differences
+# and to $10^{-10}$ with autograd.
 
 
 # %%

@@ -2,7 +2,7 @@
 # # 01 · The data
 #
 # - *You will see:* an alphabet you have never read, one example of each letter, and the question that the whole course
-#   is about; then how far one gets without learning anything.
+#   is about; then how far one gets without any training.
 # - *Time:* 10 minutes.
 # - *Needs:* `pip install 'minisiam[figures]'`. Nothing is downloaded: the data ships with the package.
 
@@ -18,14 +18,14 @@ assert data.images.shape == (27540, 28, 28, 1)  # white ink on black, float32 in
 assert len(data.labels) == 1377 * 20  # every letter drawn once by each of twenty drawers
 
 # %% [markdown]
-# ## Letters nobody will teach you
+# ## Letters without training examples
 #
-# A classifier learns the classes it will be asked about. Here it is different: the letters we train on and the letters
-# we are judged on come from different alphabets. What can be learnt is not what an *A* looks like but what it takes
-# for two drawings to be the *same letter*, whatever letter that is.
+# A classifier learns the classes it will be asked about. Here it is different: the training letters and the test
+# letters come from different alphabets. What can be learned is not what an *A* looks like but what it takes for two
+# drawings to be the *same letter*, whatever letter that is.
 #
-# `split` holds out every third alphabet. No class is on both sides. That, and not a random tenth of the images, is
-# what a network of this course is examined on.
+# `split` holds out every third alphabet. No class is on both sides. The networks of this course are tested on these
+# alphabets, not on a random tenth of the images.
 
 # %%
 train, test = datasets.split(data)
@@ -63,18 +63,18 @@ rng = np.random.default_rng(0)
 episode = next(samplers.episode_indices(test.labels, rng, groups=test.groups, drawers=test.drawers))
 assert episode.support.shape == episode.query.shape == (20,)
 assert len(np.unique(test.groups[episode.support])) == 1  # one alphabet
-assert len(np.unique(test.drawers[episode.support])) == 1  # one hand shows
-assert set(test.drawers[episode.query]).isdisjoint(test.drawers[episode.support])  # another asks
+assert len(np.unique(test.drawers[episode.support])) == 1  # one drawer for the support
+assert set(test.drawers[episode.query]).isdisjoint(test.drawers[episode.support])  # others for the queries
 
 # %% [markdown]
-# ## What pixels know
+# ## How far pixels get
 #
 # Guessing is right one time in twenty, 5 %. The simplest thing better than guessing: answer with the support image
-# that is nearest, the distance being that of the pixels, $d(x, x') = \sqrt{\sum_p (x_p - x'_p)^2}$. Nothing is learnt.
-# Then the same with each image moved so that its ink is in the middle, and then blurred as well.
+# that is nearest, the distance being that of the pixels, $d(x, x') = \sqrt{\sum_p (x_p - x'_p)^2}$. This needs no
+# training. Then the same with each image moved so that its ink is in the middle, and then blurred as well.
 #
 # Over 400 episodes the accuracies $s_1 \dots s_{400}$ have a mean and a standard deviation $\sigma$, and the mean is
-# known to about $\pm 1.96\,\sigma / \sqrt{400}$: that is the interval printed here. All three are asked the same
+# known to about $\pm 1.96\,\sigma / \sqrt{400}$: that is the interval printed here. All three answer the same
 # questions, since they start from the same seed.
 
 
@@ -104,10 +104,10 @@ assert 0.60 < soft.accuracy < 0.66
 #
 # $$\|x - y\|^2 = \|x\|^2 + \|y\|^2 - 2\, x \cdot y = 2 (1 - x \cdot y).$$
 #
-# The overlap $x \cdot y$ is all that this distance measures. One letter by two drawers overlaps by 0.57 on average, two
-# neighbours in an alphabet by one drawer by 0.38. Now move a drawing sideways, without changing a stroke. After three
-# pixels it overlaps with itself, on average, less than with its neighbour in the alphabet. Blurring makes lines wider,
-# so that near misses count; it is a first invariance, and was not learnt.
+# The overlap $x \cdot y$ is all that this distance measures. One letter by two drawers overlaps by 0.57 on average,
+# two neighbours in an alphabet by one drawer by 0.38. Now move a drawing sideways, without changing a stroke. After
+# three pixels it overlaps with itself, on average, less than with its neighbour in the alphabet. Blurring makes lines
+# wider, so that near misses count; it is a first invariance, and it needs no training.
 
 # %%
 x = centred / np.linalg.norm(centred, axis=(1, 2), keepdims=True)  # image 20·letter + drawer
@@ -126,7 +126,7 @@ assert shifted[3] < two_letters
 assert blurred_shifted[3] > 0.6
 
 # %% [markdown]
-# ## Two rulers that look alike
+# ## Two protocols that look alike
 #
 # Twenty letters of *one* alphabet resemble each other more than twenty letters of any alphabets, and asking for the
 # latter is an easier test. The same pixels then score higher without any training. So a number without its protocol
@@ -138,8 +138,8 @@ print("raw pixels, letters of any alphabet:", anywhere)
 assert anywhere.low > raw.high
 
 # %% [markdown]
-# Here are three episodes as the centred and blurred pixels answer them. Framed answers are wrong. Look at what was
-# taken for what: pixels see where the ink is, and not how the line goes.
+# Here are three episodes as the centred and blurred pixels answer them. Framed answers are wrong. Look at which
+# letters are confused: pixels compare where the ink is, and not how the line runs.
 
 # %%
 z = evaluate.pixels(datasets.blurred(centred))

@@ -44,7 +44,7 @@ value, pull_value = losses.contrastive(d, same, margin=10.0)  # a number
 # %% [markdown]
 # ## A sum of two
 #
-# For a moment give each branch a $\theta$ of its own, $L(\theta_1, \theta_2)$. What we have is
+# For a moment give each branch its own $\theta$, $L(\theta_1, \theta_2)$. What we have is
 # $\ell(\theta) = L(\theta, \theta)$, and when $\theta$ moves, both arguments move:
 #
 # $$\frac{d\ell}{d\theta} = \frac{\partial L}{\partial \theta_1} + \frac{\partial L}{\partial \theta_2}.$$
@@ -61,7 +61,7 @@ dtheta = tree.add(dtheta1, dtheta2)
 
 # %% [markdown]
 # To see that the terms are what the formula says, move one entry of the first weight matrix in one branch only, then
-# in the other, then in both, and ask differences.
+# in the other, then in both, and compare with differences.
 
 
 # %%
@@ -71,7 +71,7 @@ def loss_with(theta1, theta2):
 
 
 W1, W2 = dtheta1[1][0], dtheta2[1][0]  # (784, 32); layer 1 is the first dense one, after Flatten; its entry 0 is W
-pixel, unit = np.unravel_index(np.abs(W1 * W2).argmax(), W1.shape)  # where both branches have something to say
+pixel, unit = np.unravel_index(np.abs(W1 * W2).argmax(), W1.shape)  # where both branches contribute
 h = 1e-5
 step = tree.map(np.zeros_like, theta)
 step[1][0][pixel, unit] = h
@@ -139,7 +139,7 @@ show(figure, "03_sum")
 # ## The same number from one stacked batch
 #
 # Encode all twelve images at once, split the result, put the two gradients on top of each other, and pull back once. A
-# pullback sums over rows, so it has added the branches already. It is one matrix product in the place of two.
+# pullback sums over rows, so it has added the branches already. It is one matrix product instead of two.
 
 # %%
 z, pull_z = encoder(theta, np.concatenate([x1, x2]))  # (12, 8)

@@ -2,7 +2,7 @@
 # # 04 · The contrastive loss
 #
 # - *You will see:* two springs. One pulls pairs of a class together, the other pushes different pairs apart until they
-#   are a margin away, and then forgets them. Then clusters forming in the plane, and a mistake with the labels that
+#   are a margin away, and then has no effect. Then clusters forming in the plane, and a mistake with the labels that
 #   tutorials make.
 # - *Time:* 20 minutes.
 # - *Needs:* lessons 02 and 03.
@@ -19,7 +19,7 @@ from minisiam.course.lesson import show
 # %% [markdown]
 # ## Two springs
 #
-# Hadsell, Chopra and LeCun (2006) ask of a pair at distance $d$
+# Hadsell, Chopra and LeCun (2006) define the loss of a pair at distance $d$ as
 #
 # $$\ell(d) = \tfrac12 d^2 \ \text{ if it shows one class}, \qquad
 #   \ell(d) = \tfrac12 \max(0,\ m - d)^2 \ \text{ if it shows two},$$
@@ -60,7 +60,7 @@ show(plots.scene("contrastive"), "04_springs")  # five points; `minisiam explore
 # %% [markdown]
 # ## Why both?
 #
-# With the pulling spring alone a constant is a best embedding: every distance is 0, and so is the loss. The pushing
+# With the pulling spring alone a constant embedding is optimal: every distance is 0, and so is the loss. The pushing
 # spring makes that expensive, $m^2/2$ for each different pair.
 #
 # A different pair at $d \ge m$ has no gradient at all: the network may move it anywhere, as long as it stays outside.
@@ -83,7 +83,7 @@ assert np.array_equal(small[1](1.0)[0][~same] == 0, d[~same] >= 1)
 # ## Clusters
 #
 # Six Cyrillic letters by ten simulated drawers, a perceptron with 64 hidden units and two outputs, 300 batches of 64
-# pairs. Five more drawers are kept aside. Half the pairs are of one letter. `sgd` takes a step of 0.05 times the
+# pairs. Five more drawers are held out. Half the pairs are of one letter. `sgd` takes a step of 0.05 times the
 # gradient, downhill; with `momentum` nine tenths of each step are repeated in the next.
 
 # %%
@@ -117,7 +117,7 @@ print(f"loss {values[0]:.3f} → {np.mean(values[-10:]):.1e}")
 print("mean distance, same {:.3f}, different {:.3f}; different pairs beyond the margin {:.0%}".format(*apart(late)))
 assert np.mean(values[-10:]) < 1e-3
 assert apart(late)[0] < 0.05 < 1 < apart(late)[1]
-assert apart(late)[2] > 0.95  # nearly all of them train nothing any more
+assert apart(late)[2] > 0.95  # nearly all of them have no gradient any more
 
 # %% [markdown]
 # The loss is nearly zero: each letter of the ten drawers is nearly a point, and nearly all different pairs are at least
@@ -178,9 +178,9 @@ panels = {"after 20 steps": early, "after 300 steps": late, "pulled only": pulle
 show(plots.clusters_side_by_side(panels, letters.labels, hollow=~trained_on), "04_clusters")
 
 # %% [markdown]
-# Outlines are the five drawers that were never trained on. They lie near their letters and not on them. How a network
-# treats the drawings it has seen says little about new ones, and only new ones can test it. (Each panel has its own
-# scale; read the numbers on the third.)
+# Outlines are the five held-out drawers. They lie near their letters and not on them. How a network treats the
+# drawings it has seen says little about new ones, and only new ones can test it. (Each panel has its own scale; read
+# the numbers on the third.)
 #
 # Last, the margins. From one start, $m = 0.3$, 1 and 3 all end with a loss near 0, but not with equally good
 # embeddings.

@@ -60,16 +60,16 @@ assert ms.losses.contrastive(near + 5, same)[0] > ms.losses.contrastive(near, sa
 # %% [markdown]
 # ## Three slopes
 #
-# The slope says how hard a triplet is worked on. The hinge has 1 or 0: a switch. The soft margin has
+# The slope says how strongly a triplet acts on the network. The hinge has 1 or 0: a switch. The soft margin has
 # $\frac{d}{dx} \log(1 + e^x) = \frac{e^x}{1 + e^x} = \sigma(x)$: a dimmer that never quite turns off. (Compute it as
 # $\max(0, x) + \log(1 + e^{-|x|})$, which is the same: $e^{1000}$ is more than a computer can hold.) For the ratio,
 # $\sigma' = \sigma (1 - \sigma)$ and so
 #
 # $$\frac{d}{dx}\, 2\sigma^2 = 4 \sigma \cdot \sigma (1 - \sigma) = 4 \sigma^2 (1 - \sigma).$$
 #
-# It vanishes on both sides: for a triplet that is right, and for one that is far from right. Setting the derivative
-# of $\sigma^2 - \sigma^3$ to zero gives $\sigma = 2/3$, $x = \log 2$: there it works hardest, at $16/27$. Outliers and
-# wrong labels are left alone.
+# It vanishes on both sides: for a triplet that is right, and for one that is far from right. Setting the derivative of
+# $\sigma^2 - \sigma^3$ to zero gives $\sigma = 2/3$, $x = \log 2$: there the slope is largest, $16/27$. Outliers and
+# wrong labels have little effect.
 
 # %%
 x = np.linspace(-5, 5, 1001)
@@ -94,7 +94,7 @@ for name, style in zip(forms, ("-", "--", ":"), strict=True):
     left.plot(x, forms[name][0], style, color="black", linewidth=2, label=name)
     right.plot(x, slopes[name], style, color="black", linewidth=2, label=name)
 left.set(title="loss of one triplet", xlabel="x = d₊ − d₋   (left of 0: in order)", ylim=(0, 4), xlim=(-4, 4))
-right.set(title="slope: how hard it is worked on", xlabel="x = d₊ − d₋", ylim=(0, 1.05), xlim=(-5, 5))
+right.set(title="slope: how strongly it acts", xlabel="x = d₊ − d₋", ylim=(0, 1.05), xlim=(-5, 5))
 left.legend(frameon=False)
 for axes in (left, right):
     axes.spines[["top", "right"]].set_visible(False)
@@ -186,8 +186,8 @@ assert share["after"][2] < share["before"][2] / 2
 
 # %% [markdown]
 # An easy triplet has no gradient, so the better the network, the more of a random batch is computed for nothing. The
-# cure is to choose. FaceNet takes semi-hard negatives, since the very hardest "can result in a collapsed model".
-# Lesson 08 chooses them from a whole batch at once.
+# remedy is to choose triplets. FaceNet takes semi-hard negatives, since the very hardest "can result in a collapsed
+# model". Lesson 08 chooses them from a whole batch at once.
 
 # %% [markdown]
 # ## Your turn

@@ -2,7 +2,7 @@
 # # 06 · Verification
 #
 # - *You will see:* a distance read as a probability; the cross-entropy that trains it; what a threshold buys and what
-#   it costs, on letters never seen; and a verifier used to answer one-shot questions.
+#   it costs, on held-out letters; and a verifier used to answer one-shot questions.
 # - *Time:* 20 minutes.
 # - *Needs:* lessons 01 to 03.
 
@@ -17,8 +17,9 @@ from minisiam.course.lesson import show
 # %% [markdown]
 # ## A distance that is an answer
 #
-# "Are these two drawings the same letter?" wants a yes or a no, or better, a probability. Koch, Zemel and
-# Salakhutdinov (2015) compute it from a weighted L1 distance of the two embeddings, with weights that are learned:
+# The question "are these two drawings the same letter?" needs the answer yes or no, or better, a probability. Koch,
+# Zemel and Salakhutdinov (2015) compute it from a weighted L1 distance of the two embeddings, with weights that are
+# learned:
 #
 # $$d = \sum_j w_j |z_{1j} - z_{2j}| + \beta, \qquad p(\text{same}) = \sigma(-d) = \frac{1}{1 + e^{d}}.$$
 #
@@ -129,10 +130,10 @@ assert equal.rate < 0.15
 #    threshold for "more likely than not" moves from 0 to $-2.9$.
 # 3. It does not depend on what your errors cost.
 #
-# Say instead how many different pairs you are ready to accept, 1 % for instance, and take the largest threshold that
-# keeps to it. Take it on alphabets that are used neither for training nor for the test. A threshold chosen on the test
-# set keeps its promise by construction; one that was chosen elsewhere shows what the promise is worth. Here it accepts
-# more than it promised: the test has other alphabets.
+# Decide instead how many different pairs may be accepted, 1 % for instance, and take the largest threshold that keeps
+# to it. Take it on alphabets that are used neither for training nor for the test. A threshold chosen on the test set
+# keeps to the limit by construction; one that was chosen elsewhere shows how well it carries over. Here it accepts
+# more than the limit, because the test has other alphabets.
 
 # %%
 undecided = same[np.abs(d) < 0.5]
@@ -157,8 +158,8 @@ show(ms.plots.roc({"held-out letters": curve}, marks), "06_trade_off")
 # %% [markdown]
 # ## One-shot by verification
 #
-# The verifier never saw a 20-way question, and can answer one: compare the query with each of the twenty, and take the
-# most probable. No threshold is needed for that, only the order of the distances.
+# The verifier was not trained on 20-way questions, but it can answer them: compare the query with each of the twenty,
+# and take the most probable. No threshold is needed for that, only the order of the distances.
 
 # %%
 z = ms.evaluate.embed(encoder, params["encoder"], test.images)

@@ -63,8 +63,8 @@ for n, i, j, o in np.ndindex(z.shape):  # the formula itself, one number at a ti
 #
 # Nothing new has to be derived. From lesson 03, $dW = X^\top dZ$ and $db = \sum dZ$: a weight has met many windows, so
 # its gradient is a sum over all of them, as over the branches of a siamese network. Undo the matrix:
-# $dW[q] = \sum_p x[p + q]\, dz[p]$. Compare with the formula at the top. It is the *same operation*, with $dz$ in the
-# place of the kernel, and the sum over images in the place of the one over channels.
+# $dW[q] = \sum_p x[p + q]\, dz[p]$. Compare with the formula at the top. It is the *same operation*, with $dz$ instead of
+# the kernel, and a sum over images instead of channels.
 
 # %%
 dz = rng.normal(size=z.shape)
@@ -100,9 +100,9 @@ assert np.allclose(again, dx)
 # ## Seeing it
 #
 # Four kernels, each looking for a stroke of one direction: positive along a line, negative beside it. ReLU keeps what
-# was found. Pooling keeps the strongest answer of each $2 \times 2$ block, and so forgets where in the block it was.
-# The last row is the way back: the gradient of $\tfrac12 \sum y^2$ over the pooled answers $y$, which is $y$ itself,
-# carried to the pixels. It shows where ink would strengthen the answers (black) and where it would weaken them
+# was found. Pooling keeps the strongest response of each $2 \times 2$ block, and so forgets where in the block it was.
+# The last row is the way back: the gradient of $\tfrac12 \sum y^2$ over the pooled responses $y$, which is $y$ itself,
+# carried to the pixels. It shows where ink would strengthen the responses (black) and where it would weaken them
 # (white).
 
 # %%
@@ -140,9 +140,9 @@ show(figure, "07_strokes")
 # %% [markdown]
 # ## What it buys
 #
-# *Few weights.* From a 28 × 28 image to 26 × 26 × 4 answers a dense layer has 2.1 million weights, this one 36.
-# *Equivariance.* Move the image, and the answers move along; nothing has to be learnt for each place again. A dense
-# layer sees a moved letter as a new one, as pixels did in lesson 01.
+# *Few weights.* From a 28 × 28 image to 26 × 26 × 4 responses a dense layer has 2.1 million weights, this one 36.
+# *Equivariance.* Move the image, and the responses move along; nothing has to be learned again for each position. A
+# dense layer sees a moved letter as a new one, as pixels did in lesson 01.
 
 # %%
 assert 28 * 28 * 26 * 26 * 4 == 2_119_936
@@ -172,14 +172,14 @@ assert (h.max(axis=1) < h.sum(axis=1)).any()  # four times the gradient is no su
 # %% [markdown]
 # ## Why the channels come last
 #
-# The matrix $X$ is assembled from copied windows. With (images, height, width, channels), the $k$ pixels of a
-# window's row and all of their channels lie side by side in memory: a window is $k$ runs of $k \cdot c$ numbers. With
-# (images, channels, height, width) it is $k \cdot c$ runs of only $k$ numbers. And the product $XW$ has one row a
-# place and one column an output: it *is* an image with channels last, ready for the next layer. (For channels first one
+# The matrix $X$ is assembled from copied windows. With (images, height, width, channels), the $k$ pixels of a window's
+# row and all of their channels lie side by side in memory: a window is $k$ runs of $k \cdot c$ numbers. With (images,
+# channels, height, width) it is $k \cdot c$ runs of only $k$ numbers. And the product $XW$ has one row per position
+# and one column per output: it *is* an image with channels last, ready for the next layer. (For channels first one
 # writes windows as columns and multiplies from the left, $W^\top X^\top$, once for each image.)
 
 # %%
-last = rng.normal(size=(16, 28, 28, 64)).astype(np.float32)  # four bytes a number
+last = rng.normal(size=(16, 28, 28, 64)).astype(np.float32)  # four bytes per number
 first = np.ascontiguousarray(last.transpose(0, 3, 1, 2))
 views = windows(last, 3), windows(first.transpose(0, 2, 3, 1), 3)  # the same windows, from two orders in memory
 assert np.array_equal(*views)

@@ -17,17 +17,17 @@ from minisiam.analysis import forces
 from minisiam.course.lesson import show
 
 # %% [markdown]
-# ## Encoding is dear, comparing is cheap
+# ## Encoding is expensive, comparing is cheap
 #
 # A siamese network that draws its pairs one by one encodes two images to compare them once. Encode instead a batch of
 # $n$ images and compare each with each: $n(n-1)/2$ pairs for $n$ encodings.
 #
-# The batch should hold positives, and chance does not see to that. Draw 100 images from 10,000 classes: the
-# probability that no two share a class is $\prod_{i<100} (1 - i/10000)$, the birthday problem. So one draws $P$ classes
-# and $K$ images of each, a *P×K batch* (Hermans, Beyer & Leibe 2017). It holds $PK(K-1)/2$ positive pairs, and each of
-# the $PK$ anchors has $K-1$ positives and $(P-1)K$ negatives. Classes are dealt like cards, and so are the images of
-# each: shuffled once, dealt until none is left, and shuffled again. So every class is used before any is used twice, and
-# within a class every image. If all classes have the same size, a multiple of $K$, this holds for all images as well.
+# The batch should hold positives, and a random batch may have none. Draw 100 images from 10,000 classes: the
+# probability that no two share a class is $\prod_{i<100} (1 - i/10000)$, the birthday problem. So one draws $P$
+# classes and $K$ images of each, a *P×K batch* (Hermans, Beyer & Leibe 2017). It holds $PK(K-1)/2$ positive pairs, and
+# each of the $PK$ anchors has $K-1$ positives and $(P-1)K$ negatives. Classes are dealt like cards, and so are the
+# images of each: shuffled once, dealt until none is left, and shuffled again. So every class is used before any is used
+# twice, and within a class every image. If all classes have the same size, a multiple of $K$, so are all images.
 
 # %%
 assert round(np.prod(1 - np.arange(100) / 10_000), 2) == 0.61  # six batches in ten would have no positive pair
@@ -66,8 +66,8 @@ assert np.allclose(dz_rows + dz_columns, F.sum(axis=1)[:, None] * z - F @ z)
 
 # %% [markdown]
 # So from here on a loss is a function of $D$ and the labels, and its gradient an $n \times n$ matrix. Which entries a
-# loss reads is a question of indices; who chooses them is called a *miner*, and `losses.with_miner(loss, miner)` is the
-# of what was chosen. All pairs, for instance:
+# loss reads is a question of indices. A *miner* chooses them, and `losses.with_miner(loss, miner)` is the loss over
+# the chosen entries. All pairs, for instance:
 
 # %%
 same = labels[:, None] == labels  # (32, 32)
@@ -86,8 +86,8 @@ assert np.isclose(value, losses.with_miner(losses.contrastive, miners.all_pairs)
 
 # %%
 margin, positive, negative = 0.5, same & ~np.eye(32, dtype=bool), ~same
-p = np.where(positive, D, -np.inf).argmax(axis=1)  # farthest of my own
-n = np.where(negative, D, np.inf).argmin(axis=1)  # nearest stranger
+p = np.where(positive, D, -np.inf).argmax(axis=1)  # the farthest positive
+n = np.where(negative, D, np.inf).argmin(axis=1)  # the nearest negative
 hard = miners.batch_hard(D, labels)
 assert np.array_equal([hard.positive, hard.negative], [p, n])
 
@@ -109,9 +109,10 @@ assert len(hard.anchor) == 32
 assert len(every.anchor) == 32 * 3 * 28 == sum(miners.count(D, labels, margin))
 
 # %% [markdown]
-# The figure shows the gradient $\partial \ell / \partial D$ of the hinge under the three choices, blue where a distance
-# should shrink, orange where it should grow. Rows are anchors, and the squares on the diagonal are the classes.
-# Batch-hard moves at most two distances a row, batch-all every one that violates the margin, each a little.
+# The figure shows the gradient $\partial \ell / \partial D$ of the hinge under the three choices, blue where a
+# distance should shrink, orange where it should grow. Rows are anchors, and the squares on the diagonal are the
+# classes. Batch-hard changes at most two distances per row, batch-all every one that violates the margin, each a
+# little.
 
 # %%
 choices = {
@@ -185,11 +186,11 @@ for name in ("compared", "sorted"):
     assert np.allclose(answers[name][1], answers["listed"][1], rtol=1e-9, atol=1e-15)
 
 # %% [markdown]
-# And $D$ need not be held either: `minisiam.streamed(pairwise.l2)` makes a few rows at a time, carries their gradient
-# back at once and forgets them. That is how a batch of 32,768 images, 3.2 billion triplets, fits in 214 MB.
+# And $D$ need not be in memory either: `fast.blockwise(pairwise.l2)` computes a few rows at a time, propagates their
+# gradient at once and discards them. That is how a batch of 32,768 images, 3.2 billion triplets, fits in 214 MB.
 #
-# The soft margin has no such form, since $\log(1 + e^{p - q})$ is no sum of a function of $p$ and one of $q$. It takes
-# its $n^2 K$ exponentials.
+# The soft margin has no such form, since $\log(1 + e^{p - q})$ is not a sum of a function of $p$ and a function of
+# $q$. It takes its $n^2 K$ exponentials.
 
 # %% [markdown]
 # ## Your turn

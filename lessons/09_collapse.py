@@ -40,8 +40,8 @@ batch_hard = losses.with_miner(hinge, miners.batch_hard)
 # omoindrot/tensorflow-triplet-loss#38 and xiaolonw/caffe-video_triplet#8). Here it is on purpose.
 #
 # The data are small pen glyphs; a network of one hidden layer learns them in a second. Batches hold 24 letters, four
-# drawings each, and we look at letters of alphabets that were never shown: at *recall@1*, the share of images whose
-# nearest neighbour is of their letter.
+# drawings each, and we look at letters of held-out alphabets: at *recall@1*, the share of images whose nearest
+# neighbour is of their letter.
 
 # %%
 seen, unseen = datasets.split(datasets.pen_glyphs(drawers=6, size=14))
@@ -99,7 +99,7 @@ for distance in (pairwise.l2, pairwise.squared_l2, pairwise.l1, pairwise.cosine)
 assert sum(pairwise.dot(point, point)[1](G)).any()
 
 # %% [markdown]
-# ## Who goes there
+# ## Which losses collapse
 #
 # If all of them rest there, why do some fall in and others not? Shrink an embedding by a factor $s$. Distances shrink
 # with it, and with the triplets held fixed the mean loss becomes
@@ -136,8 +136,8 @@ assert max(slope["semi-hard"], slope["batch-all"]) < 0  # grow
 #
 # 1. **Other triplets.** Semi-hard, whose slope is negative.
 # 2. **More triplets.** Batch-all: on average over all of them, positives are nearer than negatives from the start.
-# 3. **A distance that does not see the scale.** Supcon on the cosine: its forces are at right angles to $z$ (lesson
-#    02), and each anchor hears all negatives and not the worst one alone.
+# 3. **A distance without a scale.** Supcon on the cosine: its forces are at right angles to $z$ (lesson
+#    02), and each anchor depends on all negatives and not only on the hardest.
 # 4. **A loss with a length in it.** Contrastive, over all pairs: a pair of two classes at distance $d$ is pushed with
 #    force $m - d$, strongest at the point, and a pair of one class is pulled with force $d$, which vanishes there. So
 #    near the point the push wins, and the point is the top of a hill.
@@ -171,16 +171,16 @@ at = np.arange(0, 161, 10)
 for number, (name, (_, spread, _, _)) in enumerate(results.items()):
     style = {"color": plots.style.COLOURS[number], "marker": plots.style.MARKERS[number], "markersize": 4}
     right.semilogy(at, np.divide(spread, spread[0]), label=name, **style)
-right.set(xlabel="step", title="Mean distance of unseen letters, start = 1")
+right.set(xlabel="step", title="Mean distance of held-out letters, start = 1")
 figure.legend(frameon=False, fontsize="small", loc="outside right center")
 plots.style.plain(left)
 plots.style.plain(right)
 show(figure, "09_collapse")
 
 # %% [markdown]
-# ## What the trainer says
+# ## What the trainer prints
 #
-# `minisiam train` looks for this and for its relatives, and prints a sentence. It needs the distances of some pairs,
+# `minisiam train` looks for this and for similar problems, and prints a message. It needs the distances of some pairs,
 # the loss, its name and its margin. Its first remedies are repairs 1 and 3.
 
 # %%

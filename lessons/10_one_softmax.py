@@ -19,8 +19,8 @@ from minisiam.losses import softmax_cross_entropy
 # ## A question with several answers
 #
 # A triplet asks: is the positive nearer than this one negative? Ask instead: *which of these $m$ candidates is of my
-# class?* Turn the distances of one image into probabilities, nearer meaning likelier, and charge it minus the logarithm
-# of what it gave to the right one, $y$:
+# class?* Turn the distances of one image into probabilities, nearer meaning likelier, and let the loss be minus the
+# logarithm of the probability of the right one, $y$:
 #
 # $$p_j = \frac{e^{-d_j/\tau}}{\sum_k e^{-d_k/\tau}}, \qquad
 #   \ell = -\log p_y = \frac{d_y}{\tau} + \log \sum_k e^{-d_k / \tau}.$$
@@ -62,7 +62,7 @@ first, second, own = np.arange(0, 12, 3), np.arange(1, 12, 3), np.arange(4)  # a
 asked = {}  # name: distances with inf where a candidate is left out, right columns
 
 # %% [markdown]
-# **N-pair** (Sohn 2016). One anchor a class in the rows, their partners in the columns: the right ones are on
+# **N-pair** (Sohn 2016). One anchor of each class in the rows, their partners in the columns: the right ones are on
 # the diagonal. The paper's similarity is the dot product, so $d = -z \cdot z'$ and $\tau = 1$.
 
 # %%
@@ -129,9 +129,9 @@ assert np.isclose(softmax_cross_entropy(np.array([[0.0, 5.0]]), np.array([0]), o
 asked["proxies"] = to_proxies, labels[:, None] == own
 
 # %% [markdown]
-# **Prototypical networks** (Snell, Swersky & Zemel 2017, eq. 2). The means of a few support images in the columns, here
-# of two a class; the third is the query. The distance is the squared L2 one, which on the sphere is twice the cosine
-# distance. So with one support image a class this is the square of InfoNCE again, with $2\tau$ for $\tau$.
+# **Prototypical networks** (Snell, Swersky & Zemel 2017, eq. 2). The means of a few support images in the columns,
+# here of two per class; the third is the query. The distance is the squared L2 one, which on the sphere is twice the
+# cosine distance. So with one support image per class this is the square of InfoNCE again, with $2\tau$ for $\tau$.
 
 # %%
 means = np.stack([z[[3 * c, 3 * c + 1]].mean(axis=0) for c in own])  # (4, 6)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 11 · Honest evaluation
 #
-# - *You will see:* a network that knows nothing and scores 100 %; how a tie, a split and a ruler each make a number
+# - *You will see:* a constant embedding that scores 100 %; how a tie, a split and a metric each make a number
 #   larger without making anything better; and how wide a result is.
 # - *Time:* 25 minutes.
 # - *Needs:* lesson 01 (the data) and lesson 09 (collapse).
@@ -28,7 +28,7 @@ assert not set(seen.labels) & set(unseen.labels)
 # gave one output for all images. How can that be all right?
 #
 # The questions were built with the right pair first, and the answer was taken by `argmax`. Where all are equal,
-# `argmax` and `argmin` return the first. So here is the ideal student of such an examination: a constant.
+# `argmax` and `argmin` return the first. So a constant embedding is always right in such a test.
 
 # %%
 constant = np.zeros((len(unseen.images), 32), np.float32)
@@ -43,7 +43,7 @@ assert np.mean(right) == 1.0
 
 # %% [markdown]
 # Two repairs. Put the right answer anywhere, and a constant is right one time in twenty. And let a tie count against
-# the model: right is only who is *strictly* nearer than every other. Then a constant is never right.
+# the model: an answer is right only if it is *strictly* nearer than every other. Then a constant is never right.
 
 # %%
 assert evaluate.few_shot(constant, unseen.labels, np.random.default_rng(0)).accuracy == 0
@@ -52,9 +52,9 @@ assert evaluate.recall_at_k(constant[::2], unseen.labels[::2], k=5) == 0
 # %% [markdown]
 # ## Seen and unseen
 #
-# Train a small network on four of the six drawers. Then ask about the other two drawers' hands, once for the letters it
-# was trained on, once for letters of other alphabets. Both are images that it has never seen. Only the second asks
-# whether it has learnt what makes two drawings one letter.
+# Train a small network on four of the six drawers. Then test it on the other two drawers, once with the letters it was
+# trained on, once with letters of other alphabets. Both are new images. Only the second tests whether it has learned
+# what makes two drawings one letter.
 
 # %%
 encoder = encoders.mlp(256, 64)
@@ -81,7 +81,7 @@ for name, data in (("trained letters", seen), ("unseen alphabets", unseen)):
     flat, deep = (one_shot(embed, new_hands, groups=new_hands.groups) for embed in (evaluate.pixels, learnt))
     print(f"{name:16}  pixels {flat}   network {deep}")
     gain[name] = deep.accuracy - flat.accuracy
-assert gain["trained letters"] > gain["unseen alphabets"] > 0.1  # not all that it learnt carries over
+assert gain["trained letters"] > gain["unseen alphabets"] > 0.1  # not all that it learned carries over
 
 # %% [markdown]
 # ## How wide is a number?
@@ -132,7 +132,7 @@ print(f"standard deviation of the difference: same questions {paired:.3f}, separ
 assert paired < apart
 
 # %% [markdown]
-# ## Other rulers
+# ## Other metrics
 #
 # Few-shot asks about 20 candidates. Retrieval asks about all images at once. Let a query have $R$ others of its class.
 #
@@ -160,9 +160,9 @@ assert np.allclose(np.mean([of_query(q) for q in range(4)], axis=0), evaluate.re
 assert evaluate.retrieval.scores(constant[::2], unseen.labels[::2]) == (0, 0, 0)
 
 # %% [markdown]
-# The same three embeddings under five rulers. Here all five agree on the order, but every ruler has its own scale, so
-# a number without its protocol means nothing. A published 96 % of *any letters* and a 92 % *within an alphabet* are not
-# four points apart; they are not on one axis.
+# The same three embeddings under five metrics. Here all five agree on the order, but every metric has its own scale,
+# so a number without its protocol means nothing. A published 96 % of *any letters* and a 92 % *within an alphabet* are
+# not four points apart; they are not on one axis.
 
 # %%
 gallery = unseen.where(unseen.drawers < 3)  # 1,368 images, three of each letter
@@ -184,7 +184,7 @@ for number, (name, embed) in enumerate(embeddings.items()):
     bars = means[name] - low, high - means[name]
     look = {"color": style.COLOURS[number], "marker": style.MARKERS[number], "capsize": 3, "linestyle": "none"}
     axes.errorbar(np.arange(5), means[name], bars, label=name, **look)
-axes.set(ylabel="score, %", ylim=(-3, 100), title="Three embeddings, five rulers: unseen alphabets")
+axes.set(ylabel="score, %", ylim=(-3, 100), title="Three embeddings, five metrics: held-out alphabets")
 axes.set_xticks(np.arange(5), rulers)
 axes.legend(frameon=False)
 style.plain(axes)

@@ -38,7 +38,7 @@ d = rng.random(8, dtype=np.float32)
 assert (d * 0.5).dtype == np.float32
 assert (d * np.float64(0.5)).dtype == np.float64
 value, pull = losses.contrastive(d, np.arange(8) < 4)
-assert value.dtype == pull(1.0)[0].dtype == np.float32  # this op gives back the precision that it was given
+assert value.dtype == pull(1.0)[0].dtype == np.float32  # this op keeps the precision of its input
 
 # %% [markdown]
 # ## 1 · A root at zero
@@ -162,8 +162,8 @@ assert pairwise.l2(a, b)[0].item() == 109
 # %% [markdown]
 # What helps, in this order: subtract the mean of all points, which changes no distance and shortens the vectors; take
 # the product in float64, which buys nine digits; and what is close all the same, compute again by differences.
-# `minisiam/products.py` does these three. Below are two narrow clouds far from each other, so that the mean is of no
-# use and the other two have to do it.
+# `minisiam/_gram.py` does these three. Below are two narrow clouds far from each other, so that the mean is of no use
+# and the other two have to do it.
 
 # %%
 scale = 10.0 ** np.arange(-6, 1)  # how wide a cloud is
@@ -187,7 +187,7 @@ for number, (name, error) in enumerate(errors.items()):
     axes.loglog(ratio, np.maximum(error, 2.0**-24), **look)
 axes.loglog(ratio, 2.0**-24 / ratio**2, "--", color="0.5", label="ε (‖a‖ / d)²")
 axes.axhline(1, color="0.8", zorder=0)
-axes.set(xlabel="d / ‖a‖", ylabel="largest relative error of d²", title="Cancellation eats the distances that matter")
+axes.set(xlabel="d / ‖a‖", ylabel="largest relative error of d²", title="Cancellation destroys small distances")
 axes.legend(frameon=False)
 plots.style.plain(axes)
 show(figure, "12_cancellation")

@@ -33,12 +33,13 @@ data = data_spec.load_all(asked.data) if real else datasets.pen_glyphs(drawers=1
 print(data)
 
 # %% [markdown]
-# ## The examination
+# ## The test
 #
 # Brenden Lake asked people to draw 1,623 letters of 50 alphabets, twenty people for each letter, and with Ruslan
 # Salakhutdinov and Joshua Tenenbaum made of it a question that a person finds easy and a classifier cannot even begin
-# (Science, 2015): *here is one example each of twenty letters of an alphabet that you have never seen; which of them is
-# this?* One person drew the examples, another the question. Guessing is wrong 95 % of the time, people are wrong 4.5 %.
+# (Science, 2015): *here is one example each of twenty letters of an alphabet that you have never seen; which of them
+# is this?* One person drew the examples, another the queries. Guessing is wrong 95 % of the time, people are wrong 4.5
+# %.
 #
 # Thirty alphabets are for training, the *background* set; *small1* and *small2* are two choices of five of them, for
 # those who hold that a person does not need thirty alphabets either. The official test has 400 questions, twenty in

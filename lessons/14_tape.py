@@ -104,8 +104,8 @@ show(figure, "14_tape")
 # %% [markdown]
 # ## autograd
 #
-# autograd (Maclaurin, Duvenaud & Adams) keeps such a tape behind your back: `autograd.numpy` has NumPy's functions,
-# each with its pullback. An op of ours becomes one of them by handing over its value and its pullback.
+# autograd (Maclaurin, Duvenaud & Adams) keeps such a tape without your seeing it: `autograd.numpy` has NumPy's
+# functions, each with its pullback. An op of ours becomes one of them by handing over its value and its pullback.
 
 
 # %%
@@ -170,8 +170,8 @@ else:
 # %% [markdown]
 # ## The same weights, the same numbers
 #
-# `export.named` gives the parameters the names and axes of PyTorch, where a dense layer keeps $W^\top$, and
-# `export.save_safetensors` writes them to a file that PyTorch opens. Loaded into the same layers there, the same eight
+# `interop.safetensors.named` gives the parameters the names and axes of PyTorch, where a dense layer keeps $W^\top$,
+# and `save_safetensors` writes them to a file that PyTorch opens. Loaded into the same layers there, the same eight
 # pairs give the same loss, and PyTorch's own tape the same gradients. (One trap: `F.pairwise_distance` adds $10^{-6}$
 # to every difference before the root, against the NaN of lesson 12. It is not the L2 distance.)
 
@@ -192,7 +192,7 @@ if find_spec("torch"):
 # ## Then why by hand?
 #
 # To know what the tape does for you and what it cannot do: at a kink it follows the formula, not the meaning (12); it
-# keeps every term of a sum over triplets (08); it does not say why a collapsed network rests (09).
+# keeps every term of a sum over triplets (08); it does not explain why a collapsed network does not move (09).
 
 # %% [markdown]
 # ## Your turn

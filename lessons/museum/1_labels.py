@@ -34,8 +34,8 @@ def wrong(d, y, margin=1.0):
 # %% [markdown]
 # ## What it looks like
 #
-# A loss that falls a little and stays. The network is asked to draw strangers together and to push each class apart,
-# and both cannot be: $d(a, a') \le d(a, b) + d(b, a')$. It ends with one mixture of all classes.
+# A loss that falls a little and stays. The loss asks the network to pull different classes together and to push each
+# class apart, and both cannot be: $d(a, a') \le d(a, b) + d(b, a')$. It ends with one mixture of all classes.
 
 # %%
 points, labels = datasets.plane(np.random.default_rng(0))

@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Exhibit 3 · The right answer is always the first
 #
-# The questions of an examination are built as *right pair, wrong pair, wrong pair, …*, and the answer is `argmin`.
-# Reported as an accuracy of 1.0 on each of twenty alphabets in
-# tensorfreitas/Siamese-Networks-for-One-Shot-Learning#1.
+# The questions of a test are built as *right pair, wrong pair, wrong pair, …*, and the answer is `argmin`. Reported as
+# an accuracy of 1.0 on each of twenty alphabets in tensorfreitas/Siamese-Networks-for-One-Shot-Learning#1.
 
 # %%
 from itertools import islice
@@ -85,7 +84,7 @@ assert flattering[-1] > 0.95 > 0.3 > true[0] > 0.2 > 0.01 > true[-1]
 # %% [markdown]
 # ## The property that would have caught it
 #
-# *A constant embedding does not beat chance.* Put one into every examination, beside the pixels and the untrained
+# *A constant embedding does not beat chance.* Add one to every evaluation, beside the pixels and the untrained
 # network.
 
 

@@ -63,7 +63,8 @@ assert lengths["as on paper"] < lengths["slope 0 at 0"] == 400
 # %% [markdown]
 # ## The property that would have caught it
 #
-# *The gradient is finite at equal points.* Random inputs never try this; a list of corners does (`minisiam/kinks`).
+# *The gradient is finite at equal points.* Random inputs never try this; a list of corners does
+# (`minisiam.gradcheck.kinks`).
 
 
 # %%

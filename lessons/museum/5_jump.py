@@ -36,8 +36,9 @@ def wrong(near, far, margin=1.0):
 # ## What it looks like
 #
 # A loss that stands still, or rises, while triplet after triplet comes to rest. The weighting has its uses: it keeps
-# the steps large, and the library has it as `reduction="mean_active"`. As a thermometer it is broken. Below, one run,
-# read in two ways: in the first twenty steps the mean over all falls by a third, and the mean over the active rises.
+# the steps large, and the library has it as `reduction="mean_active"`. As a measure of progress it is misleading.
+# Below, one run, read in two ways: in the first twenty steps the mean over all falls by a third, and the mean over the
+# active rises.
 
 # %%
 points, labels = datasets.plane(np.random.default_rng(0))

@@ -34,7 +34,8 @@ def wrong(a, b, /):
 # ## What it looks like
 #
 # Only distances between points matter, and still it matters where the points are. Here the last bias starts at 10,000,
-# and a distance below $\sqrt{2^{-24}} \cdot 10^4 \sqrt2 = 3.5$ is noise: whether a pair is moved, and how far, is luck.
+# and a distance below $\sqrt{2^{-24}} \cdot 10^4 \sqrt2 = 3.5$ is noise: whether a pair is moved, and how far, is
+# random.
 
 # %%
 points, labels = datasets.plane(np.random.default_rng(0))

@@ -1,8 +1,8 @@
 # %% [markdown]
-# # Exhibit 8 · A tape that did not hear
+# # Exhibit 8 · An operation that the tape misses
 #
 # autograd records what is called from `autograd.numpy`. Plain NumPy is mostly forwarded to it, but not all of it, and
-# what is not is taken for a constant: its gradient is zero. Found in HIPS/autograd#8, and true of `np.tensordot` to
+# what is not is treated as a constant: its gradient is zero. Found in HIPS/autograd#8, and true of `np.tensordot` to
 # this day.
 
 # %%
@@ -37,7 +37,7 @@ def wrong(a, b, /):
 # %% [markdown]
 # ## What it looks like
 #
-# The values are right, the loss is right, and it is a horizontal line but for the luck of the batches.
+# The values are right, the loss is right, and it is a horizontal line apart from the noise of the batches.
 
 # %%
 points, labels = datasets.plane(np.random.default_rng(0))
@@ -60,7 +60,7 @@ assert last["tensordot not heard"] > 2 * last["minisiam"]
 # %% [markdown]
 # ## The property that would have caught it
 #
-# *The gradient is that of differences*, which need no tape and hear everything.
+# *The gradient is that of differences*, which need no tape and miss nothing.
 
 
 # %%
