@@ -17,9 +17,8 @@ from minisiam.course.lesson import show
 # %% [markdown]
 # ## A distance that is an answer
 #
-# The question "are these two drawings the same letter?" needs the answer yes or no, or better, a probability. Koch,
-# Zemel and Salakhutdinov (2015) compute it from a weighted L1 distance of the two embeddings, with weights that are
-# learned:
+# "Are these two drawings the same letter?" needs a yes or a no, or better, a probability. Koch, Zemel and
+# Salakhutdinov (2015) compute it from a weighted L1 distance of the two embeddings, with weights that are learned:
 #
 # $$d = \sum_j w_j |z_{1j} - z_{2j}| + \beta, \qquad p(\text{same}) = \sigma(-d) = \frac{1}{1 + e^{d}}.$$
 #

@@ -63,8 +63,8 @@ for n, i, j, o in np.ndindex(z.shape):  # the formula itself, one number at a ti
 #
 # Nothing new has to be derived. From lesson 03, $dW = X^\top dZ$ and $db = \sum dZ$: a weight has met many windows, so
 # its gradient is a sum over all of them, as over the branches of a siamese network. Undo the matrix:
-# $dW[q] = \sum_p x[p + q]\, dz[p]$. Compare with the formula at the top. It is the *same operation*, with $dz$ instead of
-# the kernel, and a sum over images instead of channels.
+# $dW[q] = \sum_p x[p + q]\, dz[p]$. Compare with the formula at the top. It is the *same operation*, with $dz$ instead
+# of the kernel, and a sum over images instead of channels.
 
 # %%
 dz = rng.normal(size=z.shape)
