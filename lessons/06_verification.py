@@ -17,8 +17,8 @@ from minisiam.course.lesson import show
 # %% [markdown]
 # ## A distance that is an answer
 #
-# "Are these two drawings the same letter?" needs a yes or a no, or better, a probability. Koch, Zemel and
-# Salakhutdinov (2015) compute it from a weighted L1 distance of the two embeddings, with weights that are learned:
+# "Are these two drawings the same letter?" needs a yes or a no, or better, a probability. Koch, Zemel and Salakhutdinov
+# (2015) compute it from a weighted L1 distance of the two embeddings, with weights that are learned:
 #
 # $$d = \sum_j w_j |z_{1j} - z_{2j}| + \beta, \qquad p(\text{same}) = \sigma(-d) = \frac{1}{1 + e^{d}}.$$
 #
@@ -64,10 +64,9 @@ assert ms.losses.binary_cross_entropy(sure, wrong)[0] == 40
 # Three sets of alphabets: fourteen for training, seven to choose a threshold, ten for the test. The images are centred
 # and blurred, as in lesson 01. Different pairs are drawn within one alphabet, as in the test.
 #
-# One number deserves thought. The gradient that reaches the embedding is multiplied by $w$. With 64 features on the
-# unit sphere, $|z_{1j} - z_{2j}|$ is 0.08 on average, so with $w_j = \frac12$ the sum starts near
-# $64 \cdot 0.04 \approx 2.5$, and with $\beta = -2.5$ the network starts undecided, at a loss a little below
-# $\log 2 = 0.69$.
+# The gradient that reaches the embedding is multiplied by $w$. With 64 features on the unit sphere,
+# $|z_{1j} - z_{2j}|$ is 0.08 on average, so with $w_j = \frac12$ the sum starts near $64 \cdot 0.04 \approx 2.5$, and
+# with $\beta = -2.5$ the network starts undecided, at a loss a little below $\log 2 = 0.69$.
 
 # %%
 drawings = ms.datasets.pen_glyphs(drawers=10)
@@ -131,8 +130,8 @@ assert equal.rate < 0.15
 #
 # Decide instead how many different pairs may be accepted, 1 % for instance, and take the largest threshold that keeps
 # to it. Take it on alphabets that are used neither for training nor for the test. A threshold chosen on the test set
-# keeps to the limit by construction; one that was chosen elsewhere shows how well it carries over. Here it accepts
-# more than the limit, because the test has other alphabets.
+# keeps to the limit by construction; one that was chosen elsewhere shows how well it carries over. Here it accepts more
+# than the limit, because the test has other alphabets.
 
 # %%
 undecided = same[np.abs(d) < 0.5]

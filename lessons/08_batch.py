@@ -66,8 +66,8 @@ assert np.allclose(dz_rows + dz_columns, F.sum(axis=1)[:, None] * z - F @ z)
 
 # %% [markdown]
 # So from here on a loss is a function of $D$ and the labels, and its gradient an $n \times n$ matrix. Which entries a
-# loss reads is a question of indices. A *miner* chooses them, and `losses.with_miner(loss, miner)` is the loss over
-# the chosen entries. All pairs, for instance:
+# loss reads is a question of indices. A *miner* chooses them, and `losses.with_miner(loss, miner)` is the loss over the
+# chosen entries. All pairs, for instance:
 
 # %%
 same = labels[:, None] == labels  # (32, 32)
@@ -93,9 +93,8 @@ assert np.array_equal([hard.positive, hard.negative], [p, n])
 
 # %% [markdown]
 # The hardest triplets are often the mislabelled and the unreadable ones, and in lesson 09 they lead a network into
-# collapse. **Semi-hard** (Schroff, Kalenichenko & Philbin 2015, §3.2) keeps for
-# each anchor and positive the nearest negative that is *farther* than the positive, within the margin.
-# **Batch-all** keeps every triplet.
+# collapse. **Semi-hard** (Schroff, Kalenichenko & Philbin 2015, §3.2) keeps for each anchor and positive the nearest
+# negative that is *farther* than the positive, within the margin. **Batch-all** keeps every triplet.
 
 # %%
 semi = miners.semi_hard_facenet(D, labels, margin)
@@ -109,10 +108,9 @@ assert len(hard.anchor) == 32
 assert len(every.anchor) == 32 * 3 * 28 == sum(miners.count(D, labels, margin))
 
 # %% [markdown]
-# The figure shows the gradient $\partial \ell / \partial D$ of the hinge under the three choices, blue where a
-# distance should shrink, orange where it should grow. Rows are anchors, and the squares on the diagonal are the
-# classes. Batch-hard changes at most two distances per row, batch-all every one that violates the margin, each a
-# little.
+# The figure shows the gradient $\partial \ell / \partial D$ of the hinge under the three choices, blue where a distance
+# should shrink, orange where it should grow. Rows are anchors, and the squares on the diagonal are the classes.
+# Batch-hard changes at most two distances per row, batch-all every one that violates the margin, each a little.
 
 # %%
 choices = {
@@ -189,8 +187,8 @@ for name in ("compared", "sorted"):
 # And $D$ need not be in memory either: `fast.blockwise(pairwise.l2)` computes a few rows at a time, propagates their
 # gradient at once and discards them. That is how a batch of 32,768 images, 3.2 billion triplets, fits in 214 MB.
 #
-# The soft margin has no such form, since $\log(1 + e^{p - q})$ is not a sum of a function of $p$ and a function of
-# $q$. It takes its $n^2 K$ exponentials.
+# The soft margin has no such form, since $\log(1 + e^{p - q})$ is not a sum of a function of $p$ and a function of $q$.
+# It takes its $n^2 K$ exponentials.
 
 # %% [markdown]
 # ## Your turn

@@ -86,9 +86,8 @@ assert gain["trained letters"] > gain["unseen alphabets"] > 0.1  # not all that 
 # %% [markdown]
 # ## How wide is a number?
 #
-# If $n$ answers are independent and right with probability $p$, the count has the variance $n p (1-p)$, so the share
-# has the standard error $\sqrt{p(1-p)/n}$. Omniglot's official one-shot test has 400 questions. At 92 % that is 1.4
-# points, and the 95 % interval is $\pm 2.7$ points.
+# If $n$ answers are independent and right with probability $p$, their share has the standard error
+# $\sqrt{p(1-p)/n}$. For the 400 questions of Omniglot at 92 % that is 1.4 points, a 95 % interval of $\pm 2.7$ points.
 #
 # Are two papers at 92.0 and 93.5 % different, then? The intervals overlap, but both papers answered the *same* 400
 # questions, one with 32 errors and the other with 26. Only the questions on which they disagree count. If in each of
@@ -160,9 +159,9 @@ assert np.allclose(np.mean([of_query(q) for q in range(4)], axis=0), evaluate.re
 assert evaluate.retrieval.scores(constant[::2], unseen.labels[::2]) == (0, 0, 0)
 
 # %% [markdown]
-# The same three embeddings under five metrics. Here all five agree on the order, but every metric has its own scale,
-# so a number without its protocol means nothing. A published 96 % of *any letters* and a 92 % *within an alphabet* are
-# not four points apart; they are not on one axis.
+# The same three embeddings under five metrics. Here all five agree on the order, but every metric has its own scale, so
+# a number without its protocol means nothing. A published 96 % of *any letters* and a 92 % *within an alphabet* are not
+# four points apart; they are not on one axis.
 
 # %%
 gallery = unseen.where(unseen.drawers < 3)  # 1,368 images, three of each letter

@@ -30,8 +30,7 @@ from minisiam.interop import safetensors
 
 # %%
 rng = np.random.default_rng(0)
-encoder = encoders.mlp(16, 4)  # Flatten, Dense 16, Relu, Dense 4
-objective = networks.siamese(encoder, distances.l2, losses.contrastive)
+objective = networks.siamese(encoders.mlp(16, 4), distances.l2, losses.contrastive)  # Flatten, Dense, Relu, Dense
 params = tree.map(lambda array: array.astype(float), objective.init(rng, (5,)))
 x1, x2 = rng.normal(size=(2, 8, 5))  # eight pairs of five numbers
 same = np.arange(8) < 4
