@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from minisiam import fast, gradcheck, losses, miners
+from minisiam.analysis import diagnosis
 from minisiam.app import cli
 from minisiam.gradcheck import kinks, reference, registry
 from minisiam.losses import pairs
@@ -133,6 +134,13 @@ def test_every_loss_is_in_the_table_of_losses():
 @pytest.mark.parametrize("page", ["README.md", "docs/teaching.md", "lessons/README.md", "CHANGELOG.md"])
 def test_no_page_counts_losses_in_words(page):
     assert not re.search(r"\b(thirty|twenty-\w+|thirty-\w+) losses", (ROOT / page).read_text(), flags=re.I)
+
+
+def test_the_page_for_teachers_quotes_messages_of_the_diagnosis():
+    quoted = re.findall(r"`trouble: (.*?) …`", (ROOT / "docs" / "teaching.md").read_text())
+    assert len(quoted) == 3
+    for start in quoted:
+        assert any(message.startswith(start) for message in diagnosis.MESSAGES.values()), start
 
 
 PROSE = ("*.md", "docs/*.md", "lessons/**/*.md", "lessons/**/*.py", "minisiam/**/*.py")
