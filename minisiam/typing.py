@@ -49,7 +49,7 @@ Init = Callable[[Generator, int], tuple[Array, ...]]  # (rng, embedding size) �
 Distance = Callable[..., Op[Array]]  # (a, b, *parameters): two (n, d) arrays ↦ (n,) distances
 PairwiseDistance = Callable[..., Op[Any]]  # (a, b, *parameters): (n, d) and (m, d) ↦ an (n, m) matrix, or its blocks
 Loss = Callable[..., Op[Any]]  # (distances, *parameters, labels): distances and what should be near ↦ a number
-Miner = Callable[..., tuple[Array, ...]]  # (D, labels) ↦ `miners.Pairs` or `miners.Triplets`: rows and columns of D
+Miner = Callable[..., Any]  # (D, labels) ↦ `miners.Pairs` or `miners.Triplets`: rows and columns of D
 
 # data
 Batches = Iterable[tuple[Any, ...]]  # each batch holds the arguments of an objective

@@ -113,7 +113,7 @@ TRIPLET_TERMS: dict[Loss, Callable[..., Term]] = {
 }
 
 
-def function_and_constants(loss: Loss) -> tuple[Loss, dict[str, Any]]:
+def function_and_constants(loss: Callable[..., Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Return the function of a loss, and the constants that a `functools.partial` has filled in: {} for a function."""
     return getattr(loss, "func", loss), getattr(loss, "keywords", {})
 
