@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minisiam import losses
-from minisiam.losses.terms import PAIR_TERMS, TRIPLET_TERMS, terms_of
+from minisiam.losses.terms import PAIR_TERMS, TRIPLET_TERMS, function_and_constants, terms_of
 
 PAIR_LOSSES = [
     losses.contrastive,
@@ -34,8 +34,14 @@ def numbers(rng):
     return np.append(rng.normal(scale=2, size=100), kinks)
 
 
+def name_of(loss):
+    """The name of a loss and its constants, the same in every process."""
+    function, constants = function_and_constants(loss)
+    return f"{function.__name__} {constants or ''}".strip()
+
+
 @pytest.mark.parametrize("kind", [True, False], ids=["same", "different"])
-@pytest.mark.parametrize("loss", PAIR_LOSSES, ids=str)
+@pytest.mark.parametrize("loss", PAIR_LOSSES, ids=name_of)
 def test_a_term_of_pairs_is_the_loss_on_one_pair(loss, kind, numbers):
     terms_for, constants = terms_of(loss, PAIR_TERMS)
     attract, repel = terms_for(**constants)
@@ -45,7 +51,7 @@ def test_a_term_of_pairs_is_the_loss_on_one_pair(loss, kind, numbers):
         assert (value, slope) == (expected, *pullback(1.0)[0])
 
 
-@pytest.mark.parametrize("loss", TRIPLET_LOSSES, ids=str)
+@pytest.mark.parametrize("loss", TRIPLET_LOSSES, ids=name_of)
 def test_a_term_of_triplets_is_the_loss_on_one_triplet(loss, numbers, rng):
     negatives = rng.permutation(numbers) * np.repeat([1.0, 0.0], [100, len(numbers) - 100])  # 0 keeps the kinks
     term_for, constants = terms_of(loss, TRIPLET_TERMS)
