@@ -18,8 +18,7 @@ from ..distance_matrix import DistanceMatrix, RowLoss, distance_matrix
 from ..op import op, with_parameters_of
 from .per_anchor import Block, by_rows, check_finite, require_positives_and_negatives
 from .reductions import REDUCTIONS, reduced, terms_counted
-from .terms import PAIR_TERMS, TRIPLET_TERMS, function_and_constants, terms_of
-from .triplets import triplet_hinge
+from .terms import PAIR_TERMS, TRIPLET_TERMS, function_and_constants, terms_of, triplet_hinge_term
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,8 +150,8 @@ def all_pairs(loss: Loss, separately: bool = False) -> Loss:
     Returns
     -------
     op
-        `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may be blockwise. Reduction
-        "none" is refused.
+        `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may be blockwise, and the
+        reduction "none" is not available.
     """
     terms_for, filled_in = terms_of(loss, PAIR_TERMS)
 
@@ -227,7 +226,6 @@ def all_triplets(loss: Loss, many: int = MANY) -> Loss:
     of a function of d₊ and one of d₋, so it computes n² K exponentials, exactly, in the same memory.
     """
     term_for, filled_in = terms_of(loss, TRIPLET_TERMS)
-    is_hinge = term_for is TRIPLET_TERMS[triplet_hinge]
 
     @op
     def every_triplet(D, /, labels, reduction="mean", **constants):
@@ -235,7 +233,7 @@ def all_triplets(loss: Loss, many: int = MANY) -> Loss:
         term = term_for(**options)
 
         def rows(block_D, block):
-            if not is_hinge:
+            if term_for is not triplet_hinge_term:
                 return _one_positive_at_a_time(block_D, block, term)
             counted = _sorted if block.positives.max(initial=0) >= many else _compared
             return _hinge_by_counts(block_D, block, options.get("margin", 1.0), counted)
