@@ -441,7 +441,7 @@ def streamed(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[An
 
     def make(module: types.ModuleType) -> Any:
         made = module.blockwise(getattr(module.pairwise, name), threads=1)
-        if len(init_params(made, np.random.default_rng(0), 4)) != len(extra) or made.__name__ != f"streamed_{name}":
+        if len(init_params(made, np.random.default_rng(0), 4)) != len(extra) or made.__name__ != f"blockwise_{name}":
             raise ValueError("it must keep the name and the parameters of its distance")
 
         rng = np.random.default_rng(0)

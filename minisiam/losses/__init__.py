@@ -1,11 +1,13 @@
 """What should the distances be?     value, pullback = loss(distances, /, targets, margin)
 
-A loss sees distances and nothing else, so any loss goes with any distance and any encoder. It is a mean over its terms
-unless told otherwise (`reduction`): a batch twice as large has a value of the same size.
+A loss reads only distances, so any loss works with any distance and any encoder. By default it is a mean over its terms
+(`reduction`), so that its size does not depend on the size of the batch.
 
-    pairs        d (n,), same        contrastive double_margin pair_hinge margin_loss cosine_embedding cross_entropy
+    pairs        d (n,), same        contrastive double_margin pair_hinge margin_loss cosine_embedding
+                                     binary_cross_entropy
     triplets     d₊, d₋ (n,)         triplet_hinge triplet_soft_margin triplet_ratio
-    a batch      D (n, n), labels    over(loss, miner) all_pairs(loss) all_triplets(loss); supcon nt_xent nca n_pair
+    a batch      D (n, n), labels    with_miner(loss, miner) all_pairs(loss) all_triplets(loss)
+                                     supcon nt_xent nca n_pair
                                      lifted generalised_lifted multi_similarity circle tuplet_margin angular
                                      histogram fast_ap
     two sets     D (n, m), targets   softmax_cross_entropy info_nce matching arcface proxy_anchor soft_triple_distance

@@ -1,4 +1,4 @@
-"""Losses that speak of angles between unit vectors: on a cosine distance, where cos θ = 1 − D."""
+"""Losses with a margin on the angle between unit vectors: on a cosine distance, cos θ = 1 − D."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def tuplet_margin(
     labels
         (n,) classes.
     margin
-        m in degrees, from 0 to 90: by how much a positive's angle is eased, so that easy ones do not dominate.
+        m in degrees, from 0 to 90: how much smaller each positive's angle is made, so that easy pairs do not dominate.
     scale
         s > 0.
     reduction
-        mean, mean_active, sum, or none (one value an anchor: the sum over its pairs).
+        mean, mean_active, sum, or none (one value per anchor: the sum over its pairs).
 
     Returns
     -------
@@ -48,8 +48,8 @@ def tuplet_margin(
 
     Notes
     -----
-    Kink at θ_ip = 0 and π, where the angle has no slope in its cosine: the cosine's own slope, cos m, is kept there.
-    Distances outside [0, 2] are taken for the nearest end, with its slope.
+    Kink at θ_ip = 0 and π, where the slope of the angle in its cosine is infinite: the slope cos m is used there.
+    Distances outside [0, 2] count as the nearest end, with its slope.
 
     References
     ----------
@@ -66,9 +66,9 @@ def tuplet_margin(
 
 
 def shifted_cosine(d: Array, turn: float) -> tuple[Array, Array]:
-    """cos(θ + turn) and its slope in d, where cos θ = 1 − d is brought into [−1, 1] first.
+    """Return cos(θ + turn) and its slope in d, where cos θ = 1 − d is first clipped to [−1, 1].
 
-    cos(θ + t) = c cos t − s sin t, with slope −(cos t + c/s sin t) in d; the second term is left out where s = 0.
+    cos(θ + t) = c cos t − s sin t, with slope −(cos t + c/s sin t) in d, without the second term where s = 0.
     """
     c = np.clip(1 - d, -1, 1)
     s = np.sqrt((1 - c) * (1 + c))
@@ -109,8 +109,8 @@ def arcface(
     Notes
     -----
     Beyond θ = π − m, where cos(θ + m) would rise again, the target's logit is cos θ − m sin m: the value jumps there.
-    This is the authors' code; the paper does not say what happens there. Kink at θ = 0 and π: the slope of the second
-    term, which is infinite, is taken for 0. Distances outside [0, 2] are taken for the nearest end, with its slope.
+    This follows the authors' code; the paper does not define the loss there. Kink at θ = 0 and π: the slope of the
+    second term, which is infinite, counts as 0. Distances outside [0, 2] count as the nearest end, with its slope.
 
     References
     ----------
@@ -151,9 +151,9 @@ def angular(
     labels
         (n,) classes.
     angle
-        α in degrees, above 0 and below 90: the largest angle at the negative of the triangle that is wanted.
+        α in degrees, above 0 and below 90: the largest angle that the triangle should have at the negative.
     reduction
-        mean, mean_active, sum or none (one value an ordered positive pair, sorted by row).
+        mean, mean_active, sum or none (one value per ordered positive pair, sorted by row).
 
     Returns
     -------
@@ -162,8 +162,8 @@ def angular(
 
     Notes
     -----
-    No kink. Needs no margin in units of the embedding: an angle has no scale. The sum over the negatives is made for
-    each positive pair, so time and memory are O(n² K).
+    No kink. An angle has no scale, so no margin in units of the embedding is needed. The sum over the negatives is
+    computed for each positive pair, so time and memory are O(n² K).
 
     References
     ----------
@@ -182,7 +182,7 @@ def angular(
 
     def pullback(dl):
         push = weights * np.reshape(spread(dl), (-1, 1))
-        dD = -4 * tan2 * (_sum_rows(push, i, len(D)) + _sum_rows(push, j, len(D)))  # n is seen from a and from p
+        dD = -4 * tan2 * (_sum_rows(push, i, len(D)) + _sum_rows(push, j, len(D)))  # n has a distance to a and one to p
         dD[i, j] = 2 * (1 + tan2) * push.sum(axis=1)
         return (dD,)
 
@@ -190,7 +190,7 @@ def angular(
 
 
 def _sum_rows(values: Array, index: Array, rows: int) -> Array:
-    """Σ of the rows of `values` with one index, for every index from 0 to rows − 1."""
+    """Sum the rows of `values` that share an index, for every index from 0 to rows − 1."""
     order = np.argsort(index, kind="stable")
     starts = np.flatnonzero(np.diff(index[order], prepend=-1))
     out = np.zeros((rows, values.shape[1]), values.dtype)

@@ -1,7 +1,7 @@
-"""Losses that count: distances are dropped into bins, softly, so that a count has a slope.
+"""Losses on histograms of distances, with soft bins, so that a count has a slope.
 
-A distance between two nodes of a grid gives each of them a share, linear in how near it is (a triangle, as in linear
-interpolation). The counts are then histograms with a gradient.
+A distance between two nodes of a grid counts partly at each of them, as in linear interpolation: its share at a node is
+a triangle, 1 at the node and 0 at the neighbouring nodes. The counts therefore have a gradient.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
     labels
         (n,) classes.
     bins
-        How many equal steps [0, 2] is cut into; h has a node at each end of each.
+        The number of equal steps of [0, 2]; h has a node at each end of each step.
 
     Returns
     -------
@@ -40,8 +40,8 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
     Notes
     -----
     Kink at every node: the slope is that of the bin above in similarity, so below in D; D = 0 belongs to the last.
-    Distances outside [0, 2] are taken for the nearest end, slope 0. Pairs of two images that have no positive are
-    left out, as in the reference implementation.
+    Distances outside [0, 2] count as the nearest end, slope 0. Pairs of two images without a positive are left out,
+    as in the reference implementation.
 
     References
     ----------
@@ -74,7 +74,7 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
 
 
 def _histogram(d: Array, bins: int) -> tuple[Array, Array, Array]:
-    """Shares of 1 − d at bins + 1 nodes from −1 to 1, the node below each entry, and whether it has a slope."""
+    """Return the histogram of 1 − d at bins + 1 nodes from −1 to 1, each entry's lower node, and whether it has a slope."""
     place = np.clip((2 - d) * (bins / 2), 0, bins)
     low = np.minimum(place.astype(np.int64), bins - 1)
     part = place - low
@@ -95,11 +95,11 @@ def fast_ap(
     labels
         (n,) classes.
     bins
-        How many equal steps [0, largest] is cut into; each node has a triangle of its own.
+        The number of equal steps of [0, largest]; each node has its own triangle.
     largest
-        The largest distance there is, > 0.
+        The largest possible distance, > 0.
     reduction
-        mean, mean_active, sum or none (one value an anchor).
+        mean, mean_active, sum or none (one value per anchor).
 
     Returns
     -------
@@ -109,8 +109,8 @@ def fast_ap(
 
     Notes
     -----
-    Kink at every node: there the slope is 0, the mean of both sides where they are opposite. Distances outside
-    [0, largest] leave the histogram with the triangle of its end. Anchors without a positive are left out.
+    Kink at every node: the slope is 0 there, the mean of both sides where they are opposite. Distances outside
+    [0, largest] count less and less, and not at all one step beyond an end. Anchors without a positive are left out.
 
     References
     ----------
@@ -145,11 +145,11 @@ def fast_ap(
 
 
 def _triangle(x: Array, node: int) -> Array:
-    """max(0, 1 − |x − node|): the share of a distance that a node receives."""
+    """max(0, 1 − |x − node|): the share of a distance that counts at a node."""
     return np.maximum(1 - np.abs(x - node), 0)
 
 
 def _triangle_slope(x: Array, node: int) -> Array:
-    """Its slope in x: 1 before the node, −1 after it, 0 at it, at its feet and beyond."""
+    """Return the slope of `_triangle` in x: 1 before the node, −1 after it, 0 at the node and from one step away."""
     u = x - node
     return np.sign(-u) * (np.abs(u) < 1)

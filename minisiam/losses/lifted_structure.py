@@ -1,11 +1,11 @@
 """Losses that weigh the pairs of a batch against each other: the harder a pair, the larger its share of the gradient.
 
-All are soft forms of the same wish, that the farthest positive be nearer than the nearest negative:
+All are soft forms of one condition: the farthest positive is nearer than the nearest negative.
 
     generalised_lifted     log Σ e^d over the positives  +  log Σ e^(m−d) over the negatives
     lifted                 the same for each positive pair, with the negatives of both its ends
-    multi_similarity       two softplus-like sums, one on each side of a threshold
-    circle                 each pair weighted once more by how far it is from where it should be
+    multi_similarity       log(1 + Σ e^…) of the positives, and of the negatives, relative to a threshold
+    circle                 each pair weighted again by how far it is from its target
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def lifted(
     D
         (n, n) distances of a batch to itself.
     labels
-        (n,) classes; the sums go over the negatives of either end.
+        (n,) classes; the sums are over the negatives of both ends.
     margin
         m ≥ 0, in the units of D.
     reduction
-        mean, mean_active, sum or none (one value an ordered positive pair, sorted by row).
+        mean, mean_active, sum or none (one value per ordered positive pair, sorted by row).
 
     Returns
     -------
@@ -50,8 +50,8 @@ def lifted(
 
     Notes
     -----
-    J = 0 is no kink: the slope max(0, J) is 0 on both sides. Every pair comes twice, from either end, which leaves the
-    mean alone.
+    No kink at J = 0: the slope max(0, J) is 0 on both sides. Every pair counts twice, once from each end, which does
+    not change the mean.
 
     References
     ----------
@@ -62,7 +62,7 @@ def lifted(
     block = positives.block(slice(0, len(D)))
     margin = require.between("margin", margin, 0)
     i, j = positives.i, positives.j
-    negatives, weights = log_sum_exp(block.without_positives(margin - D, -np.inf))  # the logarithm, an anchor
+    negatives, weights = log_sum_exp(block.without_positives(margin - D, -np.inf))  # one logarithm per anchor
     J = D[i, j] + np.logaddexp(negatives[i], negatives[j])
     from_i = sigmoid(negatives[i] - negatives[j])
     stretch = np.maximum(J, 0)
@@ -95,7 +95,7 @@ def generalised_lifted(
     margin
         m ≥ 0, in the units of D.
     reduction
-        mean, mean_active, sum or none (one value an anchor).
+        mean, mean_active, sum or none (one value per anchor).
 
     Returns
     -------
@@ -104,8 +104,8 @@ def generalised_lifted(
 
     Notes
     -----
-    Kink where the sum is 0: the anchor counts as satisfied, slope 0. A sum over nothing has the logarithm 0, so an
-    anchor without a positive still pushes its negatives away.
+    Kink where the sum is 0: the anchor counts as satisfied, slope 0. The logarithm of an empty sum counts as 0, so the
+    negatives of an anchor without a positive still have a gradient.
 
     References
     ----------
@@ -144,11 +144,11 @@ def multi_similarity(
     labels
         (n,) classes.
     alpha, beta
-        How sharply the hardest positive and the hardest negative are preferred, > 0, in 1 / the units of D.
+        How much more the hardest positive and the hardest negative count than others, > 0, in 1 / the units of D.
     threshold
-        t, where positives should be below and negatives above; the paper's similarity λ is 1 − t.
+        t: positives should be nearer and negatives farther; the paper's similarity λ is 1 − t.
     reduction
-        mean, mean_active, sum or none (one value an anchor).
+        mean, mean_active, sum or none (one value per anchor).
 
     Returns
     -------
@@ -198,14 +198,14 @@ def circle(
     labels
         (n,) classes.
     margin
-        m ≥ 0: a positive is at rest at D = 0, a negative at D = 1, and the decision boundary between is a circle of
+        m ≥ 0: the target is D = 0 for a positive and D = 1 for a negative, and the decision boundary is a circle of
         radius √2 m around that point.
     scale
         γ > 0.
     detached
         Whether the gradient takes the weights [·]₊ as constants, as the paper's does.
     reduction
-        mean, mean_active, sum or none (one value an anchor).
+        mean, mean_active, sum or none (one value per anchor).
 
     Returns
     -------
@@ -216,8 +216,8 @@ def circle(
 
     Notes
     -----
-    No kink. With its weights held constant, the gradient is not the derivative of the value: finite differences of the
-    value disagree with it, and agree where the weights stay as they are.
+    No kink. With constant weights, the gradient is not the derivative of the value: finite differences of the value
+    disagree with it, and finite differences with fixed weights agree.
 
     `detached=False` gives the derivative. As [1 + m − D]₊ (1 − m − D) = (1 − D)² − m² and [D + m]₊ (D − m) = D² − m²
     where the weights are positive, each pair is then drawn to D = 0 or D = 1 from both sides: a negative with

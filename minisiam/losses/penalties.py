@@ -1,4 +1,4 @@
-"""What weights should cost, and what embeddings should cost that look at no distance."""
+"""Penalties that read no distances: of weights, and of two views of a batch."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def vicreg(
 
     Notes
     -----
-    What keeps an embedding without negatives from collapsing: every feature has a standard deviation of 1 over the
-    batch, and no two features are correlated. Variances and covariances are over n − 1. Kink where a deviation is 1:
-    slope 0.
+    The variance and covariance terms prevent a collapse without negatives: every feature should have a standard
+    deviation of at least 1 over the batch, and no two features should be correlated. Variances and covariances are over
+    n − 1. Kink where a deviation is 1: slope 0.
 
-    This is the authors' code, github.com/facebookresearch/vicreg. The paper's eq. 6 sums the squares of the invariance
-    term over the features and has no ½ on the variance: its λ, μ, ν are `invariance` = λ d, `variance` = 2 μ and
-    `covariance` = ν here. Both apply it not to the embedding but to the output of an expander, a network of three
-    dense layers of 8,192 that is dropped after training.
+    This follows the authors' code, github.com/facebookresearch/vicreg. The paper's eq. 6 sums the squares of the
+    invariance term over the features and has no ½ on the variance: its λ, μ, ν are `invariance` = λ d, `variance` = 2 μ
+    and `covariance` = ν here. Both apply the loss to the output of an expander, a network of three dense layers of
+    8,192 that is dropped after training, and not to the embedding.
 
     References
     ----------
@@ -107,7 +107,7 @@ def vicreg(
 
 
 def _spread(z: Array, variance: float, covariance: float, epsilon: float) -> tuple[Any, Array]:
-    """The variance and covariance terms of one embedding, and their gradient."""
+    """Return the variance and covariance terms of one embedding, and their gradient."""
     n, d = z.shape
     centred = z - z.mean(axis=0)
     C = centred.T @ centred / (n - 1)

@@ -1,4 +1,4 @@
-"""Proxies: one learned point for each class, so that every image is compared with all classes and with no other image.
+"""Losses on proxies: each class has a learned point, and an image is compared with these points, not with other images.
 
 A distance matrix of images against proxies is (n, classes). Most proxy losses are `softmax_cross_entropy` on it:
 
@@ -6,7 +6,7 @@ A distance matrix of images against proxies is (n, classes). Most proxy losses a
     normalised softmax     cosine, temperature 0.05                            CosFace           margin 0.35, 1/64
     ArcFace                `arcface`: the margin is an angle                   SoftTriple   `soft_triple_distance`
 
-This module has the loss that asks the question from the side of the proxy, and the distance to several proxies.
+This module has the loss whose anchors are the proxies, and the distance to a class of several proxies.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def proxy_anchor(
 
     Notes
     -----
-    No kink. The proxy is the anchor and the batch is what it is compared with: the softmax goes down the columns. K₊
-    are the proxies that have an image in the batch.
+    No kink. The proxy is the anchor and is compared with the batch: the softmax is over each column. K₊ are the proxies
+    with an image in the batch.
 
     References
     ----------
@@ -82,9 +82,9 @@ def soft_triple_distance(D: Float[Array, "n m"], /, centres: int = 10, gamma: fl
     Parameters
     ----------
     D
-        (n, classes · centres) distances to all centres, those of a class side by side.
+        (n, classes · centres) distances to all centres; the centres of a class are adjacent.
     centres
-        How many a class has.
+        The number of centres per class.
     gamma
         γ > 0, in the units of D: how soft the choice is.
 

@@ -1,9 +1,10 @@
-"""From one value a pair, triplet or anchor to one number: `mean`, `mean_active`, `sum`, or `none`.
+"""From one value per pair, triplet or anchor to one number: `mean`, `mean_active`, `sum`, or `none`.
 
-mean          every term counts: a batch twice as large has a value of the same size
-mean_active   only terms above 0 count, so the value need not fall while a network learns: satisfied terms leave the
-              mean. How many count is held fixed in the gradient; where a term comes to rest, the value jumps.
-sum, none     as they say; the upstream gradient of `none` has one entry a term
+mean          the mean over all terms, whose size does not depend on the size of the batch
+mean_active   the mean over the terms above 0. Satisfied terms leave this mean, so the value need not fall while a
+              network learns, and jumps where a term reaches 0. The gradient takes the number of terms as constant.
+sum           the sum over all terms
+none          the terms themselves; the upstream gradient has one entry per term
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ REDUCTIONS = ("mean", "mean_active", "sum", "none")
 
 
 def reduced(values: Array, reduction: str) -> tuple[Any, Callable[[Any], Any]]:
-    """The value, and the function that spreads an upstream gradient over the terms."""
+    """Return the value, and the function that spreads an upstream gradient over the terms."""
     require.one_of("reduction", reduction, REDUCTIONS)
     if reduction == "none":
         return values, lambda dl: dl
@@ -32,5 +33,5 @@ def reduced(values: Array, reduction: str) -> tuple[Any, Callable[[Any], Any]]:
 
 
 def terms_counted(reduction: str, terms: int, active: int) -> int:
-    """What the sum is divided by; 1 where nothing counts, so that nothing over nothing is 0."""
+    """Return the divisor of the sum: at least 1, so that a mean over no terms is 0."""
     return max(1, int({"mean": terms, "mean_active": active, "sum": 1}[reduction]))

@@ -1,7 +1,7 @@
-"""Softmax losses: which of these images is of my class?   A classifier whose classes are the others in the batch.
+"""Softmax losses: classify each image by its distances to the candidates, which may be the other images of the batch.
 
-Every distance is a logit, −d / temperature. What the losses differ in is what stands in the denominator, and whether
-several positives are averaged before the logarithm (supcon), inside it (nca), or asked one by one (nt_xent).
+The logit of a distance is −d / temperature. The losses differ in the terms of the denominator, and in whether several
+positives are averaged after the logarithm (supcon), summed inside it (nca), or each classified alone (nt_xent).
 
     one right column a row      softmax_cross_entropy N-pair, InfoNCE, proxies, prototypes: one softmax cross-entropy
     several right columns       nca, matching         −log of their summed probability
@@ -133,7 +133,7 @@ def info_nce(D: Float[Array, "n n"], /, temperature: float = 0.07) -> Op[Float[A
 
 @op
 def n_pair(D: Float[Array, "n n"], /, labels: Int[Array, "n"], reduction: str = "mean") -> Op[Float[Array, ""]]:
-    """ℓ = mean over classes of −log softmaxₖ(−d(aᵢ, pₖ)) at k = i: one pair a class, its partner among all partners.
+    """ℓ = mean over classes of −log softmaxₖ(−d(aᵢ, pₖ)) at k = i: one pair per class, and all partners as candidates.
 
     Parameters
     ----------
@@ -142,13 +142,13 @@ def n_pair(D: Float[Array, "n n"], /, labels: Int[Array, "n"], reduction: str = 
     labels
         (n,) classes. The first two images of each class are its anchor and its positive; others are not used.
     reduction
-        mean, mean_active, sum or none (one value a class, in sorted order).
+        mean, mean_active, sum or none (one value per class, in sorted order).
 
     Returns
     -------
     value, pullback
         `value` ≥ 0 is in nats, the logarithm of the number of pairs for a collapsed network; `pullback(dl)` gives
-        `(dD,)`, 0 where no chosen pair is.
+        `(dD,)`, 0 outside the chosen pairs.
 
     Notes
     -----
@@ -193,7 +193,7 @@ def supcon(
     temperature
         τ > 0, in the units of D. On a cosine distance 0.05 to 0.2 is usual.
     reduction
-        mean, mean_active, sum or none (one value an anchor).
+        mean, mean_active, sum or none (one value per anchor).
 
     Returns
     -------
@@ -242,7 +242,7 @@ def nt_xent(
     temperature
         τ > 0, in the units of D.
     reduction
-        mean, mean_active, sum, or none (one value an anchor: the sum over its pairs).
+        mean, mean_active, sum, or none (one value per anchor: the sum over its pairs).
 
     Returns
     -------
@@ -251,7 +251,8 @@ def nt_xent(
 
     Notes
     -----
-    No kink. Other positives of the anchor are not in the denominator (in SimCLR there are none, so it does not say).
+    No kink. Other positives of the anchor are not in the denominator (SimCLR has none, so its paper does not define
+    this case).
 
     References
     ----------
@@ -297,7 +298,7 @@ def nca(
     temperature
         τ > 0, in the units of D.
     reduction
-        mean, mean_active, sum or none (one value an anchor).
+        mean, mean_active, sum or none (one value per anchor).
 
     Returns
     -------
@@ -306,8 +307,9 @@ def nca(
 
     Notes
     -----
-    No kink. The log form, which lets no anchor go; the paper's first objective is Σ p itself. One near positive is
-    enough, so a class may fall into several clusters. Anchors without a positive are left out.
+    No kink. The log form, whose gradient does not vanish for a misclassified anchor; the paper's first objective is Σ p
+    itself. One near positive is enough, so a class may fall into several clusters. Anchors without a positive are left
+    out.
 
     References
     ----------
@@ -333,7 +335,7 @@ def nca(
 def matching(
     D: Float[Array, "n m"], /, same: Bool[Array, "n m"], temperature: float = 1.0, reduction: str = "mean"
 ) -> Op[Float[Array, ""]]:
-    """ℓ = mean −log Σⱼ softmaxⱼ(−Dᵢⱼ / τ) over the j of i's class: a nearest neighbour that votes softly.
+    """ℓ = mean −log Σⱼ softmaxⱼ(−Dᵢⱼ / τ) over the j of i's class: a soft nearest-neighbour vote.
 
     Parameters
     ----------
@@ -344,7 +346,7 @@ def matching(
     temperature
         τ > 0, in the units of D.
     reduction
-        mean, mean_active, sum or none (one value a query, 0 where it is left out).
+        mean, mean_active, sum or none (one value per query, 0 where it is left out).
 
     Returns
     -------
@@ -353,8 +355,8 @@ def matching(
 
     Notes
     -----
-    No kink. Without the paper's full context embeddings. A query whose class has no support image is left out; where
-    all are, the value is 0.
+    No kink. Without the paper's full context embeddings. A query whose class has no support image is left out; if
+    all are left out, the value is 0.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""One triplet for each anchor, or for each positive pair: the nearest or the farthest of some. Ties go to the first."""
+"""One triplet per anchor or per positive pair: the nearest or farthest candidates, and of equal ones the first."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ def batch_easy_hard(
     D, labels
         (n, n) distances and (n,) integers.
     positive
-        "easy" the nearest; "hard" the farthest; "semi-hard" the farthest of those nearer than the chosen negative;
-        "all" every one.
+        "easy" the nearest; "hard" the farthest; "semi-hard" the farthest positive that is nearer than the chosen
+        negative; "all" every positive.
     negative
-        "easy" the farthest; "hard" the nearest; "semi-hard" the nearest of those farther than the chosen positive;
-        "all" every one.
+        "easy" the farthest; "hard" the nearest; "semi-hard" the nearest negative that is farther than the chosen
+        positive; "all" every negative.
 
     Returns
     -------
     Triplets
-        Sorted by anchor. Nearer and farther are strict, and an anchor that has none such is left out.
+        Sorted by anchor. Nearer and farther are strict. An anchor without such an image is left out.
 
     Notes
     -----
-    A semi-hard choice needs one choice to compare with, so "semi-hard" goes with neither "semi-hard" nor "all".
+    A semi-hard choice is relative to one other choice, so "semi-hard" cannot be combined with "semi-hard" or "all".
     ("hard", "hard") is `batch_hard`, ("all", "all") is `all_triplets`.
 
     References
@@ -80,8 +80,7 @@ def batch_easy_hard(
     require.one_of("negative", negative, NEGATIVE)
     if "semi-hard" in (positive, negative) and {positive, negative} <= {"semi-hard", "all"}:
         raise ValueError(
-            f"positive {positive!r} does not go with negative {negative!r}: "
-            "a semi-hard choice is made beside an 'easy' or a 'hard' one"
+            f"positive {positive!r} does not go with negative {negative!r}: combine 'semi-hard' with 'easy' or 'hard'"
         )
     if positive == "semi-hard":
         is_positive &= _bound(D, NEGATIVE[negative](D, is_negative)) > D
@@ -121,9 +120,9 @@ def semi_hard_facenet(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: f
 
 
 def semi_hard_tensorflow(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
-    """For each (a, p) the nearest negative with d_an > d_ap; where there is none, the farthest negative.
+    """For each (a, p) the nearest negative with d_an > d_ap; if there is none, the farthest negative.
 
-    One triplet for every ordered positive pair, always: what `triplet_semihard_loss` of TensorFlow Addons chooses.
+    There is one triplet per ordered positive pair, as `triplet_semihard_loss` of TensorFlow Addons chooses them.
     """
     positive, negative = masks(D, labels)
     a, p, n, d = _nearest_farther(D, positive, negative)
@@ -132,7 +131,7 @@ def semi_hard_tensorflow(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Tri
 
 
 def _farthest(D: Array, mask: Array) -> tuple[Array, Array]:
-    """Rows of the mask that have an entry, and of each the column where D is greatest."""
+    """Return the rows of the mask that have an entry, and for each row the column with the greatest D."""
     rows = np.flatnonzero(mask.any(axis=1))
     return rows, np.where(mask, D, -np.inf)[rows].argmax(axis=1)
 
@@ -151,14 +150,14 @@ NEGATIVE: dict[str, Choose] = {"easy": _farthest, "hard": _nearest, "semi-hard":
 
 
 def _bound(D: Array, chosen: tuple[Array, Array]) -> Array:
-    """(n, 1) the distance of what each anchor chose. It does not matter where it chose nothing: that has no triplet."""
+    """(n, 1) the distance of each anchor's choice; 0 if it has none, and then it has no triplet either."""
     bound = np.zeros((len(D), 1), D.dtype)
     bound[chosen[0], 0] = D[chosen]
     return bound
 
 
 def _nearest_farther(D: Array, positive: Array, negative: Array) -> tuple[Array, ...]:
-    """Every (a, p), the nearest negative that is farther than p, and its distance: infinite where there is none."""
+    """Return every (a, p), the nearest negative farther than p, and its distance, infinite if there is none."""
     found = []
     for a, p in positive_pairs(positive):
         d = np.where(negative[a] & (D[a] > D[a, p][:, None]), D[a], np.inf)

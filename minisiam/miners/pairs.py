@@ -1,4 +1,4 @@
-"""Miners of pairs. All but the first give (i, j) and (j, i) as two, since D may be asymmetric."""
+"""Miners of pairs. All but the first treat (i, j) and (j, i) as two pairs, since D may be asymmetric."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def all_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Pairs:
 
 
 def ordered_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Pairs:
-    """Every pair i ≠ j, so each twice, as (i, j) and as (j, i): what pytorch-metric-learning calls all pairs."""
+    """Every pair i ≠ j, both as (i, j) and as (j, i): all pairs in the sense of pytorch-metric-learning."""
     positive, negative = masks(D, labels)
     return _kept(positive | negative, labels)
 
@@ -32,7 +32,7 @@ def pair_margin(
 ) -> Pairs:
     """Positive pairs with d > positive_margin, negative pairs with d < negative_margin.
 
-    With the margins of a contrastive loss these are the pairs that it still moves.
+    With the margins of a contrastive loss these are the pairs with a gradient.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def pair_margin(
     Returns
     -------
     Pairs
-        Ordered, row by row; none where every pair keeps its margin.
+        Ordered, row by row; empty if every pair satisfies its margin.
     """
     positive, negative = masks(D, labels)
     far = require.between("positive_margin", positive_margin, 0)
@@ -55,7 +55,8 @@ def pair_margin(
 def multi_similarity(D: Float[Array, "n n"], labels: Int[Array, "n"], epsilon: float = 0.1) -> Pairs:
     """(a, p) where d_ap + ε > minₙ d_an, and (a, n) where d_an − ε < maxₚ d_ap.
 
-    A pair is kept if it is out of order, or nearly, with the hardest pair of the other kind of its anchor.
+    A pair is kept if it is in the wrong order, or within ε of it, relative to the hardest pair of the other kind of its
+    anchor.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def multi_similarity(D: Float[Array, "n n"], labels: Int[Array, "n"], epsilon: f
     Returns
     -------
     Pairs
-        Ordered, row by row; none where every anchor has its positives nearer than its negatives by ε or more.
+        Ordered, row by row; empty if the positives of every anchor are nearer than its negatives by ε or more.
 
     References
     ----------
@@ -89,7 +90,7 @@ def hardest_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"], fraction: flo
     D, labels
         (n, n) distances and (n,) integers.
     fraction
-        Greater than 0 and at most 1; of a symmetric D an even count keeps (i, j) and (j, i) together.
+        Greater than 0 and at most 1. In a symmetric D, an even count keeps (i, j) and (j, i) together.
 
     Returns
     -------
@@ -108,7 +109,7 @@ def hardest_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"], fraction: flo
 
 
 def _first(D: Array, mask: Array, share: float) -> tuple[Array, Array]:
-    """The share of the mask's entries that have the least D, least first."""
+    """Return the share of the mask's entries with the smallest D, smallest first."""
     rows, columns = np.nonzero(mask)
     count = ceil(round(share * len(rows), 9))  # 0.07 · 100 is 7.000000000000001
     least = np.argsort(D[rows, columns], kind="stable")[:count]
@@ -116,6 +117,6 @@ def _first(D: Array, mask: Array, share: float) -> tuple[Array, Array]:
 
 
 def _kept(keep: Array, labels: Array) -> Pairs:
-    """The pairs of a mask (n, n), row by row."""
+    """Return the pairs of a mask (n, n), row by row."""
     rows, columns = np.nonzero(keep)
     return Pairs(rows, columns, labels[rows] == labels[columns])

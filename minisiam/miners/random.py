@@ -1,4 +1,4 @@
-"""Triplets by chance. Where it comes from is an argument: functools.partial(random_triplets, rng=rng) is a miner."""
+"""Random triplets. The generator is an argument: functools.partial(random_triplets, rng=rng) is a miner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def random_triplets(
     D: Float[Array, "n n"], labels: Int[Array, "n"], *, rng: Generator, per_anchor: int = 1
 ) -> Triplets:
-    """For each anchor `per_anchor` times a positive and a negative, every one equally likely, drawn with replacement.
+    """For each anchor `per_anchor` random positives and negatives, uniform and with replacement.
 
     Anchors without a positive are left out. `rng` is a np.random.Generator, and D is not read.
     """
@@ -39,20 +39,21 @@ def distance_weighted(
     """For each (a, p) one negative, drawn with probability ∝ 1 / q(d_an),  q(d) = dᴰ⁻² (1 − d²/4)^((D − 3) / 2).
 
     q is the density of the distance between two random points of the unit sphere in D dimensions. Nearly all are √2
-    apart, so that a uniform draw gives easy negatives; divided by q, every distance is as likely as any other.
+    apart, so that a uniform draw gives easy negatives. With the weight 1 / q every distance is equally likely.
 
     Parameters
     ----------
     D, labels
         (n, n) L2 distances of normalized embeddings, so between 0 and 2, and (n,) integers.
     rng
-        Where chance comes from.
+        A np.random.Generator.
     dimensions
         The size of the embeddings, the D of q: at least 2.
     cutoff
-        A shorter distance is weighed as this one, since 1 / q would choose the very nearest and its noise always.
+        Shorter distances get the weight of this one: 1 / q would always select the nearest negatives, which may be
+        noise.
     nonzero_loss_cutoff
-        Between `cutoff` and 2: a negative this far, or farther, is never drawn.
+        Between `cutoff` and 2: a negative at this distance or farther is never drawn.
 
     Returns
     -------
@@ -90,7 +91,7 @@ def distance_weighted(
 
 
 def _any_of(mask: Array, rows: Array, rng: Generator) -> Array:
-    """For each row one of the columns where the mask is true."""
+    """Draw for each row one of the columns where the mask is true."""
     columns, count = np.nonzero(mask)[1], mask.sum(axis=1)
     start = np.cumsum(count) - count
     return columns[start[rows] + rng.integers(0, count[rows])]

@@ -1,4 +1,4 @@
-"""How many: pairs and triplets of a batch, and how hard they are."""
+"""Count the pairs and triplets of a batch, and the easy, semi-hard and hard ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Population(NamedTuple):
 def population(labels: Int[Array, "n"]) -> Population:
     """½ Σ s (s − 1) positive pairs, ½ Σ s (n − s) negative ones, Σ s (s − 1)(n − s) triplets, for classes of size s.
 
-    A pair counts once, as in `all_pairs`; (a, p, n) and (p, a, n) are two triplets. A batch that has none counts 0.
+    A pair counts once, as in `all_pairs`; (a, p, n) and (p, a, n) are two triplets. An empty kind counts 0.
     """
     sizes: list[int] = np.unique(labels, return_counts=True)[1].tolist()
     n = sum(sizes)
@@ -44,7 +44,7 @@ def population(labels: Int[Array, "n"]) -> Population:
 
 
 def count(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float) -> Counts:
-    """How many of all triplets of a batch are easy, semi-hard and hard, exactly and in O(n²) memory.
+    """Count the easy, semi-hard and hard triplets among all triplets of a batch, exactly and in O(n²) memory.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def count(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float) -> Cou
     Returns
     -------
     Counts
-        Their sum is `population(labels).triplets`; all 0 for a batch that has none.
+        Their sum is `population(labels).triplets`; all 0 for a batch without triplets.
     """
     margin = require.between("margin", margin, 0)
     positive, negative = relations(D, labels)
@@ -65,7 +65,7 @@ def count(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float) -> Cou
 
 
 def count_mined(D: Float[Array, "n n"], triplets: Triplets, margin: float) -> Counts:
-    """The same for the triplets that a miner chose."""
+    """Count the easy, semi-hard and hard triplets among those that a miner selected."""
     check(D)
     near, far = (D[entries] for entries in triplets.entries)
     return _counts(far - near, require.between("margin", margin, 0))

@@ -43,13 +43,13 @@ def triplet_margin(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: floa
     margin
         At least 0, in the units of D.
     kind
-        "all": d_an − d_ap ≤ margin, the triplets that a hinge with this margin still moves. "hard" and "semi-hard" are
-        its two parts, d_an ≤ d_ap and d_an > d_ap. "easy": the triplets that keep the margin.
+        "all": d_an − d_ap ≤ margin, the triplets with a gradient in a hinge with this margin. "hard" and "semi-hard"
+        are its two parts, d_an ≤ d_ap and d_an > d_ap. "easy": the triplets that satisfy the margin.
 
     Returns
     -------
     Triplets
-        Sorted by anchor, positive, negative; none where there is no such triplet.
+        Sorted by anchor, positive, negative; empty if there is no such triplet.
     """
     require.one_of("kind", kind, KINDS)
     margin = require.between("margin", margin, 0)
@@ -69,8 +69,8 @@ def easy(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float = 0.2) -
 def angular(D: Float[Array, "n n"], labels: Int[Array, "n"], degrees: float = 20) -> Triplets:
     """Every triplet with  arctan( d_ap / 2‖n − m‖ ) > degrees,  where m = (a + p) / 2.
 
-    That is the angle at which a negative sees half of the segment from a to p, if it stands square to its middle. It
-    does not change with the scale of the embeddings.
+    This is the angle at the negative between a (or p) and the middle m, if n − m is perpendicular to p − a. It does not
+    depend on the scale of the embeddings.
 
     Parameters
     ----------
@@ -82,13 +82,14 @@ def angular(D: Float[Array, "n n"], labels: Int[Array, "n"], degrees: float = 20
     Returns
     -------
     Triplets
-        Sorted by anchor, positive, negative; none where every negative is far from its pair.
+        Sorted by anchor, positive, negative; empty if every negative is far from its pair.
 
     Notes
     -----
     The distance to the middle follows from the three sides: ‖n − m‖² = ½ d_an² + ½ d_pn² − ¼ d_ap². It is computed
-    in float64, and is 0 where rounding, or a D that no points have, would make it negative.
-    pytorch-metric-learning takes raw rows here, where its other miners normalize: give raw L2 distances to agree.
+    in float64, and is 0 where rounding, or a D that is not the distances of any points, would make it negative.
+    pytorch-metric-learning reads raw rows here, whereas its other miners normalize them: pass raw L2 distances to
+    agree.
 
     References
     ----------
@@ -110,7 +111,7 @@ def angular(D: Float[Array, "n n"], labels: Int[Array, "n"], degrees: float = 20
 
 
 def _kept(D: Array, labels: Array, keep: Callable[[Array, Array], Array]) -> Triplets:
-    """The triplets for which `keep(a, p)`, a mask (pairs, n), is true: never more than CHUNK asked at a time."""
+    """Return the triplets for which `keep(a, p)`, a mask (pairs, n), is true, computed CHUNK entries at a time."""
     positive, negative = masks(D, labels)
     found = []
     for a, p in positive_pairs(positive):

@@ -1,4 +1,4 @@
-"""What a miner returns, what it asks of a batch, and the two walks through triplets that need no n³ memory."""
+"""The results of miners, the checks of their arguments, and loops over triplets that need no n³ memory."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from ..typing import Array
 
-CHUNK = 1 << 17  # distances held at a time: a megabyte in float64, which a cache holds
+CHUNK = 1 << 17  # distances in memory at a time: a megabyte in float64, which fits in the cache
 
 
 class Pairs(NamedTuple):
-    """Pairs (rows[k], columns[k]) of a batch, and whether the two are of one class.
+    """Pairs (rows[k], columns[k]) of a batch, and whether both images have one class.
 
     rows, columns : (m,) integers;  same : (m,) booleans
     """
@@ -29,12 +29,12 @@ class Pairs(NamedTuple):
 
     @property
     def entries(self) -> list[tuple[Array, Array]]:
-        """Where in D a pair loss finds its argument d."""
+        """The entries of D that are the argument d of a loss on pairs."""
         return [(self.rows, self.columns)]
 
     @property
     def targets(self) -> dict[str, Array]:
-        """The other arguments of a pair loss, by name."""
+        """The other arguments of a loss on pairs, by name."""
         return {"same": self.same}
 
     @property
@@ -53,17 +53,17 @@ class Triplets(NamedTuple):
 
     @property
     def entries(self) -> list[tuple[Array, Array]]:
-        """Where in D a triplet loss finds its two arguments, d_ap and d_an."""
+        """The entries of D that are the two arguments of a loss on triplets, d_ap and d_an."""
         return [(self.anchor, self.positive), (self.anchor, self.negative)]
 
     @property
     def targets(self) -> dict[str, Array]:
-        """Nothing: the order of the arguments says which is the positive."""
+        """Empty: the order of the arguments distinguishes positives from negatives."""
         return {}
 
     @property
     def pairs(self) -> Pairs:
-        """The distinct pairs (a, p) and (a, n), row by row; (i, j) and (j, i) are two."""
+        """The distinct pairs (a, p) and (a, n), row by row; (i, j) and (j, i) are two pairs."""
         rows, columns = (np.concatenate(both) for both in zip(*self.entries, strict=True))
         same = np.arange(len(rows)) < len(self.anchor)
         _, first = np.unique(rows * (columns.max(initial=0) + 1) + columns, return_index=True)
@@ -71,7 +71,7 @@ class Triplets(NamedTuple):
 
 
 def joined(positives: tuple[Array, Array], negatives: tuple[Array, Array]) -> Triplets:
-    """Each positive pair (a, p) with each negative pair (a, n) of the same anchor, in the order of the positives."""
+    """Combine each positive pair (a, p) with each negative pair (a, n) of its anchor, in the order of the positives."""
     (a, p), (b, n) = positives, negatives
     order = np.argsort(b, kind="stable")
     start, end = (np.searchsorted(b[order], a, side) for side in ("left", "right"))
@@ -99,7 +99,7 @@ def check_finite(rows: Array, first: int = 0) -> None:
 
 
 def relations(D: Array, labels: Array) -> tuple[Array, Array]:
-    """Masks (n, n): another image of the same class, and an image of another class."""
+    """Return masks (n, n): another image of the same class, and an image of another class."""
     check(D)
     require.class_labels(labels, len(D))
     same = labels[:, None] == labels
@@ -107,9 +107,9 @@ def relations(D: Array, labels: Array) -> tuple[Array, Array]:
 
 
 def masks(D: Array, labels: Array) -> tuple[Array, Array]:
-    """The relations of a batch that has at least one positive pair and one negative pair.
+    """Return the relations of a batch, and require at least one positive pair and one negative pair.
 
-    Two classes are enough for every anchor to have a negative; those without a positive are left out by the miners.
+    With two classes, every anchor has a negative. The miners leave out anchors without a positive.
     """
     positive, negative = relations(D, labels)
     require_both_kinds(not positive.any(), not negative.any())
@@ -125,12 +125,12 @@ def require_both_kinds(no_positive: bool, no_negative: bool) -> None:
 
 
 def positive_pairs(positive: Array) -> Iterator[tuple[Array, Array]]:
-    """The pairs (a, p), row by row, as many at a time as meet CHUNK negatives."""
+    """Iterate over the pairs (a, p), row by row, in chunks that have at most CHUNK distances to the batch."""
     a, p = np.nonzero(positive)
     step = max(1, CHUNK // len(positive))
     return ((a[start : start + step], p[start : start + step]) for start in range(0, len(a), step))
 
 
 def gap(D: Array, a: Array, p: Array) -> Array:
-    """gapᵢₙ = D[aᵢ, n] − D[aᵢ, pᵢ]: how much farther than its positive each pair has every row of the batch."""
+    """gapᵢₙ = D[aᵢ, n] − D[aᵢ, pᵢ]: how much farther than the positive each image of the batch is from the anchor."""
     return D[a] - D[a, p][:, None]
