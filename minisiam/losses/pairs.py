@@ -32,7 +32,7 @@ def contrastive(
     same
         (n,) booleans, True where the pair shows one class. (Hadsell prints Y = 0 for these; here there is no Y.)
     margin
-        How far apart different pairs should be, > 0, in the units of d.
+        The smallest distance that different pairs should have, > 0, in the units of d.
     reduction
         mean, mean_active, sum or none: `losses.reductions`.
 
@@ -43,9 +43,9 @@ def contrastive(
 
     Notes
     -----
-    A spring of rest length 0 for the same pairs, and one that only pushes, up to the margin, for the others.
-    No kink in d: both slopes are 0 at d = margin. Composed with L2, two identical points of different classes feel no
-    push, since the distance has no direction there; a little noise on the images separates them.
+    Same pairs: a spring of rest length 0. Different pairs: a spring that only pushes, up to the margin.
+    No kink in d: both slopes are 0 at d = margin. Composed with L2, two identical points of different classes have
+    gradient 0, since the distance has no direction there; a little noise on the images separates them.
 
     References
     ----------
@@ -80,7 +80,7 @@ def double_margin(
     same
         (n,) booleans, True where the pair shows one class.
     positive_margin, negative_margin
-        m₊ and m₋ in the units of d: the same may be as far as m₊, the others should be m₋ apart.
+        m₊ and m₋ in the units of d: same pairs may be m₊ apart, different pairs should be m₋ apart.
     reduction
         mean, mean_active, sum or none.
 
@@ -91,7 +91,7 @@ def double_margin(
 
     Notes
     -----
-    No kink. With m₊ = 0 it is the contrastive loss; a positive margin leaves a class some width.
+    No kink. With m₊ = 0 it is the contrastive loss for d ≥ 0. With m₊ > 0 a class may have a width.
 
     References
     ----------
@@ -138,8 +138,8 @@ def pair_hinge(
 
     Notes
     -----
-    Kink at d = m₊ and at d = m₋: the pair counts as satisfied, slope 0. What pytorch-metric-learning calls the
-    contrastive loss is `balanced(pair_hinge)` with reduction mean_active.
+    Kink at d = m₊ and at d = m₋: the pair counts as satisfied, slope 0. The contrastive loss of
+    pytorch-metric-learning is `balanced(pair_hinge)` with reduction mean_active.
     """
     near = require.between("positive_margin", positive_margin, -np.inf)
     far = require.between("negative_margin", negative_margin, -np.inf)
@@ -170,11 +170,12 @@ def margin_loss(
     d
         (n,) distances.
     beta
-        One number, where same and different part; it starts at 1.2, as the paper's on the unit sphere.
+        A number, the boundary between same and different pairs; its first value is 1.2, as in the paper, for the unit
+        sphere.
     same
         (n,) booleans, True where the pair shows one class.
     margin
-        m ≥ 0, in the units of d: how far from the boundary a pair should keep.
+        m ≥ 0, in the units of d: the distance that a pair should have from the boundary.
     reduction
         mean, mean_active, sum or none.
 
@@ -185,7 +186,7 @@ def margin_loss(
 
     Notes
     -----
-    Kink where a pair is just far enough: slope 0. The paper draws its negatives by `miners.distance_weighted`.
+    Kink where a pair is exactly at its margin: slope 0. The paper draws its negatives by `miners.distance_weighted`.
 
     References
     ----------
@@ -229,7 +230,8 @@ def cosine_embedding(
 
     Notes
     -----
-    Kink at cos = margin: slope 0. As torch.nn.CosineEmbeddingLoss, whose target is 1 for same and −1 for different.
+    Kink at cos = margin: slope 0. The same as torch.nn.CosineEmbeddingLoss, whose target is 1 for same and −1 for
+    different.
     """
     margin = require.between("margin", margin, -1, 1)
     require.pairs(same, d=d)
@@ -251,7 +253,7 @@ def binary_cross_entropy(
     Parameters
     ----------
     logits
-        (n,) log-odds of being the same: positive says same, negative says different.
+        (n,) log-odds of being the same: positive for same, negative for different.
     same
         (n,) booleans, True where the pair shows one class.
     reduction
@@ -260,7 +262,7 @@ def binary_cross_entropy(
     Returns
     -------
     value, pullback
-        `value` is a number ≥ 0, in nats (log 2 = 0.693 says nothing was learnt); `pullback(dl)` gives
+        `value` is a number ≥ 0, in nats (log 2 = 0.693 for logits of 0); `pullback(dl)` gives
         `(dlogits,)` = (σ(logit) − same) / n.
 
     Notes

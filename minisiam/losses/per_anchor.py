@@ -1,10 +1,10 @@
-"""Losses that read a distance matrix row by row: each image is an anchor once, and its row says how near others are.
+"""Losses that read a distance matrix row by row: each image is the anchor of its row.
 
-Such a loss is one function of a few rows, so it works on a whole matrix, and as well on one that is made a few rows
-at a time and never held (`minisiam.streamed`).
+Such a loss is a function of a block of rows, so it works on a matrix in memory and on a blockwise one
+(`minisiam.distance_matrix`).
 
-Positives are few and negatives are all the rest. So the positives are a list of entries, and the negatives are what is
-left of a row once the positives and the anchor itself are taken out.
+Positives are few, so they are a list of entries. The negatives are all other entries of a row, without the anchor
+itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Block(NamedTuple):
-    """What a loss knows of some rows of the matrix.
+    """The relations of a block of rows, without their distances.
 
     own : (r,) the column of each row's own image
     i, j : the positives: row within the block, column; sorted by row, then by column
@@ -38,11 +38,11 @@ class Block(NamedTuple):
     negatives: Array
 
     def per_row(self, values: Array) -> Array:
-        """Σ over the positives of each row, of one value a positive."""
+        """Sum one value per positive over the positives of each row."""
         return np.bincount(self.i, values, len(self.own)).astype(values.dtype)
 
     def without_positives(self, D: Array, fill: float) -> Array:
-        """A copy of the rows in which only negatives have their distance."""
+        """Return a copy of the rows with `fill` at the positives and at the anchor itself."""
         rest = D.copy()
         rest[self.i, self.j] = fill
         rest[np.arange(len(rest)), self.own] = fill
@@ -57,7 +57,7 @@ class Positives(NamedTuple):
     start: Array
 
     def block(self, some: slice) -> Block:
-        """The part of some rows."""
+        """Return the part of a block of rows."""
         n = len(self.start) - 1
         first, last = self.start[some.start], self.start[some.stop]
         count = np.diff(self.start[some.start : some.stop + 1])
@@ -66,7 +66,7 @@ class Positives(NamedTuple):
 
 
 def positives_of(labels: Array) -> Positives:
-    """The list of positives of a batch, without a matrix of n² answers."""
+    """Return the list of positives of a batch, without a boolean (n, n) matrix."""
     n = len(labels)
     order = np.argsort(labels, kind="stable")
     first = np.flatnonzero(np.append(True, np.diff(labels[order]) != 0))
@@ -105,7 +105,7 @@ def check_finite(value: Any, D: Any) -> Any:
 
 
 def require_positives_and_negatives(D: Array | DistanceMatrix, labels: Array) -> Positives:
-    """The positives of a batch, after asking that D is square, that labels fit, and that both kinds of pairs exist."""
+    """Return the positives of a batch; require a square D, labels that fit, and both kinds of pairs."""
     require.square(D=D)
     require.class_labels(labels, D.shape[0])
     if len(labels) == 0:
@@ -124,16 +124,16 @@ def log_sum_exp(x: Float[Array, "n m"], one: bool = False, scale: Any = None) ->
     Parameters
     ----------
     x
-        (n, m) numbers. It is used up: it becomes the slope. An entry of −∞ is left out.
+        (n, m) numbers, overwritten by the slope. An entry of −∞ is left out.
     one
-        Whether there is a 1 in the sum.
+        Whether to add 1 to the sum.
     scale
-        What the slope is multiplied by: a number a row, (n,).
+        A factor of the slope: one number per row, (n,).
 
     Returns
     -------
     value, slope
-        (n,) and (n, m). The sum over nothing has the logarithm 0 and no slope.
+        (n,) and (n, m). The logarithm of an empty sum counts as 0, and its slope is 0.
     """
     top = x.max(axis=1, initial=0.0 if one else -np.inf)
     empty = top == -np.inf
@@ -148,7 +148,7 @@ def log_sum_exp(x: Float[Array, "n m"], one: bool = False, scale: Any = None) ->
 
 
 def log_sum_exp_list(x: Array, block: Block, one: bool = False) -> tuple[Array, Array]:
-    """The same over the positives of each row, which are a list."""
+    """Return `log_sum_exp` over the positives of each row, which are a list."""
     top = np.full(len(block.own), 0.0 if one else -np.inf, x.dtype)
     some = block.positives > 0
     if len(x):

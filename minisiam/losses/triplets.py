@@ -29,7 +29,7 @@ def triplet_hinge(
     positive, negative
         (n,) distances of each anchor to its positive, d₊, and to its negative, d₋.
     margin
-        By how much the negative should be farther, ≥ 0, in the units of the distance.
+        How much farther the negative should be, ≥ 0, in the units of the distance.
     reduction
         mean, mean_active, sum or none: `losses.reductions`.
 
@@ -72,7 +72,7 @@ def triplet_soft_margin(
     positive, negative
         (n,) distances of each anchor to its positive, d₊, and to its negative, d₋.
     margin
-        ≥ 0; there is none in the paper, and none is needed.
+        ≥ 0; the paper has no margin, and none is needed.
     reduction
         mean, mean_active, sum or none.
 
@@ -84,7 +84,7 @@ def triplet_soft_margin(
 
     Notes
     -----
-    No kink: a hinge that never quite lets go.
+    No kink: a smooth hinge, whose gradient is never exactly 0.
 
     References
     ----------
@@ -123,7 +123,7 @@ def triplet_ratio(
 
     Notes
     -----
-    No kink. The gradient vanishes at both ends: for a triplet that is right, and for one that is very wrong.
+    No kink. The gradient vanishes at both ends: for d₊ much smaller and for d₊ much larger than d₋.
 
     References
     ----------
