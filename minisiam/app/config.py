@@ -35,7 +35,7 @@ AUGMENTS: dict[str, Callable[..., Any]] = {
     "wide": partial(augment.affine, **AFFINE["wide"]),
     "elastic": augment.elastic,
 }
-# images of a batch that are drawn together, by networks that determine it
+# how many images of a batch belong together, for networks on pairs and triplets
 DRAWN_TOGETHER = {"siamese": 2, "verification": 2, "triplet": 3}
 
 

@@ -175,6 +175,12 @@ def test_an_embedding_of_one_number_has_all_figures_but_those_of_a_plane(small, 
     }
 
 
+def test_a_run_is_a_number_of_steps_unless_a_time_limit_is_requested():
+    assert Config().time_limit is None
+    assert not run_folder.has_ended(Config(steps=2), 1, 1e9)
+    assert run_folder.has_ended(Config(steps=2, time_limit=1), 1, 61.0)
+
+
 def test_training_stops_at_the_time_limit(small, tmp_path):
     said = []
     run = trainer.train(Config(network="siamese", steps=10**6, time_limit=0.02), small, tmp_path / "run", said.append)
