@@ -632,6 +632,8 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
         all_pairs(losses.contrastive, True, margin=0.6),
         all_pairs(losses.contrastive, margin=9.0, later={"margin": 0.8}),
         all_pairs(losses.double_margin, True),
+        all_pairs(losses.pair_hinge, positive_margin=0.4),
+        all_triplets(losses.triplet_soft_margin, margin=0.5),
         (pairs_twice, TWICE),
         all_pairs(losses.pair_hinge),
         all_pairs(losses.cosine_embedding, True, margin=0.4),

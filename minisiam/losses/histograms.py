@@ -74,7 +74,7 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
 
 
 def _histogram(d: Array, bins: int) -> tuple[Array, Array, Array]:
-    """Return the histogram of 1 − d at bins + 1 nodes from −1 to 1, the node below each entry, and if it has a slope."""
+    """The histogram of 1 − d at bins + 1 nodes from −1 to 1, the node below each entry, and whether it slopes."""
     place = np.clip((2 - d) * (bins / 2), 0, bins)
     low = np.minimum(place.astype(np.int64), bins - 1)
     part = place - low
