@@ -99,7 +99,7 @@ def _swapped(matrix: DistanceMatrix, found: Any) -> list[tuple[Array, Array]]:
     return [(a, p), (np.where(to_positive < to_anchor, p, a), n)]
 
 
-def loss_name(loss: Loss | Miner) -> str:
+def loss_name(loss: Any) -> str:
     """Return the name of a function, also of one inside a `functools.partial`."""
     return function_and_constants(loss)[0].__name__
 
