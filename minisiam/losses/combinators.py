@@ -60,7 +60,7 @@ def with_miner(loss: Loss, miner: Miner, swap: bool = False) -> Loss:
         matrix = distance_matrix(D)
         require.square(D=matrix)
         require.class_labels(labels, matrix.shape[0])
-        found = miner(D, labels)
+        found: Any = miner(D, labels)
         _check_kind(found, loss, miner, swap)
         chosen = _swapped(matrix, found) if swap else found.entries
         distances, pull_entries = matrix.entries(*chosen)
