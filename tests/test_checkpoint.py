@@ -132,6 +132,7 @@ class Machine:
         return Failing()
 
 
+@pytest.mark.slow
 def test_a_kill_during_a_write_leaves_the_old_or_the_new_file(model, monkeypatch, rng):
     size = model.stat().st_size
     outcomes = []

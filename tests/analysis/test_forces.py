@@ -267,10 +267,8 @@ def test_wrong_arguments_raise_errors_with_a_remedy():
         ray(np.where(np.arange(27).reshape(9, 3) == 7, np.nan, z), labels)
     with pytest.raises(TypeError, match="floating"):
         ray(np.ones((9, 3), int), labels)
-    with pytest.raises(ValueError, match="unknown distance 'l3': choose one of cosine"):
-        ray(z, labels, named("l3"))
-    with pytest.raises(ValueError, match="unknown distance 'partial'"):
-        ray(z, labels, partial(pairwise.l2))
+    with pytest.raises(ValueError, match=r"no force law for distance 'own': use pairwise\.l2, .*, or pass law="):
+        ray(z, labels, own)
     with pytest.raises(ValueError, match="margin must be"):
         ray(z, labels, margin=-1)
     with pytest.raises(ValueError, match="dD holds nan"):

@@ -75,6 +75,7 @@ def test_evaluate_takes_other_data_and_an_easier_task(run, capsys):
     assert "20.0 %" in table
 
 
+@pytest.mark.slow
 def test_plot_draws_the_figures_again(run, capsys):
     folder, _ = run
     (folder / "figures" / "clusters.png").unlink()
@@ -110,6 +111,7 @@ def test_compare_shows_the_conventions_of_libraries(capsys):
     assert len(json.loads(capsys.readouterr().out)) > 8
 
 
+@pytest.mark.slow
 def test_data_lists_the_split_and_draws_sheets(tmp_path, capsys):
     sheet = tmp_path / "sheet.png"
     assert cli.main(["data", "--show", str(sheet)]) == 0

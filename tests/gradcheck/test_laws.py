@@ -34,6 +34,7 @@ def upstream(value, dtype=float):
     return np.random.default_rng(0).normal(size=np.shape(value)).astype(dtype)[()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", OPS)
 def test_pullbacks_are_linear_and_repeatable(op):
     @law(op)
@@ -47,6 +48,7 @@ def test_pullbacks_are_linear_and_repeatable(op):
             np.testing.assert_allclose(twice, 2 * np.asarray(once), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", OPS)
 def test_an_op_does_not_change_its_inputs(op):
     @law(op)
