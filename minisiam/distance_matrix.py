@@ -1,12 +1,15 @@
-"""What a loss or a miner may read of a distance matrix, which need not be in memory as a whole.
+"""A distance matrix, in memory as a whole or computed in blocks of rows.
 
-Losses and miners call `distance_matrix(D)` once and then use the methods of `DistanceMatrix`. An array has them all;
-a matrix that computes its rows on demand (`fast.blockwise`) has them all but `whole`, which is an error there.
+    matrix = as_matrix(D)        D is an array, or has the methods of DistanceMatrix already
+
+Losses and miners use these methods only, so they accept both. `Whole` wraps an array without a copy;
+`fast.blockwise` computes rows on demand. A function that needs all entries at once calls `matrix.whole(purpose)`, and
+gets the array, or an error for a matrix computed in blocks.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -15,13 +18,16 @@ from . import require
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .typing import Array, Float, Shape
+    from .typing import Array
+
+    Places = tuple[Array, Array]  # rows and columns of some entries
+    Result = TypeVar("Result")
 
 
 class RowLoss(NamedTuple):
-    """The loss of each anchor, summed over its terms, and its slope: ∂valueᵢ / ∂Dᵢⱼ.
+    """The loss of some rows, each summed over its terms, and the slopes ∂valuesᵢ / ∂Dᵢⱼ.
 
-    values, terms, active : (r,) the sums, the number of terms, and how many of these are above 0
+    values, terms, active : (r,) the sum of each row, the number of its terms, and how many of them are above 0
     slope : (r, n)
     """
 
@@ -31,10 +37,10 @@ class RowLoss(NamedTuple):
     slope: Array
 
 
-class Scan(NamedTuple):
-    """A row loss summed over all rows; `gradient` is the gradient of the sum, before any division."""
+class Total(NamedTuple):
+    """A row loss summed over all rows; `gradient`, of the sum, is what the pullback of the distance takes."""
 
-    value: float
+    value: Any
     terms: int
     active: int
     gradient: Any
@@ -42,10 +48,10 @@ class Scan(NamedTuple):
 
 @runtime_checkable
 class DistanceMatrix(Protocol):
-    """The distances of n images to m others, as losses and miners read them."""
+    """The distances of n rows to m columns."""
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> tuple[int, ...]:
         """(n, m)."""
 
     @property
@@ -54,52 +60,49 @@ class DistanceMatrix(Protocol):
 
     @property
     def symmetric(self) -> bool:
-        """Whether D[i, j] is known to be D[j, i], so that half of the matrix suffices."""
+        """Whether it is known that D = Dᵀ, so that one triangle is enough."""
 
-    def scan(self, loss: Callable[[Array, slice], RowLoss], above: bool = False) -> Scan:
-        """Sum loss(rows, slice) over all rows; `loss` must not overwrite the rows.
+    def sum_rows(self, loss: Callable[[Array, slice], RowLoss], upper: bool = False) -> Total:
+        """Sum `loss(rows, slice)` over all rows. With `upper`, each block may start at the column of its first row."""
 
-        With `above`, which a symmetric matrix permits, each block starts at the column of its first row.
-        """
+    def map_rows(self, f: Callable[[Array, slice], Result]) -> list[Result]:
+        """Return `f(rows, slice)` of each block of rows, in order. f must not change the rows."""
 
-    def entries(self, *places: tuple[Array, Array]) -> tuple[list[Array], Callable[..., Any]]:
-        """Return D[rows, columns] for each place, and the pullback of all of them; repeated entries add."""
+    def entries(self, *places: Places) -> tuple[list[Array], Callable[..., Any]]:
+        """Return single entries, list by list, and the pullback of all lists; gradients of one entry add up."""
 
-    def map(self, f: Callable[[Array, slice], Any]) -> list[Any]:
-        """Return f(rows, slice) for each block of rows, in order; `f` must not overwrite the rows."""
-
-    def whole(self, reader: str = "this loss") -> Array:
-        """Return all rows as one array, or raise an error that says what `reader` needs and how to get it."""
+    def whole(self, purpose: str) -> Array:
+        """Return the array, or raise an error that names the purpose."""
 
 
 class Whole(NamedTuple):
-    """A distance matrix in memory: one block that holds every row."""
+    """A distance matrix in memory; its only block has all rows."""
 
-    D: Array
+    array: Array
+    symmetric: bool = False
 
     @property
-    def shape(self) -> Shape:
-        """Return the shape of the array."""
-        return self.D.shape
+    def shape(self) -> tuple[int, ...]:
+        """(n, m)."""
+        return self.array.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Return the dtype of the array."""
-        return self.D.dtype
+        """The dtype of the distances."""
+        return self.array.dtype
 
-    @property
-    def symmetric(self) -> bool:
-        """Return False: an array may be asymmetric."""
-        return False
+    def sum_rows(self, loss: Callable[[Array, slice], RowLoss], upper: bool = False) -> Total:
+        """Sum `loss(rows, slice)` over all rows."""
+        values, terms, active, slope = loss(self.array, slice(0, len(self.array)))
+        return Total(values.sum(), int(terms.sum()), int(active.sum()), slope)
 
-    def scan(self, loss: Callable[[Array, slice], RowLoss], above: bool = False) -> Scan:
-        """Call `loss` once, with every row."""
-        values, terms, active, slope = loss(self.D, slice(0, len(self.D)))
-        return Scan(values.sum(), int(terms.sum()), int(active.sum()), slope)
+    def map_rows(self, f: Callable[[Array, slice], Result]) -> list[Result]:
+        """Return `f(array, slice)`."""
+        return [f(self.array, slice(0, len(self.array)))]
 
-    def entries(self, *places: tuple[Array, Array]) -> tuple[list[Array], Callable[..., Array]]:
-        """Return D[rows, columns] for each place, and the pullback, which adds their gradients into a zero matrix."""
-        D = self.D
+    def entries(self, *places: Places) -> tuple[list[Array], Callable[..., Any]]:
+        """Return single entries, list by list, and the pullback of all lists."""
+        D = self.array
 
         def pull(*dd):
             dD = np.zeros(D.size, D.dtype)
@@ -109,18 +112,14 @@ class Whole(NamedTuple):
 
         return [D[i, j] for i, j in places], pull
 
-    def map(self, f: Callable[[Array, slice], Any]) -> list[Any]:
-        """Call `f` once, with every row."""
-        return [f(self.D, slice(0, len(self.D)))]
-
-    def whole(self, reader: str = "this loss") -> Array:
-        """Return the array itself."""
-        return self.D
+    def whole(self, purpose: str) -> Array:
+        """Return the array."""
+        return self.array
 
 
-def distance_matrix(D: Float[Array, "n m"] | DistanceMatrix) -> DistanceMatrix:
-    """Return D with the methods of `DistanceMatrix`: an array becomes `Whole(D)`, without a copy."""
-    if not isinstance(D, np.ndarray) and isinstance(D, DistanceMatrix):
+def as_matrix(D: Any) -> DistanceMatrix:
+    """Return D as a DistanceMatrix: an array as `Whole`, without a copy, and a DistanceMatrix itself."""
+    if not isinstance(D, np.ndarray) and isinstance(D, DistanceMatrix):  # the second check takes 10 µs
         return D
     require.floating(D=D)
     return Whole(D)

@@ -16,7 +16,7 @@ def floating(**arrays: Array) -> None:
     """Require floating-point arrays (integers would truncate their own gradient)."""
     for name, array in arrays.items():
         is_array = hasattr(array, "dtype") and hasattr(array, "ndim")  # also an array on autograd's tape
-        if not (is_array and np.issubdtype(array.dtype, np.floating)):
+        if not is_array or not np.issubdtype(array.dtype, np.floating):
             kind = array.dtype if is_array else type(array).__name__
             raise TypeError(f"{name} must be a floating-point NumPy array, not {kind}: np.asarray({name}, np.float32)")
 
@@ -30,9 +30,11 @@ def dimensions(count: int, shape: str, **arrays: Array) -> None:
 
 
 def square(**matrices: Any) -> None:
-    """Require square distance matrices, every image against every image."""
+    """Require square matrices; of each only the shape is read."""
     for name, matrix in matrices.items():
-        if len(matrix.shape) != 2 or matrix.shape[0] != matrix.shape[1]:
+        if len(matrix.shape) != 2:
+            raise ValueError(f"{name} must have the shape (n, n), every image against every image, not {matrix.shape}")
+        if matrix.shape[0] != matrix.shape[1]:
             raise ValueError(
                 f"{name} must be square, every image against every image, not {matrix.shape}: pairwise.l2(z, z)"
             )
@@ -72,21 +74,6 @@ def same_or_not(same: Any, rows: int) -> None:
         raise ValueError(f"same must have the shape ({rows},), one entry per pair, not {same.shape}")
 
 
-def pairs(same: Any, **distances: Array) -> None:
-    """Require one floating-point number per pair, at least one pair, and boolean `same`, one entry per pair."""
-    dimensions(1, "(n,)", **distances)
-    rows(**distances)
-    for array in distances.values():
-        same_or_not(same, len(array))
-
-
-def triplets(positive: Array, negative: Array) -> None:
-    """Require for each triplet the distances to its positive and to its negative, and at least one triplet."""
-    dimensions(1, "(n,)", positive=positive, negative=negative)
-    same_shape(positive=positive, negative=negative)
-    rows(positive=positive)
-
-
 def class_labels(labels: Any, rows: int | None = None, name: str = "labels") -> None:
     """Require integer `labels`, one class per row."""
     dtype = getattr(labels, "dtype", None)
@@ -101,7 +88,7 @@ def class_labels(labels: Any, rows: int | None = None, name: str = "labels") -> 
 
 
 def columns(count: int, targets: Any, rows: int) -> None:
-    """Require integer `targets`: for each row, the number of a column."""
+    """Require integer `targets`: a column number for each row."""
     class_labels(targets, rows, name="targets")
     if len(targets) and not (targets.min() >= 0 and targets.max() < count):
         raise ValueError(
@@ -119,13 +106,13 @@ def same_matrix(same: Any, shape: tuple[int, ...]) -> None:
         )
 
 
-def finite(first_row: int = 0, /, **arrays: Array) -> None:
-    """Require arrays without NaN and infinity; `first_row` is the place of their first row in the error message."""
+def finite(*, first_row: int = 0, **arrays: Array) -> None:
+    """Require arrays without NaN and infinity; `first_row` is the number of the first row, in a block of a matrix."""
     for name, array in arrays.items():
         if not np.isfinite(array).all():
-            row, *rest = where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            position = (first_row + row, *rest)
-            raise ValueError(f"{name} holds {array[where]} at {position}: remove it, or replace it with np.nan_to_num")
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            row = (where[0] + first_row, *where[1:]) if where else where
+            raise ValueError(f"{name} holds {array[where]} at {row}: remove it, or replace it with np.nan_to_num")
 
 
 def between(

@@ -264,7 +264,7 @@ CASES = {
     "centres that do not divide": (
         lambda: losses.soft_triple_distance(BATCH, centres=4),
         ValueError,
-        "6 columns, which are no whole number of classes of 4 centres",
+        "6 columns, which is not a multiple of centres = 4",
     ),
     "a batch of one view": (lambda: losses.vicreg(Z[:1], Z[:1]), ValueError, "two rows or more, not 1"),
     "views of two sizes": (lambda: losses.vicreg(Z, Z[:2]), ValueError, r"one shape: z1 \(3, 2\), z2 \(2, 2\)"),
@@ -308,13 +308,13 @@ CASES = {
     "all pairs of a triplet loss": (
         lambda: losses.all_pairs(losses.triplet_soft_margin),
         ValueError,
-        "unknown loss 'triplet_soft_margin': choose one of losses.contrastive",
+        "unknown loss 'triplet_soft_margin': choose one of contrastive",
     ),
     "all pairs of a learned loss": (lambda: losses.all_pairs(losses.margin_loss), ValueError, "unknown loss"),
     "all triplets of a pair loss": (
         lambda: losses.all_triplets(losses.contrastive),
         ValueError,
-        "unknown loss 'contrastive': choose one of losses.triplet_hinge",
+        "unknown loss 'contrastive': choose one of triplet_hinge",
     ),
     "all pairs, one by one": (
         lambda: losses.all_pairs(losses.contrastive)(BATCH, LABELS, reduction="none"),
@@ -332,7 +332,7 @@ CASES = {
     "row distances made blockwise": (
         lambda: blockwise(distances.l2),
         ValueError,
-        "one of minisiam.pairwise",
+        "only the distances of minisiam.pairwise",
     ),
     "no threads": (lambda: blockwise(pairwise.l2, threads=0), ValueError, "threads must"),
     "blockwise, without a reduction": (

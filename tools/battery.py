@@ -1,6 +1,6 @@
-"""The gradient tests of one op, asked of the oracles once and then run on thousands of mutants.
+"""The gradient tests of one op: expected results are computed once, and compared with those of thousands of mutants.
 
-Random inputs never deactivate a hinge and never collapse an embedding, so inputs are designed too.
+Random inputs rarely deactivate a hinge and never collapse an embedding, so designed inputs are added.
 """
 
 import copy
@@ -15,7 +15,7 @@ import numpy as np
 from promises import kept, separated
 
 from minisiam import distances, gradcheck, losses, miners, pairwise
-from minisiam.distance_matrix import Scan
+from minisiam.distance_matrix import Total
 from minisiam.fast import blockwise
 from minisiam.gradcheck import kinks, reference
 from minisiam.gradcheck.check import at_kink
@@ -26,7 +26,7 @@ from minisiam.typing import Array, Bool, Float, Int, Op
 
 
 class Expected(NamedTuple):
-    """What the oracles say of one case, asked once."""
+    """The expected value and gradients of one case, from an oracle."""
 
     case: gradcheck.Case
     value: Any
@@ -43,12 +43,12 @@ class Battery(NamedTuple):
     name: str
     expected: list[Expected]
     kinks: list[kinks.Kink]
-    by_rows: bool  # whether it reads a matrix row by row
-    skips: bool  # whether it may be told that x needs no gradient
+    by_rows: bool  # whether it accepts a matrix computed in blocks
+    skips: bool  # whether it has the argument input_grad
 
 
 SAME = {"padding": "same"}
-# shapes of x and W, and constants: what takes each of the ways there are, with sides of which none is another
+# shapes of x and W, and constants: together they use every branch, and the sides of an input all differ
 CONVOLUTIONS: dict[str, list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]]] = {
     "conv2d": [((2, 4, 5, 2), (2, 2, 2, 3), SAME)],  # an even kernel pads one side more than the other
     "conv2d_im2row": [
@@ -87,26 +87,26 @@ CONVOLUTIONS: dict[str, list[tuple[tuple[int, ...], tuple[int, ...], dict[str, A
 
 
 class Blocks:
-    """A matrix that is given out a few rows at a time, as one that is streamed is."""
+    """A `DistanceMatrix` of an array that passes on a few rows at a time."""
 
     def __init__(self, D: Array) -> None:
         self.D, self.shape, self.dtype, self.symmetric = D, D.shape, D.dtype, False
         self.step = 2 if len(D) < 100 else 100
 
-    def map(self, f: Any) -> list[Any]:
-        return [f(rows, some) for some, rows in self.blocks()]
-
-    def whole(self, reader: str = "this loss") -> Array:
-        raise TypeError(reader)
-
     def blocks(self):
         stops = [(k, min(k + self.step, len(self.D))) for k in range(0, len(self.D), self.step)]
         return [(slice(*some), self.D[slice(*some)].copy()) for some in stops]
 
-    def scan(self, loss: Any, above: bool = False) -> Scan:
-        found = [loss(D, some) for some, D in self.blocks()]
+    def map_rows(self, f: Any) -> list[Any]:
+        return [f(D, some) for some, D in self.blocks()]
+
+    def whole(self, purpose: str) -> Any:
+        raise TypeError(f"{purpose} needs the whole matrix")
+
+    def sum_rows(self, loss: Any, upper: bool = False) -> Total:
+        found = self.map_rows(loss)
         sums = (sum(array.sum() for array in part) for part in list(zip(*found, strict=True))[:3])
-        return Scan(*sums, np.concatenate([each.slope for each in found]))
+        return Total(*sums, np.concatenate([each.slope for each in found]))
 
     def entries(self, *places: Any) -> Any:
         def pull(*dd):
@@ -119,7 +119,7 @@ class Blocks:
 
 
 def designed(op: Any) -> Iterator[gradcheck.Case]:
-    """Inputs that random ones are not: collapsed embeddings far from the origin, tight clusters far apart."""
+    """Designed inputs: collapsed embeddings far from the origin, tight clusters far from each other."""
     rng = np.random.default_rng(0)
     for images, kernels, constants in CONVOLUTIONS.get(op.__name__, ()):
         z = op(np.zeros(images), np.zeros(kernels), np.zeros(kernels[-1]), **constants)[0]
@@ -147,23 +147,23 @@ def designed(op: Any) -> Iterator[gradcheck.Case]:
 
 
 def collapsed(op: Any) -> Iterator[gradcheck.Case]:
-    """An embedding that has nearly collapsed, in numbers that float32 holds exactly."""
+    """Nearly collapsed embeddings, with numbers that float32 represents exactly."""
     if op.__module__.endswith(".pairwise") and op.__name__ in ("l2", "squared_l2", "cosine"):
         rng = np.random.default_rng(1)
         single = lambda x: np.asarray(x, np.float32).astype(float)
         a, b = single([3.0, 4.0] + 1e-3 * rng.normal(size=(9, 2))), single([3.0, 4.0] + 1e-3 * rng.normal(size=(7, 2)))
         yield gradcheck.Case({"a": a, "b": b}, {}, single(rng.normal(size=(9, 7))))
-        apart = single([[1e3, 0.0]]) * np.arange(9)[:, None]  # and pairs that have, far from other pairs that have
+        apart = single([[1e3, 0.0]]) * np.arange(9)[:, None]  # and collapsed pairs, far from other collapsed pairs
         a, b = single(a + apart), single(a + apart + 1e-2)
         yield gradcheck.Case({"a": a, "b": b}, {}, single(rng.normal(size=(9, 9))))
-        base = np.abs(rng.normal(size=64))  # and where a product loses most: two clusters on either side of the origin
+        base = np.abs(rng.normal(size=64))  # and the worst case of a product: two clusters on either side of the origin
         sides = np.repeat([-1.0, 1.0], 8)[:, None] * base
         z = single(sides + 0.15 * rng.normal(size=(16, 64)) * base)
         yield gradcheck.Case({"a": z, "b": z[:7]}, {}, single(rng.normal(size=(16, 7))))
 
 
 def calibrated(module: types.ModuleType) -> Any:
-    """`distances.calibrated` of a squared distance, as an op of its own."""
+    """`distances.calibrated` of a squared distance, as an op."""
 
     def calibrated_squared_l2(
         a: Float[Array, "n d"], b: Float[Array, "n d"], scale: Float[Array, ""], bias: Float[Array, ""], /
@@ -191,7 +191,7 @@ def by_batch(module: types.ModuleType) -> Any:
 
 
 def one_by_one(work: Any, items: Any) -> list[Any]:
-    """What maps on several threads elsewhere."""
+    """Map without threads."""
     return [work(item) for item in items]
 
 
@@ -275,90 +275,112 @@ def shifted_hinge(positive, negative, shift, /):
     return value, pullback
 
 
+def entries_of_a_matrix(module: types.ModuleType) -> Any:
+    """Entries of a `Whole`, one of them twice, as an op; its rows and the arguments of `as_matrix` are checked too."""
+    try:
+        module.as_matrix([[0.0]])
+    except TypeError:
+        pass
+    else:
+        raise ValueError("a list is not a distance matrix")
+
+    def entries_of_a_matrix(D: Float[Array, "n n"], /) -> Op[Array]:
+        matrix = module.as_matrix(D)
+        ((rows, some),) = matrix.map_rows(lambda rows, some: (rows, some))
+        if rows is not D or matrix.whole("this test") is not D or some != slice(0, len(D)) or matrix.symmetric:
+            raise ValueError("the only block must have all rows, without a copy")
+        if module.as_matrix(matrix) is not matrix or (matrix.shape, matrix.dtype) != (D.shape, D.dtype):
+            raise ValueError("a DistanceMatrix must be returned as it is, with the shape and dtype of its array")
+        (d,), pull = matrix.entries((np.array([0, 1, 0]), np.array([1, 0, 1])))
+        return d, lambda dd: (pull(dd),)
+
+    return entries_of_a_matrix
+
+
 Labels = Int[Array, "n"]
 BATCH: dict[str, Any] = {"sizes": {"n": (3, 6)}, "scales": (-1, 0), "unit": 1.0}
 
 
 def pairs_of(D, labels):
-    """Every ordered pair, by a loop: distances, and whether they are the same."""
+    """All ordered pairs, by a loop: distances, and whether both images show one class."""
     places = [(i, j) for i, j in np.ndindex(D.shape) if i != j]
     i, j = np.array(places).T
     return D[i, j], labels[i] == labels[j]
 
 
 def triplets_of(D, labels):
-    """Every triplet, by a loop: anchors, d₊ and d₋."""
+    """All triplets, by a loop: anchors, d₊ and d₋."""
     a, p, n = np.array(
         [t for t in np.ndindex(*3 * D.shape[:1]) if labels[t[0]] == labels[t[1]] != labels[t[2]] and t[0] != t[1]]
     ).T
     return a, D[a, p], D[a, n]
 
 
-def learned_over(module: types.ModuleType) -> Any:
+def learned_with_miner(module: types.ModuleType) -> Any:
     """`losses.with_miner` with a learned loss, on triplets that use an entry of the matrix more than once."""
-    module.with_miner(losses.triplet_hinge, miners.all_triplets)  # a loss without parameters will do as well
+    module.with_miner(losses.triplet_hinge, miners.all_triplets)  # a loss without parameters is accepted too
     loss = module.with_miner(shifted_hinge, miners.all_triplets)
     if len(init_params(loss, np.random.default_rng(0), 4)) != 1:
         raise ValueError("it must keep the parameters of its loss")
     if loss.__name__ != "shifted_hinge_over_all_triplets":
         raise ValueError("it must be named after its loss and its miner")
 
-    def learned_over(D: Float[Array, "n n"], shift: Float[Array, ""], /, labels: Labels) -> Op[Array]:
+    def learned_with_miner(D: Float[Array, "n n"], shift: Float[Array, ""], /, labels: Labels) -> Op[Array]:
         return loss(D, shift, labels)
 
-    return learned_over
+    return learned_with_miner
 
 
-def _learned_over(D, shift, labels, **_):
+def _learned_with_miner(D, shift, labels, **_):
     _, positive, negative = triplets_of(D, labels)
     return positive - negative - shift + 0.5
 
 
-def over_swapped(module: types.ModuleType) -> Any:
-    """`losses.with_miner` with the negative's nearer end."""
+def swapped_with_miner(module: types.ModuleType) -> Any:
+    """`losses.with_miner` with swap."""
     loss = module.with_miner(losses.triplet_hinge, miners.all_triplets, swap=True)
 
-    def over_swapped(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+    def swapped_with_miner(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
         return loss(D, labels, margin=0.6, reduction=reduction)
 
-    return over_swapped
+    return swapped_with_miner
 
 
 def _swapped(D, labels, **_):
-    """d₊ − the nearer d₋ + margin, and how far both ends are from a tie."""
+    """d₊ − the smaller d₋ + margin, and the difference of the two d₋, which is 0 at a tie."""
     a, p, n = miners.all_triplets(np.zeros(D.shape), labels)
     nearer = reference.np.minimum(D[a, n], D[p, n])
     return D[a, p] - nearer + 0.6, D[a, n] - D[p, n]
 
 
-def over_pairs(module: types.ModuleType) -> Any:
+def pairs_with_miner(module: types.ModuleType) -> Any:
     """`losses.with_miner` with a loss that takes one distance."""
     loss = module.with_miner(losses.contrastive, miners.ordered_pairs)
 
-    def over_pairs(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+    def pairs_with_miner(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
         return loss(D, labels, reduction=reduction)
 
-    return over_pairs
+    return pairs_with_miner
 
 
-def over_nothing(module: types.ModuleType) -> Any:
+def nothing_with_miner(module: types.ModuleType) -> Any:
     """`losses.with_miner` with a learned loss and a miner that finds nothing."""
     nothing = lambda D, labels: miners.Triplets(*3 * [np.zeros(0, int)])
 
-    def over_nothing(D: Float[Array, "n n"], shift: Float[Array, ""], /, labels: Labels) -> Op[Array]:
+    def nothing_with_miner(D: Float[Array, "n n"], shift: Float[Array, ""], /, labels: Labels) -> Op[Array]:
         return module.with_miner(shifted_hinge, nothing)(D, shift, labels)
 
-    return over_nothing
+    return nothing_with_miner
 
 
-def apart(module: types.ModuleType) -> Any:
+def balanced_pairs(module: types.ModuleType) -> Any:
     """`losses.balanced` with a learned loss."""
     loss = module.balanced(losses.margin_loss)
     if loss.__name__ != "margin_loss" or len(init_params(loss, np.random.default_rng(0), 4)) != 1:
         raise ValueError("it must keep the name and the parameters of its loss")
     module.balanced(losses.contrastive)
 
-    def apart(
+    def balanced_pairs(
         d: Float[Array, "n"], beta: Float[Array, ""], /, same: Bool[Array, "n"], reduction: str = "mean"
     ) -> Op[Array]:
         by_name = module.balanced(losses.margin_loss)(d, beta, same=same, reduction=reduction)
@@ -367,10 +389,10 @@ def apart(module: types.ModuleType) -> Any:
             raise ValueError("same may be given by its name")
         return value, pullback
 
-    return apart
+    return balanced_pairs
 
 
-def _apart(d, beta, same, reduction="mean"):
+def _balanced_pairs(d, beta, same, reduction="mean"):
     if reduction == "none":
         return reference.margin_loss(d, beta, same, reduction=reduction)
     kinds = [kind for kind in (same, ~same) if kind.any()]
@@ -427,7 +449,7 @@ def all_triplets(loss: Any, *many: int, later: Any = None, rows: Any = (), **con
 
 
 def crowd(positives: int) -> kinks.Kink:
-    """A collapsed batch of one image, and of another with so many positives that a byte cannot count them."""
+    """A collapsed batch with one image of one class and, of another, more images than a byte can count."""
     n = positives + 2
     labels, dD = np.arange(n) == 3, np.full((n, n), 1 / (n - 1) / positives)
     np.fill_diagonal(dD, 0)
@@ -435,19 +457,19 @@ def crowd(positives: int) -> kinks.Kink:
     return kinks.Kink("", f"{positives} positives", (np.zeros((n, n)),), {"labels": labels.astype(int)}, 1.0, 1, (dD,))
 
 
-def streamed(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[Any, Any]:
-    """A loss on a matrix that is made a few rows at a time, of two different sets."""
+def blockwise_loss(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[Any, Any]:
+    """A loss on a matrix computed in blocks, of two different sets."""
     extra = ("w", "bias") if name == "weighted_l1" else ()
 
     def make(module: types.ModuleType) -> Any:
-        made = module.blockwise(getattr(module.pairwise, name), threads=1)
+        made = module.blockwise(getattr(pairwise, name), threads=1)
         if len(init_params(made, np.random.default_rng(0), 4)) != len(extra) or made.__name__ != f"blockwise_{name}":
             raise ValueError("it must keep the name and the parameters of its distance")
 
         rng = np.random.default_rng(0)
         a, b, *params = rng.normal(size=(12, 3)), rng.normal(size=(5, 3)), rng.normal(size=3), np.array(0.3)
         held, whole = (f(a, b, *params[: len(extra)])[0] for f in (made, getattr(pairwise, name)))
-        rows = held.map(lambda D, some: D)
+        rows = held.map_rows(lambda D, some: D)
         near = np.allclose(np.concatenate(rows), whole, atol=1e-12)
         if held.shape != whole.shape or held.dtype != whole.dtype or not near or len(rows) < 5:
             raise ValueError("it must know its shape, its dtype and its rows")
@@ -457,12 +479,12 @@ def streamed(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[An
             value, pull = loss(D, labels, reduction=reduction)
             return value, lambda dl: pull_D(*pull(dl))
 
-        def streamed(
+        def blockwise_loss(
             a: Float[Array, "n d"], b: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean"
         ) -> Op[Array]:
             return run(a, b, labels=labels, reduction=reduction)
 
-        def streamed_learned(
+        def blockwise_loss_learned(
             a: Float[Array, "n d"],
             b: Float[Array, "n d"],
             w: Float[Array, "d"],
@@ -473,7 +495,7 @@ def streamed(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[An
         ) -> Op[Array]:
             return run(a, b, w, bias, labels=labels, reduction=reduction)
 
-        return streamed_learned if extra else streamed
+        return blockwise_loss_learned if extra else blockwise_loss
 
     row_form = reference.matrix(getattr(reference, name))
 
@@ -498,7 +520,7 @@ def streamed(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[An
 
 
 def pairs_twice(module: types.ModuleType) -> Any:
-    """`losses.all_pairs` on a set against itself that comes a few rows at a time: half of a matrix is enough."""
+    """`losses.all_pairs` on a blockwise matrix of a set against itself, which computes one triangle."""
     loss = module.all_pairs(losses.contrastive)
 
     def pairs_twice(z: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
@@ -510,18 +532,18 @@ def pairs_twice(module: types.ModuleType) -> Any:
     return pairs_twice
 
 
-def streamed_twice(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[Any, Any]:
+def blockwise_loss_twice(name: str, loss: Any, formula: Any, corner: Any = None) -> tuple[Any, Any]:
     """The same of a set against itself."""
 
     def make(module: types.ModuleType) -> Any:
-        made = module.blockwise(getattr(module.pairwise, name), threads=1)
+        made = module.blockwise(getattr(pairwise, name), threads=1)
 
-        def streamed_twice(z: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+        def blockwise_loss_twice(z: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
             D, pull_D = made(z, z)
             value, pull = loss(D, labels, reduction=reduction)
             return value, lambda dl: (sum(pull_D(*pull(dl))),)
 
-        return streamed_twice
+        return blockwise_loss_twice
 
     row_form = reference.matrix(getattr(reference, name))
     off_diagonal = lambda z: row_form.corner(z, z)[~np.eye(len(z), dtype=bool)].ravel() if row_form.corner else [1.0]
@@ -576,7 +598,7 @@ NO_MEAN = kinks.Kink(
     (np.array([[11.0], [-3], [-5], [-3]]) / 16, np.array([-0.5]), np.array([1.0])),
 )
 CONTRASTIVE = all_pairs(losses.contrastive)[1]
-TWICE = streamed_twice("squared_l2", None, CONTRASTIVE, CONTRASTIVE.corner)[1]
+TWICE = blockwise_loss_twice("squared_l2", None, CONTRASTIVE, CONTRASTIVE.corner)[1]
 # ops that a function of the module makes: how, and what they should equal
 MADE: dict[str, list[tuple[Any, Any]]] = {
     "ops.normalization": [(by_batch, reference.batch_norm)],
@@ -598,6 +620,12 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
     "fast.dense": [
         (dense_by_columns, reference.specify(sizes={"i": (20, 40), "o": (10, 50)})(lambda x, W, b: x @ W + b)),
     ],
+    "distance_matrix": [
+        (
+            entries_of_a_matrix,
+            reference.specify(sizes={"n": (2, 4)})(lambda D: reference.np.array([D[0, 1], D[1, 0], D[0, 1]])),
+        )
+    ],
     "distances": [
         (
             calibrated,
@@ -606,13 +634,15 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
     ],
     "losses.combinators": [
         (
-            learned_over,
-            reference.specify(_learned_over, **BATCH)(
-                lambda D, shift, labels: reference.np.mean(reference.np.maximum(0, _learned_over(D, shift, labels)))
+            learned_with_miner,
+            reference.specify(_learned_with_miner, **BATCH)(
+                lambda D, shift, labels: reference.np.mean(
+                    reference.np.maximum(0, _learned_with_miner(D, shift, labels))
+                )
             ),
         ),
         (
-            over_swapped,
+            swapped_with_miner,
             reference.specify(lambda D, labels, **_: np.concatenate(_swapped(D, labels)), **BATCH, cases=WORDS)(
                 lambda D, labels, reduction: reference.reduce(
                     reference.np.maximum(0, _swapped(D, labels)[0]), reduction
@@ -620,48 +650,48 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
             ),
             [TIE],
         ),
-        (over_pairs, CONTRASTIVE),
-        (over_nothing, reference.specify(**BATCH)(lambda D, shift, labels: 0.0 * (reference.np.sum(D) + shift))),
+        (pairs_with_miner, CONTRASTIVE),
+        (nothing_with_miner, reference.specify(**BATCH)(lambda D, shift, labels: 0.0 * (reference.np.sum(D) + shift))),
         (
-            apart,
+            balanced_pairs,
             reference.specify(
                 lambda d, beta, same, **_: reference.margin_loss.corner(d, beta, same), **BATCH, cases=WORDS
-            )(_apart),
+            )(_balanced_pairs),
         ),
         all_pairs(losses.contrastive),
         all_pairs(losses.contrastive, True, margin=0.6),
         all_pairs(losses.contrastive, margin=9.0, later={"margin": 0.8}),
         all_pairs(losses.double_margin, True),
-        all_pairs(losses.pair_hinge, positive_margin=0.4),
-        all_triplets(losses.triplet_soft_margin, margin=0.5),
         (pairs_twice, TWICE),
         all_pairs(losses.pair_hinge),
+        all_pairs(losses.pair_hinge, positive_margin=0.3, negative_margin=0.9),
         all_pairs(losses.cosine_embedding, True, margin=0.4),
         all_triplets(losses.triplet_hinge),
         all_triplets(losses.triplet_hinge, 0, margin=0.3),
         all_triplets(losses.triplet_hinge, 2, margin=9.0, later={"margin": 0.5}),
         all_triplets(losses.triplet_soft_margin),
+        all_triplets(losses.triplet_soft_margin, margin=0.4),
         all_triplets(losses.triplet_ratio),
         all_triplets(losses.triplet_hinge, 1000, rows=[crowd(256), crowd(257)]),  # the last, since it is slow
     ],
     "fast.blockwise": [
-        streamed("l2", *SUPCON),
-        streamed("squared_l2", *SUPCON),
-        streamed("cosine", *SUPCON),
-        streamed("dot", *SUPCON),
-        streamed("l1", *SUPCON),
-        streamed("weighted_l1", *SUPCON),
-        streamed("weighted_l1", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
-        streamed_twice("squared_l2", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
-        streamed_twice("dot", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
-        streamed_twice("l1", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
-        streamed_twice("cosine", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        blockwise_loss("l2", *SUPCON),
+        blockwise_loss("squared_l2", *SUPCON),
+        blockwise_loss("cosine", *SUPCON),
+        blockwise_loss("dot", *SUPCON),
+        blockwise_loss("l1", *SUPCON),
+        blockwise_loss("weighted_l1", *SUPCON),
+        blockwise_loss("weighted_l1", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        blockwise_loss_twice("squared_l2", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        blockwise_loss_twice("dot", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        blockwise_loss_twice("l1", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        blockwise_loss_twice("cosine", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
     ],
 }
 
 
 def battery(op: Any, definition: Any = None, rows: Any = ()) -> Battery:
-    """Generic points and designed ones with their oracles' answers, and the rows of the table of kinks."""
+    """Generic and designed inputs with their expected results, and the rows of the table of kinks."""
     rows = [*rows] if definition else kinks.of(op)
     definition = definition or reference.of(op)
     points = 14 if "labels" in inspect.signature(op).parameters else 30  # the definition is a loop
@@ -684,7 +714,7 @@ def battery(op: Any, definition: Any = None, rows: Any = ()) -> Battery:
 
 
 def _by_rows(op: Any, case: gradcheck.Case) -> bool:
-    """Whether the op is content with a matrix of which it sees a few rows at a time."""
+    """Whether the op accepts a matrix computed in blocks."""
     if list(case.variables) != ["D"] or "labels" not in case.constants:
         return False
     try:
@@ -695,7 +725,7 @@ def _by_rows(op: Any, case: gradcheck.Case) -> bool:
 
 
 def passes(op: Any, tests: Battery) -> bool:
-    """Whether an op passes its gradient tests: the oracles, float32, inputs left alone, a few rows at a time, kinks."""
+    """Whether an op passes its tests: oracles, float32, unchanged inputs, blocks of rows, kinks."""
     return (
         all(_agrees(op, e) for e in tests.expected)
         and all(_faithful(op, e.case) for e in (tests.expected if tests.skips else tests.expected[:3]))
@@ -705,7 +735,7 @@ def passes(op: Any, tests: Battery) -> bool:
 
 
 def _agrees(op: Any, e: Expected) -> bool:
-    """Value and gradients are the oracles', and nothing that was given is changed."""
+    """Value and gradients equal those of the oracles, and no argument is changed."""
     if e.dtype == np.float32:
         return near_in_single(op, e)
     given = copy.deepcopy(e.case)  # a mutant may write into its input: the next one must not find it so
@@ -733,7 +763,7 @@ def _at(row: kinks.Kink) -> Expected:
 
 
 def _same_in_blocks(op: Any, e: Expected) -> bool:
-    """A row loss gives the same for a matrix that comes a few rows at a time."""
+    """A row loss gives the same result for a matrix computed in blocks."""
     given = copy.deepcopy(e.case)
     if given.constants.get("reduction") == "none":
         return True
@@ -753,7 +783,7 @@ def near_in_single(op: Any, e: Expected) -> bool:
 
 
 def _faithful(op: Any, case: gradcheck.Case) -> bool:
-    """float32 in, float32 out; and what an op may be told not to compute, it does not."""
+    """float32 in, float32 out; and with input_grad=False there is no gradient of x."""
     value, pullback = case.call(op, np.float32)
     upstream = case.upstream if np.ndim(case.upstream) == 0 else np.array(case.upstream, np.float32)
     if any(np.asarray(array).dtype != np.float32 for array in (value, *pullback(upstream))):

@@ -54,10 +54,12 @@ MODULES = (
     "losses.terms",
     "losses.penalties",
     "losses.softmax",
+    "losses.several_positives",
     "losses.lifted_structure",
     "losses.angular_margin",
     "losses.histograms",
     "losses.proxies",
+    "losses.triplet_rows",
     "losses.combinators",
     "fast.blockwise",
 )

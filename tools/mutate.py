@@ -33,7 +33,6 @@ COMPARE = {
     ast.Is: [ast.IsNot],
     ast.IsNot: [ast.Is],
     ast.In: [ast.NotIn],
-    ast.NotIn: [ast.In],
 }
 AUGMENTED = {
     ast.Add: ast.Sub,

@@ -17,14 +17,15 @@ import numpy as np
 
 from .. import _gram, distances, pairwise, require, tree
 from .._numerics import unit_rows
-from ..distance_matrix import RowLoss, Scan
+from ..distance_matrix import Total
 from ..op import op, with_parameters_of
 from .threads import count, keep_memory, one_blas_thread, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..typing import Array, PairwiseDistance
+    from ..distance_matrix import RowLoss
+    from ..typing import Array, Distance, PairwiseDistance
 
     Gradients = tuple[Array, ...]  # of a, b and the parameters
     Maker = Callable[[slice, slice], tuple[Array, Callable[[Array, Gradients], None]]]
@@ -57,9 +58,11 @@ def blockwise(distance: PairwiseDistance, threads: int | None = None) -> Pairwis
     l2 and squared_l2 are as accurate as in `pairwise`. cosine and dot are float32 products if z is float32: their
     error is 10⁻⁷ relative to 1 and to ‖a‖ ‖b‖, not to the distance.
     """
-    name = distance.__name__
-    if getattr(pairwise, name, None) is not distance:
-        raise ValueError(f"distance must be one of minisiam.pairwise, not {name}: use fast.blockwise(pairwise.l2)")
+    if distance not in ROW_BY_ROW:
+        name = getattr(distance, "__name__", repr(distance))
+        raise ValueError(
+            f"blockwise takes only the distances of minisiam.pairwise, not {name}: use fast.blockwise(pairwise.l2)"
+        )
     if threads not in (None, 1, 2):
         raise ValueError(f"threads must be 1 or 2; it is {threads!r}")
     threads = min(count(threads), LANES)
@@ -69,35 +72,35 @@ def blockwise(distance: PairwiseDistance, threads: int | None = None) -> Pairwis
         require.dimensions(2, "(n, d), one embedding a row", a=a, b=b)
         require.same_columns(a=a, b=b)
         require.rows(a=a, b=b)
-        return BlockwiseMatrix(name, a, b, params, threads), lambda dD: dD
+        return BlockwiseMatrix(distance, a, b, params, threads), lambda dD: dD
 
-    matrix.__name__ = f"blockwise_{name}"
+    matrix.__name__ = f"blockwise_{distance.__name__}"
     return with_parameters_of(distance)(matrix)
 
 
 class BlockwiseMatrix:
-    """A distance matrix that computes blocks of rows and single entries on demand.
+    """A `distance_matrix.DistanceMatrix` that computes blocks of rows and single entries on demand.
 
-    shape, dtype : those of the matrix
-    symmetric : whether it compares a set with itself
+    It is symmetric if it compares a set with itself.
     """
 
-    def __init__(self, name: str, a: Array, b: Array, params: tuple[Array, ...], threads: int) -> None:
-        self.shape, self.dtype = (len(a), len(b)), a.dtype
+    def __init__(self, distance: PairwiseDistance, a: Array, b: Array, params: tuple[Array, ...], threads: int) -> None:
+        self.shape: tuple[int, ...] = (len(a), len(b))
+        self.dtype = a.dtype
         self.symmetric = a is b
-        self.name, self.a, self.b, self.params, self.threads = name, a, b, params, threads
+        self.distance, self.a, self.b, self.params, self.threads = distance, a, b, params, threads
         self.slices = list(_gram.slices(len(a), len(b), ROWS, LEAST))
 
-    def map(self, f: Callable[[Array, slice], Any]) -> list[Any]:
-        """Return f(rows, slice) of every block, in order."""
+    def map_rows(self, f: Callable[[Array, slice], Any]) -> list[Any]:
+        """Return `f(rows, slice)` of each block of rows, in order."""
         maker, _ = self._maker()
         lanes = self._in_lanes(lambda mine: [f(maker(some, _gram.EVERY)[0], some) for some in mine])
         return [lanes[k % len(lanes)][k // len(lanes)] for k in range(len(self.slices))]
 
-    def scan(self, loss: Callable[[Array, slice], RowLoss], above: bool = False) -> Scan:
-        """Sum a row loss over all rows; its gradient holds those of a, b and the parameters.
+    def sum_rows(self, loss: Callable[[Array, slice], RowLoss], upper: bool = False) -> Total:
+        """Sum `loss(rows, slice)` over all rows; the gradient is that of a, b and the parameters.
 
-        With `above`, each block starts at the column of its first row. This skips almost half of the matrix, and
+        With `upper`, each block starts at the column of its first row. This skips almost half of the matrix, and
         suffices for a loss on the pairs of one set.
         """
         maker, finish = self._maker()
@@ -106,7 +109,7 @@ class BlockwiseMatrix:
             value, terms, active = 0.0, 0, 0
             gradient = tuple(np.zeros_like(x) for x in (self.a, self.b, *self.params))
             for some in mine:
-                D, pull = maker(some, slice(some.start if above else 0, None))
+                D, pull = maker(some, slice(some.start if upper else 0, None))
                 found = loss(D, some)
                 pull(found.slope, gradient)
                 value += float(found.values.sum(dtype=np.float64))
@@ -114,14 +117,7 @@ class BlockwiseMatrix:
             return value, terms, active, gradient
 
         values, terms, active, gradients = zip(*self._in_lanes(lane), strict=True)
-        return Scan(self.dtype.type(sum(values)), sum(terms), sum(active), finish(tree.add(*gradients)))
-
-    def whole(self, reader: str = "this loss") -> Array:
-        """Raise an error: there is no such array."""
-        raise TypeError(f"D is blockwise, and {reader} needs the whole matrix: use pairwise.{self.name} itself")
-
-    def __array__(self, *_: Any, **__: Any) -> Array:
-        return self.whole("NumPy")
+        return Total(self.dtype.type(sum(values)), sum(terms), sum(active), finish(tree.add(*gradients)))
 
     def _in_lanes(self, work: Callable[[list[slice]], Any]) -> list[Any]:
         """Call work for each lane, which is every LANES-th block, in a fixed order, on one or several threads."""
@@ -135,7 +131,7 @@ class BlockwiseMatrix:
 
     def entries(self, *places: tuple[Array, Array]) -> tuple[list[Array], Callable[..., tuple[Array, ...]]]:
         """Return single entries, list by list, from the row-by-row distance, and the pullback of all lists."""
-        row_form = getattr(distances, self.name)
+        row_form = ROW_BY_ROW[self.distance]
         found = [row_form(self.a[i], self.b[j], *self.params) for i, j in places]
 
         def pull(*dd: Array) -> tuple[Array, ...]:
@@ -150,9 +146,16 @@ class BlockwiseMatrix:
 
         return [d for d, _ in found], pull
 
+    def whole(self, purpose: str) -> Array:
+        """Raise a TypeError: there is no whole matrix."""
+        raise TypeError(
+            f"{purpose} needs the whole matrix, and D is blockwise: use pairwise.{self.distance.__name__} instead of "
+            f"fast.blockwise(pairwise.{self.distance.__name__})"
+        )
+
     def _maker(self) -> tuple[Maker, Finish]:
         """Return `maker`, which computes rows and their pullback, and `finish`, which turns sums into gradients."""
-        return MAKERS.get(self.name, _any_rows)(self)
+        return MAKERS.get(self.distance, _any_rows)(self)
 
 
 # How blocks are computed: maker, finish = f(matrix);  D, pull = maker(rows, columns);  pull(dD, (da, db, …)) adds to
@@ -228,10 +231,8 @@ def _cosine_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
 
 
 def _any_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
-    matrix = getattr(pairwise, m.name)
-
     def maker(some, onto):
-        D, pullback = matrix(m.a[some], m.b[onto], *m.params)
+        D, pullback = m.distance(m.a[some], m.b[onto], *m.params)
         return D, lambda dD, gradient: _add(gradient, some, onto, *pullback(dD))
 
     return maker, lambda gradient: gradient
@@ -244,4 +245,17 @@ def _add(gradient: tuple[Array, ...], some: slice, onto: slice, da: Array, db: A
         total += part
 
 
-MAKERS = {"l2": _l2_rows, "squared_l2": _squared_l2_rows, "dot": _dot_rows, "cosine": _cosine_rows}
+MAKERS: dict[PairwiseDistance, Callable[[BlockwiseMatrix], tuple[Maker, Finish]]] = {
+    pairwise.l2: _l2_rows,
+    pairwise.squared_l2: _squared_l2_rows,
+    pairwise.dot: _dot_rows,
+    pairwise.cosine: _cosine_rows,
+}
+ROW_BY_ROW: dict[PairwiseDistance, Distance] = {
+    pairwise.l2: distances.l2,
+    pairwise.squared_l2: distances.squared_l2,
+    pairwise.l1: distances.l1,
+    pairwise.weighted_l1: distances.weighted_l1,
+    pairwise.cosine: distances.cosine,
+    pairwise.dot: distances.dot,
+}

@@ -1,15 +1,14 @@
 """What should the distances be?     value, pullback = loss(distances, /, targets, margin)
 
-A loss reads only distances, so any loss works with any distance and any encoder. By default it is a mean over its terms
-(`reduction`), so that its size does not depend on the size of the batch.
+A loss depends on distances only, so any loss can be combined with any distance and any encoder. By default it is the
+mean over its terms, so its value does not grow with the batch; `reduction` selects another.
 
     pairs        d (n,), same        contrastive double_margin pair_hinge margin_loss cosine_embedding
                                      binary_cross_entropy
     triplets     d₊, d₋ (n,)         triplet_hinge triplet_soft_margin triplet_ratio
     a batch      D (n, n), labels    with_miner(loss, miner) all_pairs(loss) all_triplets(loss)
-                                     supcon nt_xent nca n_pair
-                                     lifted generalised_lifted multi_similarity circle tuplet_margin angular
-                                     histogram fast_ap
+                                     supcon nt_xent nca n_pair lifted generalised_lifted multi_similarity
+                                     circle tuplet_margin angular histogram fast_ap
     two sets     D (n, m), targets   softmax_cross_entropy info_nce matching arcface proxy_anchor soft_triple_distance
     embeddings   z₁, z₂ (n, d)       vicreg
     weights      W                   l2_penalty
@@ -22,7 +21,8 @@ from .lifted_structure import circle, generalised_lifted, lifted, multi_similari
 from .pairs import binary_cross_entropy, contrastive, cosine_embedding, double_margin, margin_loss, pair_hinge
 from .penalties import l2_penalty, vicreg
 from .proxies import proxy_anchor, soft_triple_distance
-from .softmax import info_nce, matching, n_pair, nca, nt_xent, softmax_cross_entropy, supcon
+from .several_positives import nca, nt_xent, supcon
+from .softmax import info_nce, matching, n_pair, softmax_cross_entropy
 from .triplets import triplet_hinge, triplet_ratio, triplet_soft_margin
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Losses with a margin on the angle between unit vectors: on a cosine distance, cos θ = 1 − D."""
+"""Losses with margins in degrees, on a cosine distance: cos θ = 1 − D."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
-from ..distance_matrix import distance_matrix
+from ..distance_matrix import as_matrix
 from ..op import op
-from .per_anchor import by_rows, check_finite, log_sum_exp, require_positives_and_negatives
+from .per_anchor import check_finite, log_sum_exp, reduce_rows, require_positives_and_negatives
 from .reductions import reduced
-from .softmax import against_negatives, softmax_cross_entropy
+from .several_positives import positives_against_negatives
+from .softmax import softmax_cross_entropy
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int, Op
@@ -35,11 +36,11 @@ def tuplet_margin(
     labels
         (n,) classes.
     margin
-        m in degrees, from 0 to 90: how much smaller each positive's angle is made, so that easy pairs do not dominate.
+        m in degrees, from 0 to 90, subtracted from the angle of a positive, so that easy triplets do not dominate.
     scale
         s > 0.
     reduction
-        mean, mean_active, sum, or none (one value per anchor: the sum over its pairs).
+        mean, mean_active, sum, or none (one value for each anchor, the sum over its pairs).
 
     Returns
     -------
@@ -48,8 +49,8 @@ def tuplet_margin(
 
     Notes
     -----
-    Kink at θ_ip = 0 and π, where the slope of the angle in its cosine is infinite: the slope cos m is used there.
-    Distances outside [0, 2] count as the nearest end, with its slope.
+    Kink at θ_ip = 0 and π, where the slope of the angle in its cosine is infinite: only the term cos m of the slope is
+    kept. Distances outside [0, 2] count as the nearest end, with its slope.
 
     References
     ----------
@@ -60,15 +61,15 @@ def tuplet_margin(
 
     def rows(D, block):
         eased, slope = shifted_cosine(D[block.i, block.j], -turn)
-        return against_negatives(D, block, scale * (eased - 1), -scale, scale * slope)
+        return positives_against_negatives(D, block, scale * (eased - 1), -scale, scale * slope)
 
-    return by_rows(rows, D, labels, reduction)
+    return reduce_rows(rows, D, labels, reduction)
 
 
 def shifted_cosine(d: Array, turn: float) -> tuple[Array, Array]:
-    """Return cos(θ + turn) and its slope in d, where cos θ = 1 − d is first clipped to [−1, 1].
+    """cos(θ + turn) and its slope in d, where cos θ = 1 − d is first clipped to [−1, 1].
 
-    cos(θ + t) = c cos t − s sin t, with slope −(cos t + c/s sin t) in d, without the second term where s = 0.
+    cos(θ + t) = c cos t − s sin t, with slope −(cos t + c/s sin t) in d; the second term is left out where s = 0.
     """
     c = np.clip(1 - d, -1, 1)
     s = np.sqrt((1 - c) * (1 + c))
@@ -86,7 +87,7 @@ def arcface(
     scale: float = 64.0,
     reduction: str = "mean",
 ) -> Op[Float[Array, ""]]:
-    """ℓ = mean −log softmax of s cos θ at the target, whose angle is first widened to θ + m.
+    """ℓ = mean −log softmax of s cos θ where the angle of the target is first increased to θ + m.
 
     Parameters
     ----------
@@ -109,14 +110,14 @@ def arcface(
     Notes
     -----
     Beyond θ = π − m, where cos(θ + m) would rise again, the target's logit is cos θ − m sin m: the value jumps there.
-    This follows the authors' code; the paper does not define the loss there. Kink at θ = 0 and π: the slope of the
-    second term, which is infinite, counts as 0. Distances outside [0, 2] count as the nearest end, with its slope.
+    This follows the authors' code; the paper does not mention this case. Kink at θ = 0 and π: the infinite slope of the
+    second term is replaced by 0. Distances outside [0, 2] count as the nearest end, with its slope.
 
     References
     ----------
     Deng, Guo, Xue & Zafeiriou (2019), "ArcFace: additive angular margin loss for deep face recognition", eq. 3.
     """
-    D = distance_matrix(D).whole()
+    D = as_matrix(D).whole("arcface")
     require.dimensions(2, "(n, m), every image against every proxy", D=D)
     require.rows(D=D)
     require.columns(D.shape[1], targets=targets, rows=len(D))
@@ -151,9 +152,9 @@ def angular(
     labels
         (n,) classes.
     angle
-        α in degrees, above 0 and below 90: the largest angle that the triangle should have at the negative.
+        α in degrees, above 0 and below 90: an upper bound for the angle at the negative.
     reduction
-        mean, mean_active, sum or none (one value per ordered positive pair, sorted by row).
+        mean, mean_active, sum or none (one value for each ordered positive pair, sorted by row).
 
     Returns
     -------
@@ -162,27 +163,27 @@ def angular(
 
     Notes
     -----
-    No kink. An angle has no scale, so no margin in units of the embedding is needed. The sum over the negatives is
-    computed for each positive pair, so time and memory are O(n² K).
+    No kink. An angle does not depend on the scale of the embeddings. The sum over the negatives is computed for each
+    positive pair, so time and memory are O(n² K).
 
     References
     ----------
     Wang et al. (2017), "Deep metric learning with angular loss".
     """
-    D = distance_matrix(D).whole()
+    D = as_matrix(D).whole("angular")
     positives = require_positives_and_negatives(D, labels)
     tan2 = np.tan(np.deg2rad(require.between("angle", angle, 0, 90, open_low=True, open_high=True))).item() ** 2
     i, j = positives.i, positives.j
-    block = positives.block(slice(0, len(D)))
+    block = positives.of_rows(slice(0, len(D)))
     S = 1 - D
-    apart = block.without_positives(S, -np.inf)
-    f = 4 * tan2 * (apart[i] + apart[j]) - (2 * (1 + tan2) * S[i, j])[:, None]
+    negatives = block.without_positives(S, -np.inf)
+    f = 4 * tan2 * (negatives[i] + negatives[j]) - (2 * (1 + tan2) * S[i, j])[:, None]
     losses, weights = log_sum_exp(f, one=True)
     value, spread = reduced(check_finite(losses, D), reduction)
 
     def pullback(dl):
         push = weights * np.reshape(spread(dl), (-1, 1))
-        dD = -4 * tan2 * (_sum_rows(push, i, len(D)) + _sum_rows(push, j, len(D)))  # n has a distance to a and one to p
+        dD = -4 * tan2 * (_sum_rows(push, i, len(D)) + _sum_rows(push, j, len(D)))  # f has a term a·n and a term p·n
         dD[i, j] = 2 * (1 + tan2) * push.sum(axis=1)
         return (dD,)
 
@@ -190,7 +191,7 @@ def angular(
 
 
 def _sum_rows(values: Array, index: Array, rows: int) -> Array:
-    """Sum the rows of `values` that share an index, for every index from 0 to rows − 1."""
+    """For each index from 0 to rows − 1, the sum of the rows of `values` with that index."""
     order = np.argsort(index, kind="stable")
     starts = np.flatnonzero(np.diff(index[order], prepend=-1))
     out = np.zeros((rows, values.shape[1]), values.dtype)

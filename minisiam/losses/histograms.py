@@ -1,7 +1,7 @@
-"""Losses on histograms of distances, with soft bins, so that a count has a slope.
+"""Losses on histograms of distances.
 
-A distance between two nodes of a grid counts partly at each of them, as in linear interpolation: its share at a node is
-a triangle, 1 at the node and 0 at the neighbouring nodes. The counts therefore have a gradient.
+A distance between two nodes of a grid is shared between them by linear interpolation, so that the histogram is a
+continuous function of the distances and has a gradient.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
-from ..distance_matrix import RowLoss, distance_matrix
+from ..distance_matrix import RowLoss, as_matrix
 from ..op import op
-from .per_anchor import by_rows, require_positives_and_negatives
+from .per_anchor import reduce_rows, require_positives_and_negatives
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int, Op
@@ -30,7 +30,7 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
     labels
         (n,) classes.
     bins
-        The number of equal steps of [0, 2]; h has a node at each end of each step.
+        The number of equal intervals into which [0, 2] is divided; h has a node at each end of each interval.
 
     Returns
     -------
@@ -39,17 +39,17 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
 
     Notes
     -----
-    Kink at every node: the slope is that of the bin above in similarity, so below in D; D = 0 belongs to the last.
-    Distances outside [0, 2] count as the nearest end, slope 0. Pairs of two images without a positive are left out,
-    as in the reference implementation.
+    Kink at every node: the slope of the bin below the node in D (above it in similarity); at D = 0, of the first bin.
+    Distances outside [0, 2] count as the nearest end, with slope 0. Pairs of two images without a positive are left
+    out, as in the reference implementation.
 
     References
     ----------
     Ustinova & Lempitsky (2016), "Learning deep embeddings with histogram loss".
     """
-    D = distance_matrix(D).whole()
+    D = as_matrix(D).whole("histogram")
     require.whole("bins", bins, 1)
-    block = require_positives_and_negatives(D, labels).block(slice(0, len(D)))
+    block = require_positives_and_negatives(D, labels).of_rows(slice(0, len(D)))
     require.finite(D=D)
     both = (block.positives > 0) & (block.negatives > 0)
     negative = both[:, None] | both
@@ -74,7 +74,7 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
 
 
 def _histogram(d: Array, bins: int) -> tuple[Array, Array, Array]:
-    """The histogram of 1 − d at bins + 1 nodes from −1 to 1, the node below each entry, and whether it slopes."""
+    """The histogram of 1 − d at bins + 1 nodes from −1 to 1, the node below each entry, and whether it has a slope."""
     place = np.clip((2 - d) * (bins / 2), 0, bins)
     low = np.minimum(place.astype(np.int64), bins - 1)
     part = place - low
@@ -95,11 +95,11 @@ def fast_ap(
     labels
         (n,) classes.
     bins
-        The number of equal steps of [0, largest]; each node has its own triangle.
+        The number of equal intervals into which [0, largest] is divided.
     largest
         The largest possible distance, > 0.
     reduction
-        mean, mean_active, sum or none (one value per anchor).
+        mean, mean_active, sum or none (one value for each anchor).
 
     Returns
     -------
@@ -109,8 +109,8 @@ def fast_ap(
 
     Notes
     -----
-    Kink at every node: the slope is 0 there, the mean of both sides where they are opposite. Distances outside
-    [0, largest] count less and less, and not at all one step beyond an end. Anchors without a positive are left out.
+    Kink at every node: slope 0. A distance outside [0, largest] counts less the farther it is from the nearest end,
+    and not at all beyond one interval. Anchors without a positive are left out.
 
     References
     ----------
@@ -141,7 +141,7 @@ def fast_ap(
         slope[i, j] -= own_part
         return RowLoss(values, counts, values > bins * np.finfo(D.dtype).eps, slope)  # below it, rounding
 
-    return by_rows(rows, D, labels, reduction)
+    return reduce_rows(rows, D, labels, reduction)
 
 
 def _triangle(x: Array, node: int) -> Array:
@@ -150,6 +150,6 @@ def _triangle(x: Array, node: int) -> Array:
 
 
 def _triangle_slope(x: Array, node: int) -> Array:
-    """Return the slope of `_triangle` in x: 1 before the node, −1 after it, 0 at the node and from one step away."""
+    """The slope of `_triangle` in x: 1 below the node, −1 above it, and 0 at the node and at distance 1 or more."""
     u = x - node
     return np.sign(-u) * (np.abs(u) < 1)

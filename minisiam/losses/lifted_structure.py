@@ -1,11 +1,11 @@
-"""Losses that weigh the pairs of a batch against each other: the harder a pair, the larger its share of the gradient.
+"""Losses that give harder pairs of a batch a larger share of the gradient.
 
-All are soft forms of one condition: the farthest positive is nearer than the nearest negative.
+All are smooth forms of one condition: the farthest positive is nearer than the nearest negative.
 
     generalised_lifted     log Σ e^d over the positives  +  log Σ e^(m−d) over the negatives
-    lifted                 the same for each positive pair, with the negatives of both its ends
-    multi_similarity       log(1 + Σ e^…) of the positives, and of the negatives, relative to a threshold
-    circle                 each pair weighted again by how far it is from its target
+    lifted                 d of one positive pair  +  log Σ e^(m−d) over the negatives of both its images
+    multi_similarity       a softplus of the positives above a threshold  +  one of the negatives below it
+    circle                 also weights each pair by its distance from its optimum
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 
 from .. import require
 from .._numerics import sigmoid, softplus
-from ..distance_matrix import RowLoss, distance_matrix
+from ..distance_matrix import RowLoss, as_matrix
 from ..op import op
-from .per_anchor import by_rows, check_finite, log_sum_exp, log_sum_exp_list, require_positives_and_negatives
+from .per_anchor import check_finite, log_sum_exp, log_sum_exp_list, reduce_rows, require_positives_and_negatives
 from .reductions import reduced
 
 if TYPE_CHECKING:
@@ -36,33 +36,33 @@ def lifted(
     D
         (n, n) distances of a batch to itself.
     labels
-        (n,) classes; the sums are over the negatives of both ends.
+        (n,) classes. The sums are over the negatives of i and of j.
     margin
         m ≥ 0, in the units of D.
     reduction
-        mean, mean_active, sum or none (one value per ordered positive pair, sorted by row).
+        mean, mean_active, sum or none (one value for each ordered positive pair, sorted by row).
 
     Returns
     -------
     value, pullback
-        `value` ≥ 0; `pullback(dl)` gives `(dD,)`: max(0, J) at the pair, and minus that times a softmax over the
-        negatives of both ends.
+        `value` ≥ 0; `pullback(dl)` gives `(dD,)`: max(0, J) at the pair, and −max(0, J) times a softmax over the
+        negatives of i and j.
 
     Notes
     -----
-    No kink at J = 0: the slope max(0, J) is 0 on both sides. Every pair counts twice, once from each end, which does
+    No kink: at J = 0 the slope max(0, J) is 0 on both sides. Every pair counts twice, as (i, j) and (j, i), which does
     not change the mean.
 
     References
     ----------
     Song, Xiang, Jegelka & Savarese (2016), "Deep metric learning via lifted structured feature embedding", eq. 4.
     """
-    D = distance_matrix(D).whole()
+    D = as_matrix(D).whole("lifted")
     positives = require_positives_and_negatives(D, labels)
-    block = positives.block(slice(0, len(D)))
+    block = positives.of_rows(slice(0, len(D)))
     margin = require.between("margin", margin, 0)
     i, j = positives.i, positives.j
-    negatives, weights = log_sum_exp(block.without_positives(margin - D, -np.inf))  # one logarithm per anchor
+    negatives, weights = log_sum_exp(block.without_positives(margin - D, -np.inf))  # one logarithm for each anchor
     J = D[i, j] + np.logaddexp(negatives[i], negatives[j])
     from_i = sigmoid(negatives[i] - negatives[j])
     stretch = np.maximum(J, 0)
@@ -84,7 +84,7 @@ def lifted(
 def generalised_lifted(
     D: Float[Array, "n n"], /, labels: Int[Array, "n"], margin: float = 1.0, reduction: str = "mean"
 ) -> Op[Float[Array, ""]]:
-    """ℓ = mean over anchors of max(0, log Σₚ e^D_ip + log Σₙ e^(m − D_in)): a batch-hard hinge, softened.
+    """ℓ = mean over anchors of max(0, log Σₚ e^D_ip + log Σₙ e^(m − D_in)): a smooth form of the batch-hard hinge.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def generalised_lifted(
     margin
         m ≥ 0, in the units of D.
     reduction
-        mean, mean_active, sum or none (one value per anchor).
+        mean, mean_active, sum or none (one value for each anchor).
 
     Returns
     -------
@@ -104,8 +104,8 @@ def generalised_lifted(
 
     Notes
     -----
-    Kink where the sum is 0: the anchor counts as satisfied, slope 0. The logarithm of an empty sum counts as 0, so the
-    negatives of an anchor without a positive still have a gradient.
+    Kink where the sum is 0: the anchor counts as satisfied, slope 0. The logarithm of an empty sum is set to 0, so an
+    anchor without a positive still pushes its negatives away.
 
     References
     ----------
@@ -122,7 +122,7 @@ def generalised_lifted(
         slope *= (values > 0)[:, None]
         return RowLoss(values, np.ones(len(values), int), values > 0, slope)
 
-    return by_rows(rows, D, labels, reduction)
+    return reduce_rows(rows, D, labels, reduction)
 
 
 @op
@@ -144,11 +144,11 @@ def multi_similarity(
     labels
         (n,) classes.
     alpha, beta
-        How much more the hardest positive and the hardest negative count than others, > 0, in 1 / the units of D.
+        > 0, in 1 / the units of D: larger values give the hardest positives and negatives more weight.
     threshold
-        t: positives should be nearer and negatives farther; the paper's similarity λ is 1 − t.
+        t: positives should be below, and negatives above. The paper's similarity λ is 1 − t.
     reduction
-        mean, mean_active, sum or none (one value per anchor).
+        mean, mean_active, sum or none (one value for each anchor).
 
     Returns
     -------
@@ -158,7 +158,7 @@ def multi_similarity(
 
     Notes
     -----
-    No kink. Without the paper's mining, which is `miners.multi_similarity`.
+    No kink. The paper's mining is not included: it is `miners.multi_similarity`.
 
     References
     ----------
@@ -176,7 +176,7 @@ def multi_similarity(
         values = near / alpha + far / beta
         return RowLoss(values, np.ones(len(values), int), values > 0, slope)
 
-    return by_rows(rows, D, labels, reduction)
+    return reduce_rows(rows, D, labels, reduction)
 
 
 @op
@@ -198,14 +198,14 @@ def circle(
     labels
         (n,) classes.
     margin
-        m ≥ 0: the target is D = 0 for a positive and D = 1 for a negative, and the decision boundary is a circle of
-        radius √2 m around that point.
+        m ≥ 0. The optimum of a positive is D = 0 and of a negative D = 1; the decision boundary is a circle of radius
+        √2 m around that point.
     scale
         γ > 0.
     detached
-        Whether the gradient takes the weights [·]₊ as constants, as the paper's does.
+        Whether the gradient treats the weights [·]₊ as constants, as in the paper.
     reduction
-        mean, mean_active, sum or none (one value per anchor).
+        mean, mean_active, sum or none (one value for each anchor).
 
     Returns
     -------
@@ -216,13 +216,13 @@ def circle(
 
     Notes
     -----
-    No kink. With constant weights, the gradient is not the derivative of the value: finite differences of the value
-    disagree with it, and finite differences with fixed weights agree.
+    No kink. With constant weights, the gradient is not the derivative of the value, so finite differences of the value
+    disagree with it; they agree if the weights are held fixed.
 
-    `detached=False` gives the derivative. As [1 + m − D]₊ (1 − m − D) = (1 − D)² − m² and [D + m]₊ (D − m) = D² − m²
-    where the weights are positive, each pair is then drawn to D = 0 or D = 1 from both sides: a negative with
-    1 < D < 1 + m is attracted, which the paper's gradient pushes. Kink then where a weight is 0, at D_ip = −m and
-    D_in = 1 + m: the weight's slope is 0 there.
+    `detached=False` gives the derivative. Since [1 + m − D]₊ (1 − m − D) = (1 − D)² − m² and [D + m]₊ (D − m) = D² − m²
+    where the weights are positive, each pair is then drawn to D = 0 or D = 1 from both sides: it attracts a negative
+    with 1 < D < 1 + m, which the paper's gradient pushes away. There is then a kink where a weight is 0, at D_ip = −m
+    and D_in = 1 + m: the slope of the weight is 0.
 
     Anchors without a positive or without a negative are left out.
 
@@ -249,4 +249,4 @@ def circle(
         slope *= push
         return RowLoss(values, counts, values > 0, slope)
 
-    return by_rows(rows, D, labels, reduction)
+    return reduce_rows(rows, D, labels, reduction)

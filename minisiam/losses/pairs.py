@@ -1,7 +1,7 @@
-"""Losses on pairs: the distance of two images, and whether both show the same class.
+"""Losses on pairs: each sees the distances of n pairs, and whether both images of a pair show one class.
 
-Think of two springs: one pulls the images of one class together, the other pushes images of two classes apart.
-`losses.all_pairs` applies such a loss to every pair of a batch.
+Each term is a spring between the two images: one kind pulls pairs of one class together, the other pushes different
+pairs apart. `losses.all_pairs` applies the same springs to all pairs of a batch (`losses.terms`).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def contrastive(
     d
         (n,) distances.
     same
-        (n,) booleans, True where the pair shows one class. (Hadsell prints Y = 0 for these; here there is no Y.)
+        (n,) booleans, True where both images show one class. (Hadsell prints Y = 0 for these pairs.)
     margin
-        The smallest distance that different pairs should have, > 0, in the units of d.
+        The distance beyond which different pairs are not pushed any more, > 0, in the units of d.
     reduction
         mean, mean_active, sum or none: `losses.reductions`.
 
@@ -43,21 +43,22 @@ def contrastive(
 
     Notes
     -----
-    Same pairs: a spring of rest length 0. Different pairs: a spring that only pushes, up to the margin.
-    No kink in d: both slopes are 0 at d = margin. Composed with L2, two identical points of different classes have
-    gradient 0, since the distance has no direction there; a little noise on the images separates them.
+    Pairs of one class are joined by a spring of rest length 0; a spring between different pairs only pushes, and only
+    up to the margin. No kink in d: both slopes are 0 at d = margin. With L2, two identical points of different classes
+    get no push, since their distance has no direction; a little noise on the images separates them.
 
     References
     ----------
     Hadsell, Chopra & LeCun (2006), "Dimensionality reduction by learning an invariant mapping", eq. 4.
     """
+    _check(d, same)
     margin = require.between("margin", margin, 0, open_low=True)
-    require.pairs(same, d=d)
-    squeeze = np.maximum(margin - d, 0)
-    value, spread = reduced(np.where(same, d * d, squeeze * squeeze) / 2, reduction)
+    stretch, squeeze = d, np.maximum(margin - d, 0)
+    values = np.where(same, stretch * stretch, squeeze * squeeze) / 2
+    value, spread = reduced(values, reduction)
 
     def pullback(dl):
-        return (spread(dl) * np.where(same, d, -squeeze),)
+        return (spread(dl) * np.where(same, stretch, -squeeze),)
 
     return value, pullback
 
@@ -78,30 +79,30 @@ def double_margin(
     d
         (n,) distances.
     same
-        (n,) booleans, True where the pair shows one class.
+        (n,) booleans, True where both images show one class.
     positive_margin, negative_margin
-        m₊ and m₋ in the units of d: same pairs may be m₊ apart, different pairs should be m₋ apart.
+        m₊ and m₋ in the units of d. A pair of one class may be m₊ apart; different pairs should be at least m₋ apart.
     reduction
         mean, mean_active, sum or none.
 
     Returns
     -------
     value, pullback
-        `value` ≥ 0; `pullback(dl)` gives `(dd,)`.
+        `value` ≥ 0; `pullback(dl)` gives `(dd,)`: max(0, d − m₊) / n where same, −max(0, m₋ − d) / n where not.
 
     Notes
     -----
-    No kink. With m₊ = 0 it is the contrastive loss for d ≥ 0. With m₊ > 0 a class may have a width.
+    No kink. With m₊ = 0 it is the contrastive loss; with a larger m₊ the images of a class need not coincide.
 
     References
     ----------
     Lin, Morère, Chandrasekhar, Veillard & Goh (2015), "DeepHash: getting regularization, depth and fine-tuning right".
     """
-    near = require.between("positive_margin", positive_margin, -np.inf)
-    far = require.between("negative_margin", negative_margin, -np.inf)
-    require.pairs(same, d=d)
+    _check(d, same)
+    near, far = check_margins(positive_margin, negative_margin)
     stretch, squeeze = np.maximum(d - near, 0), np.maximum(far - d, 0)
-    value, spread = reduced(np.where(same, stretch * stretch, squeeze * squeeze) / 2, reduction)
+    values = np.where(same, stretch * stretch, squeeze * squeeze) / 2
+    value, spread = reduced(values, reduction)
 
     def pullback(dl):
         return (spread(dl) * np.where(same, stretch, -squeeze),)
@@ -125,7 +126,7 @@ def pair_hinge(
     d
         (n,) distances.
     same
-        (n,) booleans, True where the pair shows one class.
+        (n,) booleans, True where both images show one class.
     positive_margin, negative_margin
         m₊ and m₋ in the units of d.
     reduction
@@ -139,16 +140,16 @@ def pair_hinge(
     Notes
     -----
     Kink at d = m₊ and at d = m₋: the pair counts as satisfied, slope 0. The contrastive loss of
-    pytorch-metric-learning is `balanced(pair_hinge)` with reduction mean_active.
+    pytorch-metric-learning is `balanced(pair_hinge)` with the reduction mean_active.
     """
-    near = require.between("positive_margin", positive_margin, -np.inf)
-    far = require.between("negative_margin", negative_margin, -np.inf)
-    require.pairs(same, d=d)
-    violation = np.maximum(np.where(same, d - near, far - d), 0)
-    value, spread = reduced(violation, reduction)
+    _check(d, same)
+    near, far = check_margins(positive_margin, negative_margin)
+    side = np.where(same, d.dtype.type(1), d.dtype.type(-1))
+    values = np.maximum(np.where(same, d - near, far - d), 0)
+    value, spread = reduced(values, reduction)
 
     def pullback(dl):
-        return (spread(dl) * _sign(same, d) * (violation > 0),)
+        return (spread(dl) * side * (values > 0),)
 
     return value, pullback
 
@@ -163,19 +164,19 @@ def margin_loss(
     margin: float = 0.2,
     reduction: str = "mean",
 ) -> Op[Float[Array, ""]]:
-    """ℓ = mean max(0, d − β + m) where same, max(0, β − d + m) where not, with the boundary β learned.
+    """ℓ = mean max(0, d − β + m) where same, max(0, β − d + m) where not, with a learned boundary β.
 
     Parameters
     ----------
     d
         (n,) distances.
     beta
-        A number, the boundary between same and different pairs; its first value is 1.2, as in the paper, for the unit
-        sphere.
+        One number, the boundary between pairs of one class and different pairs. It starts at 1.2, the paper's value
+        for unit vectors.
     same
-        (n,) booleans, True where the pair shows one class.
+        (n,) booleans, True where both images show one class.
     margin
-        m ≥ 0, in the units of d: the distance that a pair should have from the boundary.
+        m ≥ 0, in the units of d: the distance from the boundary at which a pair is satisfied.
     reduction
         mean, mean_active, sum or none.
 
@@ -186,21 +187,22 @@ def margin_loss(
 
     Notes
     -----
-    Kink where a pair is exactly at its margin: slope 0. The paper draws its negatives by `miners.distance_weighted`.
+    Kink where a pair is exactly m from the boundary, on its side: slope 0. The paper draws the negatives with
+    `miners.distance_weighted`.
 
     References
     ----------
     Wu, Manmatha, Smola & Krähenbühl (2017), "Sampling matters in deep embedding learning".
     """
-    require.pairs(same, d=d)
+    _check(d, same)
     require.dimensions(0, "(), a single number", beta=beta)
     margin = require.between("margin", margin, 0)
-    sign = _sign(same, d)
-    violation = np.maximum(sign * (d - beta) + margin, 0)
-    value, spread = reduced(violation, reduction)
+    side = np.where(same, d.dtype.type(1), d.dtype.type(-1))
+    values = np.maximum(side * (d - beta) + margin, 0)
+    value, spread = reduced(values, reduction)
 
     def pullback(dl):
-        dd = spread(dl) * sign * (violation > 0)
+        dd = spread(dl) * side * (values > 0)
         return dd, -dd.sum()
 
     return value, pullback
@@ -217,7 +219,7 @@ def cosine_embedding(
     d
         (n,) cosine distances.
     same
-        (n,) booleans, True where the pair shows one class.
+        (n,) booleans, True where both images show one class.
     margin
         From −1 to 1: the cosine that different pairs may have.
     reduction
@@ -226,20 +228,19 @@ def cosine_embedding(
     Returns
     -------
     value, pullback
-        `value` ≥ 0 if d is; `pullback(dl)` gives `(dd,)`.
+        `value` ≥ 0 if d is; `pullback(dl)` gives `(dd,)`: 1/n where same, −1/n where not and the pair is active.
 
     Notes
     -----
-    Kink at cos = margin: slope 0. The same as torch.nn.CosineEmbeddingLoss, whose target is 1 for same and −1 for
-    different.
+    Kink at cos = margin: slope 0. It equals torch.nn.CosineEmbeddingLoss, with target 1 for same and −1 for different.
     """
-    margin = require.between("margin", margin, -1, 1)
-    require.pairs(same, d=d)
-    excess = np.maximum(1 - margin - d, 0)  # cos − margin
-    value, spread = reduced(np.where(same, d, excess), reduction)
+    _check(d, same)
+    far = 1 - require.between("margin", margin, -1, 1)
+    squeeze = np.maximum(far - d, 0)
+    value, spread = reduced(np.where(same, d, squeeze), reduction)
 
     def pullback(dl):
-        return (spread(dl) * _sign(same, d) * (same | (excess > 0)),)
+        return (spread(dl) * np.where(same, 1, -(squeeze > 0).astype(d.dtype)),)
 
     return value, pullback
 
@@ -253,37 +254,45 @@ def binary_cross_entropy(
     Parameters
     ----------
     logits
-        (n,) log-odds of being the same: positive for same, negative for different.
+        (n,) log-odds that both images show one class: positive for same, negative for different.
     same
-        (n,) booleans, True where the pair shows one class.
+        (n,) booleans, True where both images show one class.
     reduction
         mean, mean_active, sum or none.
 
     Returns
     -------
     value, pullback
-        `value` is a number ≥ 0, in nats (log 2 = 0.693 for logits of 0); `pullback(dl)` gives
+        `value` is a number ≥ 0, in nats, and log 2 = 0.693 if all logits are 0; `pullback(dl)` gives
         `(dlogits,)` = (σ(logit) − same) / n.
 
     Notes
     -----
-    No kink, and no overflow for any finite logit: ℓ = log(1 + e^−logit) for the same, log(1 + e^logit) for the others.
-    The paper prints the cross-entropy without its minus sign; this one shrinks as the network learns.
+    No kink, and no overflow for any finite logit: ℓ = log(1 + e^−logit) where same, log(1 + e^logit) where not.
+    The paper prints the cross-entropy without its minus sign; this loss decreases as the network learns.
 
     References
     ----------
     Koch, Zemel & Salakhutdinov (2015), "Siamese neural networks for one-shot image recognition", §3.2.
     """
-    require.pairs(same, logits=logits)
-    sign = -_sign(same, logits)
-    value, spread = reduced(softplus(sign * logits), reduction)
+    _check(logits, same, "logits")
+    sign = np.where(same, logits.dtype.type(-1), logits.dtype.type(1))
+    wrongness = sign * logits
+    value, spread = reduced(softplus(wrongness), reduction)
 
     def pullback(dl):
-        return (spread(dl) * sign * sigmoid(sign * logits),)
+        return (spread(dl) * sign * sigmoid(wrongness),)
 
     return value, pullback
 
 
-def _sign(same: Bool[Array, "n"], d: Float[Array, "n"]) -> Float[Array, "n"]:
-    """1 where same, −1 where not, in the dtype of d."""
-    return np.where(same, d.dtype.type(1), d.dtype.type(-1))
+def check_margins(positive_margin: float, negative_margin: float) -> tuple[float, float]:
+    """Require two finite margins, and return them as Python floats."""
+    near = require.between("positive_margin", positive_margin, -np.inf)
+    return near, require.between("negative_margin", negative_margin, -np.inf)
+
+
+def _check(d: Array, same: Array, name: str = "d") -> None:
+    require.dimensions(1, "(n,)", **{name: d})
+    require.rows(**{name: d})
+    require.same_or_not(same, len(d))

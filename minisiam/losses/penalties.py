@@ -1,4 +1,4 @@
-"""Penalties that read no distances: of weights, and of two views of a batch."""
+"""Losses that are not functions of distances: a penalty on weights, and VICReg on embeddings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def l2_penalty(W: Float[Array, "..."], /, strength: float = 1e-4) -> Op[Float[Ar
     Notes
     -----
     No kink. The gradient points away from 0, so a step against it shrinks the weights. The paper prints the update
-    with + 2 λ |w|, which moves every weight upwards: positive ones grow and negative ones shrink.
+    with + 2 λ |w|, which increases every weight, so that positive weights move away from 0.
 
     References
     ----------
@@ -75,14 +75,14 @@ def vicreg(
 
     Notes
     -----
-    The variance and covariance terms prevent a collapse without negatives: every feature should have a standard
-    deviation of at least 1 over the batch, and no two features should be correlated. Variances and covariances are over
-    n − 1. Kink where a deviation is 1: slope 0.
+    Two terms prevent collapse without negatives: every feature should have a standard deviation of at least 1 over the
+    batch, and no two features should be correlated. Variances and covariances divide by n − 1. Kink where a deviation
+    is 1: slope 0.
 
     This follows the authors' code, github.com/facebookresearch/vicreg. The paper's eq. 6 sums the squares of the
-    invariance term over the features and has no ½ on the variance: its λ, μ, ν are `invariance` = λ d, `variance` = 2 μ
-    and `covariance` = ν here. Both apply the loss to the output of an expander, a network of three dense layers of
-    8,192 that is dropped after training, and not to the embedding.
+    invariance term over the features and has no ½ on the variance: its λ, μ, ν are `invariance` = λ d,
+    `variance` = 2 μ and `covariance` = ν here. Both apply the loss to the output of an expander, a network of three
+    dense layers of 8,192 that is discarded after training.
 
     References
     ----------
@@ -96,7 +96,7 @@ def vicreg(
     invariance, variance, covariance = (require.between(name, value, 0) for name, value in weights)
     epsilon = require.between("epsilon", epsilon, 0, open_low=True)
     u = z1 - z2
-    (spread1, pull1), (spread2, pull2) = (_spread(z, variance, covariance, epsilon) for z in (z1, z2))
+    (spread1, pull1), (spread2, pull2) = (_variance_and_covariance(z, variance, covariance, epsilon) for z in (z1, z2))
 
     def pullback(dl):
         g = z1.dtype.type(dl)
@@ -106,8 +106,8 @@ def vicreg(
     return invariance * (u * u).mean() + spread1 + spread2, pullback
 
 
-def _spread(z: Array, variance: float, covariance: float, epsilon: float) -> tuple[Any, Array]:
-    """Return the variance and covariance terms of one embedding, and their gradient."""
+def _variance_and_covariance(z: Array, variance: float, covariance: float, epsilon: float) -> tuple[Any, Array]:
+    """The variance and covariance terms of one embedding, and their gradient."""
     n, d = z.shape
     centred = z - z.mean(axis=0)
     C = centred.T @ centred / (n - 1)

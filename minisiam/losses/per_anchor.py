@@ -1,10 +1,8 @@
-"""Losses that read a distance matrix row by row: each image is the anchor of its row.
+"""Losses that are sums over anchors: each image of a batch is an anchor once, with its own row of the distance matrix.
 
-Such a loss is a function of a block of rows, so it works on a matrix in memory and on a blockwise one
-(`minisiam.distance_matrix`).
-
-Positives are few, so they are a list of entries. The negatives are all other entries of a row, without the anchor
-itself.
+Such a loss is defined for a block of rows, so it works on a whole matrix and on one that `fast.blockwise` computes in
+blocks. A row has few positives and many negatives. Therefore the positives are a list of entries, and the negatives are
+the other entries of the row, without the anchor itself.
 """
 
 from __future__ import annotations
@@ -14,21 +12,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import require, tree
-from ..distance_matrix import DistanceMatrix, RowLoss, distance_matrix
+from ..distance_matrix import as_matrix
 from .reductions import REDUCTIONS, terms_counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..distance_matrix import RowLoss
     from ..typing import Array, Float, Op
 
 
-class Block(NamedTuple):
-    """The relations of a block of rows, without their distances.
+class AnchorBlock(NamedTuple):
+    """The anchors of a block of rows, and their positives.
 
-    own : (r,) the column of each row's own image
-    i, j : the positives: row within the block, column; sorted by row, then by column
-    positives, negatives : (r,) how many of each a row has
+    own : (r,) the column of each anchor itself
+    i, j : the positives: the row within the block, and the column; sorted by row, then by column
+    positives, negatives : (r,) the numbers of positives and negatives of each anchor
     """
 
     own: Array
@@ -38,11 +37,11 @@ class Block(NamedTuple):
     negatives: Array
 
     def per_row(self, values: Array) -> Array:
-        """Sum one value per positive over the positives of each row."""
+        """Sum `values`, one for each positive, over the positives of each row."""
         return np.bincount(self.i, values, len(self.own)).astype(values.dtype)
 
     def without_positives(self, D: Array, fill: float) -> Array:
-        """Return a copy of the rows with `fill` at the positives and at the anchor itself."""
+        """A copy of the rows, with `fill` at the positives and at the anchor itself."""
         rest = D.copy()
         rest[self.i, self.j] = fill
         rest[np.arange(len(rest)), self.own] = fill
@@ -50,23 +49,23 @@ class Block(NamedTuple):
 
 
 class Positives(NamedTuple):
-    """Every ordered pair of two images of one class, sorted by row: those of row r are `start[r] : start[r + 1]`."""
+    """All ordered pairs of images of one class, sorted by row: those of row r are `start[r] : start[r + 1]`."""
 
     i: Array
     j: Array
     start: Array
 
-    def block(self, some: slice) -> Block:
-        """Return the part of a block of rows."""
+    def of_rows(self, some: slice) -> AnchorBlock:
+        """The anchors of a slice of rows."""
         n = len(self.start) - 1
         first, last = self.start[some.start], self.start[some.stop]
         count = np.diff(self.start[some.start : some.stop + 1])
         own = np.arange(some.start, some.stop)
-        return Block(own, self.i[first:last] - some.start, self.j[first:last], count, n - 1 - count)
+        return AnchorBlock(own, self.i[first:last] - some.start, self.j[first:last], count, n - 1 - count)
 
 
 def positives_of(labels: Array) -> Positives:
-    """Return the list of positives of a batch, without a boolean (n, n) matrix."""
+    """The list of positives of a batch, without a matrix of n² booleans."""
     n = len(labels)
     order = np.argsort(labels, kind="stable")
     first = np.flatnonzero(np.append(True, np.diff(labels[order]) != 0))
@@ -80,32 +79,32 @@ def positives_of(labels: Array) -> Positives:
     return Positives(i, order[k + (k >= place[i])], start)
 
 
-def by_rows(rows: Callable[[Array, Block], RowLoss], D: Any, labels: Array, reduction: str) -> Op[Any]:
-    """Return value and pullback of a row loss on a distance matrix."""
-    matrix = distance_matrix(D)
-    positives = require_positives_and_negatives(matrix, labels)
+def reduce_rows(rows: Callable[[Array, AnchorBlock], RowLoss], D: Any, labels: Array, reduction: str) -> Op[Any]:
+    """Value and pullback of a loss that is a sum over rows; `rows(block of D, anchors)` computes a block of them."""
+    D = as_matrix(D)
+    positives = require_positives_and_negatives(D, labels)
     require.one_of("reduction", reduction, REDUCTIONS)
     if reduction == "none":
-        every = slice(0, len(labels))
-        values, _, _, slope = rows(matrix.whole("reduction 'none'"), positives.block(every))
+        whole = D.whole("reduction 'none'")
+        values, _, _, slope = rows(whole, positives.of_rows(slice(0, len(whole))))
         return check_finite(values, D), lambda dl: (dl[:, None] * slope,)
-    found = matrix.scan(lambda block_D, some: rows(block_D, positives.block(some)))
-    check_finite(found.value, D)
-    count = terms_counted(reduction, found.terms, found.active)
-    return found.value / D.dtype.type(count), lambda dl: (
-        tree.map(lambda g: D.dtype.type(dl / count) * g, found.gradient),
+    total = D.sum_rows(lambda block, some: rows(block, positives.of_rows(some)))
+    check_finite(total.value, D)
+    count = terms_counted(reduction, total.terms, total.active)
+    return total.value / D.dtype.type(count), lambda dl: (
+        tree.map(lambda g: D.dtype.type(dl / count) * g, total.gradient),
     )
 
 
 def check_finite(value: Any, D: Any) -> Any:
-    """Return the value; if it is NaN because D holds a NaN, raise an error that names the position."""
+    """Return the value. If it is NaN because D holds NaN or infinity, raise an error that gives the position in D."""
     if np.isnan(value).any():
-        distance_matrix(D).map(lambda rows, some: require.finite(some.start, D=rows))
+        as_matrix(D).map_rows(lambda rows, some: require.finite(D=rows, first_row=some.start))
     return value
 
 
-def require_positives_and_negatives(D: Array | DistanceMatrix, labels: Array) -> Positives:
-    """Return the positives of a batch; require a square D, labels that fit, and both kinds of pairs."""
+def require_positives_and_negatives(D: Any, labels: Array) -> Positives:
+    """Require a square D, a label for each row, and pairs of both kinds; return the positives."""
     require.square(D=D)
     require.class_labels(labels, D.shape[0])
     if len(labels) == 0:
@@ -124,16 +123,16 @@ def log_sum_exp(x: Float[Array, "n m"], one: bool = False, scale: Any = None) ->
     Parameters
     ----------
     x
-        (n, m) numbers, overwritten by the slope. An entry of −∞ is left out.
+        (n, m) numbers. The slope is written into this array. An entry of −∞ is left out.
     one
         Whether to add 1 to the sum.
     scale
-        A factor of the slope: one number per row, (n,).
+        (n,) factors of the slope, one for each row; 1 by default.
 
     Returns
     -------
     value, slope
-        (n,) and (n, m). The logarithm of an empty sum counts as 0, and its slope is 0.
+        (n,) and (n, m). A row in which every entry is left out has the value 0 and the slope 0.
     """
     top = x.max(axis=1, initial=0.0 if one else -np.inf)
     empty = top == -np.inf
@@ -147,8 +146,8 @@ def log_sum_exp(x: Float[Array, "n m"], one: bool = False, scale: Any = None) ->
     return top + np.log(total), x
 
 
-def log_sum_exp_list(x: Array, block: Block, one: bool = False) -> tuple[Array, Array]:
-    """Return `log_sum_exp` over the positives of each row, which are a list."""
+def log_sum_exp_list(x: Array, block: AnchorBlock, one: bool = False) -> tuple[Array, Array]:
+    """log Σ e^x over the positives of each row, and its slope; x has one number for each positive."""
     top = np.full(len(block.own), 0.0 if one else -np.inf, x.dtype)
     some = block.positives > 0
     if len(x):

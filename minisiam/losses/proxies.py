@@ -1,4 +1,4 @@
-"""Losses on proxies: each class has a learned point, and an image is compared with these points, not with other images.
+"""Proxy losses: each class has a learned point, its proxy, and images are compared with proxies only.
 
 A distance matrix of images against proxies is (n, classes). Most proxy losses are `softmax_cross_entropy` on it:
 
@@ -6,7 +6,7 @@ A distance matrix of images against proxies is (n, classes). Most proxy losses a
     normalised softmax     cosine, temperature 0.05                            CosFace           margin 0.35, 1/64
     ArcFace                `arcface`: the margin is an angle                   SoftTriple   `soft_triple_distance`
 
-This module has the loss whose anchors are the proxies, and the distance to a class of several proxies.
+This module has the loss that takes proxies as anchors, and the distance to a class with several proxies.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
-from ..distance_matrix import distance_matrix
+from ..distance_matrix import as_matrix
 from ..op import op
 from .per_anchor import log_sum_exp
 
@@ -44,18 +44,18 @@ def proxy_anchor(
     Returns
     -------
     value, pullback
-        `value` ≥ 0; `pullback(dl)` gives `(dD,)`: the softmax over the batch, with one extra logit 0, of each proxy.
+        `value` ≥ 0; `pullback(dl)` gives `(dD,)`: for each proxy, the softmax over the batch with one extra logit 0.
 
     Notes
     -----
-    No kink. The proxy is the anchor and is compared with the batch: the softmax is over each column. K₊ are the proxies
-    with an image in the batch.
+    No kink. The proxy is the anchor and is compared with the images of the batch: the softmax is over the rows. K₊ is
+    the set of proxies that have an image in the batch.
 
     References
     ----------
     Kim, Kim, Cho & Kwak (2020), "Proxy anchor loss for deep metric learning", eq. 4.
     """
-    D = distance_matrix(D).whole()
+    D = as_matrix(D).whole("proxy_anchor")
     require.dimensions(2, "(n, m), every image against every proxy", D=D)
     require.rows(D=D)
     n, m = D.shape
@@ -77,16 +77,16 @@ def proxy_anchor(
 
 @op
 def soft_triple_distance(D: Float[Array, "n m"], /, centres: int = 10, gamma: float = 0.1) -> Op[Float[Array, "n k"]]:
-    """Dᵢₖ = Σ_c softmax_c(−d_ikc / γ) d_ikc: the distance to a class of several centres is mostly that to the nearest.
+    """Dᵢₖ = Σ_c softmax_c(−d_ikc / γ) d_ikc: a soft minimum over the centres of class k.
 
     Parameters
     ----------
     D
-        (n, classes · centres) distances to all centres; the centres of a class are adjacent.
+        (n, classes · centres) distances to all centres, where the centres of a class are in adjacent columns.
     centres
-        The number of centres per class.
+        The number of centres of each class.
     gamma
-        γ > 0, in the units of D: how soft the choice is.
+        γ > 0, in the units of D: smaller values give the nearest centre more weight.
 
     Returns
     -------
@@ -96,20 +96,20 @@ def soft_triple_distance(D: Float[Array, "n m"], /, centres: int = 10, gamma: fl
     Notes
     -----
     No kink. SoftTriple is `softmax_cross_entropy(d, targets, temperature=1 / 20, margin=0.01)` of this, without the
-    paper's regulariser, which adds a multiple of the mean distance √(2 − 2 w·w′) between the centres of a class and so
-    merges those that the class does not need. `networks.regularized` is the place for such a term.
+    paper's regulariser. The regulariser adds a multiple of the mean distance √(2 − 2 w·w′) between the centres of a
+    class and so merges centres that the class does not need; `networks.regularized` adds such a term.
 
     References
     ----------
     Qian et al. (2019), "SoftTriple loss: deep metric learning without triplet sampling".
     """
-    D = distance_matrix(D).whole()
+    D = as_matrix(D).whole("soft_triple_distance")
     require.dimensions(2, "(n, classes · centres)", D=D)
     require.rows(D=D)
     require.whole("centres", centres, 1)
     gamma = require.between("gamma", gamma, 0, open_low=True)
     if D.shape[1] % centres:
-        raise ValueError(f"D has {D.shape[1]} columns, which are no whole number of classes of {centres} centres")
+        raise ValueError(f"D has {D.shape[1]} columns, which is not a multiple of centres = {centres}")
     d = D.reshape(-1, centres)
     _, p = log_sum_exp(d / -gamma)
     mean = (p * d).sum(axis=1, keepdims=True)

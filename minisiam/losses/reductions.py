@@ -1,10 +1,10 @@
-"""From one value per pair, triplet or anchor to one number: `mean`, `mean_active`, `sum`, or `none`.
+"""How the terms of a loss (one for each pair, triplet or anchor) become its value.
 
-mean          the mean over all terms, whose size does not depend on the size of the batch
-mean_active   the mean over the terms above 0. Satisfied terms leave this mean, so the value need not fall while a
-              network learns, and jumps where a term reaches 0. The gradient takes the number of terms as constant.
-sum           the sum over all terms
-none          the terms themselves; the upstream gradient has one entry per term
+mean          the mean over all terms, so the value does not grow with the batch
+mean_active   the mean over terms above 0. It need not fall while a network learns, since satisfied terms leave the
+              mean. The gradient treats their number as a constant. Where a term reaches 0, the value jumps.
+sum           the sum
+none          one value for each term; the upstream gradient then has one entry for each term
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REDUCTIONS = ("mean", "mean_active", "sum", "none")
 
 
 def reduced(values: Array, reduction: str) -> tuple[Any, Callable[[Any], Any]]:
-    """Return the value, and the function that spreads an upstream gradient over the terms."""
+    """Return the value, and a function that maps the upstream gradient to the gradient of each term."""
     require.one_of("reduction", reduction, REDUCTIONS)
     if reduction == "none":
         return values, lambda dl: dl
@@ -33,5 +33,5 @@ def reduced(values: Array, reduction: str) -> tuple[Any, Callable[[Any], Any]]:
 
 
 def terms_counted(reduction: str, terms: int, active: int) -> int:
-    """Return the divisor of the sum: at least 1, so that a mean over no terms is 0."""
+    """Return the number by which the sum is divided: 1 where no term counts, so that the value is 0."""
     return max(1, int({"mean": terms, "mean_active": active, "sum": 1}[reduction]))

@@ -21,7 +21,8 @@ from .lifted_structure import circle, generalised_lifted, lifted, multi_similari
 from .pairs import binary_cross_entropy, contrastive, cosine_embedding, double_margin, margin_loss, pair_hinge
 from .penalties import vicreg
 from .proxies import proxy_anchor
-from .softmax import info_nce, matching, n_pair, nca, nt_xent, softmax_cross_entropy, supcon
+from .several_positives import nca, nt_xent, supcon
+from .softmax import info_nce, matching, n_pair, softmax_cross_entropy
 from .triplets import triplet_hinge, triplet_ratio, triplet_soft_margin
 
 if TYPE_CHECKING:

@@ -1,19 +1,23 @@
-"""The terms of losses on pairs and triplets, which `all_pairs` and `all_triplets` apply to whole rows of a batch.
+"""The terms of the losses on pairs and triplets, for losses of a whole batch (`all_pairs`, `all_triplets`).
 
-A row holds the distances to positives and to negatives, so a loss on pairs is two functions here, one for each kind. A
-loss on triplets is one function of x = d₊ − d₋. Each function returns the value and the slope of one term. The tests
-compare them with the losses on single pairs and triplets.
+A loss on pairs is a sum over terms, each a function of one distance. A whole batch needs these functions by
+themselves, since it applies them to blocks of a distance matrix and never lists its pairs:
+
+    attract, repel = PAIR_TERMS[contrastive](margin=0.5)         d ↦ value and slope of a pair of one class, of two
+    term = TRIPLET_TERMS[triplet_soft_margin](margin=0.5)        x = d₊ − d₋ ↦ value and slope of a triplet
+
+Each entry takes the constants of its loss. A test compares each term with its loss on one pair or one triplet.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import require
 from .._numerics import sigmoid, softplus
-from .pairs import contrastive, cosine_embedding, double_margin, pair_hinge
+from .pairs import check_margins, contrastive, cosine_embedding, double_margin, pair_hinge
 from .triplets import triplet_hinge, triplet_ratio, triplet_soft_margin
 
 if TYPE_CHECKING:
@@ -21,9 +25,7 @@ if TYPE_CHECKING:
 
     from ..typing import Array, Loss
 
-    Term = Callable[[Array], tuple[Array, Array]]  # d or x ↦ value, slope
-
-T = TypeVar("T")
+    Term = Callable[[Array], tuple[Array, Array]]
 
 
 def contrastive_terms(margin: float = 1.0) -> tuple[Term, Term]:
@@ -34,7 +36,7 @@ def contrastive_terms(margin: float = 1.0) -> tuple[Term, Term]:
 
 def double_margin_terms(positive_margin: float = 0.2, negative_margin: float = 1.0) -> tuple[Term, Term]:
     """½ max(0, d − m₊)² and ½ max(0, m₋ − d)²."""
-    near, far = _margins(positive_margin, negative_margin)
+    near, far = check_margins(positive_margin, negative_margin)
 
     def attract(d):
         stretch = np.maximum(d - near, 0)
@@ -49,7 +51,7 @@ def double_margin_terms(positive_margin: float = 0.2, negative_margin: float = 1
 
 def pair_hinge_terms(positive_margin: float = 0.0, negative_margin: float = 1.0) -> tuple[Term, Term]:
     """max(0, d − m₊) and max(0, m₋ − d)."""
-    near, far = _margins(positive_margin, negative_margin)
+    near, far = check_margins(positive_margin, negative_margin)
 
     def attract(d):
         stretch = np.maximum(d - near, 0)
@@ -68,22 +70,6 @@ def cosine_embedding_terms(margin: float = 0.0) -> tuple[Term, Term]:
     return lambda d: (d, np.ones_like(d)), repel
 
 
-def _margins(positive_margin: float, negative_margin: float) -> tuple[float, float]:
-    near = require.between("positive_margin", positive_margin, -np.inf)
-    return near, require.between("negative_margin", negative_margin, -np.inf)
-
-
-def triplet_hinge_term(margin: float = 1.0) -> Term:
-    """max(0, x + margin)."""
-    margin = require.between("margin", margin, 0)
-
-    def term(x):
-        violation = np.maximum(x + margin, 0)
-        return violation, (violation > 0).astype(x.dtype)
-
-    return term
-
-
 def triplet_soft_margin_term(margin: float = 0.0) -> Term:
     """log(1 + e^(x + margin))."""
     margin = require.between("margin", margin, 0)
@@ -91,7 +77,7 @@ def triplet_soft_margin_term(margin: float = 0.0) -> Term:
 
 
 def triplet_ratio_term() -> Term:
-    """2 σ(x)²."""
+    """2 σ(x)², with slope 4 σ(x)² σ(−x)."""
 
     def term(x):
         s = sigmoid(x)
@@ -107,21 +93,7 @@ PAIR_TERMS: dict[Loss, Callable[..., tuple[Term, Term]]] = {
     cosine_embedding: cosine_embedding_terms,
 }
 TRIPLET_TERMS: dict[Loss, Callable[..., Term]] = {
-    triplet_hinge: triplet_hinge_term,
     triplet_soft_margin: triplet_soft_margin_term,
     triplet_ratio: triplet_ratio_term,
 }
-
-
-def function_and_constants(loss: Callable[..., Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Return the function of a loss, and the constants that a `functools.partial` has filled in: {} for a function."""
-    return getattr(loss, "func", loss), getattr(loss, "keywords", {})
-
-
-def terms_of(loss: Loss, table: dict[Loss, T]) -> tuple[T, dict[str, Any]]:
-    """Return the entry of a loss in PAIR_TERMS or TRIPLET_TERMS, and the constants that a partial has filled in."""
-    function, constants = function_and_constants(loss)
-    if function not in table:
-        known = ", ".join(f"losses.{each.__name__}" for each in table)
-        raise ValueError(f"unknown loss {function.__name__!r}: choose one of {known}, or a functools.partial of one")
-    return table[function], constants
+TRIPLET_LOSSES: tuple[Loss, ...] = (triplet_hinge, *TRIPLET_TERMS)  # the hinge needs only counts: `triplet_rows`

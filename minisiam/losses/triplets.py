@@ -1,6 +1,7 @@
-"""Losses on triplets: the anchor's distance to a positive should be less than its distance to a negative.
+"""Losses on triplets: the anchor's distance to a positive, d₊, should be less than its distance to a negative, d₋.
 
-Each depends only on the difference d₊ − d₋. `losses.all_triplets` applies such a loss to every triplet of a batch.
+Each term depends on the difference d₊ − d₋ alone. `losses.all_triplets` applies the same terms to all triplets of a
+batch (`losses.terms`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def triplet_hinge(
     positive, negative
         (n,) distances of each anchor to its positive, d₊, and to its negative, d₋.
     margin
-        How much farther the negative should be, ≥ 0, in the units of the distance.
+        ≥ 0, in the units of the distance: the negative should be at least this much farther than the positive.
     reduction
         mean, mean_active, sum or none: `losses.reductions`.
 
@@ -49,8 +50,8 @@ def triplet_hinge(
     Weinberger & Saul (2009), "Distance metric learning for large margin nearest neighbor classification";
     Schroff, Kalenichenko & Philbin (2015), "FaceNet", eq. 3 (squared L2 on the unit sphere, margin 0.2).
     """
+    _check(positive, negative)
     margin = require.between("margin", margin, 0)
-    require.triplets(positive, negative)
     violation = np.maximum(positive - negative + margin, 0)
     value, spread = reduced(violation, reduction)
 
@@ -72,7 +73,7 @@ def triplet_soft_margin(
     positive, negative
         (n,) distances of each anchor to its positive, d₊, and to its negative, d₋.
     margin
-        ≥ 0; the paper has no margin, and none is needed.
+        ≥ 0. The paper has no margin: the soft margin does not need one.
     reduction
         mean, mean_active, sum or none.
 
@@ -84,19 +85,19 @@ def triplet_soft_margin(
 
     Notes
     -----
-    No kink: a smooth hinge, whose gradient is never exactly 0.
+    No kink: a smooth hinge, whose slope is never exactly 0.
 
     References
     ----------
     Hermans, Beyer & Leibe (2017), "In defense of the triplet loss for person re-identification", §2.
     """
+    _check(positive, negative)
     margin = require.between("margin", margin, 0)
-    require.triplets(positive, negative)
-    x = positive - negative + margin
-    value, spread = reduced(softplus(x), reduction)
+    violation = positive - negative + margin
+    value, spread = reduced(softplus(violation), reduction)
 
     def pullback(dl):
-        dpositive = spread(dl) * sigmoid(x)
+        dpositive = spread(dl) * sigmoid(violation)
         return dpositive, -dpositive
 
     return value, pullback
@@ -123,18 +124,25 @@ def triplet_ratio(
 
     Notes
     -----
-    No kink. The gradient vanishes at both ends: for d₊ much smaller and for d₊ much larger than d₋.
+    No kink. The gradient vanishes at both ends: where d₋ is much larger than d₊, and where d₊ is much larger than d₋.
 
     References
     ----------
     Hoffer & Ailon (2015), "Deep metric learning using triplet network", §2.
     """
-    require.triplets(positive, negative)
-    s = sigmoid(positive - negative)  # s₊
+    _check(positive, negative)
+    x = positive - negative
+    s = sigmoid(x)
     value, spread = reduced(2 * s * s, reduction)
 
     def pullback(dl):
-        dpositive = spread(dl) * (4 * s * s * sigmoid(negative - positive))
+        dpositive = spread(dl) * (4 * s * s * sigmoid(-x))
         return dpositive, -dpositive
 
     return value, pullback
+
+
+def _check(positive: Array, negative: Array) -> None:
+    require.dimensions(1, "(n,)", positive=positive, negative=negative)
+    require.same_shape(positive=positive, negative=negative)
+    require.rows(positive=positive)

@@ -1,12 +1,12 @@
-"""Which entries of the distance matrix should the loss see?     chosen = miner(D, labels)
+"""Miners choose the pairs or triplets of a batch that a loss uses.     chosen = miner(D, labels)
 
-`D` is (n, n), the distance of every image of a batch from every other; it may be asymmetric, and the row is the
-anchor. `labels` are (n,) integers in any order, of classes of any size. A miner returns a named tuple of index
-arrays, `Pairs(rows, columns, same)` or `Triplets(anchor, positive, negative)`. Both have the entries of D that a loss
-takes (`.entries`) and its other arguments (`.targets`), which is all that `losses.with_miner` reads.
+`D` is (n, n), the distance of every image of a batch from every other. It may be asymmetric: the row is the anchor.
+`labels` are (n,) integers in any order, for classes of any size. A miner returns a named tuple of index arrays,
+`Pairs(rows, columns, same)` or `Triplets(anchor, positive, negative)`. Both have `.entries`, the entries of D that a
+loss takes, and `.targets`, its other arguments, for `losses.with_miner`.
 
 A miner has no gradient and no state. A batch without a positive pair, or without a negative pair, is an error. An
-anchor without a positive is left out. A miner that selects nothing returns empty arrays, and the loss over them is 0.
+anchor without a positive is left out. A miner that finds nothing returns empty arrays, and the loss is then 0.
 """
 
 from __future__ import annotations

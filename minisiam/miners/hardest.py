@@ -1,4 +1,4 @@
-"""One triplet per anchor or per positive pair: the nearest or farthest candidates, and of equal ones the first."""
+"""Miners that choose the nearest or farthest image for each anchor or positive pair; if several tie, the first."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
-from ..distance_matrix import distance_matrix
-from .types import Triplets, check_finite, joined, masks, positive_pairs, require_both_kinds
+from ..distance_matrix import as_matrix
+from .types import Triplets, check_finite, join, masks, positive_pairs, require_both_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,28 +21,32 @@ if TYPE_CHECKING:
 def batch_hard(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
     """For each anchor its farthest positive and its nearest negative.
 
-    Anchors without a positive are left out. D may be blockwise (`fast.blockwise`).
+    Anchors without a positive are left out. D may come from `fast.blockwise`.
 
     References
     ----------
     Hermans, Beyer & Leibe (2017), "In defense of the triplet loss for person re-identification", eq. 5.
     """
-    matrix = distance_matrix(D)
+    matrix = as_matrix(D)
     require.square(D=matrix)
     require.class_labels(labels, matrix.shape[0])
-    _, classes, count = np.unique(labels, return_inverse=True, return_counts=True)
-    require_both_kinds(not (count > 1).any(), len(count) < 2)
+    _, number, count = np.unique(labels, return_inverse=True, return_counts=True)
+    require_both_kinds(bool((count > 1).any()), len(count) > 1)
 
     def hardest(rows: Array, some: slice) -> tuple[Array, Array]:
-        check_finite(rows, some.start)
-        same = classes[some, None] == classes
-        n = np.where(same, np.inf, rows).argmin(axis=1)
+        check_finite(rows, some)
+        same = number[some][:, None] == number
+        candidates = rows.copy()
+        candidates[same] = np.inf
+        nearest_negative = candidates.argmin(axis=1)
         same[np.arange(len(rows)), np.arange(some.start, some.stop)] = False
-        return np.where(same, rows, -np.inf).argmax(axis=1), n
+        candidates.fill(-np.inf)
+        candidates[same] = rows[same]
+        return candidates.argmax(axis=1), nearest_negative
 
-    p, n = map(np.concatenate, zip(*matrix.map(hardest), strict=True))
-    a = np.flatnonzero(count[classes] > 1)
-    return Triplets(a, p[a], n[a])
+    farthest_positive, nearest_negative = map(np.concatenate, zip(*matrix.map_rows(hardest), strict=True))
+    anchor = np.flatnonzero(count[number] > 1)
+    return Triplets(anchor, farthest_positive[anchor], nearest_negative[anchor])
 
 
 def batch_easy_hard(
@@ -55,21 +59,21 @@ def batch_easy_hard(
     D, labels
         (n, n) distances and (n,) integers.
     positive
-        "easy" the nearest; "hard" the farthest; "semi-hard" the farthest positive that is nearer than the chosen
-        negative; "all" every positive.
+        "easy": the nearest. "hard": the farthest. "semi-hard": the farthest of those nearer than the chosen negative.
+        "all": every positive.
     negative
-        "easy" the farthest; "hard" the nearest; "semi-hard" the nearest negative that is farther than the chosen
-        positive; "all" every negative.
+        "easy": the farthest. "hard": the nearest. "semi-hard": the nearest of those farther than the chosen positive.
+        "all": every negative.
 
     Returns
     -------
     Triplets
-        Sorted by anchor. Nearer and farther are strict. An anchor without such an image is left out.
+        Sorted by anchor. Nearer and farther are strict. An anchor without such a positive or negative is left out.
 
     Notes
     -----
-    A semi-hard choice is relative to one other choice, so "semi-hard" cannot be combined with "semi-hard" or "all".
-    ("hard", "hard") is `batch_hard`, ("all", "all") is `all_triplets`.
+    A semi-hard choice is made relative to a single choice of the other kind, so "semi-hard" cannot be combined with
+    "semi-hard" or "all". ("hard", "hard") is `batch_hard`, ("all", "all") is `all_triplets`.
 
     References
     ----------
@@ -80,13 +84,14 @@ def batch_easy_hard(
     require.one_of("negative", negative, NEGATIVE)
     if "semi-hard" in (positive, negative) and {positive, negative} <= {"semi-hard", "all"}:
         raise ValueError(
-            f"positive {positive!r} does not go with negative {negative!r}: combine 'semi-hard' with 'easy' or 'hard'"
+            f"positive {positive!r} cannot be combined with negative {negative!r}: "
+            "a 'semi-hard' choice needs an 'easy' or 'hard' choice of the other kind"
         )
     if positive == "semi-hard":
-        is_positive &= _bound(D, NEGATIVE[negative](D, is_negative)) > D
+        is_positive &= _chosen_distance(D, NEGATIVE[negative](D, is_negative)) > D
     if negative == "semi-hard":
-        is_negative &= _bound(D, POSITIVE[positive](D, is_positive)) < D
-    return joined(POSITIVE[positive](D, is_positive), NEGATIVE[negative](D, is_negative))
+        is_negative &= _chosen_distance(D, POSITIVE[positive](D, is_positive)) < D
+    return join(POSITIVE[positive](D, is_positive), NEGATIVE[negative](D, is_negative))
 
 
 def semi_hard_facenet(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float = 0.2) -> Triplets:
@@ -106,7 +111,7 @@ def semi_hard_facenet(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: f
 
     Notes
     -----
-    The paper states only the inequality. Of the negatives that satisfy it, the nearest is TensorFlow's choice.
+    The paper states only the inequality. TensorFlow takes the nearest of the negatives that satisfy it, as here.
 
     References
     ----------
@@ -120,9 +125,9 @@ def semi_hard_facenet(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: f
 
 
 def semi_hard_tensorflow(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
-    """For each (a, p) the nearest negative with d_an > d_ap; if there is none, the farthest negative.
+    """For each (a, p) the nearest negative with d_an > d_ap; where there is none, the farthest negative.
 
-    There is one triplet per ordered positive pair, as `triplet_semihard_loss` of TensorFlow Addons chooses them.
+    There is one triplet for every ordered positive pair, as in `triplet_semihard_loss` of TensorFlow Addons.
     """
     positive, negative = masks(D, labels)
     a, p, n, d = _nearest_farther(D, positive, negative)
@@ -131,7 +136,7 @@ def semi_hard_tensorflow(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Tri
 
 
 def _farthest(D: Array, mask: Array) -> tuple[Array, Array]:
-    """Return the rows of the mask that have an entry, and for each row the column with the greatest D."""
+    """The rows of the mask that have an entry, and the column of the largest D among the entries of each row."""
     rows = np.flatnonzero(mask.any(axis=1))
     return rows, np.where(mask, D, -np.inf)[rows].argmax(axis=1)
 
@@ -140,24 +145,24 @@ def _nearest(D: Array, mask: Array) -> tuple[Array, Array]:
     return _farthest(-D, mask)
 
 
-def _every(D: Array, mask: Array) -> tuple[Array, Array]:
+def _all_of(D: Array, mask: Array) -> tuple[Array, Array]:
     rows, columns = np.nonzero(mask)
     return rows, columns
 
 
-POSITIVE: dict[str, Choose] = {"easy": _nearest, "hard": _farthest, "semi-hard": _farthest, "all": _every}
-NEGATIVE: dict[str, Choose] = {"easy": _farthest, "hard": _nearest, "semi-hard": _nearest, "all": _every}
+POSITIVE: dict[str, Choose] = {"easy": _nearest, "hard": _farthest, "semi-hard": _farthest, "all": _all_of}
+NEGATIVE: dict[str, Choose] = {"easy": _farthest, "hard": _nearest, "semi-hard": _nearest, "all": _all_of}
 
 
-def _bound(D: Array, chosen: tuple[Array, Array]) -> Array:
-    """(n, 1) the distance of each anchor's choice; 0 if it has none, and then it has no triplet either."""
+def _chosen_distance(D: Array, chosen: tuple[Array, Array]) -> Array:
+    """(n, 1) the distance of each anchor to its choice; 0 for an anchor without a choice, which has no triplet."""
     bound = np.zeros((len(D), 1), D.dtype)
     bound[chosen[0], 0] = D[chosen]
     return bound
 
 
 def _nearest_farther(D: Array, positive: Array, negative: Array) -> tuple[Array, ...]:
-    """Return every (a, p), the nearest negative farther than p, and its distance, infinite if there is none."""
+    """All (a, p), with the nearest negative farther than p and its distance, infinite if there is no such negative."""
     found = []
     for a, p in positive_pairs(positive):
         d = np.where(negative[a] & (D[a] > D[a, p][:, None]), D[a], np.inf)

@@ -1,4 +1,4 @@
-"""Miners of pairs. All but the first treat (i, j) and (j, i) as two pairs, since D may be asymmetric."""
+"""Miners of pairs. All but the first return (i, j) and (j, i) as two pairs, since D may be asymmetric."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def all_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Pairs:
-    """Every pair i < j once: n (n − 1) / 2 of them."""
+    """All n (n − 1) / 2 pairs with i < j."""
     masks(D, labels)
     i, j = np.triu_indices(len(labels), k=1)
     return Pairs(i, j, labels[i] == labels[j])
 
 
 def ordered_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Pairs:
-    """Every pair i ≠ j, both as (i, j) and as (j, i): all pairs in the sense of pytorch-metric-learning."""
+    """All n (n − 1) pairs with i ≠ j, which are the pairs that pytorch-metric-learning uses without a miner."""
     positive, negative = masks(D, labels)
-    return _kept(positive | negative, labels)
+    return _pairs_where(positive | negative, labels)
 
 
 def pair_margin(
@@ -32,7 +32,7 @@ def pair_margin(
 ) -> Pairs:
     """Positive pairs with d > positive_margin, negative pairs with d < negative_margin.
 
-    With the margins of a contrastive loss these are the pairs with a gradient.
+    With the margins of a loss on pairs, these are the pairs that have a gradient.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ def pair_margin(
     positive, negative = masks(D, labels)
     far = require.between("positive_margin", positive_margin, 0)
     near = require.between("negative_margin", negative_margin, 0)
-    return _kept(positive & (far < D) | negative & (near > D), labels)
+    return _pairs_where(positive & (far < D) | negative & (near > D), labels)
 
 
 def multi_similarity(D: Float[Array, "n n"], labels: Int[Array, "n"], epsilon: float = 0.1) -> Pairs:
     """(a, p) where d_ap + ε > minₙ d_an, and (a, n) where d_an − ε < maxₚ d_ap.
 
-    A pair is kept if it is in the wrong order, or within ε of it, relative to the hardest pair of the other kind of its
-    anchor.
+    A pair is kept if it is in the wrong order with the hardest pair of the other kind of its anchor, or in the right
+    order by less than ε.
 
     Parameters
     ----------
@@ -73,13 +73,15 @@ def multi_similarity(D: Float[Array, "n n"], labels: Int[Array, "n"], epsilon: f
     References
     ----------
     Wang et al. (2019), "Multi-similarity loss with general pair weighting for deep metric learning",
-    under "pair mining", printed there for similarities s = 1 − d.
+    section on pair mining, printed for similarities s = 1 − d.
     """
     positive, negative = masks(D, labels)
     epsilon = require.between("epsilon", epsilon, 0)
     nearest_negative = np.where(negative, D, np.inf).min(axis=1, keepdims=True)
     farthest_positive = np.where(positive, D, -np.inf).max(axis=1, keepdims=True)
-    return _kept(positive & (D + epsilon > nearest_negative) | negative & (D - epsilon < farthest_positive), labels)
+    return _pairs_where(
+        positive & (D + epsilon > nearest_negative) | negative & (D - epsilon < farthest_positive), labels
+    )
 
 
 def hardest_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"], fraction: float = 0.5) -> Pairs:
@@ -90,33 +92,33 @@ def hardest_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"], fraction: flo
     D, labels
         (n, n) distances and (n,) integers.
     fraction
-        Greater than 0 and at most 1. In a symmetric D, an even count keeps (i, j) and (j, i) together.
+        Greater than 0 and at most 1. If D is symmetric, an even count keeps (i, j) and (j, i) together.
 
     Returns
     -------
     Pairs
-        Ordered; the positives first, each kind with its hardest first.
+        The positives and then the negatives, each from the hardest to the easiest.
 
     References
     ----------
-    Yuan, Yang & Zhang (2017), "Hard-aware deeply cascaded embedding": one of its cascades.
+    Yuan, Yang & Zhang (2017), "Hard-aware deeply cascaded embedding": one of the cascades.
     """
     positive, negative = masks(D, labels)
     share = require.between("fraction", fraction, 0, 1, open_low=True)
-    hardest = [_first(-D, positive, share), _first(D, negative, share)]
+    hardest = [_smallest(-D, positive, share), _smallest(D, negative, share)]
     rows, columns = (np.concatenate(both) for both in zip(*hardest, strict=True))
     return Pairs(rows, columns, labels[rows] == labels[columns])
 
 
-def _first(D: Array, mask: Array, share: float) -> tuple[Array, Array]:
-    """Return the share of the mask's entries with the smallest D, smallest first."""
+def _smallest(D: Array, mask: Array, share: float) -> tuple[Array, Array]:
+    """The given share of the mask's entries, those with the smallest D, in ascending order."""
     rows, columns = np.nonzero(mask)
     count = ceil(round(share * len(rows), 9))  # 0.07 · 100 is 7.000000000000001
     least = np.argsort(D[rows, columns], kind="stable")[:count]
     return rows[least], columns[least]
 
 
-def _kept(keep: Array, labels: Array) -> Pairs:
-    """Return the pairs of a mask (n, n), row by row."""
+def _pairs_where(keep: Array, labels: Array) -> Pairs:
+    """The pairs of a mask (n, n), row by row."""
     rows, columns = np.nonzero(keep)
     return Pairs(rows, columns, labels[rows] == labels[columns])

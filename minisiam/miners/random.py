@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 def random_triplets(
     D: Float[Array, "n n"], labels: Int[Array, "n"], *, rng: Generator, per_anchor: int = 1
 ) -> Triplets:
-    """For each anchor `per_anchor` random positives and negatives, uniform and with replacement.
+    """For each anchor, `per_anchor` draws of a positive and a negative, uniformly and with replacement.
 
-    Anchors without a positive are left out. `rng` is a np.random.Generator, and D is not read.
+    Anchors without a positive are left out. `rng` is a np.random.Generator. The distances in D are not used.
     """
     require.generator(rng)
     require.whole("per_anchor", per_anchor, 1)
     positive, negative = masks(D, labels)
     anchor = np.repeat(np.flatnonzero(positive.any(axis=1)), per_anchor)
-    return Triplets(anchor, _any_of(positive, anchor, rng), _any_of(negative, anchor, rng))
+    return Triplets(anchor, _draw_columns(positive, anchor, rng), _draw_columns(negative, anchor, rng))
 
 
 def distance_weighted(
@@ -36,10 +36,10 @@ def distance_weighted(
     cutoff: float = 0.5,
     nonzero_loss_cutoff: float = 1.4,
 ) -> Triplets:
-    """For each (a, p) one negative, drawn with probability ∝ 1 / q(d_an),  q(d) = dᴰ⁻² (1 − d²/4)^((D − 3) / 2).
+    """For each (a, p), one negative, drawn with probability ∝ 1 / q(d_an),  q(d) = dᴰ⁻² (1 − d²/4)^((D − 3) / 2).
 
-    q is the density of the distance between two random points of the unit sphere in D dimensions. Nearly all are √2
-    apart, so that a uniform draw gives easy negatives. With the weight 1 / q every distance is equally likely.
+    q is the density of the distance between two random points of the unit sphere in D dimensions. Most distances are
+    close to √2, so a uniform draw gives easy negatives; with weights 1 / q, all distances are about equally likely.
 
     Parameters
     ----------
@@ -50,10 +50,10 @@ def distance_weighted(
     dimensions
         The size of the embeddings, the D of q: at least 2.
     cutoff
-        Shorter distances get the weight of this one: 1 / q would always select the nearest negatives, which may be
-        noise.
+        Shorter distances get the weight of this one. Otherwise 1 / q would almost always select the nearest, which are
+        often noise.
     nonzero_loss_cutoff
-        Between `cutoff` and 2: a negative at this distance or farther is never drawn.
+        Between `cutoff` and 2: negatives at this distance or farther are never drawn.
 
     Returns
     -------
@@ -76,8 +76,8 @@ def distance_weighted(
     positive, negative = masks(D, labels)
     if D.min() < 0 or D.max() > 2.001:  # a little more than 2 is rounding
         raise ValueError(
-            f"distance_weighted reads L2 distances of normalized embeddings, between 0 and 2, but D holds "
-            f"{D.min() if D.min() < 0 else D.max():.3g}: give it pairwise.l2 and end the encoder with Normalize"
+            f"distance_weighted needs L2 distances of normalized embeddings, between 0 and 2, but D holds "
+            f"{D.min() if D.min() < 0 else D.max():.3g}: use pairwise.l2 and end the encoder with Normalize"
         )
     d = np.clip(D.astype(np.float64), cutoff, beyond)
     log_q = (dimensions - 2) * np.log(d) + (dimensions - 3) / 2 * np.log1p(-d * d / 4)
@@ -90,8 +90,8 @@ def distance_weighted(
     return Triplets(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
-def _any_of(mask: Array, rows: Array, rng: Generator) -> Array:
-    """Draw for each row one of the columns where the mask is true."""
+def _draw_columns(mask: Array, rows: Array, rng: Generator) -> Array:
+    """Draw, for each of the given rows, one of the columns where the mask is true."""
     columns, count = np.nonzero(mask)[1], mask.sum(axis=1)
     start = np.cumsum(count) - count
     return columns[start[rows] + rng.integers(0, count[rows])]

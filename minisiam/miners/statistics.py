@@ -1,4 +1,4 @@
-"""Count the pairs and triplets of a batch, and the easy, semi-hard and hard ones."""
+"""The numbers of pairs and triplets of a batch, and of hard, semi-hard and easy triplets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Counts(NamedTuple):
 
 
 class Population(NamedTuple):
-    """Pairs {i, j} of one class, pairs of two classes, and triplets (a, p, n)."""
+    """The numbers of pairs {i, j} of one class, of pairs of two classes, and of triplets (a, p, n)."""
 
     positive_pairs: int
     negative_pairs: int
@@ -32,7 +32,7 @@ class Population(NamedTuple):
 def population(labels: Int[Array, "n"]) -> Population:
     """½ Σ s (s − 1) positive pairs, ½ Σ s (n − s) negative ones, Σ s (s − 1)(n − s) triplets, for classes of size s.
 
-    A pair counts once, as in `all_pairs`; (a, p, n) and (p, a, n) are two triplets. An empty kind counts 0.
+    A pair counts once, as in `all_pairs`; (a, p, n) and (p, a, n) are two triplets. Any of the numbers may be 0.
     """
     sizes: list[int] = np.unique(labels, return_counts=True)[1].tolist()
     n = sum(sizes)
@@ -44,7 +44,7 @@ def population(labels: Int[Array, "n"]) -> Population:
 
 
 def count(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float) -> Counts:
-    """Count the easy, semi-hard and hard triplets among all triplets of a batch, exactly and in O(n²) memory.
+    """The exact numbers of easy, semi-hard and hard triplets of a batch, in O(n²) memory.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def count(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float) -> Cou
     Returns
     -------
     Counts
-        Their sum is `population(labels).triplets`; all 0 for a batch without triplets.
+        Their sum is `population(labels).triplets`, which may be 0.
     """
     margin = require.between("margin", margin, 0)
     positive, negative = relations(D, labels)
@@ -65,7 +65,7 @@ def count(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float) -> Cou
 
 
 def count_mined(D: Float[Array, "n n"], triplets: Triplets, margin: float) -> Counts:
-    """Count the easy, semi-hard and hard triplets among those that a miner selected."""
+    """The numbers of easy, semi-hard and hard triplets among those that a miner chose."""
     check(D)
     near, far = (D[entries] for entries in triplets.entries)
     return _counts(far - near, require.between("margin", margin, 0))

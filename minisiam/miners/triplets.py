@@ -1,8 +1,8 @@
-"""All triplets of a kind.     gap = d_an − d_ap
+"""Miners that return all triplets of one kind.     gap = d_an − d_ap
 
-hard       gap ≤ 0            the negative is as near as the positive, or nearer
-semi-hard  0 < gap ≤ margin   the right order, but not by the margin
-easy       gap > margin       nothing to learn from a hinge
+hard       gap ≤ 0            the negative is at least as near as the positive
+semi-hard  0 < gap ≤ margin   the right order, but by less than the margin
+easy       gap > margin       a hinge has no gradient
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ KINDS: dict[str, Callable[[Array, float], Array]] = {
 
 
 def all_triplets(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
-    """Every anchor with every positive and every negative: O(n³) of them."""
+    """All triplets: each anchor with each positive and each negative, O(n³) in number."""
     return ordered_pairs(D, labels).triplets
 
 
 def triplet_margin(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float = 0.2, kind: str = "all") -> Triplets:
-    """Every triplet of one kind:  d_an − d_ap ≤ margin,  or a part of these, or the others.
+    """All triplets with  d_an − d_ap ≤ margin,  or another `kind`.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ def triplet_margin(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: floa
     margin
         At least 0, in the units of D.
     kind
-        "all": d_an − d_ap ≤ margin, the triplets with a gradient in a hinge with this margin. "hard" and "semi-hard"
-        are its two parts, d_an ≤ d_ap and d_an > d_ap. "easy": the triplets that satisfy the margin.
+        "all": d_an − d_ap ≤ margin, the triplets for which a hinge with this margin has a gradient. "hard" and
+        "semi-hard": the parts of these with d_an ≤ d_ap and with d_an > d_ap. "easy": the other triplets.
 
     Returns
     -------
@@ -53,24 +53,24 @@ def triplet_margin(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: floa
     """
     require.one_of("kind", kind, KINDS)
     margin = require.between("margin", margin, 0)
-    return _kept(D, labels, lambda a, p: KINDS[kind](gap(D, a, p), margin))
+    return _triplets_where(D, labels, lambda a, p: KINDS[kind](gap(D, a, p), margin))
 
 
 def hard(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
-    """Every triplet with d_an ≤ d_ap."""
+    """All triplets with d_an ≤ d_ap."""
     return triplet_margin(D, labels, kind="hard")
 
 
 def easy(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float = 0.2) -> Triplets:
-    """Every triplet with d_an − d_ap > margin."""
+    """All triplets with d_an − d_ap > margin."""
     return triplet_margin(D, labels, margin, kind="easy")
 
 
 def angular(D: Float[Array, "n n"], labels: Int[Array, "n"], degrees: float = 20) -> Triplets:
-    """Every triplet with  arctan( d_ap / 2‖n − m‖ ) > degrees,  where m = (a + p) / 2.
+    """All triplets with  arctan( d_ap / 2‖n − m‖ ) > degrees,  where m = (a + p) / 2.
 
-    This is the angle at the negative between a (or p) and the middle m, if n − m is perpendicular to p − a. It does not
-    depend on the scale of the embeddings.
+    If the line from n to m is perpendicular to the segment from a to p, this is the angle at n between a and m. It does
+    not depend on the scale of the embeddings.
 
     Parameters
     ----------
@@ -82,14 +82,13 @@ def angular(D: Float[Array, "n n"], labels: Int[Array, "n"], degrees: float = 20
     Returns
     -------
     Triplets
-        Sorted by anchor, positive, negative; empty if every negative is far from its pair.
+        Sorted by anchor, positive, negative; empty if every negative is far from every positive pair.
 
     Notes
     -----
-    The distance to the middle follows from the three sides: ‖n − m‖² = ½ d_an² + ½ d_pn² − ¼ d_ap². It is computed
-    in float64, and is 0 where rounding, or a D that is not the distances of any points, would make it negative.
-    pytorch-metric-learning reads raw rows here, whereas its other miners normalize them: pass raw L2 distances to
-    agree.
+    The distance to the midpoint follows from the three sides: ‖n − m‖² = ½ d_an² + ½ d_pn² − ¼ d_ap². It is computed
+    in float64, and set to 0 if it is negative, by rounding or because D is not the distance matrix of any points.
+    In pytorch-metric-learning this miner, unlike the others, does not normalize the embeddings.
 
     References
     ----------
@@ -98,7 +97,7 @@ def angular(D: Float[Array, "n n"], labels: Int[Array, "n"], degrees: float = 20
     angle = np.radians(require.between("degrees", degrees, 0, 90, open_high=True))
     masks(D, labels)
     if D.min() < 0:
-        raise ValueError(f"angular reads L2 distances, but D holds {D.min():.3g}: give it pairwise.l2(z, z)")
+        raise ValueError(f"angular needs L2 distances, but D holds {D.min():.3g}: pass pairwise.l2(z, z)")
     unit = D.astype(np.float64) / (D.max() or 1)  # its square does not overflow
 
     def seen_wide(a: Array, p: Array) -> Array:
@@ -107,11 +106,11 @@ def angular(D: Float[Array, "n n"], labels: Int[Array, "n"], degrees: float = 20
             squared = unit[a] ** 2 / 2 + unit[p] ** 2 / 2 - near**2 / 4
             return np.arctan2(near, 2 * np.sqrt(np.maximum(squared, 0))) > angle
 
-    return _kept(D, labels, seen_wide)
+    return _triplets_where(D, labels, seen_wide)
 
 
-def _kept(D: Array, labels: Array, keep: Callable[[Array, Array], Array]) -> Triplets:
-    """Return the triplets for which `keep(a, p)`, a mask (pairs, n), is true, computed CHUNK entries at a time."""
+def _triplets_where(D: Array, labels: Array, keep: Callable[[Array, Array], Array]) -> Triplets:
+    """The triplets for which `keep(a, p)`, a mask (pairs, n), is true; CHUNK triplets are tested at a time."""
     positive, negative = masks(D, labels)
     found = []
     for a, p in positive_pairs(positive):

@@ -1,24 +1,24 @@
-"""The results of miners, the checks of their arguments, and loops over triplets that need no n³ memory."""
+"""The tuples that miners return, checks of a batch, and iterations over triplets that need no n³ memory."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .. import require
-from ..distance_matrix import distance_matrix
+from ..distance_matrix import as_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..typing import Array
 
-CHUNK = 1 << 17  # distances in memory at a time: a megabyte in float64, which fits in the cache
+CHUNK = 1 << 17  # distances in memory at a time: one megabyte in float64, which fits into a cache
 
 
 class Pairs(NamedTuple):
-    """Pairs (rows[k], columns[k]) of a batch, and whether both images have one class.
+    """Pairs (rows[k], columns[k]) of a batch, and whether both images show one class.
 
     rows, columns : (m,) integers;  same : (m,) booleans
     """
@@ -39,13 +39,13 @@ class Pairs(NamedTuple):
 
     @property
     def triplets(self) -> Triplets:
-        """Each positive pair of an anchor with each negative pair of the same anchor, which is the row."""
+        """Each positive pair combined with each negative pair of the same anchor (row)."""
         same = self.same
-        return joined((self.rows[same], self.columns[same]), (self.rows[~same], self.columns[~same]))
+        return join((self.rows[same], self.columns[same]), (self.rows[~same], self.columns[~same]))
 
 
 class Triplets(NamedTuple):
-    """Anchors, each with another image of its class and an image of another class: (m,) integers, three times."""
+    """Triplets of an anchor, another image of its class, and an image of another class: three arrays of m integers."""
 
     anchor: Array
     positive: Array
@@ -53,12 +53,12 @@ class Triplets(NamedTuple):
 
     @property
     def entries(self) -> list[tuple[Array, Array]]:
-        """The entries of D that are the two arguments of a loss on triplets, d_ap and d_an."""
+        """The entries of D that are the arguments d_ap and d_an of a loss on triplets."""
         return [(self.anchor, self.positive), (self.anchor, self.negative)]
 
     @property
     def targets(self) -> dict[str, Array]:
-        """Empty: the order of the arguments distinguishes positives from negatives."""
+        """No other arguments."""
         return {}
 
     @property
@@ -70,36 +70,36 @@ class Triplets(NamedTuple):
         return Pairs(rows[first], columns[first], same[first])
 
 
-def joined(positives: tuple[Array, Array], negatives: tuple[Array, Array]) -> Triplets:
+def join(positives: tuple[Array, Array], negatives: tuple[Array, Array]) -> Triplets:
     """Combine each positive pair (a, p) with each negative pair (a, n) of its anchor, in the order of the positives."""
     (a, p), (b, n) = positives, negatives
     order = np.argsort(b, kind="stable")
     start, end = (np.searchsorted(b[order], a, side) for side in ("left", "right"))
     count = end - start
     which = np.repeat(np.arange(len(a)), count)
-    place = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)  # 0 … count − 1 of each positive
+    place = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)  # 0 … count − 1 for each positive
     return Triplets(a[which], p[which], n[order[start[which] + place]])
 
 
-def check(D: Array) -> None:
-    """Require a square matrix of finite distances, in memory as a whole."""
-    whole = distance_matrix(D).whole("this miner (batch_hard does not)")
-    require.square(D=whole)
-    check_finite(whole)
+def check(D: Any) -> None:
+    """Require a whole square matrix of finite numbers."""
+    D = as_matrix(D).whole("this miner (of all miners only batch_hard does not)")
+    require.square(D=D)
+    check_finite(D, slice(0, len(D)))
 
 
-def check_finite(rows: Array, first: int = 0) -> None:
-    """Require finite distances, which can be sorted; `first` is the number of the first row."""
+def check_finite(rows: Array, some: slice) -> None:
+    """Require finite distances in a slice of the rows of D."""
     if not np.isfinite(rows).all():
         i, j = (int(k) for k in np.argwhere(~np.isfinite(rows))[0])
         raise ValueError(
-            f"D holds {rows[i, j]} at {(first + i, j)}, which cannot be compared: use a smaller learning rate, "
-            "or normalize the embedding, if the images are finite"
+            f"D holds {rows[i, j]} at {(some.start + i, j)}, and a miner cannot rank it: if the images are finite, "
+            "use a smaller learning rate, or normalize the embedding"
         )
 
 
 def relations(D: Array, labels: Array) -> tuple[Array, Array]:
-    """Return masks (n, n): another image of the same class, and an image of another class."""
+    """Two masks (n, n): where the column is another image of the row's class, and where it is of another class."""
     check(D)
     require.class_labels(labels, len(D))
     same = labels[:, None] == labels
@@ -107,30 +107,30 @@ def relations(D: Array, labels: Array) -> tuple[Array, Array]:
 
 
 def masks(D: Array, labels: Array) -> tuple[Array, Array]:
-    """Return the relations of a batch, and require at least one positive pair and one negative pair.
+    """The `relations` of a batch that has at least one positive pair and one negative pair.
 
-    With two classes, every anchor has a negative. The miners leave out anchors without a positive.
+    With two classes every anchor has a negative. Miners leave out anchors without a positive.
     """
     positive, negative = relations(D, labels)
-    require_both_kinds(not positive.any(), not negative.any())
+    require_both_kinds(bool(positive.any()), bool(negative.any()))
     return positive, negative
 
 
-def require_both_kinds(no_positive: bool, no_negative: bool) -> None:
-    """Require a batch with a positive and with a negative pair."""
-    if no_positive:
+def require_both_kinds(positive: bool, negative: bool) -> None:
+    """Require a batch with a positive pair and a negative pair."""
+    if not positive:
         raise ValueError("no class has two images in this batch, so there is no positive: draw it with samplers.pk")
-    if no_negative:
+    if not negative:
         raise ValueError("all images of this batch are of one class, so there is no negative: draw it with samplers.pk")
 
 
 def positive_pairs(positive: Array) -> Iterator[tuple[Array, Array]]:
-    """Iterate over the pairs (a, p), row by row, in chunks that have at most CHUNK distances to the batch."""
+    """The pairs (a, p), row by row, in chunks: the pairs of a chunk times the images are at most CHUNK, if possible."""
     a, p = np.nonzero(positive)
     step = max(1, CHUNK // len(positive))
     return ((a[start : start + step], p[start : start + step]) for start in range(0, len(a), step))
 
 
 def gap(D: Array, a: Array, p: Array) -> Array:
-    """gapᵢₙ = D[aᵢ, n] − D[aᵢ, pᵢ]: how much farther than the positive each image of the batch is from the anchor."""
+    """gapᵢₙ = D[aᵢ, n] − D[aᵢ, pᵢ]: for each pair, how much farther from aᵢ each image of the batch is than pᵢ."""
     return D[a] - D[a, p][:, None]

@@ -350,7 +350,7 @@ def test_the_solution_of_an_open_exercise_needs_confirmation(tmp_path, capsys, m
     monkeypatch.setattr("builtins.input", lambda question: (_ for _ in ()).throw(EOFError))
     assert run("solution", "4", work=tmp_path) == 1
     assert run("solution", "4", "--yes", work=tmp_path) == 0
-    assert "def reduced" in capsys.readouterr().out
+    assert "squeeze * squeeze" in capsys.readouterr().out
     progress.update(tmp_path, "dense", passed=True)
     assert run("solution", "dense", work=tmp_path) == 0
     assert not progress.read(tmp_path)["dense"].solution

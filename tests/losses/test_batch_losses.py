@@ -1,4 +1,4 @@
-"""Losses made for a batch: what they equal by a plainer road, and what holds whatever the distances are."""
+"""Losses on the distance matrix of a batch, compared with simpler computations, and their invariances."""
 
 import sys
 from functools import partial, wraps
@@ -20,7 +20,7 @@ from minisiam.typing import Array, Float, Int, Op
 quietly = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 PAIRS = [losses.contrastive, losses.double_margin, losses.pair_hinge, losses.cosine_embedding]
 TRIPLETS = [losses.triplet_hinge, losses.triplet_soft_margin, losses.triplet_ratio]
-BY_ROWS = {  # what reads its matrix row by row
+BY_ROWS = {  # losses that are sums over rows
     loss.__name__: loss
     for loss in (
         losses.supcon,
@@ -71,13 +71,13 @@ def agree(ours, truth, g=0.7, rtol=1e-12):
         np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-14)
 
 
-# one road and another
+# the same loss, computed in two ways
 
 
 @labelled
 @pytest.mark.parametrize("whole_numbers", [False, True])
 @pytest.mark.parametrize("loss", PAIRS)
-def test_all_pairs_is_over_ordered_pairs(loss, labels, whole_numbers):
+def test_all_pairs_equals_the_loss_on_the_listed_pairs(loss, labels, whole_numbers):
     D = matrix(labels, whole_numbers=whole_numbers)
     for reduction in ("mean", "sum", "mean_active"):
         listed = losses.with_miner(loss, miners.ordered_pairs)(D, labels, reduction=reduction)
@@ -90,7 +90,7 @@ def test_all_pairs_is_over_ordered_pairs(loss, labels, whole_numbers):
 @pytest.mark.parametrize("whole_numbers", [False, True])
 @pytest.mark.parametrize("many", [48, 2, 0])
 @pytest.mark.parametrize("loss", TRIPLETS)
-def test_all_triplets_is_over_all_triplets(loss, many, labels, whole_numbers):
+def test_all_triplets_equals_the_loss_on_the_listed_triplets(loss, many, labels, whole_numbers):
     D, ours = matrix(labels, whole_numbers=whole_numbers), losses.all_triplets(loss, many)
     for reduction in ("mean", "sum", "mean_active"):
         listed = losses.with_miner(loss, miners.all_triplets)(D, labels, reduction=reduction)
@@ -102,7 +102,7 @@ def test_all_triplets_is_over_all_triplets(loss, many, labels, whole_numbers):
 
 
 @pytest.mark.parametrize("loss", [losses.all_triplets, losses.all_pairs])
-def test_constants_may_be_filled_in_or_given(loss):
+def test_constants_come_from_a_partial_or_from_the_call(loss):
     labels, inner = LABELS["two classes"], losses.triplet_hinge if loss is losses.all_triplets else losses.contrastive
     labels, D = np.array(labels), matrix(labels)
     agree(loss(partial(inner, margin=0.3))(D, labels), loss(inner)(D, labels, margin=0.3))
@@ -111,7 +111,7 @@ def test_constants_may_be_filled_in_or_given(loss):
 
 
 @pytest.mark.parametrize("many", [48, 0])
-def test_the_counted_hinge_keeps_its_digits_far_from_the_origin(many):
+def test_the_counted_hinge_is_accurate_for_large_distances(many):
     labels = np.repeat(np.arange(8), 4)
     D = (1e4 + np.random.default_rng(0).random((32, 32))).astype(np.float32)
     exact, _ = losses.with_miner(losses.triplet_hinge, miners.all_triplets)(D.astype(float), labels, margin=0.1)
@@ -121,7 +121,7 @@ def test_the_counted_hinge_keeps_its_digits_far_from_the_origin(many):
 
 @pytest.mark.parametrize("loss", [*PAIRS, losses.margin_loss, losses.binary_cross_entropy])
 @pytest.mark.parametrize("same", [[True, False, False, True, False], 5 * [True], 5 * [False]])
-def test_apart_is_the_sum_of_both_kinds(loss, same, rng):
+def test_balanced_is_the_sum_of_the_losses_on_same_and_on_different_pairs(loss, same, rng):
     d, same = rng.random(5), np.array(same)
     params = [np.array(0.6)] if loss is losses.margin_loss else []
     for reduction in ("mean", "sum", "mean_active"):
@@ -139,7 +139,7 @@ def test_apart_is_the_sum_of_both_kinds(loss, same, rng):
 
 
 @labelled
-def test_a_learned_loss_over_pairs_learns_and_takes_its_constants(labels):
+def test_a_learned_loss_with_a_miner_takes_parameters_and_constants(labels):
     D, beta = matrix(labels), np.array(0.6)
     pairs = miners.ordered_pairs(D, labels)
     for loss in (losses.margin_loss, losses.balanced(losses.margin_loss)):
@@ -151,7 +151,7 @@ def test_a_learned_loss_over_pairs_learns_and_takes_its_constants(labels):
         np.testing.assert_array_equal(dD[pairs.rows, pairs.columns], dd)
 
 
-def test_apart_keeps_the_name_and_the_parameters_of_its_loss(rng):
+def test_balanced_keeps_the_name_and_the_parameters_of_its_loss(rng):
     assert losses.balanced(losses.contrastive).__name__ == "contrastive"
     assert init_params(losses.balanced(losses.margin_loss), rng, 4) == init_params(losses.margin_loss, rng, 4)
     assert init_params(losses.balanced(losses.contrastive), rng, 4) == ()
@@ -159,7 +159,7 @@ def test_apart_keeps_the_name_and_the_parameters_of_its_loss(rng):
 
 @labelled
 @pytest.mark.parametrize("whole_numbers", [False, True])
-def test_swap_takes_the_nearer_end_of_a_triplet(labels, whole_numbers):
+def test_swap_takes_the_smaller_distance_of_the_negative(labels, whole_numbers):
     D, g = matrix(labels, whole_numbers=whole_numbers), 0.7
     value, pullback = losses.with_miner(losses.triplet_hinge, miners.all_triplets, swap=True)(D, labels, margin=0.4)
     triplets = list(zip(*miners.all_triplets(D, labels), strict=True))
@@ -174,7 +174,7 @@ def test_swap_takes_the_nearer_end_of_a_triplet(labels, whole_numbers):
     np.testing.assert_allclose(pullback(g)[0], dD, atol=1e-14)
 
 
-def test_an_entry_that_comes_again_receives_the_sum():
+def test_the_gradients_of_an_entry_that_is_used_twice_add_up():
     again = lambda D, labels: miners.Pairs(np.array([0, 0, 1]), np.array([1, 1, 0]), np.array([True, True, True]))
     D = np.array([[0.0, 2.0], [3.0, 0.0]])
     value, pullback = losses.with_miner(losses.contrastive, again)(D, np.array([0, 0]), reduction="sum")
@@ -190,7 +190,7 @@ def shifted_hinge(positive, negative, shift, /):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_a_miner_that_finds_nothing_leaves_the_loss_at_0(dtype):
+def test_a_loss_is_0_if_the_miner_finds_nothing(dtype):
     labels = np.array([0, 0, 1])
     D = np.array([[0, 1, 9], [1, 0, 9], [9, 9, 0]], dtype)
     for swap in (False, True):
@@ -222,7 +222,7 @@ def held(D, weights, labels, margin, scale):
 
 
 @labelled
-def test_the_circle_loss_holds_its_weights(labels):
+def test_the_gradient_of_the_circle_loss_treats_its_weights_as_constants(labels):
     D = matrix(labels)
     margin, scale = 0.3, 4.0
     weights = np.maximum(np.where(labels[:, None] == labels, D + margin, 1 + margin - D), 0)
@@ -259,7 +259,7 @@ def test_the_circle_loss_pushes_no_positive_and_pulls_no_negative(seed, margin):
 
 
 @pytest.mark.parametrize("detached", [True, False])
-def test_the_check_tells_the_two_gradients_of_the_circle_loss_apart(detached):
+def test_the_gradient_check_distinguishes_the_two_gradients_of_the_circle_loss(detached):
     def other(
         D: Float[Array, "n n"], /, labels: Int[Array, "n"], margin=0.4, scale=80.0, detached=detached, reduction="mean"
     ) -> Op[Array]:
@@ -275,7 +275,7 @@ def test_the_check_tells_the_two_gradients_of_the_circle_loss_apart(detached):
     assert found.fault.what == "the gradient of D is wrong"
 
 
-# a matrix that is never held
+# a matrix that is never in memory as a whole
 
 
 def embeddings(n, seed=0):
@@ -299,7 +299,7 @@ NAMES = ["l2", "squared_l2", "cosine", "dot", "l1", "weighted_l1"]
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("distance", NAMES)
 @pytest.mark.parametrize("loss", [*BY_ROWS, *map(losses.all_pairs, PAIRS), "batch_hard"])
-def test_a_streamed_matrix_is_the_matrix(loss, distance):
+def test_a_loss_on_a_blockwise_matrix_equals_the_loss_on_the_whole_matrix(loss, distance):
     loss = (
         BY_ROWS.get(loss, loss)
         if loss != "batch_hard"
@@ -324,25 +324,25 @@ def test_a_streamed_matrix_is_the_matrix(loss, distance):
 
 
 def shared(gradients):
-    """A set against itself has one gradient, da + db: how it falls to the two sides is the distance's own business."""
+    """The gradient of a set against itself is da + db; how it is divided between the two may differ."""
     da, db, *dparams = gradients
     return [da + db, *dparams]
 
 
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("distance", NAMES)
-def test_the_blocks_of_a_streamed_matrix_are_its_rows(distance):
+def test_the_blocks_of_a_blockwise_matrix_are_its_rows(distance):
     a, b, params = embeddings(7), embeddings(5, 1), extra(distance)
     D, _ = getattr(pairwise, distance)(a, b, *params)
     S, _ = blockwise(getattr(pairwise, distance), threads=1)(a, b, *params)
     assert (S.shape, S.dtype) == (D.shape, D.dtype)
-    blocks = S.map(lambda rows, some: (some, rows))
+    blocks = S.map_rows(lambda rows, some: (some, rows))
     assert len(blocks) > 1
     np.testing.assert_allclose(np.concatenate([rows for _, rows in blocks]), D, rtol=1e-12, atol=1e-14)
     assert [i for some, _ in blocks for i in range(*some.indices(7))] == list(range(7))
 
 
-def test_a_learned_distance_is_learned_when_it_is_streamed(rng):
+def test_a_blockwise_distance_has_the_parameters_of_its_distance(rng):
     ours, truth = (init_params(op, rng, 3) for op in (blockwise(pairwise.weighted_l1), pairwise.weighted_l1))
     for a, b in zip(ours, truth, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -351,7 +351,7 @@ def test_a_learned_distance_is_learned_when_it_is_streamed(rng):
 
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("distance", NAMES)
-def test_a_streamed_float32_stays_float32(distance):
+def test_a_loss_on_a_blockwise_float32_matrix_is_float32(distance):
     labels, z = np.array([0, 0, 1, 1, 1, 2]), embeddings(6).astype(np.float32)
     params = tuple(np.float32(p) for p in extra(distance))
     D, pull_D = blockwise(getattr(pairwise, distance))(z, z, *map(np.asarray, params))
@@ -360,7 +360,26 @@ def test_a_streamed_float32_stays_float32(distance):
         assert {np.asarray(array).dtype for array in (value, *pull_D(*pull(np.float64(1))))} == {np.dtype(np.float32)}
 
 
-# what holds whatever the distances are
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("loss", [*BY_ROWS.values(), *map(losses.all_pairs, PAIRS)])
+def test_a_loss_on_a_blockwise_matrix_names_the_position_of_a_nan(loss):
+    labels, z = np.array([0, 0, 1, 1, 1, 2]), embeddings(6)
+    z[4, 1] = np.nan
+    D, _ = blockwise(pairwise.l1, threads=1)(z, z)
+    with pytest.raises(ValueError, match=r"D holds nan at \(0, 4\)"):
+        loss(D, labels)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_batch_hard_on_a_blockwise_matrix_names_the_position_of_a_nan():
+    D, _ = blockwise(pairwise.l1, threads=1)(np.array([[0.0], [1.0], [0.0]]), np.array([[0.0], [1.0], [2.0]]))
+    assert len(miners.batch_hard(D, np.array([0, 0, 1])).anchor) == 2
+    D.a[2] = np.nan
+    with pytest.raises(ValueError, match=r"D holds nan at \(2, 0\)"):
+        miners.batch_hard(D, np.array([0, 0, 1]))
+
+
+# for any distances
 
 
 @st.composite
@@ -374,7 +393,7 @@ def batches(draw):
 @pytest.mark.parametrize("name", BATCH)
 @quietly
 @given(batches())
-def test_a_batch_has_no_order_and_a_loss_no_less_than_0(name, batch):
+def test_a_loss_is_at_least_0_and_does_not_depend_on_the_order_of_the_batch(name, batch):
     seed, labels, order = batch
     D, loss = matrix(labels, seed), BATCH[name]
     value, pullback = loss(D, labels)
@@ -388,8 +407,8 @@ def test_a_batch_has_no_order_and_a_loss_no_less_than_0(name, batch):
 
 @pytest.mark.parametrize("name", BATCH)
 @pytest.mark.parametrize("distance", ["l2", "squared_l2", "l1"])
-def test_forces_add_up_to_nothing(name, distance, rng):
-    """No loss moves the whole batch: its distances would not change."""
+def test_the_forces_on_a_batch_sum_to_zero(name, distance, rng):
+    """A translation of the whole batch changes no distance."""
     labels, z = np.array([0, 1, 0, 1, 2, 0]), 0.3 * rng.normal(size=(6, 3))
     D, pull_D = getattr(pairwise, distance)(z, z)
     _, pullback = BATCH[name](D, labels)
@@ -399,8 +418,8 @@ def test_forces_add_up_to_nothing(name, distance, rng):
 
 
 @pytest.mark.parametrize("name", BY_ROWS)
-def test_an_anchor_reads_its_own_row(name):
-    """D may be asymmetric: what another row says of the same pair is not asked."""
+def test_the_loss_of_an_anchor_depends_on_its_own_row_only(name):
+    """D may be asymmetric: the distance of the same pair in another row does not matter."""
     labels = np.array(LABELS["sizes that differ, singletons, in no order"])
     D = matrix(labels)
     values, pullback = BY_ROWS[name](D, labels, reduction="none")
@@ -439,7 +458,7 @@ COLLAPSED = {
 
 
 @pytest.mark.parametrize("name", BATCH)
-def test_a_collapsed_batch(name):
+def test_a_loss_has_its_known_value_on_a_collapsed_batch(name):
     value, pullback = BATCH[name](np.zeros((N, N)), np.repeat(np.arange(N // K), K))
     assert value == pytest.approx(COLLAPSED[name], rel=1e-12)
     assert np.isfinite(pullback(1.0)[0]).all()

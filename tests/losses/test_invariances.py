@@ -34,7 +34,7 @@ def matrix(name, a, b):
 @pytest.mark.parametrize("name", METRICS)
 @few
 @on_points
-def test_metrics(name, seed, n, d, scale):
+def test_metrics_satisfy_their_axioms(name, seed, n, d, scale):
     a, b, c = points(seed, n, d, scale)
     ab, bc, ac = (rows(name, x, y)[0] for x, y in ((a, b), (b, c), (a, c)))
     assert (ab >= 0).all()
@@ -58,7 +58,7 @@ def test_the_diagonal_of_the_matrix_is_the_row_form(name, seed, n, d, scale):
 @pytest.mark.parametrize("name", TRANSLATION_INVARIANT)
 @few
 @on_points
-def test_translation_moves_no_distance_and_the_gradients_cancel(name, seed, n, d, scale):
+def test_a_translation_changes_no_distance_and_the_gradients_cancel(name, seed, n, d, scale):
     a, b, shift = points(seed, n, d, scale)
     r, pullback = rows(name, a, b)
     np.testing.assert_allclose(rows(name, a + shift, b + shift)[0], r, rtol=1e-6, atol=1e-12 * scale)
@@ -69,7 +69,7 @@ def test_translation_moves_no_distance_and_the_gradients_cancel(name, seed, n, d
 @pytest.mark.parametrize("name", ROTATION_INVARIANT)
 @few
 @on_points
-def test_rotation_moves_no_distance_and_turns_the_gradients(name, seed, n, d, scale):
+def test_a_rotation_changes_no_distance_and_rotates_the_gradients(name, seed, n, d, scale):
     a, b, _ = points(seed, n, d, scale)
     Q, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(d, d)))
     r, pullback = rows(name, a, b)
@@ -114,7 +114,7 @@ def test_the_order_of_a_batch_does_not_matter(miner, seed):
 
 @given(seed=st.integers(0, 2**32))
 @few
-def test_triplet_losses_see_only_the_difference(seed):
+def test_triplet_losses_depend_on_the_difference_only(seed):
     near, far = np.random.default_rng(seed).normal(size=(2, 4))
     for loss in (losses.triplet_hinge, losses.triplet_soft_margin, losses.triplet_ratio):
         assert loss(near + 3, far + 3)[0] == pytest.approx(loss(near, far)[0])

@@ -157,7 +157,7 @@ def test_softmax_losses_are_one_loss_on_different_columns():
     assert losses.info_nce(square, temperature=1.0)[0] == pytest.approx((sum(rows) + sum(columns)) / 4)
 
 
-def test_several_positives_are_averaged_before_the_logarithm_inside_it_or_asked_one_by_one():
+def test_supcon_nca_and_nt_xent_combine_several_positives_as_documented():
     D = np.zeros((4, 4))
     D[0] = [0, 1, 2, 3]
     labels = np.array([0, 0, 0, 1])
@@ -205,7 +205,7 @@ def test_the_angular_loss_by_hand(angle):
     assert losses.angular(D, np.array([0, 0, 1]), angle=angle)[0] == pytest.approx(log(1 + exp(f)))
 
 
-def test_histograms_count_on_their_nodes(rng):
+def test_histogram_losses_by_hand_at_distances_on_the_nodes(rng):
     """On nodes nothing is shared: the histogram loss counts pairs out of order, and FastAP is 1 − AP with ties."""
     labels = np.array([0, 0, 0, 1, 1, 2])
     D = rng.integers(0, 5, (6, 6)) / 2.0
@@ -232,7 +232,7 @@ def test_proxies_by_hand():
     assert losses.soft_triple_distance(D[:1], centres=2, gamma=1.0)[0][0, 0] == pytest.approx(p * 0.2 + (1 - p) * 1.1)
 
 
-def test_vicreg_is_content_with_two_equal_views_of_unlike_features():
+def test_vicreg_is_0_for_two_equal_views_with_uncorrelated_features():
     z = np.array([[1.0, 1], [1, -1], [-1, 1], [-1, -1]]) * 2
     assert losses.vicreg(z, z)[0] == 0
     assert losses.vicreg(z, z + 3.0)[0] == pytest.approx(25 * 9)
@@ -252,7 +252,7 @@ def test_the_penalty_shrinks_the_weights():
     assert (np.abs(stepped) < np.abs(W)).all()
 
 
-def test_miners_by_triple_loop(rng):
+def test_miners_equal_a_triple_loop(rng):
     labels = np.array([0, 1, 0, 2, 1, 0, 3])
     n = len(labels)
     D = rng.random((n, n))

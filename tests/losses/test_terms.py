@@ -1,80 +1,68 @@
-"""The terms that whole batches use are the losses on single pairs and triplets."""
+"""The terms that whole-batch losses use are those of the losses on pairs and triplets."""
 
-from functools import partial
+from inspect import signature
 
 import numpy as np
 import pytest
 
 from minisiam import losses
-from minisiam.losses.terms import PAIR_TERMS, TRIPLET_TERMS, function_and_constants, terms_of
+from minisiam.losses.terms import PAIR_TERMS, TRIPLET_TERMS
 
-PAIR_LOSSES = [
-    losses.contrastive,
-    partial(losses.contrastive, margin=0.75),
-    losses.double_margin,
-    partial(losses.double_margin, positive_margin=-0.5, negative_margin=0.25),
-    losses.pair_hinge,
-    partial(losses.pair_hinge, positive_margin=0.5, negative_margin=0.75),
-    losses.cosine_embedding,
-    partial(losses.cosine_embedding, margin=-0.25),
+# constants of each loss: the defaults, and others
+PAIRS = [
+    (losses.contrastive, {}),
+    (losses.contrastive, {"margin": 0.75}),
+    (losses.double_margin, {}),
+    (losses.double_margin, {"positive_margin": 0.25, "negative_margin": 1.5}),
+    (losses.pair_hinge, {}),
+    (losses.pair_hinge, {"positive_margin": 0.25, "negative_margin": 1.5}),
+    (losses.cosine_embedding, {}),
+    (losses.cosine_embedding, {"margin": 0.5}),
 ]
-TRIPLET_LOSSES = [
-    losses.triplet_hinge,
-    partial(losses.triplet_hinge, margin=0.25),
-    losses.triplet_soft_margin,
-    partial(losses.triplet_soft_margin, margin=0.5),
-    losses.triplet_ratio,
+TRIPLETS = [
+    (losses.triplet_soft_margin, {}),
+    (losses.triplet_soft_margin, {"margin": 0.25}),
+    (losses.triplet_ratio, {}),
 ]
-
-
-@pytest.fixture
-def numbers(rng):
-    """Random numbers, and the kinks of every loss above: each margin, and 0."""
-    kinks = [sign * margin for margin in (0.0, 0.2, 0.25, 0.5, 0.75, 1.0, 1.25) for sign in (1, -1)]
-    return np.append(rng.normal(scale=2, size=100), kinks)
-
-
-def name_of(loss):
-    """The name of a loss and its constants, the same in every process."""
-    function, constants = function_and_constants(loss)
-    return f"{function.__name__} {constants or ''}".strip()
-
-
-@pytest.mark.parametrize("kind", [True, False], ids=["same", "different"])
-@pytest.mark.parametrize("loss", PAIR_LOSSES, ids=name_of)
-def test_a_term_of_pairs_is_the_loss_on_one_pair(loss, kind, numbers):
-    terms_for, constants = terms_of(loss, PAIR_TERMS)
-    attract, repel = terms_for(**constants)
-    values, slopes = (attract if kind else repel)(numbers)
-    for d, value, slope in zip(numbers, values, slopes, strict=True):
-        expected, pullback = loss(np.array([d]), np.array([kind]), reduction="sum")
-        assert (value, slope) == (expected, *pullback(1.0)[0])
-
-
-@pytest.mark.parametrize("loss", TRIPLET_LOSSES, ids=name_of)
-def test_a_term_of_triplets_is_the_loss_on_one_triplet(loss, numbers, rng):
-    negatives = rng.permutation(numbers) * np.repeat([1.0, 0.0], [100, len(numbers) - 100])  # 0 keeps the kinks
-    term_for, constants = terms_of(loss, TRIPLET_TERMS)
-    values, slopes = term_for(**constants)(numbers - negatives)
-    for positive, negative, value, slope in zip(numbers, negatives, values, slopes, strict=True):
-        expected, pullback = loss(np.array([positive]), np.array([negative]), reduction="sum")
-        (dpositive,), (dnegative,) = pullback(1.0)
-        assert (value, slope, -slope) == (expected, dpositive, dnegative)
+KINKS = [0.0, 0.2, 0.25, 0.5, 0.75, 1.0, 1.5]  # of these margins
 
 
 def test_every_term_is_compared_with_its_loss():
-    compared = {getattr(loss, "func", loss) for loss in PAIR_LOSSES + TRIPLET_LOSSES}
-    assert compared == {*PAIR_TERMS, *TRIPLET_TERMS}
+    assert {loss for loss, _ in PAIRS} == set(PAIR_TERMS)
+    assert {loss for loss, _ in TRIPLETS} == set(TRIPLET_TERMS)
 
 
-@pytest.mark.parametrize(
-    ("combinator", "loss"), [(losses.all_pairs, losses.contrastive), (losses.all_triplets, losses.triplet_hinge)]
-)
-def test_another_loss_with_the_name_of_a_loss_is_refused(combinator, loss):
-    def other(*arguments, **constants):
-        raise AssertionError("never called")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("loss", "constants"), PAIRS)
+def test_a_term_is_the_loss_on_one_pair(loss, constants, dtype, rng):
+    d = np.array([*KINKS, *2 * rng.random(100)], dtype)
+    for same, term in zip((True, False), PAIR_TERMS[loss](**constants), strict=True):
+        values, slopes = term(d)
+        assert values.dtype == slopes.dtype == dtype
+        for k in range(len(d)):
+            value, pullback = loss(d[k : k + 1], np.array([same]), **constants)
+            assert (values[k], slopes[k]) == (value, pullback(1.0)[0][0])
 
-    other.__name__ = loss.__name__
-    for impostor in (other, losses.balanced(losses.contrastive)):
-        with pytest.raises(ValueError, match="unknown loss"):
-            combinator(impostor)
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("loss", "constants"), TRIPLETS)
+def test_a_term_is_the_loss_on_one_triplet(loss, constants, dtype, rng):
+    x = np.array([*KINKS, *np.negative(KINKS), *rng.normal(size=100)], dtype)
+    values, slopes = TRIPLET_TERMS[loss](**constants)(x)
+    assert values.dtype == slopes.dtype == dtype
+    for k in range(len(x)):
+        value, pullback = loss(x[k : k + 1], np.zeros(1, dtype), **constants)
+        dpositive, dnegative = pullback(1.0)
+        assert (values[k], slopes[k], -slopes[k]) == (value, dpositive[0], dnegative[0])
+
+
+@pytest.mark.parametrize(("loss", "terms"), [*PAIR_TERMS.items(), *TRIPLET_TERMS.items()])
+def test_a_term_takes_the_constants_of_its_loss(loss, terms):
+    of_the_loss = {name: each.default for name, each in signature(loss).parameters.items() if "margin" in name}
+    assert {name: each.default for name, each in signature(terms).parameters.items()} == of_the_loss
+
+
+@pytest.mark.parametrize("loss", [losses.contrastive, losses.double_margin, losses.pair_hinge, losses.cosine_embedding])
+def test_all_pairs_refuses_what_is_not_a_plain_loss_on_pairs(loss):
+    with pytest.raises(ValueError, match="separately=True"):
+        losses.all_pairs(losses.balanced(loss))

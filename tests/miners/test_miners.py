@@ -157,7 +157,7 @@ def defined(request):
 
 
 @pytest.mark.parametrize("ties", [False, True])
-def test_every_miner_is_its_definition(defined, ties):
+def test_every_miner_equals_its_definition(defined, ties):
     miner, definition = defined
     for seed in SEEDS:
         D, labels = batch(seed, ties)
@@ -166,14 +166,14 @@ def test_every_miner_is_its_definition(defined, ties):
         assert all(index.dtype == np.intp for index in found[:2])
 
 
-def test_in_few_positive_pairs_at_a_time_as_in_one_go(defined, monkeypatch):
+def test_the_size_of_the_chunks_does_not_change_the_result(defined, monkeypatch):
     miner, definition = defined
     monkeypatch.setattr("minisiam.miners.types.CHUNK", 1)
     D, labels = batch(7)
     assert [tuple(row) for row in zip(*miner(D, labels), strict=True)] == definition(D, labels)
 
 
-def test_a_fraction_is_not_raised_by_its_rounding(rng):
+def test_rounding_of_a_fraction_does_not_add_a_pair(rng):
     """0.07 · 100 is 7.000000000000001, and seven of a hundred positive pairs are meant."""
     found = miners.hardest_pairs(rng.random((100, 100)), np.arange(100) // 2, 0.07)
     assert found.same.sum() == 7
@@ -196,7 +196,7 @@ def back(order, part):
     return part if part.dtype == bool else order[part]
 
 
-def test_float32_chooses_by_its_own_numbers(defined):
+def test_a_float32_matrix_is_compared_in_float32(defined):
     miner, definition = defined
     D, labels = batch(3)
     D = D.astype(np.float32)
@@ -277,7 +277,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("setting", ORACLE["miners"])
-def test_the_oracle_chooses_the_same(setting):
+def test_miners_choose_what_the_reference_library_chooses(setting):
     miner, distance, z = SETTINGS[setting]
     expected = ORACLE["miners"][setting]
     found = miner(distance(z, z)[0], np.array(ORACLE["labels"]))
@@ -305,7 +305,7 @@ def test_angular_of_points_at_a_known_angle():
 # ------------------------------------------------------------------------------- chance
 
 
-def test_random_triplets_are_every_one_equally_likely():
+def test_all_random_triplets_are_equally_likely():
     D, labels = batch(5)
     draws = 3000
     found = miners.random_triplets(D, labels, rng=np.random.default_rng(0), per_anchor=draws)
@@ -350,7 +350,7 @@ def test_distance_weighted_draws_every_distance_equally_often(rng):
     assert there[2] > 2.5 * there[0]
 
 
-def test_distance_weighted_holds_in_many_dimensions():
+def test_distance_weighted_works_in_many_dimensions():
     """1 / q spans 10³⁰⁰ and more here; the nearest is drawn all but always, and nothing overflows."""
     labels = np.array([0, 0, 1, 2])
     D = np.array([[0, 1, 0.6, 1.3], [1, 0, 1.3, 0.6], [0.6, 1.3, 0, 1], [1.3, 0.6, 1, 0]], np.float32)
@@ -359,7 +359,7 @@ def test_distance_weighted_holds_in_many_dimensions():
     assert list(zip(*found, strict=True)) == [(0, 1, 2), (1, 0, 3)]
 
 
-def test_distance_weighted_forgives_a_distance_of_two_its_rounding(rng):
+def test_distance_weighted_accepts_a_distance_of_two_with_rounding(rng):
     labels, far = np.array([0, 0, 1]), np.float32(2.0000002)
     D = np.array([[0, far, 0.4], [far, 0, 0.9], [0.4, 0.9, 0]], np.float32)
     found = miners.distance_weighted(D, labels, rng=rng, dimensions=3, nonzero_loss_cutoff=0.8)
@@ -367,7 +367,7 @@ def test_distance_weighted_forgives_a_distance_of_two_its_rounding(rng):
 
 
 @pytest.mark.parametrize("miner", [miners.random_triplets, partial(miners.distance_weighted, dimensions=3)])
-def test_chance_comes_from_the_generator(miner):
+def test_equal_generators_give_equal_triplets(miner):
     D, labels = batch(9)
     first, again, other = (miner(D, labels, rng=np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
@@ -380,7 +380,7 @@ def test_chance_comes_from_the_generator(miner):
 
 
 @pytest.mark.parametrize("ties", [False, True])
-def test_counts_are_those_of_a_loop(ties):
+def test_counts_equal_those_of_a_loop(ties):
     for seed in SEEDS:
         D, labels = batch(seed, ties)
         for margin in (0, 0.2, 0.5):
@@ -406,7 +406,7 @@ def test_counts_of_what_a_miner_chose():
     assert miners.count_mined(D, miners.hard(D, labels), 0.3) == (0, 0, hard)
 
 
-def test_population_is_that_of_a_loop():
+def test_population_equals_that_of_a_loop():
     for seed in SEEDS:
         D, labels = batch(seed)
         same = miners.all_pairs(D, labels).same
@@ -423,7 +423,7 @@ def test_population_is_that_of_a_loop():
     [partial(miners.count, margin=0.2), miners.semi_hard_facenet, miners.batch_hard, miners.hardest_pairs],
     ids=["count", "semi_hard_facenet", "batch_hard", "hardest_pairs"],
 )
-def test_no_cube_is_made(rng, call):
+def test_no_miner_needs_memory_for_n_cubed_booleans(rng, call):
     """500 images have a cube of 125 MB, and twelve million triplets in classes of fifty."""
     D, labels = rng.random((500, 500)), rng.permutation(np.arange(500) // 50)
     tracemalloc.start()
@@ -436,7 +436,7 @@ def test_no_cube_is_made(rng, call):
 # ------------------------------------------------------------------------------- the command line, and errors
 
 
-def test_every_miner_has_its_name_on_the_command_line():
+def test_every_miner_is_in_MINERS_under_its_name_with_hyphens():
     D, labels = batch(1)
     needs = {"random-triplets": {"rng": np.random.default_rng(0)}}
     needs["distance-weighted"] = {"rng": np.random.default_rng(0), "dimensions": 8}
@@ -449,7 +449,7 @@ def test_every_miner_has_its_name_on_the_command_line():
 
 GOOD, LABELS = batch(1)
 ERRORS = {
-    "rows only": (lambda: miners.batch_hard(GOOD[0], LABELS), ValueError, "D must be square"),
+    "rows only": (lambda: miners.batch_hard(GOOD[0], LABELS), ValueError, r"D must have the shape \(n, n\)"),
     "not square": (lambda: miners.all_triplets(GOOD[:-1], LABELS[:-1]), ValueError, "D must be square"),
     "integers": (lambda: miners.all_pairs(np.eye(2, dtype=int), LABELS[:2]), TypeError, "D must be a floating"),
     "NaN": (
@@ -479,7 +479,7 @@ ERRORS = {
     "none of them": (lambda: miners.hardest_pairs(GOOD, LABELS, 0), ValueError, "fraction must be .* greater than 0"),
     "more than all": (lambda: miners.hardest_pairs(GOOD, LABELS, 1.1), ValueError, "at most 1"),
     "a right angle": (lambda: miners.angular(GOOD, LABELS, 90), ValueError, "degrees must be .* less than 90"),
-    "not L2": (lambda: miners.angular(GOOD - 0.7, LABELS), ValueError, "reads L2 distances, but D holds -"),
+    "not L2": (lambda: miners.angular(GOOD - 0.7, LABELS), ValueError, "needs L2 distances, but D holds -"),
     "seminard": (
         lambda: miners.triplet_margin(GOOD, LABELS, kind="seminard"),
         ValueError,
@@ -504,7 +504,11 @@ ERRORS = {
         "no positive: draw it with samplers.pk",
     ),
 } | {
-    f"{p} and {n}": (partial(miners.batch_easy_hard, GOOD, LABELS, p, n), ValueError, f"{p!r} does not go with .*{n!r}")
+    f"{p} and {n}": (
+        partial(miners.batch_easy_hard, GOOD, LABELS, p, n),
+        ValueError,
+        f"{p!r} cannot be combined .*{n!r}",
+    )
     for p in WORDS
     for n in WORDS
     if (p, n) not in COMPATIBLE
@@ -512,7 +516,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_bad_input(name):
+def test_bad_input_raises_an_error_that_names_the_argument(name):
     call, error, message = ERRORS[name]
     with pytest.raises(error, match=message):
         call()
@@ -529,6 +533,6 @@ def test_bad_input(name):
         (GOOD - 1, {}, "but D holds -"),
     ],
 )
-def test_bad_input_of_distance_weighted(rng, D, options, message):
+def test_bad_input_of_distance_weighted_raises_an_error_that_names_the_argument(rng, D, options, message):
     with pytest.raises(ValueError, match=message):
         miners.distance_weighted(D, LABELS, **{"rng": rng, "dimensions": 8, **options})

@@ -6,7 +6,7 @@ import numpy as np
 
 from minisiam import losses
 from minisiam.app.conventions import on, pml_losses
-from minisiam.distance_matrix import distance_matrix
+from minisiam.distance_matrix import as_matrix
 from minisiam.miners import Pairs
 from minisiam.op import op
 from pml_names.distances import NotMapped
@@ -123,7 +123,7 @@ def each_against_its_negatives(D, found, temperature, reduction):
     if not (len(a) and len(b)):
         return D.dtype.type(0), lambda dl: (np.zeros_like(D),)
     mine = a[:, None] == b
-    (near, far), pull_entries = distance_matrix(D).entries((a, p), (b, n))
+    (near, far), pull_entries = as_matrix(D).entries((a, p), (b, n))
     table = np.concatenate([near[:, None], np.where(mine, far, D.dtype.type(np.inf))], axis=1)
     value, pull = losses.softmax_cross_entropy(table, np.zeros(len(a), int), temperature, reduction=reduction)
 
