@@ -11,10 +11,10 @@ demo: .venv/demo.stamp  ## train a network on the built-in letters (about a minu
 	$(BIN)/minisiam train
 
 test: .venv/test.stamp  ## run the tests, without the long repetitions
-	$(BIN)/python -m pytest -n auto -m 'not slow'
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not slow'  # one process per core, so one BLAS thread each
 
 test-all: .venv/test.stamp  ## run the long repetitions: the tests that are marked slow
-	$(BIN)/python -m pytest -n auto -m slow
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m slow
 
 lint: .venv/test.stamp  ## check style, format and types
 	$(BIN)/ruff check .
