@@ -56,6 +56,7 @@ def test_a_value_is_in_its_range_whatever_the_numbers(name, dtype):
     holds()
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("name", PROMISES)
 def test_a_value_is_in_its_range_where_rounding_could_leave_it(name, dtype):
