@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, help="batches for each (default: as many as `minisiam train` takes)")
     parser.add_argument("--only", metavar="WORD", help="the rows of one network, loss or distance")
-    parser.add_argument("--all", action="store_true", help="every loss, and not only those of the README")
+    parser.add_argument("--all", action="store_true", help="all losses, not only those of docs/papers.md")
     arguments = parser.parse_args()
     print(_markdown.heading(HEAD))
     data = data_spec.load("pen-glyphs")

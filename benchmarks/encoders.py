@@ -5,12 +5,12 @@ python benchmarks/encoders.py --networks conv4 --batches 64 128 --peers torch to
 python benchmarks/encoders.py --json encoders.json --plot docs/encoders.png
 python benchmarks/encoders.py --rounds 0 --json encoders.json --plot docs/encoders.png      # only draw it again
 
-A step is forward, (z · cot).sum(), backward and SGD, in float32. Every library runs in a process of its own. The
+A step is forward, (z · cot).sum(), backward and SGD, in float32. Each library runs in its own process. The
 processes take turns, each as many steps as fill a fifth of a second while the others sleep; a number is the least or
 the median of fifteen turns. All start from the same parameters, and before it is timed each must have the embeddings
 of minisiam, and change them by a step as minisiam does: another network is left out.
 
-    minisiam                      sharded(encoder): pieces of at most 64 images, on all cores; glibc keeps 31 MB
+    minisiam                      microbatch(encoder): chunks of at most 64 images, on all cores; glibc keeps 31 MB
     minisiam-plain                the ops that are written to be read; BLAS with all its threads
     torch, torch-channels-last    PyTorch as installed, eager; images as NCHW or as NHWC in memory
     torch-channels-last-malloc    the same where glibc keeps its memory (see KEEP in peers.py)
@@ -407,7 +407,7 @@ def main() -> None:
     if asked.child:
         serve(asked.child, asked.networks[0], asked.batches[0])
         return
-    if hasattr(os, "sched_setaffinity"):  # for who counts the cores and not what it is told; children inherit it
+    if hasattr(os, "sched_setaffinity"):  # for libraries that count the cores themselves; children inherit it
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: asked.threads])
     names = ["minisiam", *(asked.peers or STYLE)]
     for name in [name for name in names if find_spec(IMPLEMENTATIONS[name].needs) is None]:

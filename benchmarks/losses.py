@@ -295,7 +295,7 @@ NAMES = (
 )
 
 
-# a child measures, in a process of its own
+# each job is measured in its own process
 
 
 def timed(name: str, B: int, libraries: list[str], seconds: float) -> dict[str, Any]:
@@ -341,7 +341,7 @@ def status(field: str) -> float:
 
 
 def child(job: str, name: str, B: int, libraries: list[str], limit: float, seconds: float = 1.0) -> dict[str, Any]:
-    """Run a job in a process of its own; {} where it does not fit into memory."""
+    """Run a job in its own process; {} if it does not fit into memory."""
     words = [sys.executable, __file__, "--job", job, "--only", name, "--sizes", str(B), "--libraries", *libraries]
     words += ["--limit", str(limit), "--seconds", str(seconds)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -114,14 +114,14 @@ CURES = {
         "rng = {}",
         "",
     ),
-    "a streamed matrix where all is needed": (
+    "a blockwise matrix where the whole is needed": (
         {"D": HELD},
         "losses.lifted(D, labels)",
         "pairwise.l2",
         "D = {}(z, z)[0]",
         "",
     ),
-    "a streamed matrix for a miner": (
+    "a blockwise matrix for a miner": (
         {"D": HELD},
         "losses.with_miner(losses.triplet_hinge, miners.all_triplets)(D, labels)",
         "pairwise.l2",

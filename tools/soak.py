@@ -1,6 +1,6 @@
 """No NaN, no infinity and no warning, from any op, on a million wild inputs.
 
-    make soak                            10⁶ inputs; stop it and start it again, it goes on where it was
+    make soak                            10⁶ inputs; an interrupted run continues where it stopped
     python tools/soak.py --examples 5000 --fresh
 
 Entries are zeros, ones, duplicates, subnormal, ordinary and up to 10¹⁵⁰ (float32: 10¹⁸), mixed within one array; every
@@ -132,7 +132,7 @@ def main() -> int:
     try:
         soak(start, arguments.examples, remember)
     except KeyboardInterrupt:
-        print("stopped; the next soak goes on here")
+        print("stopped; the next soak continues here")
         return 130
     remember(arguments.examples)
     print(f"soaked {arguments.examples:,} inputs over {len(OPS)} ops: no NaN, no infinity, no warning")

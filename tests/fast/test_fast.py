@@ -489,7 +489,7 @@ def test_calls_of_an_encoder_do_not_affect_each_other_or_change_their_inputs(nam
     same([(y, *pullback(dy)) for y, pullback in twice], [*alone[::-1], *alone])
 
 
-AS_IT_IS = Conv(3, 1, weights=lambda rng, shape: np.eye(3, dtype=F32).reshape(shape))  # without one, nothing is sharded
+AS_IT_IS = Conv(3, 1, weights=lambda rng, shape: np.eye(3, dtype=F32).reshape(shape))  # else nothing is in chunks
 
 
 NOT_FIT = {
