@@ -42,11 +42,14 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 
-# demo installs what the README uses: figures, the gradient check and threads
+# demo installs what the README uses: figures, the gradient check and threads;
+# pip compiles the packages that it copies, but not one that is installed as editable: compileall does
 .venv/demo.stamp: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads]'
+	$(BIN)/python -m compileall -q minisiam
 	@touch $@
 
 .venv/test.stamp: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads,data,safetensors,benchmark]' --group dev
+	$(BIN)/python -m compileall -q minisiam
 	@touch $@

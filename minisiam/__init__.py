@@ -39,7 +39,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import (
-    checkpoint,
     distances,
     encoders,
     evaluate,
@@ -59,10 +58,11 @@ from . import (
 from ._version import VERSION
 
 if TYPE_CHECKING:
-    from . import analysis, app, course, datasets, fast, gradcheck, interop, plots
+    from . import analysis, app, checkpoint, course, datasets, fast, gradcheck, interop, plots
 
 __version__ = VERSION
-FOLDERS = ("analysis", "app", "course", "datasets", "fast", "gradcheck", "interop", "plots")
+# the folders, and checkpoint, since importing zipfile and pathlib takes as long as importing the rest of the core
+ON_FIRST_USE = ("analysis", "app", "checkpoint", "course", "datasets", "fast", "gradcheck", "interop", "plots")
 __all__ = [
     "analysis",
     "app",
@@ -92,11 +92,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a folder beside the core on first use."""
-    if name in FOLDERS:
+    """Import a folder beside the core, or `checkpoint`, on first use."""
+    if name in ON_FIRST_USE:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *FOLDERS})
+    return sorted({*globals(), *ON_FIRST_USE})

@@ -170,20 +170,14 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
-    names = archive.namelist()
-    if "header.npy" in names and "leaf0.npy" in names:
-        raise CheckpointError(f"{path} has format 1, this version reads format {FORMAT}: {_other_version()}")
     found = json.loads(_array(path, archive, "header", LONGEST_HEADER).tobytes())
     if found["format"] != FORMAT:
         what = f"has format {found['format']!r} (of minisiam {str(found.get('minisiam'))[:20]})"
-        raise CheckpointError(f"{path} {what}, this version reads format {FORMAT}: {_other_version()}")
+        remedy = "use the version that wrote it, or train again"
+        raise CheckpointError(f"{path} {what}, this version reads format {FORMAT}: {remedy}")
     if not isinstance(found["settings"], dict) or not isinstance(found["progress"], dict | None):
         raise TypeError("settings and progress are dictionaries")
     return found
-
-
-def _other_version() -> str:
-    return "use the version that wrote it, or train again"
 
 
 def _tree(path: Path, archive: zipfile.ZipFile, kind: str, template: Params) -> Params:

@@ -273,7 +273,6 @@ WRONG = {
     "a list": (lambda e: e | {"header.npy": npy(np.frombuffer(b"[]", np.uint8))}, "damaged"),
     "settings": (lambda e: e | header(settings=[]), "damaged"),
     "later": (lambda e: e | header(format=4), r"format 4 \(of minisiam 9\), this version reads format 3: use the"),
-    "earlier": (lambda e: {"header.npy": npy(np.array("{}")), "leaf0.npy": e["params0.npy"]}, "has format 1"),
 }
 
 
