@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import distances, encoders, initializers, layers, losses, miners, networks, optimizers, pairwise
+from ..analysis.registry import CENTRES, EPISODES, LOSSES, PROXIES
 from ..datasets import blurred, centred, resized
 from ..evaluate import embed
 from ..fast.convert import convert
 from ..fast.microbatch import microbatch
-from ..losses.registry import CENTRES, EPISODES, LOSSES, PROXIES
 from ..op import init_params, with_parameters, with_parameters_of
 from . import input_pipeline
 

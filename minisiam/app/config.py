@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import encoders, miners, require
+from ..analysis.registry import LOSSES, kind_of
 from ..datasets import augment, neighbour_graph
-from ..losses.registry import LOSSES, kind_of
 from . import loss_options
 from .data_spec import HOLDOUT
 from .loss_options import MARGINS, OF_NETWORK
@@ -85,7 +85,7 @@ class MethodConfig:
 
     @property
     def kind(self) -> str:
-        """What the loss reads: a key of `losses.registry.KINDS`."""
+        """What the loss reads: a key of `analysis.registry.KINDS`."""
         return kind_of(str(self.loss))
 
     @property

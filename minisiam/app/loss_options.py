@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..losses.registry import KINDS, LOSSES, PAIRS, PROXIES, TRIPLETS, VERIFICATION, constants_of, kind_of
+from ..analysis.registry import KINDS, LOSSES, PAIRS, PROXIES, TRIPLETS, VERIFICATION, constants_of, kind_of
 
 # the losses that each network accepts, its default first
 OF_NETWORK: dict[str, tuple[str, ...]] = {

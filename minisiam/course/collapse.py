@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import datasets, encoders, evaluate, losses, miners, networks, optimizers, pairwise, require, samplers, train
-from ..losses.registry import TRIPLETS
+from ..analysis.registry import TRIPLETS
 
 if TYPE_CHECKING:
     from ..typing import Array, Miner

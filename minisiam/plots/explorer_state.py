@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import distances, require
-from ..losses.registry import PAIRS, TRIPLETS
+from ..analysis.registry import PAIRS, TRIPLETS
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Loss

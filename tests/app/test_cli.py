@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from minisiam.analysis.registry import MATRIX, PAIRS, TRIPLETS
 from minisiam.app import cli
 from minisiam.app.commands import check, train
-from minisiam.losses.registry import MATRIX, PAIRS, TRIPLETS
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ... import require
-from ...losses.registry import LOSSES
+from ...analysis.registry import LOSSES
 from . import search
 
 Records = dict["Task", dict[str, Any]]
@@ -30,7 +30,7 @@ class Task(NamedTuple):
 class Protocol:
     """What determines a comparison, as its folder stores it.
 
-    losses : names of `losses.registry.LOSSES`; all of them by default
+    losses : names of `analysis.registry.LOSSES`; all of them by default
     seeds : runs of each loss, with the seeds 0, 1, …
     search : trials of each loss, at least 1
     steps : of every trial and run, of whatever loss

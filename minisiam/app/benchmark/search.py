@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ... import losses, miners, require
-from ...losses.registry import LOSSES, constants_of, kind_of
+from ...analysis.registry import LOSSES, constants_of, kind_of
 from ...op import op
 from ..config import Config
 from ..loss_options import MARGINS

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import _markdown
-from ...losses.registry import kind_of
+from ...analysis.registry import kind_of
 from ..statistics import Mean, holm, mean, paired_p
 from . import run_records, search
 from .protocol import Protocol

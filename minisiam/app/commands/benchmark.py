@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...losses.registry import LOSSES
+from ...analysis.registry import LOSSES
 from .. import benchmark as benchmarks
 from .. import data_spec, statistics
 from ..config import Config

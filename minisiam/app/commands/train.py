@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..._version import VERSION
+from ...analysis.registry import LOSSES
 from ...encoders import NORMS
 from ...interop import safetensors
-from ...losses.registry import LOSSES
 from ...miners import MINERS
 from .. import build, data_spec, figures, papers, report, trainer
 from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, Config

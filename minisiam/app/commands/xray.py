@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import require
-from ...losses.registry import MATRIX, PAIRS, TRIPLETS
+from ...analysis.registry import MATRIX, PAIRS, TRIPLETS
 from ...miners import MINERS
 from ...ops import normalize
 from .. import build, data_spec

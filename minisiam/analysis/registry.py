@@ -15,15 +15,15 @@ from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from .angular_margin import angular, arcface, tuplet_margin
-from .histograms import fast_ap, histogram
-from .lifted_structure import circle, generalised_lifted, lifted, multi_similarity
-from .pairs import binary_cross_entropy, contrastive, cosine_embedding, double_margin, margin_loss, pair_hinge
-from .penalties import vicreg
-from .proxies import proxy_anchor
-from .several_positives import nca, nt_xent, supcon
-from .softmax import info_nce, matching, n_pair, softmax_cross_entropy
-from .triplets import triplet_hinge, triplet_ratio, triplet_soft_margin
+from ..losses.angular_margin import angular, arcface, tuplet_margin
+from ..losses.histograms import fast_ap, histogram
+from ..losses.lifted_structure import circle, generalised_lifted, lifted, multi_similarity
+from ..losses.pairs import binary_cross_entropy, contrastive, cosine_embedding, double_margin, margin_loss, pair_hinge
+from ..losses.penalties import vicreg
+from ..losses.proxies import proxy_anchor
+from ..losses.several_positives import nca, nt_xent, supcon
+from ..losses.softmax import info_nce, matching, n_pair, softmax_cross_entropy
+from ..losses.triplets import triplet_hinge, triplet_ratio, triplet_soft_margin
 
 if TYPE_CHECKING:
     from ..typing import Loss
