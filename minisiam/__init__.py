@@ -26,7 +26,7 @@ Folders beside the core, loaded on first use:
     fast            the same ops and encoders, faster
     gradcheck       is this gradient right? reference formulas, kinks, the check
     datasets        pen glyphs, Omniglot, MNIST, folders of pictures; augmentation
-    analysis        the forces of a loss on a batch, and the diagnosis of a training run
+    analysis        losses and miners by name, the forces of a loss on a batch, the diagnosis of a training run
     plots           figures
     interop         other tools
     course          exercises and their grader

@@ -1,12 +1,13 @@
-"""Losses by name, in groups by what they compare, with the constants that training uses.
+"""Losses and miners by name: losses in groups by what they compare, with the constants that training uses.
 
     VERIFICATION PAIRS TRIPLETS MATRIX PROXIES EPISODES VIEWS      name → loss
     KINDS                                                          "pairs" → PAIRS, …
     LOSSES                                                         every name → loss
+    MINERS                                                         every name → miner
 
-The command line, the figures and the course take their losses from here. A loss of `VERIFICATION` compares the log-odds
-of a pair; of `MATRIX`, all images of a batch; of `PROXIES`, images with one learned point per class; of `EPISODES`,
-queries with a support set; of `VIEWS`, two distorted copies of each image.
+The command line, the figures and the course take their losses and miners from here. A loss of `VERIFICATION` compares
+the log-odds of a pair; of `MATRIX`, all images of a batch; of `PROXIES`, images with one learned point per class; of
+`EPISODES`, queries with a support set; of `VIEWS`, two distorted copies of each image.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from .. import miners
 from ..losses.angular_margin import angular, arcface, tuplet_margin
 from ..losses.histograms import fast_ap, histogram
 from ..losses.lifted_structure import circle, generalised_lifted, lifted, multi_similarity
@@ -26,6 +28,8 @@ from ..losses.softmax import info_nce, matching, n_pair, softmax_cross_entropy
 from ..losses.triplets import triplet_hinge, triplet_ratio, triplet_soft_margin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..typing import Loss
 
 VERIFICATION: dict[str, Loss] = {"cross-entropy": binary_cross_entropy}
@@ -81,6 +85,28 @@ KINDS = {
     "views": VIEWS,
 }
 LOSSES: dict[str, Loss] = {name: loss for kind in KINDS.values() for name, loss in kind.items()}
+
+MINERS: dict[str, Callable[..., miners.Pairs | miners.Triplets]] = {
+    miner.__name__.replace("_", "-"): miner
+    for miner in (
+        miners.all_pairs,
+        miners.ordered_pairs,
+        miners.pair_margin,
+        miners.multi_similarity,
+        miners.hardest_pairs,
+        miners.all_triplets,
+        miners.triplet_margin,
+        miners.hard,
+        miners.easy,
+        miners.angular,
+        miners.batch_hard,
+        miners.batch_easy_hard,
+        miners.semi_hard_facenet,
+        miners.semi_hard_tensorflow,
+        miners.random_triplets,
+        miners.distance_weighted,
+    )
+}
 
 
 def kind_of(loss: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import distances, encoders, initializers, layers, losses, miners, networks, optimizers, pairwise
-from ..analysis.registry import CENTRES, EPISODES, LOSSES, PROXIES
+from ..analysis.registry import CENTRES, EPISODES, LOSSES, MINERS, PROXIES
 from ..datasets import blurred, centred, resized
 from ..evaluate import embed
 from ..fast.convert import convert
@@ -173,7 +173,7 @@ def build_miner(config: Config, rng: Generator | None = None) -> Miner:
     A random miner draws from `rng`; the default is a new generator, as at the first step of a run.
     """
     name = config.miner or ("all-pairs" if config.kind == "pairs" else "batch-hard")
-    miner = miners.MINERS[name]
+    miner = MINERS[name]
     if name in RANDOM_MINERS:
         miner = partial(miner, rng=_miner_rng(config) if rng is None else rng)
     if name == "distance-weighted":

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .. import encoders, miners, require
-from ..analysis.registry import LOSSES, kind_of
+from .. import encoders, require
+from ..analysis.registry import LOSSES, MINERS, kind_of
 from ..datasets import augment, neighbour_graph
 from . import loss_options
 from .data_spec import HOLDOUT
@@ -140,7 +140,7 @@ class MethodConfig:
             _fill_in(self, "miner", "all-pairs" if self.kind == "pairs" else "batch-hard")
         if self.miner is None:
             return
-        require.one_of("miner", self.miner, miners.MINERS)
+        require.one_of("miner", self.miner, MINERS)
         if not self.mines:
             raise ValueError(
                 f"--network {self.network} --loss {self.loss} uses no miner: leave --miner out, or use --network batch "

@@ -9,10 +9,6 @@ A miner has no gradient and no state. A batch without a positive pair, or withou
 anchor without a positive is left out. A miner that finds nothing returns empty arrays, and the loss is then 0.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from .hardest import batch_easy_hard, batch_hard, semi_hard_facenet, semi_hard_tensorflow
 from .pairs import all_pairs, hardest_pairs, multi_similarity, ordered_pairs, pair_margin
 from .random import distance_weighted, random_triplets
@@ -20,33 +16,7 @@ from .statistics import Counts, Population, count, count_mined, population
 from .triplets import all_triplets, angular, easy, hard, triplet_margin
 from .types import Pairs, Triplets
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-MINERS: dict[str, Callable[..., Pairs | Triplets]] = {
-    function.__name__.replace("_", "-"): function
-    for function in (
-        all_pairs,
-        ordered_pairs,
-        pair_margin,
-        multi_similarity,
-        hardest_pairs,
-        all_triplets,
-        triplet_margin,
-        hard,
-        easy,
-        angular,
-        batch_hard,
-        batch_easy_hard,
-        semi_hard_facenet,
-        semi_hard_tensorflow,
-        random_triplets,
-        distance_weighted,
-    )
-}
-
 __all__ = [
-    "MINERS",
     "Counts",
     "Pairs",
     "Population",

@@ -7,7 +7,8 @@ from itertools import islice, repeat
 import numpy as np
 import pytest
 
-from minisiam import checkpoint, datasets, miners, optimizers, train, tree
+from minisiam import checkpoint, datasets, optimizers, train, tree
+from minisiam.analysis.registry import MINERS
 from minisiam.app import build, data_spec, figures, loss_options, report, run_xray, trainer
 from minisiam.app import run as run_folder
 from minisiam.app.config import Config
@@ -71,7 +72,7 @@ def test_sixty_steps_of_the_default_improve_the_network(small):
     assert one_shot(method, params, small.validation) > one_shot(method, start, small.validation) + 0.08
 
 
-@pytest.mark.parametrize("miner", miners.MINERS)
+@pytest.mark.parametrize("miner", MINERS)
 def test_every_miner_trains(small, miner):
     loss = "contrastive" if "pair" in miner or miner == "multi-similarity" else "hinge"
     chosen = Config(loss=loss, miner=miner, distance="l2", margin=0.5, normalize=True, encoder="mlp", steps=3)

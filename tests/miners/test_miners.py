@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from minisiam import miners, pairwise
+from minisiam.analysis.registry import MINERS
 
 SEEDS = range(25)
 ORACLE = json.loads((Path(__file__).parents[1] / "interop" / "oracle" / "pml_oracle.json").read_text())
@@ -440,9 +441,9 @@ def test_every_miner_is_in_MINERS_under_its_name_with_hyphens():
     D, labels = batch(1)
     needs = {"random-triplets": {"rng": np.random.default_rng(0)}}
     needs["distance-weighted"] = {"rng": np.random.default_rng(0), "dimensions": 8}
-    assert "semi-hard-facenet" in miners.MINERS
-    assert len(miners.MINERS) == 16
-    for name, miner in miners.MINERS.items():
+    assert "semi-hard-facenet" in MINERS
+    assert len(MINERS) == 16
+    for name, miner in MINERS.items():
         assert getattr(miners, name.replace("-", "_")) is miner
         assert isinstance(miner(D, labels, **needs.get(name, {})), miners.Pairs | miners.Triplets)
 

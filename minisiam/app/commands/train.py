@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..._version import VERSION
-from ...analysis.registry import LOSSES
+from ...analysis.registry import LOSSES, MINERS
 from ...encoders import NORMS
 from ...interop import safetensors
-from ...miners import MINERS
 from .. import build, data_spec, figures, papers, report, trainer
 from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, Config
 from ..loss_options import OF_NETWORK

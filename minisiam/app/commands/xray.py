@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import require
-from ...analysis.registry import MATRIX, PAIRS, TRIPLETS
-from ...miners import MINERS
+from ...analysis.registry import MATRIX, MINERS, PAIRS, TRIPLETS
 from ...ops import normalize
 from .. import build, data_spec
 from ..config import DISTANCES, Config
