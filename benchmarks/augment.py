@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minisiam import _markdown
+from minisiam.analysis import _markdown
 from minisiam.datasets import augment
 
 try:

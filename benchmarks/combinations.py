@@ -16,7 +16,7 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
-from minisiam import _markdown
+from minisiam.analysis import _markdown
 from minisiam.app import data_spec, loss_options, report, trainer
 from minisiam.app.config import Config
 

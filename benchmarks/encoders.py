@@ -53,7 +53,7 @@ import peers
 from peers import IMPLEMENTATIONS, NETWORKS, RATE
 
 from minisiam import __version__ as minisiam_version
-from minisiam import _markdown
+from minisiam.analysis import _markdown
 
 BATCHES = (16, 32, 64, 128, 256, 512)
 DEFAULT, MOST = {"koch105": (16,)}, {"koch105": 32}  # batches of a network, and the largest that it is asked for

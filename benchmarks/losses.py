@@ -367,7 +367,7 @@ HEAD += ["torch, same trick", "MB", "ratio"]
 
 def line(row: dict[str, Any]) -> str:
     """A row of the table."""
-    from minisiam import _markdown
+    from minisiam.analysis import _markdown
 
     ms, mb = row["ms"], row["mb"]
     here = ms["minisiam"]
@@ -385,7 +385,8 @@ def line(row: dict[str, Any]) -> str:
 
 def crossover(B: int = 2048) -> None:
     """Batch-all by comparing a row with each positive, and by sorting it, against the number of images a class."""
-    from minisiam import _markdown, losses, pairwise
+    from minisiam import losses, pairwise
+    from minisiam.analysis import _markdown
 
     z = np.random.default_rng(0).normal(size=(B, D)).astype(np.float32)
     matrix = pairwise.l2(z, z)[0]
@@ -478,7 +479,7 @@ def main() -> None:
         print(f"(not installed, so left out: {', '.join(missing)})")
     libraries = [library for library in asked.libraries if library not in missing]
     rows = json.loads(asked.json.read_text()) if asked.json and asked.json.exists() else []
-    from minisiam import _markdown
+    from minisiam.analysis import _markdown
 
     print(_markdown.heading(HEAD))
     for name in asked.only:

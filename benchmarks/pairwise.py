@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from minisiam import _markdown, distances, pairwise
+from minisiam import distances, pairwise
+from minisiam.analysis import _markdown
 
 SPREADS = {"random": (1.0, 0.0), "collapsed": (1e-3, 0.0), "tight clusters": (1e-3, 1.0)}
 

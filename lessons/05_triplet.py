@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 import minisiam as ms
 from minisiam import plots
+from minisiam.analysis import counts
 from minisiam.course.lesson import show
 
 # %% [markdown]
@@ -177,7 +178,7 @@ share = {}
 for name, weights in (("before", start), ("after", params)):
     z = ms.evaluate.embed(encoder, weights["encoder"], images)
     D, _ = ms.pairwise.l2(z, z)
-    count = ms.miners.count(D, labels, margin=0.2)
+    count = counts.count(D, labels, margin=0.2)
     assert sum(count) == 64 * 3 * 60
     share[name] = np.array(count) / sum(count)
     print("{:7} easy {:.0%}, semi-hard {:.0%}, hard {:.0%}".format(name, *share[name]))

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from minisiam import losses, miners, pairwise, plots, samplers
-from minisiam.analysis import forces
+from minisiam.analysis import counts, forces
 from minisiam.course.lesson import show
 
 # %% [markdown]
@@ -100,12 +100,12 @@ assert np.array_equal([hard.positive, hard.negative], [p, n])
 semi = miners.semi_hard_facenet(D, labels, margin)
 every = miners.all_triplets(D, labels)
 for name, chosen in (("batch-hard", hard), ("semi-hard", semi), ("batch-all", every)):
-    print(f"{name:11}{len(chosen.anchor):5} triplets, of these", miners.count_mined(D, chosen, margin))
+    print(f"{name:11}{len(chosen.anchor):5} triplets, of these", counts.count_mined(D, chosen, margin))
 
 gap = D[semi.anchor, semi.negative] - D[semi.anchor, semi.positive]
 assert 0 < gap.min() <= gap.max() <= margin
 assert len(hard.anchor) == 32
-assert len(every.anchor) == 32 * 3 * 28 == sum(miners.count(D, labels, margin))
+assert len(every.anchor) == 32 * 3 * 28 == sum(counts.count(D, labels, margin))
 
 # %% [markdown]
 # The figure shows the gradient $\partial \ell / \partial D$ of the hinge under the three choices, blue where a distance
@@ -178,7 +178,7 @@ for name, loss in (
     value, pull = loss(D, labels, margin=margin)
     answers[name] = value, pull(1.0)[0]
     print(f"{name:9} value {value:.12f}   {1000 * (time.perf_counter() - start):6.1f} ms")
-assert miners.population(labels).triplets == 512 * 3 * 508 == 780_288
+assert counts.population(labels).triplets == 512 * 3 * 508 == 780_288
 for name in ("compared", "sorted"):
     assert np.isclose(answers[name][0], answers["listed"][0], rtol=1e-12)
     assert np.allclose(answers[name][1], answers["listed"][1], rtol=1e-9, atol=1e-15)

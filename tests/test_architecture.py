@@ -14,7 +14,6 @@ ROOT = Path(minisiam.__file__).parent
 # the order in which the core is read; a module may import only earlier ones
 CORE_ORDER = (
     "_version",
-    "_markdown",
     "typing",
     "require",
     "op",

@@ -1,1 +1,7 @@
-"""The forces of a loss on a batch (`forces`, the X-ray), and the problems of a training run (`diagnosis`)."""
+"""What a loss does to a batch, and how a training run goes.
+
+registry     losses and miners by name
+counts       how many pairs and triplets a batch has, and how many of them are hard
+forces       the forces of a loss on a batch, the X-ray
+diagnosis    the problems of a training run
+"""

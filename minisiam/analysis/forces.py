@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import miners, pairwise, require
+from .. import pairwise, require
 from .._numerics import unit_rows
+from . import counts
 from .force_laws import Law, law_of, name_of, uncalibrated
 from .force_report import Check, Counts, Strongest, XRay
 
@@ -176,13 +177,13 @@ def _counts(D: Array, dD: Array, labels: Array, margin: float) -> Counts:
     i, j = np.triu_indices(len(labels), k=1)
     same = labels[i] == labels[j]
     active = (dD[i, j] != 0) | (dD[j, i] != 0)
-    population = miners.population(labels)
+    population = counts.population(labels)
     return Counts(
         population.positive_pairs,
         int((same & active).sum()),
         population.negative_pairs,
         int((~same & active).sum()),
-        *miners.count(D, labels, margin),
+        *counts.count(D, labels, margin),
     )
 
 

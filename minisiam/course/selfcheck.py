@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import _markdown
+from ..analysis import _markdown
 from .exercises import EXERCISES, Exercise
 from .graders import Verdict, grade
 from .known_mistakes import MISTAKES

@@ -1,4 +1,4 @@
-"""Find ops by name, in the library or in a learner's file, and check all of them."""
+"""Find ops by name, in the library or in a learner's file."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import _markdown, distances, losses, ops, pairwise, require
-from . import kinks
-from .check import run_check
+from .. import distances, losses, ops, pairwise, require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import ModuleType
 
     from ..typing import AnyOp
 
 CORE = (ops, distances, pairwise, losses)
-HEAD = ("op", "variables", "largest error", "kinks", "seconds")
 
 
 def ops_of(*modules: ModuleType) -> dict[str, AnyOp]:
@@ -60,18 +56,3 @@ def _from_file(path: Path, function: str) -> AnyOp:
         known = [name for name, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == path.stem]
         raise ValueError(f"{path} has no function {function}; it has {', '.join(known) or 'none'}")
     return getattr(module, function)
-
-
-def table(known: dict[str, AnyOp], log: Callable[[str], None]) -> bool:
-    """Print a Markdown table of ops, each row as soon as it is computed; return whether all are correct."""
-    log(_markdown.heading(HEAD))
-    wrong = []
-    for name, op in known.items():
-        found = run_check(op)
-        error = (f"{found.error:.0e}" if found.error else "0") if found else "**wrong**"
-        log(_markdown.row((f"`{name}`", ", ".join(found.variables), error, found.kinks, f"{found.seconds:.1f}")))
-        wrong += [] if found else [found]
-    for found in wrong:
-        log(f"\n{found}")
-    log(f"\n{len(known) - len(wrong)} of {len(known)} ops correct, {len(kinks.TABLE)} kinks as documented")
-    return not wrong

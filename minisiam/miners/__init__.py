@@ -12,22 +12,17 @@ anchor without a positive is left out. A miner that finds nothing returns empty 
 from .hardest import batch_easy_hard, batch_hard, semi_hard_facenet, semi_hard_tensorflow
 from .pairs import all_pairs, hardest_pairs, multi_similarity, ordered_pairs, pair_margin
 from .random import distance_weighted, random_triplets
-from .statistics import Counts, Population, count, count_mined, population
 from .triplets import all_triplets, angular, easy, hard, triplet_margin
 from .types import Pairs, Triplets
 
 __all__ = [
-    "Counts",
     "Pairs",
-    "Population",
     "Triplets",
     "all_pairs",
     "all_triplets",
     "angular",
     "batch_easy_hard",
     "batch_hard",
-    "count",
-    "count_mined",
     "distance_weighted",
     "easy",
     "hard",
@@ -35,7 +30,6 @@ __all__ = [
     "multi_similarity",
     "ordered_pairs",
     "pair_margin",
-    "population",
     "random_triplets",
     "semi_hard_facenet",
     "semi_hard_tensorflow",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from minisiam import miners, pairwise
+from minisiam.analysis import counts
 from minisiam.analysis.registry import MINERS
 
 SEEDS = range(25)
@@ -391,20 +392,20 @@ def test_counts_equal_those_of_a_loop(ties):
                 sum(0 < g <= margin for g in gaps),
                 sum(g <= 0 for g in gaps),
             )
-            found = miners.count(D, labels, margin)
+            found = counts.count(D, labels, margin)
             assert found == expected
             assert (found.easy, found.semi_hard, found.hard) == expected
             assert all(type(number) is int for number in found)
-            assert sum(found) == miners.population(labels).triplets
-            assert miners.count_mined(D, miners.all_triplets(D, labels), margin) == expected
+            assert sum(found) == counts.population(labels).triplets
+            assert counts.count_mined(D, miners.all_triplets(D, labels), margin) == expected
 
 
 def test_counts_of_what_a_miner_chose():
     D, labels = batch(2)
-    easy, semi_hard, hard = miners.count(D, labels, 0.3)
-    assert miners.count_mined(D, miners.easy(D, labels, 0.3), 0.3) == (easy, 0, 0)
-    assert miners.count_mined(D, miners.triplet_margin(D, labels, 0.3), 0.3) == (0, semi_hard, hard)
-    assert miners.count_mined(D, miners.hard(D, labels), 0.3) == (0, 0, hard)
+    easy, semi_hard, hard = counts.count(D, labels, 0.3)
+    assert counts.count_mined(D, miners.easy(D, labels, 0.3), 0.3) == (easy, 0, 0)
+    assert counts.count_mined(D, miners.triplet_margin(D, labels, 0.3), 0.3) == (0, semi_hard, hard)
+    assert counts.count_mined(D, miners.hard(D, labels), 0.3) == (0, 0, hard)
 
 
 def test_population_equals_that_of_a_loop():
@@ -412,16 +413,16 @@ def test_population_equals_that_of_a_loop():
         D, labels = batch(seed)
         same = miners.all_pairs(D, labels).same
         triplets = DEFINITIONS["all triplets"][1](D, labels)
-        assert miners.population(labels) == (same.sum(), (~same).sum(), len(triplets))
-    assert miners.population(np.array([], int)) == (0, 0, 0)
-    assert miners.population(np.array([7])) == (0, 0, 0)
-    assert miners.population(np.zeros(3, int)) == (3, 0, 0)
-    assert miners.count(np.zeros((3, 3)), np.zeros(3, int), 0.2) == (0, 0, 0)
+        assert counts.population(labels) == (same.sum(), (~same).sum(), len(triplets))
+    assert counts.population(np.array([], int)) == (0, 0, 0)
+    assert counts.population(np.array([7])) == (0, 0, 0)
+    assert counts.population(np.zeros(3, int)) == (3, 0, 0)
+    assert counts.count(np.zeros((3, 3)), np.zeros(3, int), 0.2) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
     "call",
-    [partial(miners.count, margin=0.2), miners.semi_hard_facenet, miners.batch_hard, miners.hardest_pairs],
+    [partial(counts.count, margin=0.2), miners.semi_hard_facenet, miners.batch_hard, miners.hardest_pairs],
     ids=["count", "semi_hard_facenet", "batch_hard", "hardest_pairs"],
 )
 def test_no_miner_needs_memory_for_n_cubed_booleans(rng, call):
@@ -460,16 +461,16 @@ ERRORS = {
     ),
     "infinity": (lambda: miners.batch_hard(GOOD + np.inf, LABELS), ValueError, "smaller learning rate"),
     "too few labels": (lambda: miners.angular(GOOD, LABELS[1:]), ValueError, "labels must have the shape"),
-    "names": (lambda: miners.count(GOOD, LABELS.astype(str), 0.2), TypeError, "return_inverse"),
+    "names": (lambda: counts.count(GOOD, LABELS.astype(str), 0.2), TypeError, "return_inverse"),
     "a margin below 0": (lambda: miners.triplet_margin(GOOD, LABELS, -1), ValueError, "margin must be"),
-    "a margin of NaN": (lambda: miners.count(GOOD, LABELS, np.nan), ValueError, "margin must be"),
+    "a margin of NaN": (lambda: counts.count(GOOD, LABELS, np.nan), ValueError, "margin must be"),
     "counting in half a matrix": (
-        lambda: miners.count_mined(GOOD[:-1], miners.hard(GOOD, LABELS), 0.2),
+        lambda: counts.count_mined(GOOD[:-1], miners.hard(GOOD, LABELS), 0.2),
         ValueError,
         "D must be square",
     ),
     "a margin for counting": (
-        lambda: miners.count_mined(GOOD, miners.hard(GOOD, LABELS), -1),
+        lambda: counts.count_mined(GOOD, miners.hard(GOOD, LABELS), -1),
         ValueError,
         "margin must be",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ... import _markdown
+from ...analysis import _markdown
 from ...analysis.registry import kind_of
 from ..statistics import Mean, holm, mean, paired_p
 from . import run_records, search

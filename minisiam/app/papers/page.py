@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ... import _markdown
+from ...analysis import _markdown
 from .intervals import CANNOT_TELL, POSITIVE, Interval, differences, intervals, metric_of, verdict, widest
 from .registry import COMPARISONS, DEVIATIONS, EXPERIMENTS
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import require
-from .types import Triplets, check, gap, positive_pairs, relations
+from ..miners import Triplets
+from ..miners.types import check, gap, positive_pairs, relations
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int
