@@ -31,7 +31,7 @@ from minisiam.course.lesson import show
 
 # %%
 assert round(np.prod(1 - np.arange(100) / 10_000), 2) == 0.61  # six batches in ten would have no positive pair
-there = samplers.pk_population(classes=16, per_class=4)
+there = counts.population(np.repeat(np.arange(16), 4))
 assert there.positive_pairs + there.negative_pairs == 64 * 63 // 2 == 2016
 assert there.triplets == 64 * 3 * 60 == 11_520
 for sizes, batches, most in (((8, 8, 8, 8), 4, 1), ((4, 40, 40), 15, 10)):  # until every image has been seen

@@ -12,14 +12,12 @@ All samplers except the episodes use every image, or every class, once per epoch
 """
 
 from .batches import (
-    PkPopulation,
     copied_pairs,
     epochs_of_pairs,
     pair_indices,
     pairs,
     pk,
     pk_indices,
-    pk_population,
     triplet_indices,
     triplets,
 )
@@ -30,7 +28,6 @@ __all__ = [
     "Episode",
     "Graph",
     "PairsWithin",
-    "PkPopulation",
     "copied_pairs",
     "episode_indices",
     "episodes",
@@ -41,7 +38,6 @@ __all__ = [
     "pairs",
     "pk",
     "pk_indices",
-    "pk_population",
     "triplet_indices",
     "triplets",
 ]

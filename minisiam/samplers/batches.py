@@ -7,7 +7,7 @@ loading any image.
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -139,7 +139,6 @@ def pk(
         The random generator.
     classes, per_class
         P and K, each at least 2: with one class there is no negative pair, with one image per class no positive pair.
-        `pk_population` counts the pairs and triplets of a batch.
     groups
         (n,) integers. If given, consecutive classes are from one group as far as possible, so that most batches hold
         classes of two or three groups: letters of one alphabet are harder to distinguish.
@@ -184,25 +183,6 @@ def _groups_of_classes(table: ClassTable, groups: Array) -> Array:
     if (group_of_class[table.of] != number).any():
         raise ValueError("groups: a class is in two groups, but all images of a class must be in one group")
     return group_of_class
-
-
-class PkPopulation(NamedTuple):
-    """The numbers of pairs {i, j} of one class, of pairs of two classes, and of triplets (a, p, n)."""
-
-    positive_pairs: int
-    negative_pairs: int
-    triplets: int
-
-
-def pk_population(classes: int, per_class: int) -> PkPopulation:
-    """P·K(K − 1)/2 positive pairs, K²·P(P − 1)/2 negative pairs, P·K·(K − 1)·(P − 1)·K triplets.
-
-    These are the counts for a batch of `pk` with P classes and K images of each. `miners.population(labels)` counts any
-    batch.
-    """
-    _check_pk(classes, per_class)
-    P, K = int(classes), int(per_class)
-    return PkPopulation(P * K * (K - 1) // 2, K**2 * P * (P - 1) // 2, P * K * (K - 1) * (P - 1) * K)
 
 
 def _check_pk(classes: int, per_class: int) -> None:

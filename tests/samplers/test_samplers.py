@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from minisiam import miners, samplers
+from minisiam import samplers
 
 LABELS = np.repeat([3, 5, 7, 9], [2, 3, 4, 5])
 GROUPS = np.repeat([0, 0, 1, 1], [2, 3, 4, 5])
@@ -80,28 +80,10 @@ def test_pk_yields_p_classes_with_k_images_each(rng):
     assert set(shown.values()) == {15}
 
 
-@pytest.mark.parametrize(("classes", "per_class"), [(2, 2), (3, 2), (2, 4), (7, 3)])
-def test_pk_population_counts_the_pairs_and_triplets_of_a_batch(rng, classes, per_class):
-    labels = rng.permutation(np.repeat(np.arange(8), 5))
-    images = np.arange(40, dtype=np.float32)[:, None]
-    _, y = next(samplers.pk(images, labels, rng, classes, per_class))
-    pairs = [(i, j) for i, j in np.ndindex(len(y), len(y)) if i < j]
-    same = [(i, j) for i, j in pairs if y[i] == y[j]]
-    found = samplers.pk_population(classes, per_class)
-    assert found == miners.population(y)
-    assert found.positive_pairs == len(same)
-    assert found.negative_pairs == len(pairs) - len(same)
-    assert found.triplets == sum(y[n] != y[a] for i, j in same for a in (i, j) for n in range(len(y)))
-
-
 @pytest.mark.parametrize(("classes", "per_class", "name"), [(1, 4, "classes"), (4, 1, "per_class")])
 def test_pk_rejects_settings_without_positives_or_negatives(rng, classes, per_class, name):
-    for ask in (
-        lambda: next(samplers.pk(IMAGES, LABELS, rng, classes, per_class)),
-        lambda: samplers.pk_population(classes, per_class),
-    ):
-        with pytest.raises(ValueError, match=f"{name} must be a whole number, at least 2; it is 1"):
-            ask()
+    with pytest.raises(ValueError, match=f"{name} must be a whole number, at least 2; it is 1"):
+        next(samplers.pk(IMAGES, LABELS, rng, classes, per_class))
 
 
 def test_pk_with_groups_uses_one_group_after_the_other(rng):
