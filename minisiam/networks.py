@@ -4,7 +4,6 @@
     value, pullback = objective(params, /, *batch)          (dparams,) = pullback(1.0)
 
     siamese, verification    x1, x2, same                   d(f(x1), f(x2)), pair by pair
-    siamese_in_batch         x, first, second, same         the same for pairs of rows of one batch
     triplet                  anchor, positive, negative     d(f(a), f(p)) and d(f(a), f(n))
     batch                    x, labels                      every image against every other image
     proxy                    x, labels                      every image against a learned point per class
@@ -58,31 +57,6 @@ def siamese(encoder: Encoder, distance: Distance, loss: Loss) -> Network:
             dtheta1, _ = pull_z1(dz1)
             dtheta2, _ = pull_z2(dz2)
             dtheta = tree.add(dtheta1, dtheta2)  # shared weights: gradients add
-            return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
-
-        return value, pullback
-
-    return Network(_init(encoder, distance, loss), apply)
-
-
-def siamese_in_batch(encoder: Encoder, distance: Distance, loss: Loss) -> Network:
-    """`siamese` on pairs within one batch: each image is encoded once and may be in many pairs.
-
-    The objective takes `x, first, second, same`: (n, ...) images, two (m,) arrays of row numbers, and (m,) booleans.
-    """
-
-    def apply(params, /, x, first, second, same):
-        z, pull_z = encoder(params["encoder"], x, input_grad=False)
-        d, pull_d = distance(z[first], z[second], *params["distance"])
-        value, pull_value = loss(d, *params["loss"], same)
-
-        def pullback(dl):
-            dd, *dloss = pull_value(dl)
-            dfirst, dsecond, *ddistance = pull_d(dd)
-            dz = np.zeros_like(z)
-            np.add.at(dz, first, dfirst)  # the gradients of all pairs of an image add
-            np.add.at(dz, second, dsecond)
-            dtheta, _ = pull_z(dz)
             return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
 
         return value, pullback

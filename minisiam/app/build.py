@@ -22,6 +22,7 @@ from ..fast.convert import convert
 from ..fast.microbatch import microbatch
 from ..op import init_params, with_parameters, with_parameters_of
 from . import input_pipeline
+from .siamese_in_batch import siamese_in_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +130,7 @@ def _network(
     if config.network != "batch":
         return NETWORKS[config.network](encoder, rows, loss)
     if config.pair_by != "class":
-        return networks.siamese_in_batch(encoder, rows, loss)
+        return siamese_in_batch(encoder, rows, loss)
     matrix_loss = _matrix_loss(config, loss, rng)
     if matrix_loss is not None:
         return networks.batch(encoder, matrix, matrix_loss)

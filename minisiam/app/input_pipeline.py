@@ -15,7 +15,9 @@ import numpy as np
 
 from .. import samplers
 from ..datasets import augment, neighbour_graph, rotated
+from ..datasets.graph import neighbour_batch_indices, neighbour_pair_indices
 from .config import AFFINE, AUGMENTS
+from .fixed_pairs import fixed_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,11 +78,12 @@ def build(config: Config) -> Batches:
 
 
 def _pairs(data: Dataset, rng: Generator, size: int, poses: int, count: int) -> Iterator[tuple[Array, ...]]:
+    drawn: Iterator[tuple[Array, ...]]
     if count:
-        drawn = samplers.epochs_of_pairs(data.labels, rng, count, size, groups=data.groups)
+        drawn = fixed_pairs(data.labels, rng, count, size=size, groups=data.groups)
     else:
         drawn = samplers.pair_indices(data.labels, rng, size, groups=data.groups)
-    for first, second, same in drawn:
+    for first, second, same, *_ in drawn:
         yield first, second, same, rng.integers(0, poses, len(same))
 
 
@@ -92,7 +95,7 @@ def _copied(
     Koch et al. (2015), §3.2, add eight such copies to every training pair. Each image of a copy has its own distortion.
     """
     distortions = [augment.draw_affine(count * copies, rng, **ranges) for _ in range(2)]
-    for first, second, same, copy in samplers.copied_pairs(data.labels, rng, count, copies, size, groups=data.groups):
+    for first, second, same, copy in fixed_pairs(data.labels, rng, count, copies, size, groups=data.groups):
         yield first, second, same, rng.integers(0, poses, size), *(_with_number(parts, copy) for parts in distortions)
 
 
@@ -113,13 +116,13 @@ def _show_copied(images: Array, first: Array, second: Array, same: Array, poses:
 def _neighbour_pairs(data: Dataset, rng: Generator, size: int, poses: int, by: str) -> Iterator[tuple[Array, ...]]:
     """Pairs in the same rotation and reflection, half of them neighbours in a graph."""
     graph = neighbour_graph.BUILDERS[by](data)
-    for first, second, same in samplers.neighbour_pair_indices(graph, rng, size):
+    for first, second, same in neighbour_pair_indices(graph, rng, size):
         yield first, second, same, rng.integers(0, poses, size)
 
 
 def _with_neighbours(data: Dataset, rng: Generator, size: int, poses: int, by: str) -> Iterator[tuple[Array, ...]]:
     """Images with their neighbours, and all pairs among them, in one rotation or reflection."""
-    for rows, *pairs in samplers.neighbour_batch_indices(neighbour_graph.BUILDERS[by](data), rng, size):
+    for rows, *pairs in neighbour_batch_indices(neighbour_graph.BUILDERS[by](data), rng, size):
         yield rows, np.full(len(rows), rng.integers(0, poses)), *pairs
 
 

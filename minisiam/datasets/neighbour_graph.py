@@ -1,6 +1,6 @@
 """Similarity graphs on the images of a data set: by pixels, by pixels at any shift, or by pose.
 
-graph = neighbour_graph.BUILDERS["neighbours"](data)     → samplers.neighbour_pair_indices(graph, rng)
+graph = neighbour_graph.BUILDERS["neighbours"](data)     → graph.neighbour_pair_indices(graph, rng)
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import pairwise, require
-from ..samplers import Graph
 from . import AZIMUTHS, POSED, SHIFTS, pose_of
+from .graph import Graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,14 +6,11 @@
     episodes   support, support_labels, query, labels   → networks.prototypical, networks.matching
 
 `pair_indices`, `triplet_indices`, `pk_indices` and `episode_indices` yield the same as row numbers of the data set.
-`neighbour_pair_indices` draws pairs from a graph, which defines similarity for each pair of images, without classes.
 
 All samplers except the episodes use every image, or every class, once per epoch, in a new random order.
 """
 
 from .batches import (
-    copied_pairs,
-    epochs_of_pairs,
     pair_indices,
     pairs,
     pk,
@@ -22,18 +19,11 @@ from .batches import (
     triplets,
 )
 from .episodes import Episode, episode_indices, episodes
-from .neighbours import Graph, PairsWithin, neighbour_batch_indices, neighbour_pair_indices
 
 __all__ = [
     "Episode",
-    "Graph",
-    "PairsWithin",
-    "copied_pairs",
     "episode_indices",
     "episodes",
-    "epochs_of_pairs",
-    "neighbour_batch_indices",
-    "neighbour_pair_indices",
     "pair_indices",
     "pairs",
     "pk",

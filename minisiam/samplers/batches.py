@@ -6,7 +6,6 @@ loading any image.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,43 +59,6 @@ def pair_indices(
     for first in chunks(len(labels), size, rng):
         order = rng.permutation(is_same)
         yield first, np.where(order, table.positive(first, rng), table.negative(first, rng)), order
-
-
-def epochs_of_pairs(
-    labels: Array, rng: Generator, count: int, size: int = 64, same: float = 0.5, groups: Array | None = None
-) -> Iterator[tuple[Array, Array, Array]]:
-    """`pair_indices` over `count` pairs that are drawn once: each is used once per epoch, in random order.
-
-    Koch et al. (2015), §4.2, train on 30,000, 90,000 and 150,000 pairs. Parameters and yield as in `pair_indices`.
-    """
-    for first, second, order, _ in copied_pairs(labels, rng, count, 0, size, same, groups):
-        yield first, second, order
-
-
-def copied_pairs(
-    labels: Array,
-    rng: Generator,
-    count: int,
-    copies: int,
-    size: int = 64,
-    same: float = 0.5,
-    groups: Array | None = None,
-) -> Iterator[tuple[Array, Array, Array, Array]]:
-    """`epochs_of_pairs` in which `copies` copies of each pair come beside it: an epoch has count · (1 + copies) pairs.
-
-    Yields
-    ------
-    first, second, same, copy
-        As in `pair_indices`, and (size,) integers: the number of the copy, from 0 to count · copies − 1, or a negative
-        number for the original. A copy keeps its number, and so its distortion, in every epoch.
-    """
-    require.whole("count", count, size)
-    require.whole("copies", copies, 0)
-    drawn = islice(pair_indices(labels, rng, size, same, groups), -(-count // size))
-    first, second, order = (np.concatenate(part)[:count] for part in zip(*drawn, strict=True))
-    for rows in chunks(count * (1 + copies), size, rng):
-        pair = rows % count
-        yield first[pair], second[pair], order[pair], rows - count
 
 
 def triplets(

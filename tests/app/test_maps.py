@@ -12,8 +12,9 @@ from minisiam.app import cli, data_spec, trainer
 from minisiam.app import run as run_folder
 from minisiam.app.config import Config
 from minisiam.app.papers import drlim, regression
+from minisiam.app.siamese_in_batch import siamese_in_batch
 from minisiam.datasets import neighbour_graph
-from minisiam.samplers import Graph, neighbour_batch_indices, neighbour_pair_indices
+from minisiam.datasets.graph import Graph, neighbour_batch_indices, neighbour_pair_indices
 
 
 def some_graph(rng, count=30, edges=60):
@@ -145,7 +146,7 @@ def test_an_image_in_many_pairs_feels_them_all(rng):
     first, second, same = np.array([0, 0, 1, 4]), np.array([1, 2, 3, 0]), np.array([True, False, True, False])
     encoder = encoders.mlp(4, 2)
     loss = partial(losses.contrastive, margin=5.0)
-    within = networks.siamese_in_batch(encoder, distances.l2, loss)
+    within = siamese_in_batch(encoder, distances.l2, loss)
     params = tree.map(lambda p: p.astype(float), within.init(rng, (3, 3, 1)))
     value, pull = within(params, x, first, second, same)
     expected, pull_pairs = networks.siamese(encoder, distances.l2, loss)(params, x[first], x[second], same)

@@ -143,24 +143,3 @@ def test_episodes_use_only_classes_with_all_drawers(rng):
     for e in islice(samplers.episode_indices(labels, rng, way=3, drawers=drawers), 200):
         assert len(set(labels[e.support])) == 3
         assert not set(drawers[e.support]) & set(drawers[e.query])
-
-
-@pytest.mark.parametrize("copies", [0, 2])
-def test_an_epoch_has_each_pair_and_each_of_its_copies_once(rng, copies):
-    count, size = 12, 4
-    drawn = list(islice(samplers.copied_pairs(LABELS, rng, count, copies, size), 2 * count * (1 + copies) // size))
-    first, second, same, copy = (np.concatenate(part) for part in zip(*drawn, strict=True))
-    assert ((LABELS[first] == LABELS[second]) == same).all() and same.sum() == len(same) / 2
-    epochs = [slice(0, len(same) // 2), slice(len(same) // 2, None)]
-    seen = [Counter(zip(first[e], second[e], copy[e], strict=True)) for e in epochs]
-    assert seen[0] == seen[1] and set(seen[0].values()) == {1}  # a copy keeps its pair and its number
-    of_pair = Counter(copy[epochs[0]] % count)
-    assert of_pair == dict.fromkeys(range(count), 1 + copies)
-    assert sorted(copy[epochs[0]]) == list(range(-count, count * copies))
-
-
-def test_pairs_without_copies_are_the_epochs_of_pairs():
-    plain = samplers.epochs_of_pairs(LABELS, np.random.default_rng(3), 12, 4)
-    copied = samplers.copied_pairs(LABELS, np.random.default_rng(3), 12, 0, 4)
-    for one, other in islice(zip(plain, copied, strict=True), 9):
-        np.testing.assert_array_equal(one, other[:3])

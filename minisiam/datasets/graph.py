@@ -1,4 +1,4 @@
-"""Pairs from a graph that defines similarity for each pair of images, without classes."""
+"""Graphs that define similarity for each pair of images, without classes, and pairs drawn from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import require
-from .table import chunks
+from ..samplers.table import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,37 @@
+"""A siamese network on the pairs of one batch, for pairs by a graph (`datasets.graph.neighbour_batch_indices`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..networks import Network, siamese
+
+if TYPE_CHECKING:
+    from ..typing import Distance, Encoder, Loss
+
+
+def siamese_in_batch(encoder: Encoder, distance: Distance, loss: Loss) -> Network:
+    """`networks.siamese` on pairs within one batch: each image is encoded once and may be in many pairs.
+
+    The objective takes `x, first, second, same`: (n, ...) images, two (m,) arrays of row numbers, and (m,) booleans.
+    """
+
+    def apply(params, /, x, first, second, same):
+        z, pull_z = encoder(params["encoder"], x, input_grad=False)
+        d, pull_d = distance(z[first], z[second], *params["distance"])
+        value, pull_value = loss(d, *params["loss"], same)
+
+        def pullback(dl):
+            dd, *dloss = pull_value(dl)
+            dfirst, dsecond, *ddistance = pull_d(dd)
+            dz = np.zeros_like(z)
+            np.add.at(dz, first, dfirst)  # the gradients of all pairs of an image add
+            np.add.at(dz, second, dsecond)
+            dtheta, _ = pull_z(dz)
+            return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
+
+        return value, pullback
+
+    return Network(siamese(encoder, distance, loss).init, apply)
