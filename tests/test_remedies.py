@@ -14,11 +14,26 @@ from test_architecture import CORE_ORDER
 
 import minisiam
 from minisiam import datasets, distances, encoders, fast, layers, losses, miners, networks, ops, pairwise, samplers
+from minisiam.app import statistics
 from minisiam.datasets import augment
 from minisiam.fast.blockwise import blockwise
 
 F = np.float64
-MODULES = (augment, datasets, distances, encoders, fast, layers, losses, miners, networks, ops, pairwise, samplers)
+MODULES = (
+    augment,
+    datasets,
+    statistics,
+    distances,
+    encoders,
+    fast,
+    layers,
+    losses,
+    miners,
+    networks,
+    ops,
+    pairwise,
+    samplers,
+)
 LABELS = np.repeat([7, -3, 2, 30], 3)
 Z = np.random.default_rng(0).normal(size=(12, 4))
 D = pairwise.l2(Z, Z)[0]
@@ -293,10 +308,10 @@ CURES = {
     ),
     "scores for answers": (
         {"given": np.eye(3), "wanted": np.eye(3)},
-        "evaluate.clustered(given)",
+        "statistics.clustered(given)",
         "given == wanted",
         "",
-        "evaluate.clustered({})",
+        "statistics.clustered({})",
     ),
     "a learned distance with one more scale": (
         {},

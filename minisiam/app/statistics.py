@@ -1,4 +1,4 @@
-"""Intervals over a few runs and paired tests, with SciPy: Student's t, McNemar's test, Holm's correction."""
+"""Intervals over runs, over units of questions and of differences, and paired tests, which use SciPy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import require
+from ..evaluate import Score, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,56 @@ def paired_p(a: Sequence[float], b: Sequence[float]) -> float:
     if np.ptp(d) == 0:
         return 0.0
     return float(scipy_stats().ttest_1samp(d, 0.0).pvalue)
+
+
+def clustered(right: Bool[Array, "units questions"], t: float = 1.96) -> Score:
+    """Accuracy on questions that come in units, with the 95 % interval over units.
+
+    The questions of one unit (a run, an episode, an alphabet) share their classes and are not independent. The design
+    effect, the variance of the units' accuracies over what independent questions would have, k s² / (p̂ (1 − p̂)) for k
+    questions a unit, divides the number of questions, and `wilson` is used with that effective size and Student's t of
+    units − 1 degrees of freedom. The effect counts as 1 at least, so the interval is never narrower than that of
+    independent questions.
+
+    Parameters
+    ----------
+    right
+        (units, questions) booleans, two units or more: which answers are correct.
+    t
+        The quantile of Student's t with units − 1 degrees of freedom, `scipy.stats.t.ppf(0.975, units − 1)`; 1.96 is
+        its limit for many units.
+
+    References
+    ----------
+    Kish 1965, Survey Sampling, §8.2 (design effect); Korn & Graubard 1998, Confidence intervals for proportions with
+    small expected number of positive counts estimated from survey data, Survey Methodology 24 (effective size).
+    """
+    if right.ndim != 2 or right.dtype != bool:
+        raise ValueError(f"right must be (units, questions) booleans, not {right.dtype} {right.shape}: given == wanted")
+    units, questions = right.shape
+    require.whole("units", units, 2)
+    share = float(right.mean())
+    independent = share * (1 - share) / questions
+    effect = max(1.0, float(right.mean(axis=1).var(ddof=1)) / independent) if independent else 1.0
+    return wilson(share, max(1.0, right.size / effect), t)
+
+
+def difference(a: Score, b: Score) -> tuple[float, float]:
+    """The 95 % interval of b − a, for two accuracies with Wilson intervals on independent questions.
+
+        d − √((b − b_low)² + (a_high − a)²)   to   d + √((b_high − b)² + (a − a_low)²),   d = b − a
+
+    On the same questions two good models err on the same ones, and it is wider than it need be.
+
+    References
+    ----------
+    Newcombe 1998, Interval estimation for the difference between independent proportions, Statistics in Medicine 17,
+    method 10.
+    """
+    d = b.accuracy - a.accuracy
+    down = float(np.hypot(b.accuracy - b.low, a.high - a.accuracy))
+    up = float(np.hypot(b.high - b.accuracy, a.accuracy - a.low))
+    return d - down, d + up
 
 
 class McNemar(NamedTuple):

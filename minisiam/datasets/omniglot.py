@@ -133,7 +133,7 @@ class OneShotRun(NamedTuple):
 def omniglot_runs(path: str | Path, size: int = 28) -> list[OneShotRun]:
     """Load the official one-shot test of Omniglot, 20 runs of 20 questions, from `all_runs.zip` or a folder.
 
-    `evaluate.official_runs` evaluates an embedding on it. A missing or damaged file raises `DamagedFile`.
+    `app.official.score` evaluates an embedding on it. A missing or damaged file raises `DamagedFile`.
     """
     require.whole("size", size, 1)
     path = existing(path)

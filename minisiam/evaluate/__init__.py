@@ -5,17 +5,13 @@ network that maps all images to one point scores 0 and not 100 %.
 """
 
 from . import retrieval
-from .embedding import averaged, embed, pixels
+from .embedding import embed, pixels
 from .few_shot import (
     Score,
     answer,
-    clustered,
-    difference,
     few_shot,
     few_shot_answers,
     mean_score,
-    official_answers,
-    official_runs,
     wilson,
 )
 from .neighbours import knn_accuracy, recall_at_k
@@ -27,17 +23,12 @@ __all__ = [
     "Score",
     "answer",
     "auc",
-    "averaged",
-    "clustered",
-    "difference",
     "embed",
     "equal_error",
     "few_shot",
     "few_shot_answers",
     "knn_accuracy",
     "mean_score",
-    "official_answers",
-    "official_runs",
     "pixels",
     "recall_at_k",
     "retrieval",

@@ -1,4 +1,4 @@
-"""Embeddings of a whole data set: `embed`, the mean over distortions, and the pixels themselves."""
+"""Embeddings of a whole data set, and the pixels themselves."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import numpy as np
 
 from .. import require
 from ..layers import Layer, at_test
-from ..ops import normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..typing import Array, Embed, Encoder, Generator, Params
+    from ..typing import Array, Encoder, Params
 
 
 def embed(encoder: Encoder, params: Params, images: Array, chunk: int = 512) -> Array:
@@ -25,24 +22,6 @@ def embed(encoder: Encoder, params: Params, images: Array, chunk: int = 512) -> 
     encoder = at_test(encoder) if isinstance(encoder, Layer) else encoder
     starts = range(0, len(images), chunk)
     return np.concatenate([encoder(params, images[s : s + chunk], input_grad=False)[0] for s in starts])
-
-
-def averaged(
-    embed: Embed,
-    images: Array,
-    rng: Generator,
-    views: int,
-    distort: Callable[[Array, Generator], Array],
-) -> Array:
-    """The mean direction of each image and of `views` distortions of it, (n, d): Σ z_v / ‖z_v‖ / (views + 1).
-
-    It takes views + 1 times as long as `embed`, so report its results separately. Meant for `pairwise.cosine`.
-    """
-    require.whole("views", views, 1)
-    total = normalize(embed(images))[0]
-    for _ in range(views):
-        total = total + normalize(embed(distort(images, rng)))[0]
-    return total / np.float32(views + 1)
 
 
 def pixels(images: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Few-shot classification: accuracy on random episodes and on Omniglot's official runs.
+"""Few-shot classification: accuracy on random episodes.
 
 If two classes are equally near, the prediction counts as wrong, so a network that maps all images to one point scores
 0 and not 100 %.
@@ -7,17 +7,16 @@ If two classes are equally near, the prediction counts as wrong, so a network th
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .. import pairwise, require
-from ..samplers import Episode, episode_indices
+from ..samplers import episode_indices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from ..typing import Array, Bool, Float, Generator, Int, PairwiseDistance
+    from ..samplers import Episode
+    from ..typing import Array, Float, Generator, Int, PairwiseDistance
 
 
 class Score(NamedTuple):
@@ -86,50 +85,6 @@ def few_shot_answers(
     return np.stack([answer(z, e, distance) for e in drawn]), np.stack([e.labels for e in drawn])
 
 
-def official_runs(
-    embed: Callable[[Array], Array],
-    runs: Iterable[Any],
-    distance: Callable[..., Any] = pairwise.l2,
-    t: float = 2.093,
-) -> Score:
-    """Accuracy on questions that others chose: for each test image, which training image is of its class?
-
-    Parameters
-    ----------
-    embed
-        From images to (n, d) embeddings, for instance `method.embed` with its parameters.
-    runs
-        As `datasets.omniglot_runs` gives them: training images, test images, and the answers.
-    distance
-        A matrix distance, `D, _ = distance(queries, support)`.
-    t
-        As in `clustered`; 2.093 belongs to the 20 official runs of Omniglot.
-
-    Returns
-    -------
-    Score
-        The interval is over runs, by `clustered`: it estimates what more runs on these alphabets would give. To
-        compare two models, use `official_answers` and McNemar's test: they answer the same questions, so whether
-        their intervals overlap does not decide whether they differ.
-    """
-    return clustered(official_answers(embed, runs, distance), t)
-
-
-def official_answers(
-    embed: Callable[[Array], Array], runs: Iterable[Any], distance: Callable[..., Any] = pairwise.l2
-) -> Bool[Array, "runs questions"]:
-    """Which questions of `official_runs` are answered correctly, one row per run. Parameters as there."""
-    right = []
-    for run in runs:
-        z = embed(np.concatenate([run.training, run.test]))
-        count = len(run.training)
-        shown, asked = np.arange(count), np.arange(count, len(z))
-        right.append(answer(z, Episode(shown, shown, asked, run.answers), distance) == run.answers)
-    if not right:
-        raise ValueError("runs is empty: there is no question to ask")
-    return np.stack(right)
-
-
 def wilson(share: float, count: float, z: float = 1.96) -> Score:
     """Wilson's interval of a proportion p̂ of n independent trials: all p with (p̂ − p)² ≤ z² p (1 − p) / n.
 
@@ -157,56 +112,6 @@ def wilson(share: float, count: float, z: float = 1.96) -> Score:
     half = z * float(np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2))
     low, high = ((middle + side * half) / (1 + z * z / count) for side in (-1, 1))
     return Score(share, max(0.0, min(low, share)), min(1.0, max(high, share)))  # p̂ lies within, whatever the rounding
-
-
-def clustered(right: Bool[Array, "units questions"], t: float = 1.96) -> Score:
-    """Accuracy on questions that come in units, with the 95 % interval over units.
-
-    The questions of one unit (a run, an episode, an alphabet) share their classes and are not independent. The design
-    effect, the variance of the units' accuracies over what independent questions would have, k s² / (p̂ (1 − p̂)) for k
-    questions a unit, divides the number of questions, and `wilson` is used with that effective size and Student's t of
-    units − 1 degrees of freedom. The effect counts as 1 at least, so the interval is never narrower than that of
-    independent questions.
-
-    Parameters
-    ----------
-    right
-        (units, questions) booleans, two units or more: which answers are correct.
-    t
-        The quantile of Student's t with units − 1 degrees of freedom, `scipy.stats.t.ppf(0.975, units − 1)`; 1.96 is
-        its limit for many units.
-
-    References
-    ----------
-    Kish 1965, Survey Sampling, §8.2 (design effect); Korn & Graubard 1998, Confidence intervals for proportions with
-    small expected number of positive counts estimated from survey data, Survey Methodology 24 (effective size).
-    """
-    if right.ndim != 2 or right.dtype != bool:
-        raise ValueError(f"right must be (units, questions) booleans, not {right.dtype} {right.shape}: given == wanted")
-    units, questions = right.shape
-    require.whole("units", units, 2)
-    share = float(right.mean())
-    independent = share * (1 - share) / questions
-    effect = max(1.0, float(right.mean(axis=1).var(ddof=1)) / independent) if independent else 1.0
-    return wilson(share, max(1.0, right.size / effect), t)
-
-
-def difference(a: Score, b: Score) -> tuple[float, float]:
-    """The 95 % interval of b − a, for two accuracies with Wilson intervals on independent questions.
-
-        d − √((b − b_low)² + (a_high − a)²)   to   d + √((b_high − b)² + (a − a_low)²),   d = b − a
-
-    On the same questions two good models err on the same ones, and it is wider than it need be.
-
-    References
-    ----------
-    Newcombe 1998, Interval estimation for the difference between independent proportions, Statistics in Medicine 17,
-    method 10.
-    """
-    d = b.accuracy - a.accuracy
-    down = float(np.hypot(b.accuracy - b.low, a.high - a.accuracy))
-    up = float(np.hypot(b.high - b.accuracy, a.accuracy - a.low))
-    return d - down, d + up
 
 
 def answer(z: Array, episode: Episode, distance: PairwiseDistance = pairwise.l2) -> Array:

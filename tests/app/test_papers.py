@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minisiam import datasets, evaluate, pairwise
-from minisiam.app import cli, data_spec, papers, trainer
+from minisiam.app import cli, data_spec, official, papers, trainer
 from minisiam.app import run as run_folder
 from minisiam.app.commands.evaluate import test_data as data_to_test
 from minisiam.app.config import Config
@@ -90,9 +90,9 @@ def test_unstructured_episodes_have_four_turns_of_each_letter(rng):
 
 def test_the_mean_of_views_is_a_mean_of_unit_vectors(rng):
     z = rng.normal(size=(5, 3))
-    same = evaluate.averaged(lambda x: x, z, rng, 3, lambda x, rng: 2 * x)
+    same = official.mean_direction(lambda x: x, z, rng, 3, lambda x, rng: 2 * x)
     np.testing.assert_allclose(same, z / np.linalg.norm(z, axis=1, keepdims=True), atol=1e-7)
-    opposite = evaluate.averaged(lambda x: x, z, rng, 1, lambda x, rng: -x)
+    opposite = official.mean_direction(lambda x: x, z, rng, 1, lambda x, rng: -x)
     np.testing.assert_allclose(opposite, 0, atol=1e-7)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from minisiam import datasets, evaluate
-from minisiam.app import cli, config, data_spec, report, trainer
+from minisiam.app import cli, config, data_spec, official, report, trainer
 from minisiam.datasets import DamagedFile
 from minisiam.datasets.pictures import by_area, picture
 
@@ -79,12 +79,12 @@ def test_official_runs_have_images_and_answers(tmp_path, rng):
     for run in asked:
         assert run.training.shape == run.test.shape == (20, 9, 9, 1)
         np.testing.assert_array_equal(run.training[run.answers], run.test)
-    assert evaluate.official_runs(evaluate.pixels, asked).accuracy == 1
-    assert evaluate.official_runs(lambda x: np.zeros((len(x), 3)), asked).accuracy == 0  # ties count against
+    assert official.score(evaluate.pixels, asked).accuracy == 1
+    assert official.score(lambda x: np.zeros((len(x), 3)), asked).accuracy == 0  # ties count against
     shuffled = [run._replace(answers=rng.permutation(run.answers)) for run in asked]
-    assert evaluate.official_runs(evaluate.pixels, shuffled).accuracy == pytest.approx(0.05, abs=0.035)
+    assert official.score(evaluate.pixels, shuffled).accuracy == pytest.approx(0.05, abs=0.035)
     with pytest.raises(ValueError, match="no question"):
-        evaluate.official_runs(evaluate.pixels, [])
+        official.score(evaluate.pixels, [])
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_wilson_is_the_set_of_proportions_that_the_score_test_accepts(n, share, 
 
 def test_all_correct_is_no_certainty():
     assert str(evaluate.wilson(1.0, 400)) == "100.0 % (99.0 to 100.0)"
-    assert str(evaluate.clustered(np.ones((20, 20), bool), T_OF_20)) == "100.0 % (98.9 to 100.0)"
+    assert str(statistics.clustered(np.ones((20, 20), bool), T_OF_20)) == "100.0 % (98.9 to 100.0)"
     assert str(evaluate.mean_score(np.ones(400))) == "100.0 % (99.0 to 100.0)"
     assert evaluate.mean_score(np.zeros(50)).high > 0.05
 
@@ -72,7 +72,7 @@ def test_an_interval_over_runs_covers_runs_that_differ(rng):
     for _ in range(1000):
         right = rng.random((20, 20)) < rng.beta(8, 2, (20, 1))
         for name, score in (
-            ("runs", evaluate.clustered(right, T_OF_20)),
+            ("runs", statistics.clustered(right, T_OF_20)),
             ("questions", evaluate.wilson(right.mean(), 400)),
         ):
             inside[name] += score.low <= truth <= score.high
@@ -81,13 +81,13 @@ def test_an_interval_over_runs_covers_runs_that_differ(rng):
 
 def test_an_interval_over_units_is_never_narrower_than_that_of_independent_questions(rng):
     right = np.tile([True, True, True, False], (10, 5))  # no run differs from another at all
-    score, independent = evaluate.clustered(right, T_OF_10), evaluate.wilson(0.75, 200)
+    score, independent = statistics.clustered(right, T_OF_10), evaluate.wilson(0.75, 200)
     assert score.low < independent.low and score.high > independent.high
 
 
 def test_the_interval_of_a_difference_by_hand():
     """Newcombe (1998), table II, method 10: 56 of 70 and 48 of 80."""
-    low, high = evaluate.difference(evaluate.wilson(48 / 80, 80), evaluate.wilson(56 / 70, 70))
+    low, high = statistics.difference(evaluate.wilson(48 / 80, 80), evaluate.wilson(56 / 70, 70))
     assert (low, high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
@@ -95,7 +95,7 @@ def test_the_interval_of_a_difference_covers_it(rng):
     p, n, inside = (0.9, 0.94), 300, 0
     for _ in range(1000):
         a, b = (evaluate.wilson(rng.binomial(n, share) / n, n) for share in p)
-        low, high = evaluate.difference(a, b)
+        low, high = statistics.difference(a, b)
         inside += low <= p[1] - p[0] <= high
     assert 930 <= inside <= 975
 

@@ -97,7 +97,7 @@ def differences(metric: str, worse: Sequence[Report], better: Sequence[Report]) 
     """The intervals of the difference of a metric between two experiments: over seeds, and over alphabets or images.
 
     Over common seeds and over common alphabets they are Student's t intervals of the paired differences; over test
-    images `evaluate.difference`. With several seeds, the value of an alphabet is its mean over them.
+    images `statistics.difference`. With several seeds, the value of an alphabet is its mean over them.
     """
     known = []
     seeds = [{report["config"]["seed"]: metric_of(report, metric) for report in some} for some in (worse, better)]
@@ -111,7 +111,7 @@ def differences(metric: str, worse: Sequence[Report], better: Sequence[Report]) 
     if all(count):
         means = [float(np.mean([metric_of(report, metric) for report in some])) for some in (worse, better)]
         scores = [evaluate.wilson(mean, many) for mean, many in zip(means, count, strict=True)]
-        known.append(Interval(*evaluate.difference(*scores), f"{count[1]:,} test images"))
+        known.append(Interval(*statistics.difference(*scores), f"{count[1]:,} test images"))
     return known
 
 
