@@ -63,32 +63,6 @@ if TYPE_CHECKING:
 __version__ = VERSION
 # the folders, and checkpoint, since importing zipfile and pathlib takes as long as importing the rest of the core
 ON_FIRST_USE = ("analysis", "app", "checkpoint", "course", "datasets", "fast", "gradcheck", "interop", "plots")
-__all__ = [
-    "analysis",
-    "app",
-    "checkpoint",
-    "course",
-    "datasets",
-    "distances",
-    "encoders",
-    "evaluate",
-    "fast",
-    "gradcheck",
-    "initializers",
-    "interop",
-    "layers",
-    "losses",
-    "miners",
-    "networks",
-    "ops",
-    "optimizers",
-    "pairwise",
-    "plots",
-    "require",
-    "samplers",
-    "train",
-    "tree",
-]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,27 +12,9 @@ from numpy import ndarray as Array
 from numpy.random import Generator
 
 __all__ = [
-    "AnyOp",
-    "Array",
-    "Batches",
-    "Bool",
-    "Definition",
-    "Distance",
-    "Embed",
-    "Encoder",
-    "Float",
-    "Generator",
-    "Init",
-    "Int",
-    "Loss",
-    "Miner",
-    "Objective",
-    "Op",
-    "PairwiseDistance",
-    "Params",
-    "Pullback",
-    "Shape",
-]
+    "AnyOp", "Array", "Batches", "Bool", "Definition", "Distance", "Embed", "Encoder", "Float", "Generator",
+    "Init", "Int", "Loss", "Miner", "Objective", "Op", "PairwiseDistance", "Params", "Pullback", "Shape",
+]  # fmt: skip
 
 Value = TypeVar("Value")
 Shape = tuple[int, ...]

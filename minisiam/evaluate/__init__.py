@@ -18,21 +18,6 @@ from .neighbours import knn_accuracy, recall_at_k
 from .verification import EqualError, Roc, auc, equal_error, roc, threshold_at
 
 __all__ = [
-    "EqualError",
-    "Roc",
-    "Score",
-    "answer",
-    "auc",
-    "embed",
-    "equal_error",
-    "few_shot",
-    "few_shot_answers",
-    "knn_accuracy",
-    "mean_score",
-    "pixels",
-    "recall_at_k",
-    "retrieval",
-    "roc",
-    "threshold_at",
-    "wilson",
-]
+    "EqualError", "Roc", "Score", "answer", "auc", "embed", "equal_error", "few_shot", "few_shot_answers",
+    "knn_accuracy", "mean_score", "pixels", "recall_at_k", "retrieval", "roc", "threshold_at", "wilson",
+]  # fmt: skip

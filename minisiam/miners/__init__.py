@@ -16,22 +16,7 @@ from .triplets import all_triplets, angular, easy, hard, triplet_margin
 from .types import Pairs, Triplets
 
 __all__ = [
-    "Pairs",
-    "Triplets",
-    "all_pairs",
-    "all_triplets",
-    "angular",
-    "batch_easy_hard",
-    "batch_hard",
-    "distance_weighted",
-    "easy",
-    "hard",
-    "hardest_pairs",
-    "multi_similarity",
-    "ordered_pairs",
-    "pair_margin",
-    "random_triplets",
-    "semi_hard_facenet",
-    "semi_hard_tensorflow",
-    "triplet_margin",
-]
+    "Pairs", "Triplets", "all_pairs", "all_triplets", "angular", "batch_easy_hard", "batch_hard",
+    "distance_weighted", "easy", "hard", "hardest_pairs", "multi_similarity", "ordered_pairs", "pair_margin",
+    "random_triplets", "semi_hard_facenet", "semi_hard_tensorflow", "triplet_margin",
+]  # fmt: skip

@@ -16,18 +16,6 @@ from .layers import dense, dropout, flatten, normalize
 from .normalization import batch_norm, group_norm, layer_norm
 
 __all__ = [
-    "batch_norm",
-    "conv2d",
-    "dense",
-    "dropout",
-    "flatten",
-    "group_norm",
-    "layer_norm",
-    "leaky_relu",
-    "max_pool",
-    "normalize",
-    "prelu",
-    "relu",
-    "sigmoid",
-    "tanh",
-]
+    "batch_norm", "conv2d", "dense", "dropout", "flatten", "group_norm", "layer_norm", "leaky_relu", "max_pool",
+    "normalize", "prelu", "relu", "sigmoid", "tanh",
+]  # fmt: skip

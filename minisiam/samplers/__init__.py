@@ -21,13 +21,6 @@ from .batches import (
 from .episodes import Episode, episode_indices, episodes
 
 __all__ = [
-    "Episode",
-    "episode_indices",
-    "episodes",
-    "pair_indices",
-    "pairs",
-    "pk",
-    "pk_indices",
-    "triplet_indices",
+    "Episode", "episode_indices", "episodes", "pair_indices", "pairs", "pk", "pk_indices", "triplet_indices",
     "triplets",
-]
+]  # fmt: skip
