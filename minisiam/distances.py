@@ -15,7 +15,7 @@ import numpy as np
 
 from . import require
 from ._numerics import unit_rows
-from .op import init_params, op, with_parameters
+from .op import has_parameters, op, with_parameters
 
 if TYPE_CHECKING:
     from .typing import Array, Distance, Float, Op
@@ -222,7 +222,7 @@ def calibrated(distance: Distance, scale: float = 1.0, threshold: float = 1.0) -
     Start the threshold inside the range of the distances: from 0 it moves so slowly that the embedding shrinks instead.
     `distance` may be from `distances` or from `pairwise`.
     """
-    if init_params(distance, np.random.default_rng(0), 1):
+    if has_parameters(distance):
         raise ValueError(f"{distance.__name__} already has parameters: use it without distances.calibrated")
 
     @with_parameters(lambda rng, size: (np.full((), scale, np.float32), np.full((), -scale * threshold, np.float32)))

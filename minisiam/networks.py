@@ -9,6 +9,7 @@
     proxy                    x, labels                      every image against a learned point per class
     prototypical, matching   support, support_labels, query, labels     queries against class means, or support images
     two_view                 x1, x2                         every first view against every second view
+    joint_embedding          x1, x2                         the embeddings of two views, without a distance
 
 The parameters of all three are in one tree, {"encoder": …, "distance": …, "loss": …}, and so are their gradients.
 Any encoder works with any distance and any loss.
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import require, tree
-from .op import init_params
+from .op import has_parameters, init_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +101,7 @@ def verification(encoder: Encoder, distance: Distance, loss: Loss) -> Network:
     (Koch et al. 2015), or `distances.calibrated(l2)` for any other distance. The loss takes logits:
     `losses.binary_cross_entropy`.
     """
-    if not init_params(distance, np.random.default_rng(0), 1):
+    if not has_parameters(distance):
         name = distance.__name__
         raise ValueError(
             f"verification needs a learned threshold, and {name} has none: pass distances.calibrated({name})"
@@ -232,35 +233,48 @@ def matching(encoder: Encoder, pairwise: PairwiseDistance, loss: Loss) -> Networ
     return Network(_init(encoder, pairwise, loss), apply)
 
 
-def two_view(encoder: Encoder, loss: Loss, pairwise: PairwiseDistance | None = None) -> Network:
-    """ℓ( f(x₁), f(x₂) ), or ℓ( D(f(x₁), f(x₂)) ): two views of the same images, without labels.
+def two_view(encoder: Encoder, pairwise: PairwiseDistance, loss: Loss) -> Network:
+    """ℓ( D(f(x₁; θ), f(x₂; θ)) ): every first view of the images against every second view, without labels.
 
-    The objective takes `x1, x2`. Without a distance the loss takes the embeddings: `losses.vicreg`. With one it takes
-    the distances from every first view to every second view: `losses.info_nce`.
+    The objective takes `x1, x2`. The loss takes the distances from first views to second views: `losses.info_nce`.
     """
-    whole = loss if pairwise is None else _composed(pairwise, loss)
 
     def apply(params, /, x1, x2):
         z1, pull_z1 = encoder(params["encoder"], x1, input_grad=False)
         z2, pull_z2 = encoder(params["encoder"], x2, input_grad=False)
-        value, pull_value = whole(z1, z2)
+        D, pull_D = pairwise(z1, z2, *params["distance"])
+        value, pull_value = loss(D, *params["loss"])
 
         def pullback(dl):
-            dz1, dz2 = pull_value(dl)
-            return ({"encoder": tree.add(pull_z1(dz1)[0], pull_z2(dz2)[0]), "distance": (), "loss": ()},)
+            dD, *dloss = pull_value(dl)
+            dz1, dz2, *ddistance = pull_D(dD)
+            dtheta = tree.add(pull_z1(dz1)[0], pull_z2(dz2)[0])
+            return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
 
         return value, pullback
 
-    return Network(_init(encoder, pairwise or loss, loss), apply)
+    return Network(_init(encoder, pairwise, loss), apply)
 
 
-def _composed(pairwise: PairwiseDistance, loss: Loss) -> AnyOp:
-    def whole(z1: Any, z2: Any) -> Op[Any]:
-        D, pull_D = pairwise(z1, z2)
-        value, pull = loss(D)
-        return value, lambda dl: pull_D(*pull(dl))
+def joint_embedding(encoder: Encoder, loss: Loss) -> Network:
+    """ℓ( f(x₁; θ), f(x₂; θ) ): two views of the same images, without labels and without a distance.
 
-    return whole
+    The objective takes `x1, x2`. The loss takes the embeddings: `losses.vicreg`.
+    """
+
+    def apply(params, /, x1, x2):
+        z1, pull_z1 = encoder(params["encoder"], x1, input_grad=False)
+        z2, pull_z2 = encoder(params["encoder"], x2, input_grad=False)
+        value, pull_value = loss(z1, z2, *params["loss"])
+
+        def pullback(dl):
+            dz1, dz2, *dloss = pull_value(dl)
+            dtheta = tree.add(pull_z1(dz1)[0], pull_z2(dz2)[0])
+            return ({"encoder": dtheta, "distance": (), "loss": tuple(dloss)},)
+
+        return value, pullback
+
+    return Network(_init(encoder, None, loss), apply)
 
 
 def regularized(network: Network, penalty: AnyOp) -> Network:
@@ -284,14 +298,14 @@ def regularized(network: Network, penalty: AnyOp) -> Network:
     return Network(network.init, apply)
 
 
-def _init(encoder: Encoder, distance: Distance, loss: Loss) -> Callable[..., Params]:
+def _init(encoder: Encoder, distance: Distance | None, loss: Loss) -> Callable[..., Params]:
     def init(rng: Generator, shape: Shape) -> Params:
         theta, size = encoder.init(rng, shape)
         if len(size) != 1:
             raise ValueError(f"the encoder gives embeddings of shape {size}, not rows: end it with Flatten")
         return {
             "encoder": theta,
-            "distance": init_params(distance, rng, *size),
+            "distance": () if distance is None else init_params(distance, rng, *size),
             "loss": init_params(loss, rng, *size),
         }
 

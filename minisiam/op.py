@@ -68,5 +68,10 @@ def init_params(op: AnyOp, rng: Generator, size: int) -> tuple[Array, ...]:
     return init(rng, size) if init else ()
 
 
+def has_parameters(op: AnyOp) -> bool:
+    """Whether an op is learned: its last variables are parameters."""
+    return _init_of(op) is not None
+
+
 def _init_of(op: AnyOp) -> Init | None:
     return getattr(op, "init", None) or getattr(getattr(op, "func", None), "init", None)

@@ -126,8 +126,9 @@ def test_the_gradient_of_two_view_is_the_slope(rng, batch):
     x1, x2, _ = batch[0]
     encoder = encoders.mlp(7, 3)
     for network in (
-        networks.two_view(encoder, losses.vicreg),
-        networks.two_view(encoder, losses.info_nce, pairwise.cosine),
+        networks.joint_embedding(encoder, losses.vicreg),
+        networks.two_view(encoder, pairwise.cosine, losses.info_nce),
+        networks.two_view(encoder, pairwise.calibrated(pairwise.cosine), losses.info_nce),
     ):
         agrees_with_differences(network, started(network, rng), x1, x2)
 

@@ -20,7 +20,7 @@ from ..datasets import blurred, centred, resized
 from ..evaluate import embed
 from ..fast.convert import convert
 from ..fast.microbatch import microbatch
-from ..op import init_params, with_parameters, with_parameters_of
+from ..op import has_parameters, with_parameters, with_parameters_of
 from . import input_pipeline
 from .siamese_in_batch import siamese_in_batch
 
@@ -145,7 +145,9 @@ def _batch_network(loss_name: str, encoder: Layer, matrix: PairwiseDistance, los
         return networks.proxy(encoder, matrix, loss, classes)
     if loss_name in EPISODES:
         return {"prototypical": networks.prototypical, "matching": networks.matching}[loss_name](encoder, matrix, loss)
-    return networks.two_view(encoder, loss, matrix if loss_name == "info-nce" else None)
+    if loss_name == "vicreg":
+        return networks.joint_embedding(encoder, loss)
+    return networks.two_view(encoder, matrix, loss)
 
 
 def _matrix_loss(config: Config, loss: Loss, rng: Generator | None) -> Loss | None:
@@ -208,7 +210,7 @@ def _to_soft_classes(matrix: PairwiseDistance) -> PairwiseDistance:
 
 def _with_threshold(distance: Callable[..., Any], scale: float, threshold: float) -> Callable[..., Any]:
     """A distance whose zero is a threshold: calibrated or, if it has its own weights and bias, started there."""
-    if not init_params(distance, np.random.default_rng(0), 1):
+    if not has_parameters(distance):
         return distances.calibrated(distance, scale, threshold)
     bias = initializers.constant(-scale * threshold)
     return with_parameters(lambda rng, size: (np.full(size, scale / size, np.float32), bias(rng, ())))(distance)
