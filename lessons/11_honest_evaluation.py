@@ -170,7 +170,7 @@ rulers = {
     "20-way,\nany letters": lambda e: one_shot(e, unseen),
     "20-way, within\nan alphabet": lambda e: one_shot(e, unseen, groups=unseen.groups, drawers=unseen.drawers),
     "recall@1": lambda e: evaluate.recall_at_k(e(gallery.images), gallery.labels, 1, pairwise.cosine),
-    "MAP@R": lambda e: evaluate.retrieval.map_at_r(e(gallery.images), gallery.labels, pairwise.cosine),
+    "MAP@R": lambda e: evaluate.retrieval.scores(e(gallery.images), gallery.labels, pairwise.cosine).map_at_r,
 }
 figure = Figure(figsize=(7.6, 4), layout="constrained")
 axes = figure.add_subplot()

@@ -1,7 +1,7 @@
 """How good is an embedding on classes not used in training? Few-shot episodes, neighbours, verification, retrieval.
 
-All functions take embeddings or distances. If two classes are equally near, the prediction counts as wrong, so a
-network that maps all images to one point scores 0 and not 100 %.
+`embed` computes embeddings, and the metrics take embeddings or distances. If two classes are equally near, the
+prediction counts as wrong, so a network that maps all images to one point scores 0 and not 100 %.
 """
 
 from . import retrieval

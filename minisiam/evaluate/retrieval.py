@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 class Scores(NamedTuple):
-    """Means over the queries, each in [0, 1]."""
+    """Means over the queries, each in [0, 1].
+
+    precision_at_1 : the share of images whose nearest neighbour has their class
+    r_precision : the share of the query's class among its R nearest neighbours, for R references
+    map_at_r : (1/R) Σ_{i≤R} [the i-th neighbour has the query's class] · P(i), where P(i) is the share of the class
+        among the first i, so unlike in R-precision the order within the list matters
+    """
 
     precision_at_1: float
     r_precision: float
@@ -84,24 +90,6 @@ def scores(
         D, _ = distance(z[rows], z)
         total += _sums(D, rows, number, sizes[number[rows]] - 1)
     return Scores(*(total / len(queries)).tolist())
-
-
-def precision_at_1(z: Array, labels: Array, distance: PairwiseDistance = pairwise.l2, chunk: int = 512) -> float:
-    """P@1: the share of images whose nearest neighbour has their class. Parameters as in `scores`."""
-    return scores(z, labels, distance, chunk).precision_at_1
-
-
-def r_precision(z: Array, labels: Array, distance: PairwiseDistance = pairwise.l2, chunk: int = 512) -> float:
-    """The share of the query's class among its R nearest neighbours, for R references. Parameters as in `scores`."""
-    return scores(z, labels, distance, chunk).r_precision
-
-
-def map_at_r(z: Array, labels: Array, distance: PairwiseDistance = pairwise.l2, chunk: int = 512) -> float:
-    """MAP@R = (1/R) Σ_{i≤R} [the i-th neighbour has the query's class] · P(i). Parameters as in `scores`.
-
-    P(i) is the share of the class among the first i, so unlike in R-precision the order within the list matters.
-    """
-    return scores(z, labels, distance, chunk).map_at_r
 
 
 def _sums(D: Array, queries: Array, number: Array, R: Array) -> Array:

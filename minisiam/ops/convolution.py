@@ -30,7 +30,7 @@ def conv2d(
     stride: int = 1,
     input_grad: bool = True,
 ) -> Op[Float[Array, "n p q o"]]:
-    """z[p] = Σ_q x[s p + q] W[q] + b   (cross-correlation, which every library calls convolution).
+    """z[i, j] = Σ_{u,v} x[s i + u, s j + v] W[u, v] + b   (cross-correlation, which every library calls convolution).
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def conv2d(
     Returns
     -------
     z, pullback
-        `z` is (n, h', w', o): the sides are divided by the stride and rounded up. `pullback(dz)` gives `(dx, dW, db)`.
-        No kink.
+        `z` is (n, p, q, o), with p = ⌈(h − k + 1) / s⌉ if "valid", ⌈h / s⌉ if "same", and q likewise from w.
+        `pullback(dz)` gives `(dx, dW, db)`. No kink.
 
     Notes
     -----

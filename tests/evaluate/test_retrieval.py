@@ -28,9 +28,9 @@ def by_definition(z, labels, distance):
 def test_the_scores_equal_a_count_by_hand():
     """From 0: 1 a, 1.5 b, 4 a; from 1: 1.5 b, 0 a, 4 a; from 4: 1.5 b, 1 a, 0 a; the nearest to each b is an a."""
     z, labels = np.array([[0.0], [1.0], [4.0], [1.5], [10.0]]), np.array([0, 0, 0, 1, 1])
-    assert retrieval.precision_at_1(z, labels) == pytest.approx(1 / 5)
-    assert retrieval.r_precision(z, labels) == pytest.approx((1 / 2 + 1 / 2 + 1 / 2) / 5)
-    assert retrieval.map_at_r(z, labels) == pytest.approx((1 / 2 + 1 / 4 + 1 / 4) / 5)
+    assert retrieval.scores(z, labels).precision_at_1 == pytest.approx(1 / 5)
+    assert retrieval.scores(z, labels).r_precision == pytest.approx((1 / 2 + 1 / 2 + 1 / 2) / 5)
+    assert retrieval.scores(z, labels).map_at_r == pytest.approx((1 / 2 + 1 / 4 + 1 / 4) / 5)
 
 
 def test_the_order_in_the_list_changes_map_and_not_r_precision():
