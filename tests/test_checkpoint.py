@@ -35,7 +35,7 @@ def loaded(path):
     number = progress["step"]
     tree.map(np.testing.assert_array_equal, params, params_of(number))
     tree.map(np.testing.assert_array_equal, state, OPTIMIZER.init(template))
-    assert checkpoint.settings(path) == {"number": number}
+    assert checkpoint.header(path)["settings"] == {"number": number}
     return number
 
 

@@ -236,7 +236,7 @@ def test_a_failed_save_leaves_the_old_file(run, tmp_path, monkeypatch):
     monkeypatch.setattr(np, "savez", full_disk)
     with pytest.raises(OSError, match="no space"):
         checkpoint.save(path, run.params, {"old": False})
-    assert checkpoint.settings(path) == {"old": True}
+    assert checkpoint.header(path)["settings"] == {"old": True}
     assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
 
 
