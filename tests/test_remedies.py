@@ -264,13 +264,6 @@ CURES = {
         "",
         "{}(x, W, b)",
     ),
-    "a mask of numbers": (
-        {"x": Z, "keep": np.ones_like(Z), "rate": 0.5},
-        "ops.dropout(x, keep, rate=rate)",
-        "rng.random(x.shape) >= rate",
-        "keep = {}",
-        "",
-    ),
     "one map for all images": (
         {"maps": augment.grid(20, 20)},
         "augment.warp(images, maps[None])",

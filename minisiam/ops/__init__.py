@@ -10,12 +10,12 @@ A pullback is a closure: it keeps the results of its own forward pass, and an op
 run twice before the first pullback, as it does in a siamese network.
 """
 
-from .activations import leaky_relu, prelu, relu, sigmoid, tanh
+from .activations import prelu, relu, sigmoid, tanh
 from .convolution import conv2d, max_pool
-from .layers import dense, dropout, flatten, normalize
+from .layers import dense, flatten, normalize
 from .normalization import batch_norm, group_norm, layer_norm
 
 __all__ = [
-    "batch_norm", "conv2d", "dense", "dropout", "flatten", "group_norm", "layer_norm", "leaky_relu", "max_pool",
+    "batch_norm", "conv2d", "dense", "flatten", "group_norm", "layer_norm", "max_pool",
     "normalize", "prelu", "relu", "sigmoid", "tanh",
 ]  # fmt: skip

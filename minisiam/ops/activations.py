@@ -1,4 +1,4 @@
-"""Activations, applied entry by entry: relu, leaky_relu, prelu, tanh, sigmoid."""
+"""Activations, applied entry by entry: relu, prelu, tanh, sigmoid."""
 
 from __future__ import annotations
 
@@ -42,40 +42,6 @@ def relu(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
         return (dy * (y > 0),)
 
     return y, pullback
-
-
-@op
-def leaky_relu(x: Float[Array, "..."], /, slope: float = 0.01) -> Op[Float[Array, "..."]]:
-    """y = max(0, x) + slope · min(0, x), entry by entry.
-
-    Parameters
-    ----------
-    x
-        Any shape.
-    slope
-        The slope for negative entries, in [0, 1].
-
-    Returns
-    -------
-    y, pullback
-        `y` has the shape of `x`; `pullback(dy)` gives `(dx,)`.
-
-    Notes
-    -----
-    Kink at x = 0: the derivative is `slope`, as in PyTorch.
-
-    References
-    ----------
-    Maas, Hannun & Ng (2013), "Rectifier nonlinearities improve neural network acoustic models".
-    """
-    require.floating(x=x)
-    slope = require.between("slope", slope, 0, 1)
-    passes = np.where(x > 0, 1, slope).astype(x.dtype)
-
-    def pullback(dy):
-        return (dy * passes,)
-
-    return x * passes, pullback
 
 
 @op

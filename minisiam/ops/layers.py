@@ -1,18 +1,16 @@
-"""The other ops of a network: dense, flatten, dropout, normalize."""
+"""The other ops of a network: dense, flatten, normalize."""
 
 from __future__ import annotations
 
 from math import prod
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .. import require
 from .._numerics import unit_rows
 from ..op import op
 
 if TYPE_CHECKING:
-    from ..typing import Array, Bool, Float, Op
+    from ..typing import Array, Float, Op
 
 
 @op
@@ -73,41 +71,6 @@ def flatten(x: Float[Array, "n ..."], /) -> Op[Float[Array, "n d"]]:
         return (dy.reshape(x.shape),)
 
     return x.reshape(len(x), prod(x.shape[1:])), pullback
-
-
-@op
-def dropout(x: Float[Array, "n d"], /, keep: Bool[Array, "n d"], rate: float = 0.5) -> Op[Float[Array, "n d"]]:
-    """y = x · keep / (1 − rate): each entry is kept or dropped, and the kept entries are scaled up to compensate.
-
-    Parameters
-    ----------
-    x
-        Any shape.
-    keep
-        Booleans of the same shape, True with probability 1 − rate. The mask is an argument, so the op is a pure
-        function, and the caller decides whether the branches of a siamese network share a mask.
-    rate
-        The share of dropped entries, in [0, 1).
-
-    Returns
-    -------
-    y, pullback
-        `y` has the shape of `x`; `pullback(dy)` gives `(dx,)`. No kink.
-
-    References
-    ----------
-    Srivastava et al. (2014), "Dropout"; here scaled in training ("inverted"), so that nothing changes at test time.
-    """
-    require.floating(x=x)
-    rate = require.between("rate", rate, 0, 1, open_high=True)
-    if getattr(keep, "dtype", None) != np.bool_ or keep.shape != x.shape:
-        raise ValueError(f"keep must be a boolean array of the shape of x, {x.shape}: rng.random(x.shape) >= rate")
-    scale = keep * x.dtype.type(1 / (1 - rate))
-
-    def pullback(dy):
-        return (dy * scale,)
-
-    return x * scale, pullback
 
 
 @op

@@ -23,9 +23,6 @@ ROWS = [
     row("ops.relu", "x = 0: slope 0 (autograd ½)", [numbers(0)], numbers(0), [numbers(0)], ONE),
     row("ops.relu", "x = −0: slope 0", [numbers(-0.0)], numbers(0), [numbers(0)], ONE),
     row("ops.relu", "x is the least positive number: slope 1", [numbers(5e-324)], numbers(5e-324), [numbers(1)], ONE),
-    row("ops.leaky_relu", "x = 0: the slope of the left", [numbers(0)], numbers(0), [numbers(0.01)], ONE),
-    row("ops.leaky_relu", "x = 0 and slope 1: no kink is left", [numbers(0)], numbers(0), [numbers(1)], ONE, slope=1.0),
-    row("ops.leaky_relu", "x < 0 and slope 0: a relu", [numbers(-2)], numbers(0), [numbers(0)], ONE, slope=0.0),
     row("ops.prelu", "x = 0: the slope of the left", [numbers(0), 0.3], numbers(0), [numbers(0.3), 0.0], ONE),
     row(
         "ops.prelu", "slope 0: a relu whose slope still learns", [numbers(-2), 0.0], numbers(0), [numbers(0), -2.0], ONE
@@ -182,24 +179,5 @@ ROWS = [
         [np.repeat(image([5, 6], [8, 9]), 5, axis=3), np.zeros((3, 3, 5, 1)), numbers(1)],
         image([1]),
         padding="same",
-    ),
-    row(
-        "ops.dropout",
-        "everything is dropped",
-        [numbers([2])],
-        numbers([0]),
-        [numbers([0])],
-        numbers([1]),
-        keep=np.array([[False]]),
-    ),
-    row(
-        "ops.dropout",
-        "rate 0: nothing changes",
-        [numbers([2])],
-        numbers([2]),
-        [numbers([1])],
-        numbers([1]),
-        keep=np.array([[True]]),
-        rate=0.0,
     ),
 ]

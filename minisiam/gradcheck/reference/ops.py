@@ -14,11 +14,6 @@ def relu(x):  # noqa: D103
     return np.maximum(0, x)
 
 
-@specify(corner=lambda x, **_: x, cases=({}, {"slope": 0.2}))
-def leaky_relu(x, slope=0.01):  # noqa: D103
-    return np.maximum(0, x) + slope * np.minimum(0, x)
-
-
 @specify(corner=lambda x, slope: x)
 def prelu(x, slope):  # noqa: D103
     return np.maximum(0, x) + slope * np.minimum(0, x)
@@ -42,11 +37,6 @@ def dense(x, W, b):  # noqa: D103
 @specify()
 def flatten(x):  # noqa: D103
     return np.reshape(x, (len(x), -1))
-
-
-@specify(cases=({}, {"rate": 0.2}))
-def dropout(x, keep, rate=0.5):  # noqa: D103
-    return np.where(keep, x / (1 - rate), 0)
 
 
 @specify(corner=lambda x: np.sum(x**2, axis=-1), degree=2, unit=1.0)
