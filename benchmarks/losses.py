@@ -54,17 +54,17 @@ def batch(B: int, name: str = "") -> tuple[Any, Any]:
 
 def ours(name: str, z: Z, labels: Z) -> Callable[[], Any]:
     """A call of minisiam that gives value and gradient."""
-    from minisiam import losses, miners, ops, pairwise
+    from minisiam import fast, losses, miners, ops, pairwise
     from minisiam.fast import blockwise
 
     hinge = {"margin": 0.2, "reduction": "mean_active"}
     matrix: dict[str, tuple[Any, Any]] = {
-        "batch-all": (pairwise.l2, partial(losses.all_triplets(losses.triplet_hinge), **hinge)),
-        "batch-all soft": (pairwise.l2, losses.all_triplets(losses.triplet_soft_margin)),
+        "batch-all": (pairwise.l2, partial(fast.all_triplets(losses.triplet_hinge), **hinge)),
+        "batch-all soft": (pairwise.l2, fast.all_triplets(losses.triplet_soft_margin)),
         "batch-hard": (pairwise.l2, partial(losses.with_miner(losses.triplet_hinge, miners.batch_hard), **hinge)),
         "contrastive": (
             pairwise.l2,
-            partial(losses.all_pairs(losses.pair_hinge, separately=True), reduction="mean_active"),
+            partial(fast.all_pairs(losses.pair_hinge, separately=True), reduction="mean_active"),
         ),
         "supcon": (pairwise.cosine, losses.supcon),
         "nt-xent": (pairwise.cosine, losses.nt_xent),
@@ -385,7 +385,7 @@ def line(row: dict[str, Any]) -> str:
 
 def crossover(B: int = 2048) -> None:
     """Batch-all by comparing a row with each positive, and by sorting it, against the number of images a class."""
-    from minisiam import losses, pairwise
+    from minisiam import fast, losses, pairwise
     from minisiam.analysis import _markdown
 
     z = np.random.default_rng(0).normal(size=(B, D)).astype(np.float32)
@@ -394,7 +394,7 @@ def crossover(B: int = 2048) -> None:
     for images in (4, 8, 16, 32, 48, 64, 96, 128, 256):
         labels, cells = np.arange(B) % (B // images), []
         for many in (10**6, 0):
-            loss = losses.all_triplets(losses.triplet_hinge, many=many)
+            loss = fast.all_triplets(losses.triplet_hinge, many=many)
             times = []
             for _ in range(3):
                 began = time.perf_counter()

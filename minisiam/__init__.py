@@ -9,8 +9,8 @@ The core, in reading order. A module imports only modules above it.
     distances       l2, squared_l2, l1, weighted_l1, cosine, dot: row by row
     pairwise        the same distances, every row against every row
     distance_matrix what losses and miners read of a distance matrix, in memory or blockwise
-    losses          losses on pairs and triplets; combinators that apply them to a batch; losses on a whole batch
     miners          select the pairs and triplets of a batch that a loss uses
+    losses          losses on pairs and triplets; combinators that apply them to a batch; losses on a whole batch
     initializers    first values of parameters
     layers          Layer(init, apply), serial
     encoders        mlp, convnet and networks of papers
@@ -23,7 +23,7 @@ The core, in reading order. A module imports only modules above it.
 
 Folders beside the core, loaded on first use:
 
-    fast            the same ops and encoders, faster
+    fast            the same ops, encoders, distances and losses, faster
     gradcheck       is this gradient right? reference formulas, kinks, the check
     datasets        pen glyphs, Omniglot, MNIST, folders of pictures; augmentation
     analysis        losses and miners by name, the forces of a loss on a batch, the diagnosis of a training run

@@ -8,6 +8,7 @@ from minisiam import (
     distances,
     encoders,
     evaluate,
+    fast,
     initializers,
     layers,
     losses,
@@ -304,18 +305,18 @@ CASES = {
     "a misspelt reduction": (lambda: losses.triplet_hinge(D, D, reduction="summ"), ValueError, "did you mean 'sum'"),
     # combinators
     "all pairs of a triplet loss": (
-        lambda: losses.all_pairs(losses.triplet_soft_margin),
+        lambda: fast.all_pairs(losses.triplet_soft_margin),
         ValueError,
         "unknown loss 'triplet_soft_margin': choose one of contrastive",
     ),
-    "all pairs of a learned loss": (lambda: losses.all_pairs(losses.margin_loss), ValueError, "unknown loss"),
+    "all pairs of a learned loss": (lambda: fast.all_pairs(losses.margin_loss), ValueError, "unknown loss"),
     "all triplets of a pair loss": (
-        lambda: losses.all_triplets(losses.contrastive),
+        lambda: fast.all_triplets(losses.contrastive),
         ValueError,
         "unknown loss 'contrastive': choose one of triplet_hinge",
     ),
     "all pairs, one by one": (
-        lambda: losses.all_pairs(losses.contrastive)(BATCH, LABELS, reduction="none"),
+        lambda: fast.all_pairs(losses.contrastive)(BATCH, LABELS, reduction="none"),
         ValueError,
         "unknown reduction 'none'",
     ),

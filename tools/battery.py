@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from promises import kept, separated
 
-from minisiam import distances, gradcheck, losses, miners, pairwise
+from minisiam import distances, fast, gradcheck, losses, miners, pairwise
 from minisiam.distance_matrix import Total
 from minisiam.fast import blockwise
 from minisiam.gradcheck import kinks, reference
@@ -353,14 +353,24 @@ def _swapped(D, labels, **_):
     return D[a, p] - nearer + 0.6, D[a, n] - D[p, n]
 
 
-def pairs_with_miner(module: types.ModuleType) -> Any:
-    """`losses.with_miner` with a loss that takes one distance."""
-    loss = module.with_miner(losses.contrastive, miners.ordered_pairs)
+def every_pair(module: types.ModuleType) -> Any:
+    """`losses.all_pairs`."""
+    loss = module.all_pairs(losses.contrastive)
 
-    def pairs_with_miner(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+    def every_pair(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
         return loss(D, labels, reduction=reduction)
 
-    return pairs_with_miner
+    return every_pair
+
+
+def every_triplet(module: types.ModuleType) -> Any:
+    """`losses.all_triplets`."""
+    loss = module.all_triplets(losses.triplet_hinge)
+
+    def every_triplet(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
+        return loss(D, labels, reduction=reduction)
+
+    return every_triplet
 
 
 def nothing_with_miner(module: types.ModuleType) -> Any:
@@ -400,7 +410,7 @@ def _balanced_pairs(d, beta, same, reduction="mean"):
 
 
 def all_pairs(loss: Any, separately: bool = False, later: Any = None, **constants: Any) -> tuple[Any, Any]:
-    """`losses.all_pairs` of a loss, with constants filled in or given later, and the definition by a loop."""
+    """`fast.all_pairs` of a loss, with constants filled in or given later, and the definition by a loop."""
     formula = partial(getattr(reference, loss.__name__), **constants | (later or {}))
 
     def make(module: types.ModuleType) -> Any:
@@ -423,7 +433,7 @@ def all_pairs(loss: Any, separately: bool = False, later: Any = None, **constant
 
 
 def all_triplets(loss: Any, *many: int, later: Any = None, rows: Any = (), **constants: Any) -> tuple[Any, Any, Any]:
-    """`losses.all_triplets` of a loss, with constants filled in or given later, and the definition by a loop."""
+    """`fast.all_triplets` of a loss, with constants filled in or given later, and the definition by a loop."""
     formula = partial(getattr(reference, loss.__name__), **constants | (later or {}))
 
     def make(module: types.ModuleType) -> Any:
@@ -520,7 +530,7 @@ def blockwise_loss(name: str, loss: Any, formula: Any, corner: Any = None) -> tu
 
 
 def pairs_twice(module: types.ModuleType) -> Any:
-    """`losses.all_pairs` on a blockwise matrix of a set against itself, which computes one triangle."""
+    """`fast.all_pairs` on a blockwise matrix of a set against itself, which computes one triangle."""
     loss = module.all_pairs(losses.contrastive)
 
     def pairs_twice(z: Float[Array, "n d"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
@@ -650,7 +660,6 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
             ),
             [TIE],
         ),
-        (pairs_with_miner, CONTRASTIVE),
         (nothing_with_miner, reference.specify(**BATCH)(lambda D, shift, labels: 0.0 * (reference.np.sum(D) + shift))),
         (
             balanced_pairs,
@@ -658,6 +667,15 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
                 lambda d, beta, same, **_: reference.margin_loss.corner(d, beta, same), **BATCH, cases=WORDS
             )(_balanced_pairs),
         ),
+        (every_pair, CONTRASTIVE),
+        (
+            every_triplet,
+            reference.specify(
+                lambda D, labels, **_: reference.triplet_hinge.corner(*triplets_of(D, labels)[1:]), **BATCH, cases=WORDS
+            )(lambda D, labels, reduction: reference.triplet_hinge(*triplets_of(D, labels)[1:], reduction=reduction)),
+        ),
+    ],
+    "fast.all_pairs": [
         all_pairs(losses.contrastive),
         all_pairs(losses.contrastive, True, margin=0.6),
         all_pairs(losses.contrastive, margin=9.0, later={"margin": 0.8}),
@@ -666,6 +684,8 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
         all_pairs(losses.pair_hinge),
         all_pairs(losses.pair_hinge, positive_margin=0.3, negative_margin=0.9),
         all_pairs(losses.cosine_embedding, True, margin=0.4),
+    ],
+    "fast.all_triplets": [
         all_triplets(losses.triplet_hinge),
         all_triplets(losses.triplet_hinge, 0, margin=0.3),
         all_triplets(losses.triplet_hinge, 2, margin=9.0, later={"margin": 0.5}),
@@ -681,11 +701,11 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
         blockwise_loss("dot", *SUPCON),
         blockwise_loss("l1", *SUPCON),
         blockwise_loss("weighted_l1", *SUPCON),
-        blockwise_loss("weighted_l1", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
-        blockwise_loss_twice("squared_l2", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
-        blockwise_loss_twice("dot", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
-        blockwise_loss_twice("l1", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
-        blockwise_loss_twice("cosine", losses.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        blockwise_loss("weighted_l1", fast.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        blockwise_loss_twice("squared_l2", fast.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        blockwise_loss_twice("dot", fast.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        blockwise_loss_twice("l1", fast.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
+        blockwise_loss_twice("cosine", fast.all_pairs(losses.contrastive), CONTRASTIVE, CONTRASTIVE.corner),
     ],
 }
 

@@ -51,7 +51,6 @@ MODULES = (
     "losses.per_anchor",
     "losses.pairs",
     "losses.triplets",
-    "losses.terms",
     "losses.penalties",
     "losses.softmax",
     "losses.several_positives",
@@ -59,8 +58,11 @@ MODULES = (
     "losses.angular_margin",
     "losses.histograms",
     "losses.proxies",
-    "losses.triplet_rows",
     "losses.combinators",
+    "fast.terms",
+    "fast.triplet_rows",
+    "fast.all_pairs",
+    "fast.all_triplets",
     "fast.blockwise",
 )
 FUTURE = __future__.annotations.compiler_flag

@@ -1,8 +1,8 @@
 """Losses on pairs and triplets become losses on the distance matrix of a batch.
 
 with_miner(loss, miner)   the pairs or triplets that a miner chooses
-all_pairs(loss)           all pairs, without a list of them
-all_triplets(loss)        all triplets, without a list of them: a batch has n² K triplets, but only n² distances
+all_pairs(loss)           all pairs
+all_triplets(loss)        all triplets
 balanced(loss)            same pairs and different pairs averaged separately, so that neither kind outnumbers the other
 """
 
@@ -14,23 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import require, tree
-from ..distance_matrix import RowLoss, as_matrix
+from .. import miners, require, tree
+from ..distance_matrix import as_matrix
 from ..op import op, with_parameters_of
-from .per_anchor import check_finite, reduce_rows, require_positives_and_negatives
-from .reductions import REDUCTIONS, reduced, terms_counted
-from .terms import PAIR_TERMS, TRIPLET_LOSSES, TRIPLET_TERMS
-from .triplet_rows import hinge_rows, one_positive_at_a_time
+from .reductions import reduced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from ..distance_matrix import DistanceMatrix
     from ..typing import Array, Loss, Miner
-    from .per_anchor import AnchorBlock
-
-# with this many positives, sorting a row is faster than comparing it with each: benchmarks/losses.py --crossover
-MANY = 72
 
 
 def with_miner(loss: Loss, miner: Miner, swap: bool = False) -> Loss:
@@ -69,7 +62,7 @@ def with_miner(loss: Loss, miner: Miner, swap: bool = False) -> Loss:
         if len(distances[0]) == 0:
             nothing, _ = reduced(distances[0], constants.get("reduction", "mean"))
             return nothing, lambda dl: (pull_entries(*distances), *map(np.zeros_like, params))
-        value, pull = loss(*distances, *params, **found.targets, **constants)
+        value, pull = loss(*distances, *params, *found.targets, **constants)
 
         def pullback(dl):
             grads = pull(dl)
@@ -110,17 +103,6 @@ def _name(function: Callable[..., Any]) -> str:
     return without_partial(function)[0].__name__
 
 
-def _check_known(loss: Loss, losses: Collection[Loss]) -> None:
-    """Require a loss whose terms are known."""
-    if loss not in losses:
-        known = {each.__name__: each for each in losses}
-        require.one_of("loss", loss.__name__, known)
-        raise ValueError(
-            f"loss must be losses.{loss.__name__} itself, not a function made from it; "
-            "instead of balanced(loss), pass separately=True"
-        )
-
-
 def balanced(loss: Loss) -> Loss:
     """loss(same pairs) + loss(different pairs), each reduced separately.
 
@@ -130,8 +112,6 @@ def balanced(loss: Loss) -> Loss:
 
     @op
     def separately(d, /, *params_and_same, **constants):
-        if "same" in constants:  # `with_miner` passes it by name
-            params_and_same = (*params_and_same, constants.pop("same"))
         *params, same = params_and_same
         require.rows(d=d)
         require.same_or_not(same, len(d))
@@ -154,107 +134,14 @@ def balanced(loss: Loss) -> Loss:
     return with_parameters_of(loss)(separately)
 
 
-def all_pairs(loss: Loss, separately: bool = False) -> Loss:
-    """A loss on pairs over all ordered pairs of a batch: `with_miner(loss, miners.ordered_pairs)`, without the list.
+def all_pairs(loss: Loss) -> Loss:
+    """A loss on pairs, over all ordered pairs of a batch: each image with every other. `fast.all_pairs` is faster."""
+    return with_miner(loss, miners.ordered_pairs)
 
-    Parameters
-    ----------
-    loss
-        contrastive, double_margin, pair_hinge or cosine_embedding.
-    separately
-        Reduce same and different pairs separately and add the two values, as `balanced` does.
 
-    Returns
-    -------
-    op
-        `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may come from `fast.blockwise`. The reduction
-        "none" is not available.
+def all_triplets(loss: Loss) -> Loss:
+    """A loss on triplets, over all triplets of a batch: n² K of them, if a class has K images.
+
+    `fast.all_triplets` computes the same from the n² distances, without a list of the triplets.
     """
-    function, filled_in = without_partial(loss)
-    _check_known(function, PAIR_TERMS)
-
-    @op
-    def every_pair(D, /, labels, reduction="mean", **constants):
-        require.one_of("reduction", reduction, REDUCTIONS[:3])
-        attract, repel = PAIR_TERMS[function](**(filled_in | constants))
-        D = as_matrix(D)
-        positives = require_positives_and_negatives(D, labels)
-        twice = D.symmetric  # then only pairs i < j are computed, and each counts twice
-
-        def rows(block_D, some):
-            block = positives.of_rows(some)
-            first = len(labels) - block_D.shape[1]
-            here = block.j >= first
-            values, slope = repel(block_D)
-            for a in (values, slope):
-                a[block.i[here], block.j[here] - first] = 0
-                a[np.arange(len(a)), block.own - first] = 0
-                if twice:
-                    a[:, : len(a)] = 2 * np.triu(a[:, : len(a)])
-                    a[:, len(a) :] *= 2
-            active = np.count_nonzero(values > 0, axis=1)
-            return RowLoss(values.sum(axis=1), block.negatives, (1 + twice) * active, slope)
-
-        far = D.sum_rows(rows, upper=twice)
-        once = positives.i < positives.j if twice else slice(None)
-        (d,), pull_near = D.entries((positives.i[once], positives.j[once]))
-        near, pull = ((1 + twice) * a for a in attract(d))
-        terms = np.array([[len(positives.i), (1 + twice) * np.count_nonzero(near > 0)], [far.terms, far.active]])
-        if not separately:
-            terms[:] = terms.sum(axis=0)
-        n, m = (terms_counted(reduction, *kind) for kind in terms)
-        push = D.dtype.type
-
-        def pullback(dl):
-            dD = tree.map(lambda g: push(dl / m) * g, far.gradient)
-            return (tree.add(dD, pull_near(push(dl / n) * pull)),)
-
-        return check_finite(push(near.sum() / n + far.value / m), D), pullback
-
-    every_pair.__name__ = f"{function.__name__}_over_all_pairs"
-    return every_pair
-
-
-def all_triplets(loss: Loss, many: int = MANY) -> Loss:
-    """A loss on triplets over all triplets of a batch: `with_miner(loss, miners.all_triplets)`, without the list.
-
-    Parameters
-    ----------
-    loss
-        triplet_hinge, triplet_soft_margin or triplet_ratio.
-    many
-        The hinge sorts the rows if an anchor has at least this many positives.
-
-    Returns
-    -------
-    op
-        `value, pullback = op(D, /, labels, reduction=…, **constants)`; D may come from `fast.blockwise`. With
-        reduction="none" there is one value for each anchor, the sum over its triplets.
-
-    Notes
-    -----
-    With n images, K of each class, there are about n² K triplets, but only n² distances. Each row is compared with one
-    of its positives at a time: O(n² K) time, and O(n²) memory. The hinge is piecewise linear, so counts are enough:
-    for each positive the number c of negatives that violate it, and for each negative the number C of positives that
-    it violates:
-
-        Σ max(0, d₊ − d₋ + m) = Σ c (d₊ + m) − Σ C d₋,        ∂/∂d₊ = c,        ∂/∂d₋ = −C.
-
-    Sorting gives the same counts in O(n² log n), whatever K. The soft margin has no such form, since log(1 + e^x) is
-    not a sum of a function of d₊ and a function of d₋: it computes its n² K exponentials, in the same memory.
-    """
-    function, filled_in = without_partial(loss)
-    _check_known(function, TRIPLET_LOSSES)
-
-    @op
-    def every_triplet(D, /, labels, reduction="mean", **constants):
-        options = filled_in | constants
-        rows: Callable[[Array, AnchorBlock], RowLoss]
-        if function in TRIPLET_TERMS:
-            rows = partial(one_positive_at_a_time, term=TRIPLET_TERMS[function](**options))
-        else:
-            rows = hinge_rows(many, **options)
-        return reduce_rows(rows, D, labels, reduction)
-
-    every_triplet.__name__ = f"{function.__name__}_over_all_triplets"
-    return every_triplet
+    return with_miner(loss, miners.all_triplets)

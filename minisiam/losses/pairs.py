@@ -1,7 +1,7 @@
 """Losses on pairs: each sees the distances of n pairs, and whether both images of a pair show one class.
 
 Each term is a spring between the two images: one kind pulls pairs of one class together, the other pushes different
-pairs apart. `losses.all_pairs` applies the same springs to all pairs of a batch (`losses.terms`).
+pairs apart. `losses.all_pairs` applies the loss to all pairs of a batch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Losses on triplets: the anchor's distance to a positive, d₊, should be less than its distance to a negative, d₋.
 
-Each term depends on the difference d₊ − d₋ alone. `losses.all_triplets` applies the same terms to all triplets of a
-batch (`losses.terms`).
+Each term depends on the difference d₊ − d₋ alone. `losses.all_triplets` applies the loss to all triplets of a
+batch.
 """
 
 from __future__ import annotations

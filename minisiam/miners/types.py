@@ -33,9 +33,9 @@ class Pairs(NamedTuple):
         return [(self.rows, self.columns)]
 
     @property
-    def targets(self) -> dict[str, Array]:
-        """The other arguments of a loss on pairs, by name."""
-        return {"same": self.same}
+    def targets(self) -> tuple[Array]:
+        """The other arguments of a loss on pairs."""
+        return (self.same,)
 
     @property
     def triplets(self) -> Triplets:
@@ -57,9 +57,9 @@ class Triplets(NamedTuple):
         return [(self.anchor, self.positive), (self.anchor, self.negative)]
 
     @property
-    def targets(self) -> dict[str, Array]:
+    def targets(self) -> tuple[()]:
         """No other arguments."""
-        return {}
+        return ()
 
     @property
     def pairs(self) -> Pairs:

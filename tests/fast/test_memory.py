@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from minisiam import distances, encoders, losses, networks, optimizers, pairwise, train, tree
+from minisiam import distances, encoders, fast, losses, networks, optimizers, pairwise, train, tree
 from minisiam.fast.blockwise import blockwise
 from minisiam.fast.threads import keep_memory
 
@@ -88,7 +88,7 @@ def peak_of(work):
 def test_all_triplets_needs_no_memory_for_triplets(rng, loss, many):
     n = 512
     labels, D = np.repeat(np.arange(n // 16), 16), rng.random((n, n)).astype(np.float32)
-    all_triplets = losses.all_triplets(loss, many)
+    all_triplets = fast.all_triplets(loss, many)
     peak = peak_of(lambda: all_triplets(D, labels)[1](1.0))
     listed = n * 15 * (n - 16) * 2 * 4  # two distances a triplet, without their indices
     assert peak < 12 * D.nbytes < listed / 2
@@ -96,7 +96,7 @@ def test_all_triplets_needs_no_memory_for_triplets(rng, loss, many):
 
 @pytest.mark.parametrize("name", ["l2", "cosine", "l1"])
 @pytest.mark.parametrize(
-    "loss", [losses.supcon, losses.all_triplets(losses.triplet_hinge), losses.all_pairs(losses.contrastive)]
+    "loss", [losses.supcon, fast.all_triplets(losses.triplet_hinge), fast.all_pairs(losses.contrastive)]
 )
 def test_a_blockwise_matrix_is_never_in_memory_as_a_whole(rng, loss, name):
     n = 3072 if name != "l1" else 2304

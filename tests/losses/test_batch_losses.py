@@ -1,7 +1,7 @@
 """Losses on the distance matrix of a batch, compared with simpler computations, and their invariances."""
 
 import sys
-from functools import partial, wraps
+from functools import wraps
 from math import log
 
 import autograd
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minisiam import distances, gradcheck, losses, miners, pairwise
+from minisiam import distances, fast, gradcheck, losses, miners, pairwise
 from minisiam.fast import blockwise
 from minisiam.gradcheck import reference
 from minisiam.op import init_params, with_parameters
@@ -31,12 +31,12 @@ BY_ROWS = {  # losses that are sums over rows
         losses.circle,
         losses.tuplet_margin,
         losses.fast_ap,
-        *map(losses.all_triplets, TRIPLETS),
+        *map(fast.all_triplets, TRIPLETS),
     )
 }
 BATCH = {
     **BY_ROWS,
-    **{loss.__name__: loss for loss in map(losses.all_pairs, PAIRS)},
+    **{loss.__name__: loss for loss in map(fast.all_pairs, PAIRS)},
     **{
         loss.__name__: loss
         for loss in (
@@ -72,51 +72,6 @@ def agree(ours, truth, g=0.7, rtol=1e-12):
 
 
 # the same loss, computed in two ways
-
-
-@labelled
-@pytest.mark.parametrize("whole_numbers", [False, True])
-@pytest.mark.parametrize("loss", PAIRS)
-def test_all_pairs_equals_the_loss_on_the_listed_pairs(loss, labels, whole_numbers):
-    D = matrix(labels, whole_numbers=whole_numbers)
-    for reduction in ("mean", "sum", "mean_active"):
-        listed = losses.with_miner(loss, miners.ordered_pairs)(D, labels, reduction=reduction)
-        agree(losses.all_pairs(loss)(D, labels, reduction=reduction), listed)
-        listed = losses.with_miner(losses.balanced(loss), miners.ordered_pairs)(D, labels, reduction=reduction)
-        agree(losses.all_pairs(loss, separately=True)(D, labels, reduction=reduction), listed)
-
-
-@labelled
-@pytest.mark.parametrize("whole_numbers", [False, True])
-@pytest.mark.parametrize("many", [48, 2, 0])
-@pytest.mark.parametrize("loss", TRIPLETS)
-def test_all_triplets_equals_the_loss_on_the_listed_triplets(loss, many, labels, whole_numbers):
-    D, ours = matrix(labels, whole_numbers=whole_numbers), losses.all_triplets(loss, many)
-    for reduction in ("mean", "sum", "mean_active"):
-        listed = losses.with_miner(loss, miners.all_triplets)(D, labels, reduction=reduction)
-        agree(ours(D, labels, reduction=reduction), listed)
-    anchor = miners.all_triplets(D, labels).anchor
-    terms, pull = losses.with_miner(loss, miners.all_triplets)(D, labels, reduction="none")
-    sums = np.bincount(anchor, terms, len(labels)), lambda dl: pull(dl[anchor])
-    agree(ours(D, labels, reduction="none"), sums)
-
-
-@pytest.mark.parametrize("loss", [losses.all_triplets, losses.all_pairs])
-def test_constants_come_from_a_partial_or_from_the_call(loss):
-    labels, inner = LABELS["two classes"], losses.triplet_hinge if loss is losses.all_triplets else losses.contrastive
-    labels, D = np.array(labels), matrix(labels)
-    agree(loss(partial(inner, margin=0.3))(D, labels), loss(inner)(D, labels, margin=0.3))
-    agree(loss(partial(inner, margin=9.0))(D, labels, margin=0.3), loss(inner)(D, labels, margin=0.3))
-    assert loss(inner)(D, labels, margin=0.3)[0] != loss(inner)(D, labels)[0]
-
-
-@pytest.mark.parametrize("many", [48, 0])
-def test_the_counted_hinge_is_accurate_for_large_distances(many):
-    labels = np.repeat(np.arange(8), 4)
-    D = (1e4 + np.random.default_rng(0).random((32, 32))).astype(np.float32)
-    exact, _ = losses.with_miner(losses.triplet_hinge, miners.all_triplets)(D.astype(float), labels, margin=0.1)
-    value, _ = losses.all_triplets(losses.triplet_hinge, many)(D, labels, margin=0.1)
-    assert value == pytest.approx(exact, rel=1e-6)
 
 
 @pytest.mark.parametrize("loss", [*PAIRS, losses.margin_loss, losses.binary_cross_entropy])
@@ -298,7 +253,7 @@ NAMES = ["l2", "squared_l2", "cosine", "dot", "l1", "weighted_l1"]
 
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("distance", NAMES)
-@pytest.mark.parametrize("loss", [*BY_ROWS, *map(losses.all_pairs, PAIRS), "batch_hard"])
+@pytest.mark.parametrize("loss", [*BY_ROWS, *map(fast.all_pairs, PAIRS), "batch_hard"])
 def test_a_loss_on_a_blockwise_matrix_equals_the_loss_on_the_whole_matrix(loss, distance):
     loss = (
         BY_ROWS.get(loss, loss)
@@ -355,13 +310,13 @@ def test_a_loss_on_a_blockwise_float32_matrix_is_float32(distance):
     labels, z = np.array([0, 0, 1, 1, 1, 2]), embeddings(6).astype(np.float32)
     params = tuple(np.float32(p) for p in extra(distance))
     D, pull_D = blockwise(getattr(pairwise, distance))(z, z, *map(np.asarray, params))
-    for loss in (losses.supcon, losses.all_triplets(losses.triplet_hinge), losses.all_pairs(losses.contrastive)):
+    for loss in (losses.supcon, fast.all_triplets(losses.triplet_hinge), fast.all_pairs(losses.contrastive)):
         value, pull = loss(D, labels)
         assert {np.asarray(array).dtype for array in (value, *pull_D(*pull(np.float64(1))))} == {np.dtype(np.float32)}
 
 
 @pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("loss", [*BY_ROWS.values(), *map(losses.all_pairs, PAIRS)])
+@pytest.mark.parametrize("loss", [*BY_ROWS.values(), *map(fast.all_pairs, PAIRS)])
 def test_a_loss_on_a_blockwise_matrix_names_the_position_of_a_nan(loss):
     labels, z = np.array([0, 0, 1, 1, 1, 2]), embeddings(6)
     z[4, 1] = np.nan

@@ -212,11 +212,11 @@ def test_entries_and_targets_are_the_arguments_of_a_loss():
     D, labels = batch(0)
     pairs, triplets = miners.all_pairs(D, labels), miners.all_triplets(D, labels)
     ((rows, columns),) = pairs.entries
-    np.testing.assert_array_equal(pairs.targets["same"], labels[rows] == labels[columns])
+    np.testing.assert_array_equal(pairs.targets[0], labels[rows] == labels[columns])
     (a, p), (b, n) = triplets.entries
     np.testing.assert_array_equal(a, b)
     assert ((labels[a] == labels[p]) & (labels[a] != labels[n])).all()
-    assert triplets.targets == {}
+    assert triplets.targets == ()
 
 
 def test_pairs_become_triplets_and_triplets_pairs():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ... import losses, miners, ops, pairwise
+from ... import fast, losses, miners, ops, pairwise
 from ...losses.reductions import reduced
 from ...op import op
 from .compose import moved, on_proxies, over_all, scaled, weighted_sum
@@ -35,7 +35,7 @@ def contrastive(q: Options) -> Operation:
     hinge = pair_hinge(q)
     if q.miner is not None:
         return q.measure.on(losses.with_miner(losses.balanced(partial(hinge, reduction=q.reduction)), q.miner))
-    return q.measure.on(partial(losses.all_pairs(hinge, separately=True), reduction=q.reduction))
+    return q.measure.on(partial(fast.all_pairs(hinge, separately=True), reduction=q.reduction))
 
 
 def pair_hinge(q: Options) -> Operation:
@@ -49,7 +49,7 @@ def triplet(q: Options) -> Operation:
     margin, loss = q.a["margin"], triplet_terms(q)
     if q.miner is not None:
         return q.measure.on(losses.with_miner(partial(loss, reduction=q.reduction), q.miner, q.a["swap"]))
-    every = losses.with_miner(loss, miners.all_triplets, swap=True) if q.a["swap"] else losses.all_triplets(loss)
+    every = losses.with_miner(loss, miners.all_triplets, swap=True) if q.a["swap"] else fast.all_triplets(loss)
     return q.measure.on(moved(partial(every, reduction=q.reduction), same=max(-margin, 0)))
 
 
@@ -207,9 +207,7 @@ def threshold_consistent(q: Options) -> Operation:
     _cosine_only(q)
     near, far = 1 - q.a["margin_plus"], 1 - q.a["margin_minus"]
     hinge = lambda positive, negative: partial(
-        losses.all_pairs(
-            partial(losses.pair_hinge, positive_margin=positive, negative_margin=negative), separately=True
-        ),
+        fast.all_pairs(partial(losses.pair_hinge, positive_margin=positive, negative_margin=negative), separately=True),
         reduction="mean_active",
     )
     parts = (q.a["lambda_plus"], hinge(near, -NEVER)), (q.a["lambda_minus"], hinge(NEVER, far))

@@ -5,8 +5,8 @@ from inspect import signature
 import numpy as np
 import pytest
 
-from minisiam import losses
-from minisiam.losses.terms import PAIR_TERMS, TRIPLET_TERMS
+from minisiam import fast, losses
+from minisiam.fast.terms import PAIR_TERMS, TRIPLET_TERMS
 
 # constants of each loss: the defaults, and others
 PAIRS = [
@@ -65,4 +65,4 @@ def test_a_term_takes_the_constants_of_its_loss(loss, terms):
 @pytest.mark.parametrize("loss", [losses.contrastive, losses.double_margin, losses.pair_hinge, losses.cosine_embedding])
 def test_all_pairs_refuses_what_is_not_a_plain_loss_on_pairs(loss):
     with pytest.raises(ValueError, match="separately=True"):
-        losses.all_pairs(losses.balanced(loss))
+        fast.all_pairs(losses.balanced(loss))

@@ -17,11 +17,11 @@ import numpy as np
 
 from .. import require
 from .._numerics import sigmoid, softplus
-from .pairs import check_margins, contrastive, cosine_embedding, double_margin, pair_hinge
-from .triplets import triplet_hinge, triplet_ratio, triplet_soft_margin
+from ..losses.pairs import check_margins, contrastive, cosine_embedding, double_margin, pair_hinge
+from ..losses.triplets import triplet_hinge, triplet_ratio, triplet_soft_margin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from ..typing import Array, Loss
 
@@ -97,3 +97,14 @@ TRIPLET_TERMS: dict[Loss, Callable[..., Term]] = {
     triplet_ratio: triplet_ratio_term,
 }
 TRIPLET_LOSSES: tuple[Loss, ...] = (triplet_hinge, *TRIPLET_TERMS)  # the hinge needs only counts: `triplet_rows`
+
+
+def check_known(loss: Loss, losses: Collection[Loss]) -> None:
+    """Require a loss whose terms are known."""
+    if loss not in losses:
+        known = {each.__name__: each for each in losses}
+        require.one_of("loss", loss.__name__, known)
+        raise ValueError(
+            f"loss must be losses.{loss.__name__} itself, not a function made from it; "
+            "instead of balanced(loss), pass separately=True"
+        )

@@ -17,8 +17,8 @@ from ..distance_matrix import RowLoss
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..losses.per_anchor import AnchorBlock
     from ..typing import Array
-    from .per_anchor import AnchorBlock
     from .terms import Term
 
 
