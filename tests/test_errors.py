@@ -477,8 +477,6 @@ def test_a_loss_on_triplets_rejects_a_miner_of_pairs():
         losses.with_miner(losses.triplet_hinge, miners.all_pairs)(D, labels)
     with pytest.raises(TypeError, match=r"contrastive reads pairs, and miners\.batch_hard chooses triplets"):
         losses.with_miner(losses.contrastive, miners.batch_hard)(D, labels)
-    with pytest.raises(TypeError, match="swap exchanges two ends of a triplet"):
-        losses.with_miner(losses.contrastive, miners.all_pairs, swap=True)(D, labels)
     with pytest.raises(ValueError, match="threads must be 1 or 2"):
         blockwise(pairwise.l2, threads=3)
 

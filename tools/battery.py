@@ -337,8 +337,8 @@ def _learned_with_miner(D, shift, labels, **_):
 
 
 def swapped_with_miner(module: types.ModuleType) -> Any:
-    """`losses.with_miner` with swap."""
-    loss = module.with_miner(losses.triplet_hinge, miners.all_triplets, swap=True)
+    """`losses.with_miner` with the swapped triplets of a miner."""
+    loss = losses.with_miner(losses.triplet_hinge, module.swapped(miners.all_triplets))
 
     def swapped_with_miner(D: Float[Array, "n n"], /, labels: Labels, reduction: str = "mean") -> Op[Array]:
         return loss(D, labels, margin=0.6, reduction=reduction)
@@ -651,15 +651,6 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
                 )
             ),
         ),
-        (
-            swapped_with_miner,
-            reference.specify(lambda D, labels, **_: np.concatenate(_swapped(D, labels)), **BATCH, cases=WORDS)(
-                lambda D, labels, reduction: reference.reduce(
-                    reference.np.maximum(0, _swapped(D, labels)[0]), reduction
-                )
-            ),
-            [TIE],
-        ),
         (nothing_with_miner, reference.specify(**BATCH)(lambda D, shift, labels: 0.0 * (reference.np.sum(D) + shift))),
         (
             balanced_pairs,
@@ -693,6 +684,17 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
         all_triplets(losses.triplet_soft_margin, margin=0.4),
         all_triplets(losses.triplet_ratio),
         all_triplets(losses.triplet_hinge, 1000, rows=[crowd(256), crowd(257)]),  # the last, since it is slow
+    ],
+    "app.conventions.swapped": [
+        (
+            swapped_with_miner,
+            reference.specify(lambda D, labels, **_: np.concatenate(_swapped(D, labels)), **BATCH, cases=WORDS)(
+                lambda D, labels, reduction: reference.reduce(
+                    reference.np.maximum(0, _swapped(D, labels)[0]), reduction
+                )
+            ),
+            [TIE],
+        ),
     ],
     "fast.blockwise": [
         blockwise_loss("l2", *SUPCON),

@@ -63,6 +63,7 @@ MODULES = (
     "fast.triplet_rows",
     "fast.all_pairs",
     "fast.all_triplets",
+    "app.conventions.swapped",
     "fast.blockwise",
 )
 FUTURE = __future__.annotations.compiler_flag

@@ -22,11 +22,10 @@ from .reductions import reduced
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..distance_matrix import DistanceMatrix
-    from ..typing import Array, Loss, Miner
+    from ..typing import Loss, Miner
 
 
-def with_miner(loss: Loss, miner: Miner, swap: bool = False) -> Loss:
+def with_miner(loss: Loss, miner: Miner) -> Loss:
     """loss(D[mined entries]; targets): a loss on pairs or triplets, applied to those that a miner chooses.
 
     Parameters
@@ -36,9 +35,6 @@ def with_miner(loss: Loss, miner: Miner, swap: bool = False) -> Loss:
     miner
         One of `minisiam.miners`: it returns the entries of D for each distance that the loss takes, and its targets.
         The gradient treats the choice as a constant.
-    swap
-        For triplets: take the distance of the negative to the anchor or to the positive, whichever is smaller
-        (Balntas et al. 2016, §3.2); to the anchor if they are equal.
 
     Returns
     -------
@@ -56,9 +52,8 @@ def with_miner(loss: Loss, miner: Miner, swap: bool = False) -> Loss:
         require.square(D=matrix)
         require.class_labels(labels, matrix.shape[0])
         found: Any = miner(D, labels)
-        _check_kind(found, loss, miner, swap)
-        chosen = _swapped(matrix, found) if swap else found.entries
-        distances, pull_entries = matrix.entries(*chosen)
+        _check_kind(found, loss, miner)
+        distances, pull_entries = matrix.entries(*found.entries)
         if len(distances[0]) == 0:
             nothing, _ = reduced(distances[0], constants.get("reduction", "mean"))
             return nothing, lambda dl: (pull_entries(*distances), *map(np.zeros_like, params))
@@ -66,7 +61,7 @@ def with_miner(loss: Loss, miner: Miner, swap: bool = False) -> Loss:
 
         def pullback(dl):
             grads = pull(dl)
-            return pull_entries(*grads[: len(chosen)]), *grads[len(chosen) :]
+            return pull_entries(*grads[: len(distances)]), *grads[len(distances) :]
 
         return value, pullback
 
@@ -74,7 +69,7 @@ def with_miner(loss: Loss, miner: Miner, swap: bool = False) -> Loss:
     return with_parameters_of(loss)(mined)
 
 
-def _check_kind(found: Any, loss: Loss, miner: Miner, swap: bool) -> None:
+def _check_kind(found: Any, loss: Loss, miner: Miner) -> None:
     """Require mined pairs for a loss on pairs, and mined triplets for a loss on triplets."""
     reads, triplets = signature(loss).parameters, len(found.entries) == 2
     if ("same" in reads and triplets) or ("negative" in reads and not triplets):
@@ -83,15 +78,6 @@ def _check_kind(found: Any, loss: Loss, miner: Miner, swap: bool) -> None:
             f"{_name(loss)} reads {wanted}, and miners.{_name(miner)} chooses {got}: take its .{wanted}, as in "
             f"lambda D, labels: miner(D, labels).{wanted}"
         )
-    if swap and not triplets:
-        raise TypeError(f"swap exchanges two ends of a triplet, and {_name(miner)} chooses pairs: leave swap out")
-
-
-def _swapped(D: DistanceMatrix, found: Any) -> list[tuple[Array, Array]]:
-    """The entries of triplets, where a negative is compared with the nearer of anchor and positive."""
-    a, p, n = found
-    (to_positive, to_anchor), _ = D.entries((p, n), (a, n))
-    return [(a, p), (np.where(to_positive < to_anchor, p, a), n)]
 
 
 def without_partial(function: Callable[..., Any]) -> tuple[Callable[..., Any], dict[str, Any]]:

@@ -12,6 +12,7 @@ import pytest
 from minisiam import fast, losses, miners, pairwise
 from minisiam.app import conventions
 from minisiam.app.conventions import compare
+from minisiam.app.conventions.swapped import swapped
 
 EVERY = [(name, convention) for name, conventions in conventions.known().items() for convention in conventions]
 LABELS = np.array([7, -3, 7, 2, -3, 7, 5, 2, -3])
@@ -262,3 +263,25 @@ def test_a_batch_from_a_file(tmp_path, rng):
     np.savez(tmp_path / "other.npz", labels=labels)
     with pytest.raises(ValueError, match="has no array 'embeddings'"):
         compare.load(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize("whole_numbers", [False, True])
+def test_swap_takes_the_smaller_distance_of_the_negative(whole_numbers, rng):
+    labels, g, n = LABELS, 0.7, len(LABELS)
+    D = rng.integers(0, 4, (n, n)).astype(float) if whole_numbers else 1.8 * rng.random((n, n))
+    value, pullback = losses.with_miner(losses.triplet_hinge, swapped(miners.all_triplets))(D, labels, margin=0.4)
+    triplets = list(zip(*miners.all_triplets(D, labels), strict=True))
+    total, dD = 0.0, np.zeros_like(D)
+    for a, p, n in triplets:
+        end = p if D[p, n] < D[a, n] else a  # a tie is the anchor's
+        term = max(0.0, D[a, p] - D[end, n] + 0.4)
+        total += term / len(triplets)
+        dD[a, p] += g * (term > 0) / len(triplets)
+        dD[end, n] -= g * (term > 0) / len(triplets)
+    assert value == pytest.approx(total, rel=1e-12)
+    np.testing.assert_allclose(pullback(g)[0], dD, atol=1e-14)
+
+
+def test_a_swap_needs_triplets():
+    with pytest.raises(TypeError, match="swap exchanges two ends of a triplet, and the miner chooses Pairs"):
+        losses.with_miner(losses.contrastive, swapped(miners.all_pairs))(np.ones((4, 4)), np.array([0, 0, 1, 1]))

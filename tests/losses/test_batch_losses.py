@@ -112,23 +112,6 @@ def test_balanced_keeps_the_name_and_the_parameters_of_its_loss(rng):
     assert init_params(losses.balanced(losses.contrastive), rng, 4) == ()
 
 
-@labelled
-@pytest.mark.parametrize("whole_numbers", [False, True])
-def test_swap_takes_the_smaller_distance_of_the_negative(labels, whole_numbers):
-    D, g = matrix(labels, whole_numbers=whole_numbers), 0.7
-    value, pullback = losses.with_miner(losses.triplet_hinge, miners.all_triplets, swap=True)(D, labels, margin=0.4)
-    triplets = list(zip(*miners.all_triplets(D, labels), strict=True))
-    total, dD = 0.0, np.zeros_like(D)
-    for a, p, n in triplets:
-        end = p if D[p, n] < D[a, n] else a  # a tie is the anchor's
-        term = max(0.0, D[a, p] - D[end, n] + 0.4)
-        total += term / len(triplets)
-        dD[a, p] += g * (term > 0) / len(triplets)
-        dD[end, n] -= g * (term > 0) / len(triplets)
-    assert value == pytest.approx(total, rel=1e-12)
-    np.testing.assert_allclose(pullback(g)[0], dD, atol=1e-14)
-
-
 def test_the_gradients_of_an_entry_that_is_used_twice_add_up():
     again = lambda D, labels: miners.Pairs(np.array([0, 0, 1]), np.array([1, 1, 0]), np.array([True, True, True]))
     D = np.array([[0.0, 2.0], [3.0, 0.0]])
@@ -148,12 +131,11 @@ def shifted_hinge(positive, negative, shift, /):
 def test_a_loss_is_0_if_the_miner_finds_nothing(dtype):
     labels = np.array([0, 0, 1])
     D = np.array([[0, 1, 9], [1, 0, 9], [9, 9, 0]], dtype)
-    for swap in (False, True):
-        value, pullback = losses.with_miner(losses.triplet_hinge, miners.hard, swap=swap)(D, labels)
-        assert (value, value.dtype) == (0, dtype)
-        (dD,) = pullback(1.0)
-        assert dD.dtype == dtype
-        np.testing.assert_array_equal(dD, np.zeros((3, 3)))
+    value, pullback = losses.with_miner(losses.triplet_hinge, miners.hard)(D, labels)
+    assert (value, value.dtype) == (0, dtype)
+    (dD,) = pullback(1.0)
+    assert dD.dtype == dtype
+    np.testing.assert_array_equal(dD, np.zeros((3, 3)))
     terms, _ = losses.with_miner(losses.triplet_hinge, miners.hard)(D, labels, reduction="none")
     assert terms.shape == (0,)
     value, pullback = losses.with_miner(shifted_hinge, miners.hard)(D, np.array(0.5, dtype), labels)

@@ -12,6 +12,7 @@ from ...losses.reductions import reduced
 from ...op import op
 from .compose import moved, on_proxies, over_all, scaled, weighted_sum
 from .pml_distances import Measure
+from .swapped import swapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +49,9 @@ def triplet(q: Options) -> Operation:
     """all_triplets of the hinge or the soft margin; a negative margin moves the same instead."""
     margin, loss = q.a["margin"], triplet_terms(q)
     if q.miner is not None:
-        return q.measure.on(losses.with_miner(partial(loss, reduction=q.reduction), q.miner, q.a["swap"]))
-    every = losses.with_miner(loss, miners.all_triplets, swap=True) if q.a["swap"] else fast.all_triplets(loss)
+        miner = swapped(q.miner) if q.a["swap"] else q.miner
+        return q.measure.on(losses.with_miner(partial(loss, reduction=q.reduction), miner))
+    every = losses.with_miner(loss, swapped(miners.all_triplets)) if q.a["swap"] else fast.all_triplets(loss)
     return q.measure.on(moved(partial(every, reduction=q.reduction), same=max(-margin, 0)))
 
 

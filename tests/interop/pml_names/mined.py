@@ -6,6 +6,7 @@ import numpy as np
 
 from minisiam import losses
 from minisiam.app.conventions import on, pml_losses
+from minisiam.app.conventions.swapped import swapped
 from minisiam.distance_matrix import as_matrix
 from minisiam.miners import Pairs
 from minisiam.op import op
@@ -86,7 +87,8 @@ def mined(distance, loss, choose, normalize=False, least=1):
 
 def at_entries(loss, kind, swap=False):
     """A loss on pairs or triplets, at what was found, once it is turned into that kind."""
-    return lambda D, found, labels: losses.with_miner(loss, lambda *_: kind(found), swap)(D, labels)
+    way = swapped if swap else lambda miner: miner
+    return lambda D, found, labels: losses.with_miner(loss, way(lambda *_: kind(found)))(D, labels)
 
 
 def as_pairs(found):
