@@ -98,6 +98,8 @@ def balanced(loss: Loss) -> Loss:
 
     @op
     def separately(d, /, *params_and_same, **constants):
+        if "same" in constants:  # by name, as every loss on pairs takes it
+            params_and_same = (*params_and_same, constants.pop("same"))
         *params, same = params_and_same
         require.rows(d=d)
         require.same_or_not(same, len(d))
