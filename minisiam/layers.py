@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from inspect import signature
 from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .initializers import Initializer
     from .typing import AnyOp, Array, Generator, Op, Params, Shape
 
+    Init = Callable[[Generator, Shape], tuple[Params, Shape]]
+
 
 class Layer(NamedTuple):
     """A pair of pure functions, and the facts about them that a summary or a faster version needs.
@@ -37,7 +39,7 @@ class Layer(NamedTuple):
     test : the layer to use at test time, if it is a different one
     """
 
-    init: Callable[[Generator, Shape], tuple[Params, Shape]]
+    init: Init
     apply: Callable[..., Op[Array]]
     name: str
     parts: tuple[Layer, ...] = ()
@@ -58,7 +60,7 @@ def Dense(outputs: int, weights: Initializer = initializers.he, bias: Initialize
             raise ValueError(f"Dense needs examples with one axis, not with the shape {shape}: put Flatten before it")
         return (weights(rng, (*shape, outputs)), bias(rng, (outputs,))), (outputs,)
 
-    return Layer(init, with_params(ops.dense), f"Dense {outputs}", op=ops.dense)
+    return layer_of(ops.dense, f"Dense {outputs}", init)
 
 
 def Conv(
@@ -88,31 +90,26 @@ def Conv(
 
     step = f" / {stride}" if stride > 1 else ""
     name = f"Conv {outputs} @ {kernel}×{kernel}{step} {padding}"
-    options: dict[str, Any] = {"padding": padding, "stride": stride}
-    return Layer(init, with_params(partial(ops.conv2d, **options)), name, op=ops.conv2d, options=options)
+    return layer_of(ops.conv2d, name, init, padding=padding, stride=stride)
 
 
 def MaxPool(size: int = 2) -> Layer:
     """`ops.max_pool` over size × size blocks."""
     require.whole("size", size, 1)
 
-    def shape_of(shape):
+    def init(rng, shape):
         h, w, channels = shape
         if min(h, w) < size:
             raise ValueError(f"a {size}×{size} block does not fit into {h}×{w}: use larger images or pool less often")
-        return h // size, w // size, channels
+        return (), (h // size, w // size, channels)
 
-    return without_params(ops.max_pool, f"MaxPool {size}×{size}", shape_of, size=size)
+    return layer_of(ops.max_pool, f"MaxPool {size}×{size}", init, size=size)
 
 
 def PRelu(start: float = 0.25) -> Layer:
     """`ops.prelu`, with one slope for all entries that starts at `start`."""
     slope = initializers.constant(start)
-
-    def activate(x, slope, /, input_grad=True):
-        return ops.prelu(x, slope)
-
-    return Layer(lambda rng, shape: ((slope(rng, ()),), shape), with_params(activate), "PRelu")
+    return layer_of(ops.prelu, "PRelu", lambda rng, shape: ((slope(rng, ()),), shape))
 
 
 def BatchNorm(epsilon: float = 1e-5) -> Layer:
@@ -176,20 +173,13 @@ def GroupNorm(groups: int = 8, epsilon: float = 1e-5) -> Layer:
             raise ValueError(f"GroupNorm({groups}): groups must divide the number of channels, {shape[-1]}")
         return _scale_and_shift(rng, shape)
 
-    def normalize(x, scale, shift, /, input_grad=True):
-        return ops.group_norm(x, scale, shift, groups=groups, epsilon=epsilon)
-
-    return Layer(init, with_params(normalize), f"GroupNorm {groups}")
+    return layer_of(ops.group_norm, f"GroupNorm {groups}", init, groups=groups, epsilon=epsilon)
 
 
 def LayerNorm(epsilon: float = 1e-5) -> Layer:
     """`ops.layer_norm`: each example is normalised over all of its entries."""
     epsilon = require.between("epsilon", epsilon, 0, open_low=True)
-
-    def normalize(x, scale, shift, /, input_grad=True):
-        return ops.layer_norm(x, scale, shift, epsilon=epsilon)
-
-    return Layer(_scale_and_shift, with_params(normalize), "LayerNorm")
+    return layer_of(ops.layer_norm, "LayerNorm", _scale_and_shift, epsilon=epsilon)
 
 
 def _scale_and_shift(rng: Generator, shape: Shape) -> tuple[Params, Shape]:
@@ -198,38 +188,27 @@ def _scale_and_shift(rng: Generator, shape: Shape) -> tuple[Params, Shape]:
     return (np.ones(channels, np.float32), np.zeros(channels, np.float32)), shape
 
 
-def with_params(op: AnyOp) -> Callable[..., Op[Array]]:
-    """Return the `apply` of a layer for an op whose variables are x and then the parameters."""
+def layer_of(op: AnyOp, name: str, init: Init = lambda rng, shape: ((), shape), **options: Any) -> Layer:
+    """Return the layer of an op whose variables are x and then the parameters, with the op's constants as `options`."""
+    can_skip_dx = "input_grad" in signature(op).parameters
 
     def apply(params, x, /, input_grad=True):
-        y, pull = op(x, *params, input_grad=input_grad)
+        y, pull = op(x, *params, **options, **({"input_grad": input_grad} if can_skip_dx else {}))
 
         def pullback(dy):
-            dx, *dparams = pull(dy)
+            dx, *dparams = pull(dy) if input_grad or params else (None,)
             return tuple(dparams), dx
 
         return y, pullback
 
-    return apply
+    return Layer(init, apply, name, op=op, options=options)
 
 
-def without_params(
-    op: AnyOp, name: str, shape_of: Callable[[Shape], Shape] = lambda shape: shape, **options: Any
-) -> Layer:
-    """Return a layer for an op whose only variable is x, with the op's constants as `options`."""
-
-    def apply(params, x, /, input_grad=True):
-        y, pull = op(x, **options)
-        return y, lambda dy: ((), *(pull(dy) if input_grad else (None,)))
-
-    return Layer(lambda rng, shape: ((), shape_of(shape)), apply, name, op=op, options=options)
-
-
-Relu = without_params(ops.relu, "Relu")
-Tanh = without_params(ops.tanh, "Tanh")
-Sigmoid = without_params(ops.sigmoid, "Sigmoid")
-Normalize = without_params(ops.normalize, "Normalize")
-Flatten = without_params(ops.flatten, "Flatten", lambda shape: (prod(shape),))
+Relu = layer_of(ops.relu, "Relu")
+Tanh = layer_of(ops.tanh, "Tanh")
+Sigmoid = layer_of(ops.sigmoid, "Sigmoid")
+Normalize = layer_of(ops.normalize, "Normalize")
+Flatten = layer_of(ops.flatten, "Flatten", lambda rng, shape: ((), (prod(shape),)))
 
 
 def serial(*layers: Layer, name: str = "serial") -> Layer:

@@ -65,11 +65,11 @@ def sgd(
         if weight_decay:
             grads = tree.map(lambda g, p: g + weight_decay * p if p.ndim > 1 else g, grads, params)
         if not has_velocity:
-            return tree.map(lambda p, g: _subtract(p, rate * g), params, grads), {"step": step + 1}
+            return tree.map(lambda p, g: p - rate * g, params, grads), {"step": step + 1}
         mu_now = mu(step)
         velocity = tree.map(lambda v, g: mu_now * v + g, state["velocity"], grads)
         steps = tree.map(lambda g, v: g + mu_now * v, grads, velocity) if nesterov else velocity
-        params = tree.map(lambda p, s: _subtract(p, rate * s), params, steps)
+        params = tree.map(lambda p, s: p - rate * s, params, steps)
         return params, {"step": step + 1, "velocity": velocity}
 
     return _with_running_averages(Optimizer(init, update))
@@ -118,12 +118,6 @@ def adam(
         return tree.map(move, params, mean, square), {"step": step + 1, "mean": mean, "square": square}
 
     return _with_running_averages(Optimizer(init, update))
-
-
-def _subtract(p: Any, step: Any) -> Any:
-    """p − step, written over step where shape and dtype allow."""
-    in_place = isinstance(step, np.ndarray) and step.dtype == np.result_type(p, step)
-    return np.subtract(p, step, out=step if in_place else None)
 
 
 def _with_running_averages(optimizer: Optimizer) -> Optimizer:

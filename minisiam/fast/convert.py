@@ -7,10 +7,10 @@ A layer names the op that it applies (`Layer.op`, `Layer.options`); this module 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import ops
-from ..layers import Layer, serial, with_params, without_params
+from ..layers import Layer, layer_of, serial
 from . import im2row
 from .batch_norm import pooled
 from .convolution import algorithm, fastest_conv2d
@@ -19,7 +19,7 @@ from .microbatch import microbatch
 from .stages import in_one_chunk, stages_of
 
 if TYPE_CHECKING:
-    from ..typing import AnyOp, Params
+    from ..typing import Params
 
 
 def convert(encoder: Layer) -> Layer:
@@ -59,9 +59,9 @@ def algorithms(encoder: Layer, params: Params) -> list[str]:
 def _single(layer: Layer) -> Layer:
     """The replacement of a single layer."""
     if layer.op is ops.conv2d:
-        return _with_op(layer, fastest_conv2d, **layer.options)
+        return layer_of(fastest_conv2d, f"{layer.name}, fast", layer.init, **layer.options)
     if _pools_2x2(layer):
-        return layer._replace(apply=without_params(pool_2x2, "").apply, name=f"{layer.name}, fast", op=pool_2x2)
+        return layer_of(pool_2x2, f"{layer.name}, fast", layer.init)
     return layer
 
 
@@ -89,7 +89,7 @@ def _conv_block(conv: Layer, pool: Layer) -> Layer:
         params, shape = conv.init(rng, shape)
         return params, pool.init(rng, shape)[1]
 
-    return _with_op(conv._replace(init=init), conv_pool_relu, padding=conv.options["padding"])
+    return layer_of(conv_pool_relu, f"{conv.name}, fast", init, padding=conv.options["padding"])
 
 
 def _norm_block(norm: Layer, pool: Layer) -> Layer:
@@ -100,15 +100,6 @@ def _norm_block(norm: Layer, pool: Layer) -> Layer:
 
     block = norm._replace(init=init, name=f"{norm.name}, fast", op=pooled)
     return block._replace(apply=in_one_chunk(stages_of(block)))
-
-
-def _with_op(layer: Layer, op: AnyOp, **options: Any) -> Layer:
-    """The layer with another op on the same variables."""
-
-    def apply(x, W, b, /, input_grad=True):
-        return op(x, W, b, **options, input_grad=input_grad)
-
-    return layer._replace(apply=with_params(apply), name=f"{layer.name}, fast", op=op, options=options)
 
 
 def _identity(layer: Layer) -> Layer:
