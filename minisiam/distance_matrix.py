@@ -58,12 +58,8 @@ class DistanceMatrix(Protocol):
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the distances."""
 
-    @property
-    def symmetric(self) -> bool:
-        """Whether it is known that D = Dᵀ, so that one triangle is enough."""
-
-    def sum_rows(self, loss: Callable[[Array, slice], RowLoss], upper: bool = False) -> Total:
-        """Sum `loss(rows, slice)` over all rows. With `upper`, each block may start at the column of its first row."""
+    def sum_rows(self, loss: Callable[[Array, slice], RowLoss]) -> Total:
+        """Sum `loss(rows, slice)` over all rows."""
 
     def map_rows(self, f: Callable[[Array, slice], Result]) -> list[Result]:
         """Return `f(rows, slice)` of each block of rows, in order. f must not change the rows."""
@@ -79,7 +75,6 @@ class Whole(NamedTuple):
     """A distance matrix in memory; its only block has all rows."""
 
     array: Array
-    symmetric: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -91,7 +86,7 @@ class Whole(NamedTuple):
         """The dtype of the distances."""
         return self.array.dtype
 
-    def sum_rows(self, loss: Callable[[Array, slice], RowLoss], upper: bool = False) -> Total:
+    def sum_rows(self, loss: Callable[[Array, slice], RowLoss]) -> Total:
         """Sum `loss(rows, slice)` over all rows."""
         values, terms, active, slope = loss(self.array, slice(0, len(self.array)))
         return Total(values.sum(), int(terms.sum()), int(active.sum()), slope)

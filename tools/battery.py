@@ -90,7 +90,7 @@ class Blocks:
     """A `DistanceMatrix` of an array that passes on a few rows at a time."""
 
     def __init__(self, D: Array) -> None:
-        self.D, self.shape, self.dtype, self.symmetric = D, D.shape, D.dtype, False
+        self.D, self.shape, self.dtype = D, D.shape, D.dtype
         self.step = 2 if len(D) < 100 else 100
 
     def blocks(self):
@@ -103,7 +103,7 @@ class Blocks:
     def whole(self, purpose: str) -> Any:
         raise TypeError(f"{purpose} needs the whole matrix")
 
-    def sum_rows(self, loss: Any, upper: bool = False) -> Total:
+    def sum_rows(self, loss: Any) -> Total:
         found = self.map_rows(loss)
         sums = (sum(array.sum() for array in part) for part in list(zip(*found, strict=True))[:3])
         return Total(*sums, np.concatenate([each.slope for each in found]))
@@ -287,7 +287,7 @@ def entries_of_a_matrix(module: types.ModuleType) -> Any:
     def entries_of_a_matrix(D: Float[Array, "n n"], /) -> Op[Array]:
         matrix = module.as_matrix(D)
         ((rows, some),) = matrix.map_rows(lambda rows, some: (rows, some))
-        if rows is not D or matrix.whole("this test") is not D or some != slice(0, len(D)) or matrix.symmetric:
+        if rows is not D or matrix.whole("this test") is not D or some != slice(0, len(D)):
             raise ValueError("the only block must have all rows, without a copy")
         if module.as_matrix(matrix) is not matrix or (matrix.shape, matrix.dtype) != (D.shape, D.dtype):
             raise ValueError("a DistanceMatrix must be returned as it is, with the shape and dtype of its array")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,7 +45,8 @@ def all_pairs(loss: Loss, separately: bool = False) -> Loss:
         attract, repel = PAIR_TERMS[function](**(filled_in | constants))
         D = as_matrix(D)
         positives = require_positives_and_negatives(D, labels)
-        twice = D.symmetric  # then only pairs i < j are computed, and each counts twice
+        # if a blockwise matrix compares a set with itself, only pairs i < j are computed, and each counts twice
+        twice = getattr(D, "symmetric", False)
 
         def rows(block_D, some):
             block = positives.of_rows(some)
@@ -60,7 +62,8 @@ def all_pairs(loss: Loss, separately: bool = False) -> Loss:
             active = np.count_nonzero(values > 0, axis=1)
             return RowLoss(values.sum(axis=1), block.negatives, (1 + twice) * active, slope)
 
-        far = D.sum_rows(rows, upper=twice)
+        sum_rows: Any = partial(D.sum_rows, upper=True) if twice else D.sum_rows
+        far = sum_rows(rows)
         once = positives.i < positives.j if twice else slice(None)
         (d,), pull_near = D.entries((positives.i[once], positives.j[once]))
         near, pull = ((1 + twice) * a for a in attract(d))
