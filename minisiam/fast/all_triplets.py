@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..distance_matrix import RowLoss
     from ..losses.per_anchor import AnchorBlock
-    from ..typing import Array, Loss
+    from ..typing import Array, Float, Int, Loss
 
 # with this many positives, sorting a row is faster than comparing it with each: benchmarks/losses.py --crossover
 MANY = 72
@@ -54,7 +54,7 @@ def all_triplets(loss: Loss, many: int = MANY) -> Loss:
     check_known(function, TRIPLET_LOSSES)
 
     @op
-    def every_triplet(D, /, labels, reduction="mean", **constants):
+    def every_triplet(D: Float[Array, "n n"], /, labels: Int[Array, "n"], reduction="mean", **constants):
         options = filled_in | constants
         rows: Callable[[Array, AnchorBlock], RowLoss]
         if function in TRIPLET_TERMS:
