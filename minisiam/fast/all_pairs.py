@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +42,7 @@ def all_pairs(loss: Loss, separately: bool = False) -> Loss:
     def every_pair(D: Float[Array, "n n"], /, labels: Int[Array, "n"], reduction="mean", **constants):
         require.one_of("reduction", reduction, REDUCTIONS[:3])
         attract, repel = PAIR_TERMS[function](**(filled_in | constants))
-        matrix = as_matrix(D)
+        matrix: Any = as_matrix(D)
         positives = require_positives_and_negatives(D, labels)
         # if a blockwise matrix compares a set with itself, only pairs i < j are computed, and each counts twice
         twice = getattr(matrix, "symmetric", False)
@@ -62,8 +61,7 @@ def all_pairs(loss: Loss, separately: bool = False) -> Loss:
             active = np.count_nonzero(values > 0, axis=1)
             return RowLoss(values.sum(axis=1), block.negatives, (1 + twice) * active, slope)
 
-        sum_rows: Any = partial(matrix.sum_rows, upper=True) if twice else matrix.sum_rows
-        far = sum_rows(rows)
+        far = matrix.sum_rows(rows, upper=True) if twice else matrix.sum_rows(rows)
         once = positives.i < positives.j if twice else slice(None)
         (d,), pull_near = matrix.entries((positives.i[once], positives.j[once]))
         near, pull = ((1 + twice) * a for a in attract(d))
