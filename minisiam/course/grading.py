@@ -116,8 +116,10 @@ def _reports(jobs: Iterable[tuple[Exercise, bytes | Report]], seconds: float) ->
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for grader in graders:
-            grader.close()
+            grader.cancel()
         pool.shutdown()
+        for grader in graders:
+            grader.close()
 
 
 def row(student: str, reports: list[Report]) -> list[str]:

@@ -51,6 +51,7 @@ class Peer:
         self.reader, self.writer, self.trusted, self.output = reader, writer, trusted, output
         self.exports: list[Export] = []
         self.ended = False
+        self.exit: BaseException | None = None  # an error of the other side that ends a program
         self.calls = self.depth = 0  # calls of this side, and those that have not returned
 
     def export(self, function: Callable[..., Any], inputs: list[Any]) -> int:
@@ -99,6 +100,7 @@ class Peer:
         if printed:
             sys.stdout.write(printed)
         if error:
+            self.exit = self.exit or (None if isinstance(error, Exception) else error)
             raise error
         return result
 

@@ -119,7 +119,6 @@ class Grader:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-        self._end()
 
     def check(self, exercise: Exercise, source: bytes, seconds: float = TIME_LIMIT) -> Report:
         """Grade the bytes of a learner's file. A grader that something else has ended is started once more."""
@@ -199,10 +198,15 @@ class Grader:
             process.kill()
             process.wait()
 
-    def close(self) -> None:
-        """End the process, even while another thread waits for its verdict."""
+    def cancel(self) -> None:
+        """End the process while another thread waits for its verdict; that thread gets an InterruptedError."""
         self.closed = True
         self._stop()
+
+    def close(self) -> None:
+        """End the process, for good."""
+        self.cancel()
+        self._end()
 
     def _end(self) -> None:
         """Close the connection, so that the next check starts a new process."""

@@ -29,7 +29,7 @@ from .remote import Peer, Refused
 from .sandbox import connected
 
 FORKS = hasattr(os, "fork")
-CLOSING = 2.0  # seconds in which a process that has closed its connection must end
+CLOSING = 0.5  # seconds in which a process that has closed its connection must end
 running: set[int] = set()  # the process of the present answer
 
 
@@ -135,10 +135,10 @@ def _verdict(exercise: Exercise, source: str, peer: Peer) -> Verdict:
         return grade(exercise, stand_in(exercise, peer.function(0)(exercise.name, source)))
     except Refused as refusal:
         return failed(exercise, str(refusal))
-    except SystemExit:
-        return failed(exercise, "it ends the program (sys.exit): use return instead")
     except BaseException as mistake:
-        return failed(exercise, raised(mistake))
+        if isinstance(peer.exit, SystemExit):
+            return failed(exercise, "it ends the program (sys.exit): use return instead")
+        return failed(exercise, raised(peer.exit or mistake))
 
 
 def stand_in(exercise: Exercise, function: Any) -> Any:
