@@ -52,6 +52,8 @@ def _read(exercise: Exercise, student: Path) -> bytes | Report:
         work = same_name(student / "work")
         path = (work if work and work.is_dir() else student) / exercise.file
         path = path if path.exists() else same_name(path) or path
+        if not os.path.lexists(path):
+            return report(exercise, "open", f"there is no file {exercise.file}")
         if not path.resolve().is_relative_to(student.resolve()):
             return report(exercise, "failed", f"{path} is a link to a file outside the student's folder")
         return read(exercise, path)

@@ -15,6 +15,7 @@ from .wire import TEXT, Reading, Stub, Writing, overwrite, state
 
 HEAD = struct.Struct("<II")  # the lengths of the JSON and of the arrays
 LONGEST = 1 << 26  # bytes of a message
+SHARED = 32  # arrays of which changes are noticed, for each function
 OUTPUT = 20_000  # bytes of output that are sent with a result
 DAMAGE = (KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError, RecursionError, MemoryError)
 
@@ -28,10 +29,14 @@ class Refused(Exception):
 
 
 class Export(NamedTuple):
-    """A function that the other side may call, and the arguments of the call that returned it."""
+    """A function that the other side may call.
+
+    `shared` has the arrays that it may change although both sides know them: the arguments and the results of the call
+    that returned it, and the latest results of its own calls. Both sides keep this list, in the same order.
+    """
 
     function: Callable[..., Any]
-    inputs: list[Any]
+    shared: list[Any]
 
 
 class Peer:
@@ -54,9 +59,9 @@ class Peer:
         self.exit: BaseException | None = None  # an error of the other side that ends a program
         self.calls = self.depth = 0  # calls of this side, and those that have not returned
 
-    def export(self, function: Callable[..., Any], inputs: list[Any]) -> int:
+    def export(self, function: Callable[..., Any], shared: list[Any]) -> int:
         """The number by which the other side calls a function."""
-        self.exports.append(Export(function, inputs))
+        self.exports.append(Export(function, shared))
         return len(self.exports) - 1
 
     def exported(self, number: Any) -> Export:
@@ -71,13 +76,13 @@ class Peer:
 
     def call(self, stub: Stub, arguments: tuple[Any, ...], constants: dict[str, Any]) -> Any:
         """Call a function of the other side, and serve its calls until it returns."""
-        writing = Writing(self, [])
+        writing = Writing(self, list(stub.shared))
         content = writing.encode([list(arguments), list(constants), list(constants.values())])
-        self._send(_packed({"call": stub.number, "arguments": content}, writing.buffers))
+        self._send(packed({"call": stub.number, "arguments": content}, writing.buffers))
         while True:
             message, buffers = self._receive()
             if "call" not in message:
-                return self._result(message, buffers, [*stub.inputs, *writing.inputs])
+                return self._result(message, Reading(self, buffers, writing.shared), stub.shared)
             self._answer(message, buffers)
 
     def serve(self) -> None:
@@ -86,14 +91,16 @@ class Peer:
             while True:
                 self._answer(*self._receive())
 
-    def _result(self, message: dict[str, Any], buffers: bytes, inputs: list[Any]) -> Any:
-        """The result or the error of a call; changes of the arguments are repeated on this side."""
+    def _result(self, message: dict[str, Any], reading: Reading, shared: list[Any]) -> Any:
+        """The result or the error of a call; changes of shared arrays are repeated on this side."""
+        known = len(reading.shared)
         try:
-            reading = Reading(self, buffers, inputs)
             result = reading.decode(message["result"]) if "result" in message else None
             error = None if "result" in message else _rebuilt(*map(str, message["error"]))
+            _remember(shared, reading.shared[known:])
+            old, reading.shared = reading.shared[:known], []
             for place, new in message["changed"]:
-                overwrite(inputs[place], reading.decode(new))
+                overwrite(old[place], reading.decode(new))
             printed = str(message["printed"])
         except DAMAGE:
             self._end()
@@ -107,31 +114,35 @@ class Peer:
     def _answer(self, message: dict[str, Any], buffers: bytes) -> None:
         """Call a function of this side, and send its result or its error."""
         try:
-            function, known = self.exported(message["call"])
-            reading = Reading(self, buffers, list(known))
+            function, shared = self.exported(message["call"])
+            reading = Reading(self, buffers, list(shared))
             arguments, names, values = reading.decode(message["arguments"])
             constants = dict(zip(names, values, strict=True))
         except DAMAGE:
             self._end()
-        before, start = [state(x) for x in reading.inputs], self._length()
+        known = reading.shared
+        before, start = [state(x) for x in known], self._length()
         self.calls, self.depth = self.calls + 1, self.depth + 1
         try:
-            reply = self._reply(reading.inputs, before, start, function(*arguments, **constants))
+            writing = Writing(self, known)
+            reply = self._packed(writing, {"result": writing.encode(function(*arguments, **constants))}, before, start)
+            _remember(shared, known[len(before) :])
         except Ended:
             raise
         except BaseException as mistake:
-            reply = self._reply(reading.inputs, before, start, error=_description(mistake))
+            writing = Writing(self, known[: len(before)])
+            reply = self._packed(writing, {"error": _description(mistake)}, before, start)
         finally:
             self.depth -= 1
         self._send(reply)
 
-    def _reply(self, inputs: list[Any], before: list[Any], start: int, result: Any = None, error: Any = None) -> bytes:
-        writing = Writing(self, inputs)
-        reply: dict[str, Any] = {"error": error} if error else {"result": writing.encode(result)}
-        changed = [place for place, (x, old) in enumerate(zip(inputs, before, strict=True)) if state(x) != old]
-        reply["changed"] = [[place, writing.encode(inputs[place])] for place in changed]
+    def _packed(self, writing: Writing, reply: dict[str, Any], before: list[Any], start: int) -> bytes:
+        """A reply with the changes of shared arrays and with the new output."""
+        known, writing.shared = writing.shared, []
+        changed = [place for place, old in enumerate(before) if state(known[place]) != old]
+        reply["changed"] = [[place, writing.encode(known[place])] for place in changed]
         reply["printed"] = self._printed(start)
-        return _packed(reply, writing.buffers)
+        return packed(reply, writing.buffers)
 
     def _length(self) -> int:
         """The length of the output so far."""
@@ -172,7 +183,13 @@ class Peer:
         raise Ended
 
 
-def _packed(message: dict[str, Any], buffers: list[bytes]) -> bytes:
+def _remember(shared: list[Any], results: list[Any]) -> None:
+    shared += results
+    del shared[:-SHARED]
+
+
+def packed(message: dict[str, Any], buffers: list[bytes]) -> bytes:
+    """A message as bytes."""
     text, size = json.dumps(message).encode(), sum(map(len, buffers))
     if len(text) + size > LONGEST:
         raise ValueError(f"the result is larger than {LONGEST >> 20} megabytes")

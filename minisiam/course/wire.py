@@ -36,11 +36,11 @@ class Foreign:
 
 
 class Stub(Foreign):
-    """A function of the other process; `inputs` are the arguments of the call that returned it."""
+    """A function of the other process; `shared` are the arrays that it may change, see `remote.Export`."""
 
     peer: Peer
     number: int
-    inputs: list[Any]
+    shared: list[Any]
 
     def __call__(self, *arguments: Any, **constants: Any) -> Any:  # noqa: D102
         return self.peer.call(self, arguments, constants)
@@ -56,11 +56,10 @@ class Steps(Foreign, Iterator[Any]):
 
 
 class Writing:
-    """Encodes the values of one message; `inputs` collects its arrays and random generators."""
+    """Encodes the values of one message. Its arrays and random generators are appended to `shared`."""
 
-    def __init__(self, peer: Peer, inputs: list[Any]) -> None:
-        self.peer, self.known = peer, inputs
-        self.inputs: list[Any] = []
+    def __init__(self, peer: Peer, shared: list[Any]) -> None:
+        self.peer, self.shared = peer, shared
         self.buffers: list[bytes] = []
 
     def encode(self, x: Any) -> Any:
@@ -79,7 +78,7 @@ class Writing:
         if isinstance(x, dict):
             return ["dict", [[self.encode(key), self.encode(value)] for key, value in x.items()]]
         if isinstance(x, np.random.Generator) and (name := type(x.bit_generator).__name__) in BIT_GENERATORS:
-            self.inputs.append(x)
+            self.shared.append(x)
             return ["generator", name, self.encode(x.bit_generator.state)]
         return self._object(x)
 
@@ -87,7 +86,7 @@ class Writing:
         self.buffers.append(x.tobytes())
         if isinstance(x, np.generic):
             return ["scalar", x.dtype.str]
-        self.inputs.append(x)
+        self.shared.append(x)
         return ["array", x.dtype.str, list(x.shape), x.flags.writeable]
 
     def _object(self, x: Any) -> list[Any]:
@@ -100,9 +99,9 @@ class Writing:
         if callable(x):
             attributes = vars(x) if self.peer.trusted and hasattr(x, "__dict__") else {}
             public = {key: value for key, value in attributes.items() if not key.startswith("_")}
-            return ["function", name, text, self.peer.export(x, self.known), self.encode(public)]
+            return ["function", name, text, self.peer.export(x, self.shared), self.encode(public)]
         if isinstance(x, Iterator):
-            return ["iterator", name, text, self.peer.export(x.__next__, self.known)]
+            return ["iterator", name, text, self.peer.export(x.__next__, self.shared)]
         return ["object", name, text]
 
 
@@ -120,10 +119,10 @@ def _text(x: Any) -> str:
 
 
 class Reading:
-    """Decodes the values of one message; its arrays and random generators are appended to `inputs`."""
+    """Decodes the values of one message. Its arrays and random generators are appended to `shared`."""
 
-    def __init__(self, peer: Peer, buffers: bytes, inputs: list[Any]) -> None:
-        self.peer, self.buffers, self.inputs, self.known = peer, memoryview(buffers), inputs, list(inputs)
+    def __init__(self, peer: Peer, buffers: bytes, shared: list[Any]) -> None:
+        self.peer, self.buffers, self.shared = peer, memoryview(buffers), shared
 
     def decode(self, x: Any) -> Any:
         """The value of an encoded value; any error means that the message is not valid."""
@@ -154,7 +153,7 @@ class Reading:
     def _array(self, dtype: str, shape: list[int], writeable: bool) -> Any:
         array = self._numbers(dtype, prod(shape)).reshape(shape)
         array.flags.writeable = bool(writeable)
-        self.inputs.append(array)
+        self.shared.append(array)
         return array
 
     def _scalar(self, dtype: str) -> Any:
@@ -173,7 +172,7 @@ class Reading:
             raise ValueError(f"{name} is not a bit generator")
         generator = np.random.Generator(getattr(np.random, name)())
         generator.bit_generator.state = self.decode(state)
-        self.inputs.append(generator)
+        self.shared.append(generator)
         return generator
 
     def _yours(self, number: int) -> Any:
@@ -186,7 +185,7 @@ class Reading:
 
     def _function(self, name: str, text: str, number: int, attributes: Any) -> Stub:
         stub = self._foreign(Stub, name, text)
-        stub.peer, stub.number, stub.inputs = self.peer, int(number), self.known
+        stub.peer, stub.number, stub.shared = self.peer, int(number), self.shared
         for key, value in self.decode(attributes).items():
             if self.peer.trusted:
                 raise ValueError("an answer does not set attributes")

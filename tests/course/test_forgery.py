@@ -114,7 +114,7 @@ def test_a_wrong_answer_does_not_pass_if_the_result_is(what, grader):
 
 def result(*encoded):
     """A reply whose result is an encoded value, followed by the bytes of eight numbers."""
-    return remote._packed({"result": encoded, "changed": [], "printed": ""}, [bytes(64)])
+    return remote.packed({"result": encoded, "changed": [], "printed": ""}, [bytes(64)])
 
 
 LIES = {
@@ -123,13 +123,13 @@ LIES = {
     "deep JSON": remote.HEAD.pack(200_000, 0) + b"[" * 200_000,
     "no reply": remote.HEAD.pack(2, 0) + b"{}",
     "an unknown tag": result("verdict"),
-    "a huge array": remote._packed({"result": ["array", "<f8", [10**9], True], "changed": [], "printed": ""}, []),
-    "an array of objects": remote._packed(
+    "a huge array": remote.packed({"result": ["array", "<f8", [10**9], True], "changed": [], "printed": ""}, []),
+    "an array of objects": remote.packed(
         {"result": ["array", "|O", [1], True], "changed": [], "printed": ""}, [b"x" * 8]
     ),
-    "an import": remote._packed({"result": ["import", "os", "getcwd"], "changed": [], "printed": ""}, []),
-    "an unknown input": remote._packed({"result": 1, "changed": [[7, ["tuple", []]]], "printed": ""}, []),
-    "a call of an unknown function": remote._packed({"call": -1, "arguments": ["list", []]}, []),
+    "an import": remote.packed({"result": ["import", "os", "getcwd"], "changed": [], "printed": ""}, []),
+    "an unknown input": remote.packed({"result": 1, "changed": [[7, ["tuple", []]]], "printed": ""}, []),
+    "a call of an unknown function": remote.packed({"call": -1, "arguments": ["list", []]}, []),
 }
 
 
@@ -259,6 +259,23 @@ def test_a_change_of_an_input_is_seen_by_the_grader(linked):
     assert a.tolist() == [0, 0]
     pullback(np.ones(1))
     assert a.tolist() == [7, 0]
+
+
+def test_a_change_of_an_earlier_result_is_seen_by_the_grader(linked):
+    def answer(a):
+        buffer = np.zeros(2)
+
+        def pullback(g):
+            np.copyto(buffer, g)
+            return (buffer,)
+
+        return buffer, pullback
+
+    value, pullback = linked(answer)(np.ones(1))
+    (first,) = pullback(np.ones(2))
+    assert value.tolist() == [1, 1]
+    (second,) = pullback(np.full(2, 5.0))
+    assert value.tolist() == first.tolist() == second.tolist() == [5, 5]
 
 
 def test_an_object_of_another_class_keeps_its_name_and_its_text(linked):

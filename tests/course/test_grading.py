@@ -38,7 +38,7 @@ def test_a_class_gets_a_table_with_reasons(tmp_path, capsys):
     put(tmp_path / "all" / "ada", RIGHT)
     put(tmp_path / "all" / "=bob", RIGHT.replace("    return", "    while True: pass\n    return"))
     put(tmp_path / "all" / "cem" / "work", UNTOUCHED)
-    put(tmp_path / "all" / "a dog", attack + RIGHT)
+    put(tmp_path / "all" / "a dog", RIGHT + attack)
     file = tmp_path / "marks.csv"
     assert cli.main(["learn", "grade", str(tmp_path / "all"), "--csv", str(file), "--limit", "1", "--json"]) == 0
     table = {row["student"]: row for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines())}
