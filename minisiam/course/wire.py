@@ -14,16 +14,28 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from .remote import Peer
 
 TEXT = 2_000  # characters of the text of an object
 NUMBERS = "biufc"  # the kinds of dtypes that are sent
 BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
+
+
+class Connection(Protocol):
+    """What a value needs of the connection that it arrives by: `remote.Peer`."""
+
+    trusted: bool
+
+    def call(self, stub: Stub, arguments: tuple[Any, ...], constants: dict[str, Any]) -> Any:
+        """Call a function of the other side."""
+
+    def export(self, function: Callable[..., Any], shared: list[Any]) -> int:
+        """The number by which the other side calls a function."""
+
+    def exported(self, number: Any) -> Any:
+        """The function of this side with a number."""
 
 
 class Foreign:
@@ -38,7 +50,7 @@ class Foreign:
 class Stub(Foreign):
     """A function of the other process; `shared` are the arrays that it may change, see `remote.Export`."""
 
-    peer: Peer
+    peer: Connection
     number: int
     shared: list[Any]
 
@@ -58,7 +70,7 @@ class Steps(Foreign, Iterator[Any]):
 class Writing:
     """Encodes the values of one message. Its arrays and random generators are appended to `shared`."""
 
-    def __init__(self, peer: Peer, shared: list[Any]) -> None:
+    def __init__(self, peer: Connection, shared: list[Any]) -> None:
         self.peer, self.shared = peer, shared
         self.buffers: list[bytes] = []
 
@@ -121,7 +133,7 @@ def _text(x: Any) -> str:
 class Reading:
     """Decodes the values of one message. Its arrays and random generators are appended to `shared`."""
 
-    def __init__(self, peer: Peer, buffers: bytes, shared: list[Any]) -> None:
+    def __init__(self, peer: Connection, buffers: bytes, shared: list[Any]) -> None:
         self.peer, self.buffers, self.shared = peer, memoryview(buffers), shared
 
     def decode(self, x: Any) -> Any:
