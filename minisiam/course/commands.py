@@ -59,7 +59,7 @@ For teachers:
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the commands to the parser of `minisiam learn`."""
     parser.add_argument("--work", type=Path, default=Path("work"), metavar="FOLDER", help="your files (default: work/)")
-    parser.add_argument("--limit", type=float, default=TIME_LIMIT, metavar="SECONDS",
+    parser.add_argument("--limit", type=seconds, default=TIME_LIMIT, metavar="SECONDS",
                         help="time limit of your function (default: %(default)g)")  # fmt: skip
     parser.set_defaults(command=watch, exercise=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -67,7 +67,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     def command(name: str, action: Command, text: str, exercise: str = "") -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text, argument_default=argparse.SUPPRESS)
         added.add_argument("--work", type=Path, metavar="FOLDER", help="your files (default: work/)")
-        added.add_argument("--limit", type=float, metavar="SECONDS", help="time limit of your function")
+        added.add_argument("--limit", type=seconds, metavar="SECONDS", help="time limit of your function")
         if exercise:
             nargs = None if exercise == "required" else "?"
             added.add_argument("exercise", nargs=nargs, metavar="NN", help="the number or the name of the exercise")
@@ -92,6 +92,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     added.add_argument("--csv", nargs="?", const="", default="", metavar="FILE",
                        help="write the table to this file (default: print it)")  # fmt: skip
     with_json(added)
+
+
+def seconds(text: str) -> float:
+    """A number of seconds > 0, from the command line."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a time limit: use a number of seconds > 0")
+    return value
 
 
 def list_exercises(arguments: argparse.Namespace) -> int:

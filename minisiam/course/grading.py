@@ -138,8 +138,9 @@ def reason(found: Report) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text that a spreadsheet does not read as a formula."""
-    return f"'{text}" if text.startswith(tuple(FORMULA)) else text
+    """A text in valid Unicode that a spreadsheet does not read as a formula."""
+    valid = text.encode("utf-8", "backslashreplace").decode()
+    return f"'{valid}" if valid.startswith(tuple(FORMULA)) else valid
 
 
 def as_json(marks: Marks) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _become_answer(connection: socket.socket, home: Path, seconds: float) -> Non
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         answer.connect_output(home)
         kept = os.dup2(connection.fileno(), 3)
-        os.closerange(4, os.sysconf("SC_OPEN_MAX"))
+        os.closerange(4, 4096)
         answer.run(os.fdopen(kept, "rb", closefd=False), os.fdopen(kept, "wb", closefd=False), home, seconds)
     finally:
         os._exit(0)
@@ -189,7 +189,7 @@ def serve(jobs: BinaryIO, verdicts: BinaryIO) -> None:
     for line in jobs:
         job = json.loads(line)
         verdict = judge(find(job["exercise"]), job["source"], job["seconds"])
-        verdicts.write(json.dumps(verdict._asdict()).encode() + b"\n")
+        verdicts.write(json.dumps(verdict._asdict(), ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         verdicts.flush()
 
 

@@ -393,6 +393,13 @@ def test_options_may_precede_the_command(tmp_path, capsys):
     assert "not started" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "nan", "inf"])
+def test_a_time_limit_is_a_positive_number(limit, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run("check", "1", "--limit", limit, work=tmp_path)
+    assert "use a number of seconds > 0" in capsys.readouterr().err
+
+
 def test_after_the_last_exercise_learn_says_that_all_are_done(tmp_path, capsys):
     progress.write(tmp_path, {exercise.name: progress.State(True) for exercise in EXERCISES})
     assert run(work=tmp_path) == 0

@@ -52,6 +52,7 @@ BODIES = {
     "a crash": ("    import os; os.kill(os.getpid(), 11)\n", "it crashed Python (SIGSEGV)"),
     "input": ("    return float(input())\n", "it raises EOFError"),
     "much memory": ("    return np.zeros(10**11)\n", "Unable to allocate"),
+    "no valid Unicode": ('    raise ValueError("\\ud800")\n', "it raises ValueError: ?"),
     "an interruption": ("    raise KeyboardInterrupt\n", "it raises KeyboardInterrupt, in line 5"),
 }
 
@@ -114,6 +115,15 @@ def test_an_infinite_loop_is_stopped_and_its_line_is_reported(what, report_on):
     if what != "printing":
         assert f"was stopped after {seconds:g} seconds, in line" in report.message
     assert line.rstrip(":") in report.message or "a = a + 1" in report.message
+
+
+@pytest.mark.slow
+def test_an_answer_that_waits_a_little_in_every_call_is_stopped(report_on):
+    body = "    import time\n    time.sleep(0.08)\n    return ((a - b) ** 2).sum(axis=1)\n"
+    report = report_on(HEADER + SIGNATURE + body, seconds=0.1)
+    assert report.status == "failed"
+    assert "it did not finish and was stopped after 1.2 seconds" in report.message
+    assert report_on(RIGHT).status == "passed"  # by a new process
 
 
 DAEMON = """    import ctypes, os, time
