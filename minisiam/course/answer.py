@@ -29,7 +29,7 @@ from .remote import Peer, Refused
 
 MEMORY = 1 << 30  # bytes in addition to those of the libraries
 OUTPUT = 1 << 22  # bytes of each file that is written
-EXIT_WAITING = 75  # the exit code of a process that waited longer than the limit
+EXIT_WAITING, EXIT_CLOSED = 75, 76  # the exit codes of a process that waited too long, or lost the connection
 
 
 def run(reader: BinaryIO, writer: BinaryIO, folder: Path, seconds: float) -> None:
@@ -43,6 +43,7 @@ def run(reader: BinaryIO, writer: BinaryIO, folder: Path, seconds: float) -> Non
     set_limits(seconds, where, peer)
     confinement.forbid_changes_outside(Path.cwd())
     peer.serve()
+    os._exit(EXIT_CLOSED)  # even if other threads run
 
 
 def _output(file: int) -> Any:

@@ -150,8 +150,9 @@ class Grader:
             "OPENBLAS_NUM_THREADS": "1",
         }
         self.errors, self.ready = tempfile.TemporaryFile(), False  # noqa: SIM115
+        self.folder = tempfile.TemporaryDirectory(prefix="minisiam-learn-", ignore_cleanup_errors=True)
         self.process, self.jobs, self.verdicts = connected(
-            "minisiam.course.worker", stderr=self.errors, env=environment
+            "minisiam.course.worker", self.folder.name, stderr=self.errors, env=environment
         )
 
     def _wait_for_imports(self) -> None:
@@ -215,6 +216,7 @@ class Grader:
             for file in (self.jobs, self.verdicts, self.errors):
                 with suppress(OSError):
                     file.close()
+            self.folder.cleanup()
             self.process = None
 
 

@@ -1,7 +1,8 @@
-"""Grade answers, one after another:   python -m minisiam.course.worker
+"""Grade answers, one after another:   python -m minisiam.course.worker FOLDER
 
-`sandbox` starts this module and sends jobs, each a line of JSON. This process computes every verdict, and never runs a
-learner's code: for each job it starts another process, `answer`, whose functions it calls through `remote`.
+`sandbox` starts this module and sends jobs, each a line of JSON; temporary files are in FOLDER. This process computes
+every verdict, and never runs a learner's code: for each job it starts another process, `answer`, whose functions it
+calls through `remote`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -112,13 +114,13 @@ def _become_answer(connection: socket.socket, home: Path, seconds: float) -> Non
         os.closerange(4, 4096)
         answer.run(os.fdopen(kept, "rb", closefd=False), os.fdopen(kept, "wb", closefd=False), home, seconds)
     finally:
-        os._exit(0)
+        os._exit(answer.EXIT_CLOSED)
 
 
-def judge(exercise: Exercise, source: str, seconds: float) -> Verdict:
+def judge(exercise: Exercise, source: str, seconds: float, folder: Path) -> Verdict:
     """The verdict on a learner's file, whose bytes are given as Latin-1 text."""
-    with tempfile.TemporaryDirectory(prefix="minisiam-learn-", ignore_cleanup_errors=True) as folder:
-        home = Path(folder)
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
+        home = Path(name)
         process = Answer(home, seconds)
         try:
             verdict = _verdict(exercise, source, process.peer)
@@ -161,9 +163,9 @@ def _why_no_result(code: int | None, seconds: float, home: Path, source: str) ->
     where = _last_line(home / "where", source)
     if code in (answer.EXIT_WAITING, -getattr(signal, "SIGXCPU", 0)):
         return f"it did not finish and was stopped after {seconds:g} seconds{where}: is there an infinite loop?"
-    if code is None:
+    if code in (None, answer.EXIT_CLOSED):
         return "it closed the connection to the grader, or wrote to it: write only the function of the exercise"
-    if code < 0:
+    if code and code < 0:
         return f"it crashed Python ({signal.Signals(-code).name}){where}"
     return "it ended the program (os._exit): use return instead"
 
@@ -184,11 +186,11 @@ def _output(home: Path) -> str:
     return ""
 
 
-def serve(jobs: BinaryIO, verdicts: BinaryIO) -> None:
+def serve(jobs: BinaryIO, verdicts: BinaryIO, folder: Path) -> None:
     """Grade each job, until there are no more."""
     for line in jobs:
         job = json.loads(line)
-        verdict = judge(find(job["exercise"]), job["source"], job["seconds"])
+        verdict = judge(find(job["exercise"]), job["source"], job["seconds"], folder)
         verdicts.write(json.dumps(verdict._asdict(), ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         verdicts.flush()
 
@@ -199,7 +201,7 @@ def _stop(signal_number: int, frame: FrameType | None) -> None:
     os._exit(1)
 
 
-def main() -> None:
+def main(folder: str) -> None:
     """Serve on the standard input and output of this process, which nothing else sees."""
     jobs, verdicts = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
@@ -210,8 +212,8 @@ def main() -> None:
     gc.freeze()  # a fork then copies less memory
     verdicts.write(b"ready\n")
     verdicts.flush()
-    serve(jobs, verdicts)
+    serve(jobs, verdicts, Path(folder))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -284,7 +284,7 @@ def test_an_object_of_another_class_keeps_its_name_and_its_text(linked):
     assert isinstance(result, wire.Foreign)
 
 
-def test_without_fork_the_answer_runs_in_a_new_process(monkeypatch):
+def test_without_fork_the_answer_runs_in_a_new_process(monkeypatch, tmp_path):
     monkeypatch.setattr(worker, "FORKS", False)
     source = HEADER + WRONG.replace("np.zeros(len(a))", "((a - b) ** 2).sum(axis=1)")
-    assert worker.judge(EXERCISES[0], source, 10).status == "passed"
+    assert worker.judge(EXERCISES[0], source, 10, tmp_path).status == "passed"
