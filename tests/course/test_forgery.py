@@ -4,10 +4,12 @@ import socket
 import sys
 import threading
 
+import learner_answers
 import numpy as np
 import pytest
 
-from minisiam.course import EXERCISES, remote, sandbox, wire, worker
+from minisiam import course
+from minisiam.course import EXERCISES, graders, remote, sandbox, wire, worker
 
 HEADER = """from __future__ import annotations
 import json, os, sys
@@ -245,6 +247,14 @@ def test_functions_iterators_and_errors_work_across_the_connection(linked):
     assert rng.random() == np.random.default_rng(0).random(2)[1]  # the generator has advanced on this side too
     with pytest.raises(ValueError, match="no more"):
         next(steps)
+
+
+@pytest.mark.parametrize("name", ["two-branches", "batch-hard", "sampler"])
+def test_an_answer_may_take_functions_and_return_tuples_or_a_generator(name, linked):
+    exercise = course.find(name)
+    function = linked(getattr(learner_answers, exercise.function))
+    verdict = graders.grade(exercise, worker.stand_in(exercise, function))
+    assert verdict.status == "passed", verdict.message
 
 
 def test_a_change_of_an_input_is_seen_by_the_grader(linked):
