@@ -1,6 +1,6 @@
 """The process that runs a learner's file: it calls the learner's function for the grader, and gives no verdict.
 
-    python -m minisiam.course.answer FOLDER SECONDS      on systems that cannot fork; otherwise `worker` forks
+    python -m minisiam.course.answer FOLDER SECONDS      if `worker` does not fork
 
 FOLDER has an empty folder `files`, which is the working directory. The output is written to FOLDER/printed and, at a
 time limit, the traceback to FOLDER/where.
@@ -34,6 +34,7 @@ EXIT_WAITING, EXIT_CLOSED = 75, 76  # the exit codes of a process that waited to
 
 def run(reader: BinaryIO, writer: BinaryIO, folder: Path, seconds: float) -> None:
     """Serve the calls of the grader. The first function, `load`, opens a learner's file."""
+    confinement.give_up_rights()
     printed, where = (folder / "printed").open("rb"), (folder / "where").open("w", encoding="utf-8")
     os.chdir(folder / "files")
     sys.stdin, sys.stdout, sys.stderr = open(0), _output(1), _output(2)  # noqa: SIM115
