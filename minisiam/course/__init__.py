@@ -4,7 +4,9 @@
     stubs             a library function without its body, and its source as the solution
     graders           the universal check of gradients; a comparison on small inputs for functions without a gradient
     mistakes          common mistakes; `known_mistakes` lists those that each grader must detect
-    sandbox           runs a learner's file in a separate process, `worker`
+    sandbox           checks a learner's file with `worker`, a process that grades and runs no learner's code;
+                      `answer` is the process that does, `confinement` its limits, `remote` and `wire` their connection
+    grading           the table of a class
     progress          the state of the exercises, in one file
     commands          `minisiam learn list | start | check | hint | solution | reset | selfcheck | grade`
     selfcheck         tests that every stub fails, every solution passes, and every known mistake is detected

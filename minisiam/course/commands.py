@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from . import progress
 from .exercises import EXERCISES
@@ -25,6 +28,7 @@ from .workspace import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     Command = Callable[[argparse.Namespace], int]
 
@@ -45,7 +49,7 @@ Your files and your progress are in the folder work/; --work FOLDER selects anot
 
 For teachers:
 
-    minisiam learn grade FOLDER --csv marks.csv     FOLDER has one work folder for each student
+    minisiam learn grade FOLDER --csv marks.csv     FOLDER has one work folder for each student; --json prints JSON
     minisiam learn check 04 --json                  exit code 0 if the answer passes, otherwise 1
     minisiam learn selfcheck                        test the exercises: every stub fails, every library function
                                                     passes, and every known mistake is detected
@@ -55,7 +59,7 @@ For teachers:
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the commands to the parser of `minisiam learn`."""
     parser.add_argument("--work", type=Path, default=Path("work"), metavar="FOLDER", help="your files (default: work/)")
-    parser.add_argument("--limit", type=float, default=TIME_LIMIT, metavar="SECONDS",
+    parser.add_argument("--limit", type=seconds, default=TIME_LIMIT, metavar="SECONDS",
                         help="time limit of your function (default: %(default)g)")  # fmt: skip
     parser.set_defaults(command=watch, exercise=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -63,7 +67,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     def command(name: str, action: Command, text: str, exercise: str = "") -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text, argument_default=argparse.SUPPRESS)
         added.add_argument("--work", type=Path, metavar="FOLDER", help="your files (default: work/)")
-        added.add_argument("--limit", type=float, metavar="SECONDS", help="time limit of your function")
+        added.add_argument("--limit", type=seconds, metavar="SECONDS", help="time limit of your function")
         if exercise:
             nargs = None if exercise == "required" else "?"
             added.add_argument("exercise", nargs=nargs, metavar="NN", help="the number or the name of the exercise")
@@ -87,6 +91,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     added.add_argument("folder", type=Path, metavar="FOLDER", help="the folder with one folder for each student")
     added.add_argument("--csv", nargs="?", const="", default="", metavar="FILE",
                        help="write the table to this file (default: print it)")  # fmt: skip
+    with_json(added)
+
+
+def seconds(text: str) -> float:
+    """A number of seconds > 0, from the command line."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a time limit: use a number of seconds > 0")
+    return value
 
 
 def list_exercises(arguments: argparse.Namespace) -> int:
@@ -193,7 +206,27 @@ def selfcheck(arguments: argparse.Namespace) -> int:
 
 def grade(arguments: argparse.Namespace) -> int:
     """`minisiam learn grade FOLDER`."""
-    from .grading import grade_class
+    from . import grading
 
-    grade_class(arguments.folder, arguments.csv, arguments.limit, print_line, warn)
-    return 0
+    answers = grading.read_class(arguments.folder)
+    marks: grading.Marks = {}
+    try:
+        table = _table(arguments)
+    except OSError as error:
+        warn(f"minisiam: the table cannot be written: {error}")
+        return 2
+    with table as file:
+        try:
+            grading.grade_class(answers, file, arguments.limit, warn, marks)
+        except KeyboardInterrupt:
+            warn(f"\nStopped: {len(marks)} of {len(answers)} students are graded.")
+    if arguments.json:
+        print_line(json.dumps(grading.as_json(marks), indent=2))
+    return 0 if len(marks) == len(answers) else 1
+
+
+def _table(arguments: argparse.Namespace) -> AbstractContextManager[TextIO]:
+    """The file for the table, opened before the work starts; standard output, unless that is for JSON."""
+    if arguments.csv:
+        return Path(arguments.csv).open("w", encoding="utf-8", newline="")
+    return nullcontext(io.StringIO() if arguments.json else sys.stdout)

@@ -1,28 +1,33 @@
-"""Check a learner's file in a separate process: whatever the file does, the check ends with a report."""
+"""Check learners' files in separate processes: whatever a file does, the check ends with a report.
+
+    this process  ──job──→  worker, which grades  ──calls──→  answer, which runs the learner's file
+                  ←verdict─                       ←numbers──
+
+A learner's code runs in the last of these only. It can return any numbers, but it cannot write a verdict.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import re
-import signal
+import socket
 import subprocess
 import sys
 import tempfile
-import time
+import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from .exercises import Exercise
 from .stubs import stub
 
 TIME_LIMIT = 10.0  # seconds of computing or of waiting, after the imports; elapsed time is limited to twelve times this
 IMPORT_LIMIT = 120.0  # seconds for importing the libraries
+STOPPING = 10.0  # seconds for a worker to end what it has started
 PACKAGES = Path(__file__).parents[2]
-EXIT_WAITING = 75  # the exit code of a process that waited longer than the limit
 MAX_BYTES = 1_000_000  # of a learner's file
-STATUSES = ("passed", "failed", "open")
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Report(NamedTuple):
@@ -48,127 +53,184 @@ class Report(NamedTuple):
         return self.message + (f"\n\nYour function printed:\n{shown}" if lines else "")
 
 
-def check(exercise: Exercise, path: Path, seconds: float = TIME_LIMIT) -> Report:
-    """Check a learner's file."""
+def report(exercise: Exercise, status: str, what: str) -> Report:
+    """A report with a message."""
+    return Report(exercise.name, exercise.number, status, f"{exercise}: {what}", what)
+
+
+def read(exercise: Exercise, path: Path) -> bytes | Report:
+    """The bytes of a learner's file; or the report, if it need not run."""
+    number = f"{exercise.number:02d}"
+    if not path.exists():
+        found = same_name(path)
+        if found is None:
+            return report(exercise, "open", f"{path} does not exist: minisiam learn start {number}.")
+        path = found
     if not path.is_file():
-        return _report(exercise, "open", f"{path} does not exist: minisiam learn start {exercise.number:02d}")
-    if path.stat().st_size > MAX_BYTES:
-        return _report(
-            exercise, "failed", f"{path} is larger than one megabyte: write only the function of the exercise in it"
+        return report(exercise, "failed", f"{path} is not a file: write the function of the exercise in a file.")
+    with path.open("rb") as file:
+        source = file.read(MAX_BYTES + 1)
+    if len(source) > MAX_BYTES:
+        what = f"{path} is larger than one megabyte: write only the function of the exercise in it."
+        return report(exercise, "failed", what)
+    if _plain(source) == _plain(stub(exercise).encode()):
+        return report(exercise, "open", f"not started. Edit {path}.")
+    if b"\0" in source or source.startswith(UTF_16):
+        return report(exercise, "failed", f"{path} is not a text in UTF-8: save it as UTF-8.")
+    return source
+
+
+def same_name(path: Path) -> Path | None:
+    """The file in the same folder whose name differs only in upper and lower case, if there is exactly one."""
+    if not path.parent.is_dir():
+        return None
+    found = [other for other in path.parent.iterdir() if other.name.lower() == path.name.lower()]
+    return found[0] if len(found) == 1 else None
+
+
+def _plain(source: bytes) -> bytes:
+    """The text without the marks that an editor adds: other line ends, a byte-order mark, spaces at the end."""
+    return b"\n".join(line.rstrip() for line in source.removeprefix(b"\xef\xbb\xbf").splitlines()).rstrip()
+
+
+def check(exercise: Exercise, path: Path, seconds: float = TIME_LIMIT, grader: Grader | None = None) -> Report:
+    """Check a learner's file, with a grader that already runs, or with a new one."""
+    source = read(exercise, path)
+    if isinstance(source, Report):
+        return source
+    if grader:
+        return grader.check(exercise, source, seconds)
+    with Grader() as new:
+        return new.check(exercise, source, seconds)
+
+
+class Grader:
+    """A process that grades. It is started when it is first used, and again after it had to be stopped.
+
+    It has imported the libraries, so an answer takes less time than in a new process. Close it, or use it in a `with`.
+    """
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        self.closed = False
+
+    def __enter__(self) -> Grader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def check(self, exercise: Exercise, source: bytes, seconds: float = TIME_LIMIT) -> Report:
+        """Grade the bytes of a learner's file. A grader that something else has ended is started once more."""
+        job = {"exercise": exercise.name, "source": source.decode("latin-1"), "seconds": seconds}
+        for _ in range(2):
+            self.start()
+            self._wait_for_imports()
+            with suppress(OSError):
+                self.jobs.write(json.dumps(job).encode() + b"\n")
+                self.jobs.flush()
+            line, in_time = self._line(12 * seconds)
+            if line:
+                return Report(exercise.name, exercise.number, **json.loads(line))
+            self._end()
+            if not in_time:
+                what = f"it did not finish and was stopped after {12 * seconds:g} seconds: is there an infinite loop?"
+                return report(exercise, "failed", what)
+        return report(exercise, "failed", "it ended the grader: write only the function of the exercise in the file")
+
+    def start(self) -> None:
+        """Start the process unless it runs. It imports the libraries meanwhile, so an early start saves time."""
+        if self.closed:
+            raise InterruptedError("the grader is closed: make a new one")
+        if self.process:
+            return
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(PACKAGES), os.environ.get("PYTHONPATH")))),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        self.errors, self.ready = tempfile.TemporaryFile(), False  # noqa: SIM115
+        self.folder = tempfile.TemporaryDirectory(prefix="minisiam-learn-", ignore_cleanup_errors=True)
+        self.process, self.jobs, self.verdicts = connected(
+            "minisiam.course.worker", self.folder.name, stderr=self.errors, env=environment
         )
-    if path.read_bytes() == stub(exercise).encode():
-        return _report(exercise, "open", f"not started. Edit {path}")
-    with tempfile.TemporaryDirectory(prefix="minisiam-learn-", ignore_cleanup_errors=True) as home:
-        return _run(exercise, path.resolve(), Path(home), seconds)
 
+    def _wait_for_imports(self) -> None:
+        """Wait until the process is ready, or raise an error with the last line of its message."""
+        if self.ready:
+            return
+        self.ready = bool(self._line(IMPORT_LIMIT)[0])
+        if not self.ready:
+            self._stop()
+            self.errors.seek(0)
+            lines = self.errors.read().decode("utf-8", "replace").splitlines()
+            self._end()
+            if not self.closed:
+                raise ImportError(f"the grader does not start: {lines[-1] if lines else 'no message'}")
 
-def _report(exercise: Exercise, status: str, what: str, printed: str = "") -> Report:
-    return Report(exercise.name, exercise.number, status, f"{exercise}: {what}.", what, printed=printed)
+    def _line(self, seconds: float) -> tuple[bytes, bool]:
+        """The next line from the process, and whether it came in time; after that the process is stopped."""
+        late = threading.Event()
 
+        def stop() -> None:
+            late.set()
+            self._stop()
 
-def _run(exercise: Exercise, path: Path, home: Path, seconds: float) -> Report:
-    """Run the worker in a temporary folder, wait for it, and end every process that it started."""
-    folder, answer = home / "folder", home / "answer.json"
-    folder.mkdir()
-    arguments = [exercise.name, str(path), str(answer), str(seconds)]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(PACKAGES), os.environ.get("PYTHONPATH")))),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-    with (home / "printed").open("wb") as printed:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-X", "utf8", "-m", "minisiam.course.worker", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=environment,
-            start_new_session=True,
-        )
+        timer = threading.Timer(seconds, stop)
+        timer.start()
         try:
-            in_time = _wait(process, answer.with_suffix(".ready"), 12 * seconds)
+            with suppress(OSError):
+                line = self.verdicts.readline()
+                return (line if line.endswith(b"\n") else b""), not late.is_set()
+            return b"", not late.is_set()
         finally:
-            _end(process)
-    output = _read_output(home / "printed")
-    if answer.is_file():
-        return _read(exercise, answer, output)
-    if not answer.with_suffix(".ready").is_file():  # the learner's file has not run
-        raise ImportError(f"the grader does not start: {output.splitlines()[-1] if output else process.returncode}")
-    where = _last_line(answer.with_suffix(".where"), path)
-    return _report(exercise, "failed", _why_no_verdict(process.returncode, in_time, seconds, where), output)
+            timer.cancel()
+            timer.join()
 
-
-def _wait(process: subprocess.Popen[bytes], ready: Path, seconds: float) -> bool:
-    """Wait until the process ends; False if it still runs `seconds` after its imports."""
-    start = time.monotonic()
-    imported: float | None = None
-    while True:
+    def _stop(self) -> None:
+        """Let the process end everything that it started, and itself."""
+        process = self.process
+        if process is None:
+            return
+        process.terminate()
         try:
-            process.wait(timeout=0.02)
+            process.wait(STOPPING)
         except subprocess.TimeoutExpired:
-            now = time.monotonic()
-            imported = imported or (now if ready.exists() else None)
-            if now - (imported or start) > (seconds if imported else IMPORT_LIMIT):
-                return False
-        else:
-            return True
+            process.kill()
+            process.wait()
+
+    def cancel(self) -> None:
+        """End the process while another thread waits for its verdict; that thread gets an InterruptedError."""
+        self.closed = True
+        self._stop()
+
+    def close(self) -> None:
+        """End the process, for good."""
+        self.cancel()
+        self._end()
+
+    def _end(self) -> None:
+        """Close the connection, so that the next check starts a new process."""
+        if self.process:
+            self._stop()
+            for file in (self.jobs, self.verdicts, self.errors):
+                with suppress(OSError):
+                    file.close()
+            self.folder.cleanup()
+            self.process = None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and everything that it started."""
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait()
+def connected(module: str, *arguments: str, **options: Any) -> tuple[subprocess.Popen[bytes], BinaryIO, BinaryIO]:
+    """Run a module in a new process and a new session, with files to write to it and to read from it.
 
-
-def _why_no_verdict(code: int | None, in_time: bool, seconds: float, where: str) -> str:
-    """Why the worker wrote no verdict."""
-    if not in_time or code in (EXIT_WAITING, -getattr(signal, "SIGXCPU", 0)):
-        return f"it did not finish and was stopped after {seconds:g} seconds{where}: is there an infinite loop?"
-    if code is not None and code < 0:
-        return f"it crashed Python ({signal.Signals(-code).name}){where}"
-    return "it ended the program (os._exit): use return instead"
-
-
-def _last_line(trace: Path, path: Path) -> str:
-    """The line of the learner's file in the traceback that was written at the time limit."""
-    text = trace.read_text(errors="replace") if trace.is_file() else ""
-    found = re.search(rf'File "{re.escape(str(path))}", line (\d+)', text)
-    if not found:
-        return ""
-    number = int(found[1])
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return f", in line {number}: {lines[number - 1].strip()}" if number <= len(lines) else ""
-
-
-def _read_output(file: Path) -> str:
-    """The first 20,000 bytes of the output."""
-    with file.open("rb") as stream:
-        return stream.read(20_000).decode("utf-8", "replace")
-
-
-def _read(exercise: Exercise, answer: Path, printed: str) -> Report:
-    """The verdict, if it has the correct form: a learner's code could have changed the file."""
-    try:
-        verdict: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-        verdict["printed"] = verdict.get("printed") or printed
-        report = Report(exercise.name, exercise.number, **verdict)
-    except (ValueError, TypeError, AttributeError):
-        return _report(
-            exercise,
-            "failed",
-            "your file changed the result of the grader: write only the function of the exercise in it",
-            printed,
-        )
-    if report.status not in STATUSES:
-        return _report(
-            exercise,
-            "failed",
-            "your file changed the result of the grader: write only the function of the exercise in it",
-            printed,
-        )
-    return report
+    The connection is a socket where possible: another process of the same user can open a pipe by its name in /proc.
+    """
+    command = [sys.executable, "-P", "-X", "utf8", "-m", module, *arguments]
+    if not hasattr(os, "fork"):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
+        return process, process.stdin, process.stdout  # type: ignore[return-value]
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        end = theirs.fileno()
+        process = subprocess.Popen(command, stdin=end, stdout=end, start_new_session=True, **options)
+        return process, ours.makefile("wb"), ours.makefile("rb")

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from . import progress
 from .exercises import EXERCISES
+from .sandbox import Grader
 from .workspace import check_and_record, file_of, next_exercise, print_line, read_progress, selected, write_stub
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+
+    from .exercises import Exercise
 
 
 def watch(arguments: argparse.Namespace) -> int:
@@ -25,22 +28,30 @@ def watch(arguments: argparse.Namespace) -> int:
     count = f"{len(progress.done(states))} of {len(EXERCISES)} done"
     print_line(f"{exercise}: {exercise.title}     lesson {exercise.lesson}, {count}")
     print_line(f"\n{exercise.task}\n\n{action} {path}   Each time you save it, it is checked. Ctrl-C stops.\n")
-    checked = None
     try:
-        while True:
-            text = saved_text(path, checked)
-            if text is not None:
-                checked = text
-                report = check_and_record(arguments, exercise)
-                print_line(f"{time.strftime('%H:%M:%S')}  {report.text}\n")
-                if report.status == "passed":
-                    print_line(next_exercise(arguments))
-                    return 0
-            time.sleep(0.2)
+        with Grader() as grader:
+            grader.start()
+            check_each_save(arguments, exercise, grader)
+        print_line(next_exercise(arguments))
+        return 0
     except KeyboardInterrupt:
         number = f"{exercise.number:02d}"
         print_line(f"\nStopped. `minisiam learn` continues; `minisiam learn hint {number}` gives a hint.")
         return 1
+
+
+def check_each_save(arguments: argparse.Namespace, exercise: Exercise, grader: Grader) -> None:
+    """Check the file of an exercise each time it is saved, until it passes."""
+    path, checked, passed = file_of(arguments, exercise), None, False
+    while not passed:
+        text = saved_text(path, checked)
+        if text is not None:
+            checked = text
+            report = check_and_record(arguments, exercise, grader)
+            print_line(f"{time.strftime('%H:%M:%S')}  {report.text}\n")
+            passed = report.status == "passed"
+        else:
+            time.sleep(0.2)
 
 
 def saved_text(path: Path, checked: bytes | None) -> bytes | None:

@@ -1,57 +1,155 @@
-"""Grade a learner's file in this process:   python -m minisiam.course.worker EXERCISE FILE ANSWER SECONDS
+"""Grade answers, one after another:   python -m minisiam.course.worker FOLDER
 
-The verdict is written to the file ANSWER as JSON. Time and memory are limited, and any error becomes a message.
-`sandbox` starts this module, and reports why if it ends without a verdict.
+`sandbox` starts this module and sends jobs, each a line of JSON; temporary files are in FOLDER. This process computes
+every verdict, and never runs a learner's code: for each job it starts another process, `answer`, whose functions it
+calls through `remote`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import faulthandler
-import inspect
+import gc
 import json
 import os
+import re
 import signal
+import socket
+import subprocess
 import sys
-import threading
+import tempfile
 import time
-import types
+from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, BinaryIO
 
-from ..checkpoint import replacing
 from ..gradcheck.compare import raised
+from . import answer, confinement
 from .exercises import Exercise, find
 from .graders import Verdict, grade
-from .sandbox import EXIT_WAITING
+from .remote import Peer, Refused
+from .sandbox import connected
 
-MEMORY = 1 << 30  # bytes in addition to those of the libraries
-OUTPUT = 1 << 22  # bytes of output
-
-
-class Refused(Exception):
-    """The file has no function to grade; the message says why."""
+FORKS = sys.platform == "linux"  # the matrix products of macOS may hang in a fork
+CLOSING = 0.5  # seconds in which a process that has closed its connection must end
+running: set[int] = set()  # the process of the present answer
 
 
-def main(name: str, path: str, answer: str, seconds: str) -> None:
-    """Grade a file and write the verdict."""
-    exercise, out = find(name), Path(answer)
-    out.with_suffix(".ready").touch()
-    with out.with_suffix(".where").open("w") as where:
-        set_limits(float(seconds), where)
+class Answer:
+    """The process that runs a learner's file, and the connection to it.
+
+    On Linux it is a fork, because importing the libraries takes longer than most exercises; elsewhere a new process.
+    """
+
+    def __init__(self, home: Path, seconds: float) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        (home / "files").mkdir()
+        (home / "printed").touch()
+        if FORKS:
+            self._fork(home, seconds)
+        else:
+            self._spawn(home, seconds)
+        running.add(self.pid)
+
+    def _fork(self, home: Path, seconds: float) -> None:
+        ours, theirs = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become_answer(theirs, home, seconds)
+        theirs.close()
+        with ours:
+            self.peer = Peer(ours.makefile("rb"), ours.makefile("wb"), trusted=True)
+
+    def _spawn(self, home: Path, seconds: float) -> None:
+        self.process, writer, reader = connected("minisiam.course.answer", str(home), str(seconds))
+        self.pid = self.process.pid
+        self.peer = Peer(reader, writer, trusted=True)
+
+    def end(self) -> int | None:
+        """End the process and everything that it started; the exit code if it ended itself."""
+        code = self._exit_code(CLOSING if self.peer.ended else 0.0)
+        for file in (self.peer.reader, self.peer.writer):
+            with suppress(OSError):
+                file.close()
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        end_running()
+        return code
+
+    def _exit_code(self, seconds: float) -> int | None:
+        """The exit code, negative for a signal; None if the process still runs after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while (code := self._poll()) is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return code
+
+    def _poll(self) -> int | None:
+        if self.process:
+            return self.process.poll()
+        ended, status = os.waitpid(self.pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def end_running() -> None:
+    """End the process of the present answer, and everything that it started."""
+    for pid in running:
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+        with suppress(ChildProcessError, AttributeError):
+            os.waitpid(pid, 0)
+    running.clear()
+    confinement.end_descendants()
+
+
+def _become_answer(connection: socket.socket, home: Path, seconds: float) -> None:
+    """In the child of a fork: keep only the connection to the grader, and serve it."""
+    try:
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        answer.connect_output(home)
+        kept = os.dup2(connection.fileno(), 3)
+        os.closerange(4, 4096)
+        answer.run(os.fdopen(kept, "rb", closefd=False), os.fdopen(kept, "wb", closefd=False), home, seconds)
+    finally:
+        os._exit(answer.EXIT_CLOSED)
+
+
+def judge(exercise: Exercise, source: str, seconds: float, folder: Path) -> Verdict:
+    """The verdict on a learner's file, whose bytes are given as Latin-1 text."""
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
+        home = Path(name)
+        process = Answer(home, seconds)
         try:
-            verdict = grade(exercise, load(exercise, Path(path)))
-        except Refused as refusal:
-            verdict = Verdict("failed", f"{exercise}: {refusal}", str(refusal))
-        except SystemExit:
-            verdict = failed(exercise, "it ends the program (sys.exit): use return instead")
-        except BaseException as mistake:
-            verdict = failed(exercise, raised(mistake))
-    with replacing(out) as file:
-        file.write(json.dumps(verdict._asdict()).encode())
-    with contextlib.suppress(OSError, ValueError):  # the output may be full or closed
-        sys.stdout.flush()
-    os._exit(0)  # even if other threads run
+            verdict = _verdict(exercise, source, process.peer)
+        finally:
+            code = process.end()
+        if process.peer.ended:
+            verdict = failed(exercise, _why_no_result(code, seconds, home, source))
+        return verdict._replace(printed=verdict.printed or _output(home))
+
+
+def _verdict(exercise: Exercise, source: str, peer: Peer) -> Verdict:
+    """Grade a function of the other process."""
+    try:
+        return grade(exercise, stand_in(exercise, peer.function(0)(exercise.name, source)))
+    except Refused as refusal:
+        return failed(exercise, str(refusal))
+    except BaseException as mistake:
+        if isinstance(peer.exit, SystemExit):
+            return failed(exercise, "it ends the program (sys.exit): use return instead")
+        return failed(exercise, raised(peer.exit or mistake))
+
+
+def stand_in(exercise: Exercise, function: Any) -> Any:
+    """The learner's function with the signature of the library's, so that an answer cannot choose its inputs."""
+
+    @wraps(exercise.model_answer)
+    def stand_in(*arguments: Any, **constants: Any) -> Any:
+        return function(*arguments, **constants)
+
+    return stand_in
 
 
 def failed(exercise: Exercise, what: str) -> Verdict:
@@ -59,81 +157,61 @@ def failed(exercise: Exercise, what: str) -> Verdict:
     return Verdict("failed", f"{exercise}: {what}", what)
 
 
-def set_limits(seconds: float, where: Any) -> None:
-    """Limit computing time, waiting time, memory and output; at the limit the traceback is written to `where`."""
-    threading.Thread(target=_end_when_idle, args=(seconds, where), daemon=True).start()
-    with contextlib.suppress(ImportError, ValueError, OSError):  # not on every system
-        import resource
-
-        faulthandler.register(signal.SIGXCPU, file=where, chain=True)
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        spent = int(used.ru_utime + used.ru_stime + seconds) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (spent, spent + 5))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
+def _why_no_result(code: int | None, seconds: float, home: Path, source: str) -> str:
+    """Why the learner's process did not finish."""
+    where = _last_line(home / "where", source)
+    if code in (answer.EXIT_WAITING, -getattr(signal, "SIGXCPU", 0)):
+        return f"it did not finish and was stopped after {seconds:g} seconds{where}: is there an infinite loop?"
+    if code in (None, answer.EXIT_CLOSED):
+        return "it closed the connection to the grader, or wrote to it: write only the function of the exercise"
+    if code and code < 0:
+        return f"it crashed Python ({signal.Signals(-code).name}){where}"
+    return "it ended the program (os._exit): use return instead"
 
 
-def _end_when_idle(seconds: float, where: Any) -> None:
-    """End the process once it has waited for `seconds`. Elapsed time alone does not show this on a busy machine."""
-    while True:
-        before = time.process_time()
-        time.sleep(seconds)
-        if time.process_time() - before < 0.002 * seconds:
-            faulthandler.dump_traceback(file=where)
-            os._exit(EXIT_WAITING)
+def _last_line(trace: Path, source: str) -> str:
+    """The line of the learner's file in the traceback that was written at the time limit."""
+    text = trace.read_text(errors="replace") if trace.is_file() else ""
+    found = re.search(r'File ".*[/\\]files[/\\][^/\\"]*", line (\d+)', text)
+    lines = source.encode("latin-1").decode("utf-8", "replace").splitlines()
+    number = int(found[1]) if found else 0
+    return f", in line {number}: {lines[number - 1].strip()}" if 0 < number <= len(lines) else ""
 
 
-def load(exercise: Exercise, path: Path) -> Any:
-    """The learner's function, from the present text of the file, without a compiled copy."""
-    module = types.ModuleType(path.stem)
-    module.__file__ = str(path)
-    sys.modules[path.stem] = module
-    try:
-        source = path.read_text(encoding="utf-8")
-        exec(compile(source, str(path), "exec"), vars(module))
-    except SyntaxError as mistake:
-        line = f", in line {mistake.lineno}: {(mistake.text or '').strip()}" if mistake.lineno else ""
-        raise Refused(f"the file does not run, {type(mistake).__name__}: {mistake.msg}{line}") from mistake
-    except Exception as mistake:
-        raise Refused(f"the file does not run: {raised(mistake)}") from mistake
-    name = exercise.function
-    function = vars(module).get(name)
-    if not inspect.isroutine(function):
-        functions = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == path.stem]
-        raise Refused(
-            f"the file has no function {name}: define it with def {name}(…); it has {', '.join(functions) or 'none'}"
-        )
-    check_origin(name, function, path)
-    check_signature(exercise, function)
-    return function
+def _output(home: Path) -> str:
+    """The first 20,000 bytes of the output."""
+    with suppress(OSError), (home / "printed").open("rb") as stream:
+        return stream.read(20_000).decode("utf-8", "replace")
+    return ""
 
 
-def check_origin(name: str, function: Any, path: Path) -> None:
-    """Raise an error if the function was not written in the learner's file."""
-    written = inspect.unwrap(function)
-    origin = written.__code__.co_filename if inspect.isfunction(written) else ""
-    if origin != str(path):
-        whose = (
-            "the library's function"
-            if written.__module__.startswith("minisiam")
-            else f"a function of {written.__module__}"
-        )
-        raise Refused(f"{name} is {whose}: define your own in this file")
+def serve(jobs: BinaryIO, verdicts: BinaryIO, folder: Path) -> None:
+    """Grade each job, until there are no more."""
+    for line in jobs:
+        job = json.loads(line)
+        verdict = judge(find(job["exercise"]), job["source"], job["seconds"], folder)
+        verdicts.write(json.dumps(verdict._asdict(), ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        verdicts.flush()
 
 
-def check_signature(exercise: Exercise, function: Any) -> None:
-    """Raise an error if a parameter of the stub is missing, or has another position or kind."""
-    expected = list(inspect.signature(exercise.model_answer).parameters.values())
-    given = list(inspect.signature(function).parameters.values())
-    wanted, found = ([(p.name, p.kind, p.annotation is p.empty) for p in side] for side in (expected, given))
-    if wanted != found[: len(wanted)]:
-        names = ", ".join(p.name for p in expected)
-        raise Refused(
-            f"the line `def {exercise.function}(…)` must keep the parameters {names}: restore it or start again with "
-            f"`minisiam learn reset {exercise.number:02d}`"
-        )
+def _stop(signal_number: int, frame: FrameType | None) -> None:
+    """End everything that this process started, and the process."""
+    end_running()
+    os._exit(1)
+
+
+def main(folder: str) -> None:
+    """Serve on the standard input and output of this process, which nothing else sees."""
+    jobs, verdicts = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1):
+        os.dup2(null, number)
+    signal.signal(signal.SIGTERM, _stop)
+    confinement.protect_grader()
+    gc.freeze()  # a fork then copies less memory
+    verdicts.write(b"ready\n")
+    verdicts.flush()
+    serve(jobs, verdicts, Path(folder))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import progress
 from .exercises import EXERCISES, Exercise, select
-from .sandbox import Report, check
+from .sandbox import Grader, Report, check
 from .stubs import stub
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def write_stub(arguments: argparse.Namespace, exercise: Exercise) -> bool:
     return True
 
 
-def check_and_record(arguments: argparse.Namespace, exercise: Exercise) -> Report:
+def check_and_record(arguments: argparse.Namespace, exercise: Exercise, grader: Grader | None = None) -> Report:
     """Check the learner's file, and record it if it passes."""
-    report = check(exercise, file_of(arguments, exercise), arguments.limit)
+    report = check(exercise, file_of(arguments, exercise), arguments.limit, grader)
     if report.status == "passed":
         progress.update(arguments.work, exercise.name, passed=True)
     return report

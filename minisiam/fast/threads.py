@@ -30,14 +30,14 @@ def count(threads: int | None) -> int:
     """Return the number of threads: `threads`, or by default one per core if products can be kept on one thread."""
     able = find_spec("threadpoolctl") is not None
     if threads is None:
-        return _cores() if able else 1
+        return cores() if able else 1
     require.whole("threads", threads, 1)
     if threads > 1 and not able:
         raise ModuleNotFoundError("more than one thread needs threadpoolctl: pip install 'minisiam[threads]'")
     return threads
 
 
-def _cores() -> int:
+def cores() -> int:
     """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

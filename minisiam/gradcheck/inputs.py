@@ -8,6 +8,7 @@ numbers first, so that the first failing rung gives the smallest input. *Generic
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 import numpy as np
@@ -106,6 +107,13 @@ def ladder(op: AnyOp, definition: Definition) -> Iterator[st.SearchStrategy[Case
         yield _rung(op, definition, hints, *rung)
 
 
+@cache
+def _entries(dtype: type, shape: tuple[int, ...], numbers: tuple[float, ...]) -> st.SearchStrategy[Array]:
+    """Arrays of booleans or of these numbers. Hypothesis spends more time on a new strategy than on a draw."""
+    elements = st.sampled_from(numbers) if numbers else st.booleans()
+    return arrays(dtype, shape, elements=elements, fill=st.nothing())
+
+
 @st.composite
 def _rung(draw, op, definition, hints, rows, features):
     def size(name):
@@ -116,8 +124,7 @@ def _rung(draw, op, definition, hints, rows, features):
     numbers = [x for x in NUMBERS if low <= x <= high]
 
     def array(shape, booleans=False, elements=NUMBERS):
-        elements = st.booleans() if booleans else st.sampled_from(elements)
-        return draw(arrays(bool if booleans else float, shape, elements=elements, fill=st.nothing()))
+        return draw(_entries(bool if booleans else float, shape, () if booleans else tuple(elements)))
 
     def any_of(name, hint):
         shape = dimensions(hint, size)

@@ -1,0 +1,91 @@
+"""Keep a learner's code away from other files and processes. This is a fence, not a wall: see `docs/teaching.md`.
+
+An audit hook of Python prevents accidents on every system. On Linux, processes of the same user cannot read or change
+the process of the grader, and processes that detach themselves become its children, so it can end them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+CHANGES = {
+    "os.chflags", "os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.removexattr", "os.rename", "os.rmdir",
+    "os.setxattr", "os.symlink", "os.truncate", "os.utime", "shutil.move", "shutil.rmtree",
+}  # fmt: skip
+PROCESSES = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "os.system", "pty.spawn",
+             "subprocess.Popen"}  # fmt: skip
+KILLS = {"os.kill", "os.killpg"}
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+DUMPABLE, DEATH_SIGNAL, NO_NEW_RIGHTS, ADOPT = 4, 1, 38, 36  # numbers of prctl in Linux
+CAPABILITIES = 0x20080522  # the version of capset in Linux
+
+
+def forbid_changes_outside(folder: Path) -> None:
+    """From now on, this process cannot change files outside a folder, start processes or end others.
+
+    This is enforced where Python calls the system; code that calls C functions itself can evade it.
+    """
+    inside, own = os.path.realpath(folder), os.getpid()
+
+    def outside(path: Any) -> bool:
+        if isinstance(path, int) or path is None:
+            return False
+        found = os.path.realpath(os.fsdecode(path))
+        return found not in (inside, os.devnull) and not found.startswith(inside + os.sep)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and arguments[2] & WRITING and outside(arguments[0]):
+            raise PermissionError(f"an answer must not write to {arguments[0]}: it may write in its working directory")
+        if event in CHANGES and any(outside(path) for path in arguments if isinstance(path, str | bytes | os.PathLike)):
+            raise PermissionError(f"an answer must not change {arguments[0]}")
+        if event in PROCESSES or (event in KILLS and arguments[0] != own):
+            raise PermissionError(f"an answer must not start or end other processes ({event})")
+
+    sys.addaudithook(hook)
+
+
+def protect_grader() -> None:
+    """Hide the memory and the files of this process from others of the same user, and adopt detached processes."""
+    _prctl(DUMPABLE, 0)
+    _prctl(ADOPT, 1)
+
+
+def give_up_rights() -> None:
+    """Give up the rights of root to read other processes, and end with the parent process."""
+    _prctl(DEATH_SIGNAL, signal.SIGKILL)
+    _prctl(NO_NEW_RIGHTS, 1)
+    if sys.platform == "linux":
+        head, rights = (ctypes.c_uint32 * 2)(CAPABILITIES, 0), (ctypes.c_uint32 * 6)()
+        ctypes.CDLL(None).capset(head, rights)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def end_descendants(seconds: float = 5.0) -> None:
+    """Kill every process that descends from this one, and those that they start meanwhile."""
+    deadline = time.monotonic() + seconds
+    while (found := _children()) and time.monotonic() < deadline:
+        for child in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(child, signal.SIGKILL)
+        for child in found:
+            with suppress(ChildProcessError):
+                os.waitpid(child, 0)
+
+
+def _children() -> list[int]:
+    """The children of this process, on Linux."""
+    try:
+        return [int(child) for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    except OSError:
+        return []

@@ -1,0 +1,183 @@
+"""Grading a class: every file is read before one runs; the table is written row by row, with reasons."""
+
+import csv
+import io
+import json
+import os
+
+import pytest
+
+from minisiam import course
+from minisiam.app import cli
+from minisiam.course import EXERCISES, answer, grading, sandbox, stubs
+
+HEADER = "from __future__ import annotations\nimport numpy as np\nfrom minisiam.typing import Array, Float, Op\n"
+SIGNATURE = 'def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /):\n'
+RIGHT = HEADER + SIGNATURE + "    return ((a - b) ** 2).sum(axis=1)\n"
+FILE = EXERCISES[0].file
+UNTOUCHED = stubs.stub(EXERCISES[0])
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch):
+    monkeypatch.setattr(grading.threads, "cores", lambda: 1)
+
+
+def put(folder, source, name=FILE):
+    """Write a student's file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(source.encode() if isinstance(source, str) else source)
+    return folder / name
+
+
+def first(folder):
+    """What is read for the first exercise of the only student."""
+    ((found, *_),) = grading.read_class(folder).values()
+    return found
+
+
+def test_a_class_gets_a_table_with_reasons(tmp_path, capsys):
+    """Each answer is graded alone: an exit and an attack on the others change one cell."""
+    attack = f"import os\nfor path in {[str(tmp_path / 'all' / name / FILE) for name in ('ada', 'cem')]}:\n"
+    attack += "    try: os.remove(path)\n    except OSError: open('../answer.json', 'w').write('passed')\n"
+    put(tmp_path / "all" / "ada", RIGHT)
+    put(tmp_path / "all" / "=bob", RIGHT.replace("    return", "    __import__('os')._exit(0)\n    return"))
+    put(tmp_path / "all" / "cem" / "work", UNTOUCHED)
+    put(tmp_path / "all" / "a dog", RIGHT + attack)
+    file = tmp_path / "marks.csv"
+    assert cli.main(["learn", "grade", str(tmp_path / "all"), "--csv", str(file), "--json"]) == 0
+    table = {row["student"]: row for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines())}
+    states = {"'=bob": "failed", "a dog": "failed", "ada": "passed", "cem": "open"}
+    assert {student: row["01 squared-distance"] for student, row in table.items()} == states
+    assert tuple(table["ada"]) == grading.HEADER
+    assert all(row["02 squared-distance-gradient"] == "open" and row["of"] == "25" for row in table.values())
+    assert table["ada"]["passed"] == "1" and table["ada"]["reasons"] == ""
+    assert table["'=bob"]["reasons"].startswith("01: it ended the program (os._exit)")
+    assert "an answer must not write to ../answer.json" in table["a dog"]["reasons"]
+    assert (tmp_path / "all" / "ada" / FILE).read_text() == RIGHT
+    output = capsys.readouterr()
+    found = json.loads(output.out)
+    assert list(found) == ["=bob", "a dog", "ada", "cem"]
+    assert found["ada"]["squared-distance"] == {"status": "passed", "reason": "", "seconds": pytest.approx(1, abs=5)}
+    assert found["cem"]["squared-distance"]["reason"].startswith("not started")
+    assert list(found["ada"]) == [exercise.name for exercise in EXERCISES]
+    assert "ada: 1 of 25   (3 of 4 students)" in output.err
+
+
+def test_the_table_is_opened_before_the_work_starts(tmp_path, capsys, monkeypatch):
+    put(tmp_path / "all" / "ada", RIGHT)
+    monkeypatch.setattr(sandbox.Grader, "check", lambda *_: pytest.fail("an answer was graded"))
+    for path in (tmp_path / "missing" / "marks.csv", tmp_path):
+        assert cli.main(["learn", "grade", str(tmp_path / "all"), "--csv", str(path)]) == 2
+        assert "the table cannot be written" in capsys.readouterr().err
+
+
+def test_an_interrupted_table_has_the_rows_that_are_done(tmp_path, monkeypatch, capsys):
+    for name in ("ada", "bob", "cem"):
+        put(tmp_path / "all" / name, RIGHT)
+
+    def check(grader, exercise, source, seconds):
+        if done:
+            raise KeyboardInterrupt
+        done.append(exercise)
+        return sandbox.report(exercise, "passed", "")
+
+    done = []
+    monkeypatch.setattr(sandbox.Grader, "check", check)
+    file = tmp_path / "marks.csv"
+    assert cli.main(["learn", "grade", str(tmp_path / "all"), "--csv", str(file)]) == 1
+    assert [row[0] for row in csv.reader(file.read_text().splitlines())] == ["student", "ada"]
+    assert "Stopped: 1 of 3 students are graded" in capsys.readouterr().err
+
+
+def test_a_folder_without_students_is_an_error(tmp_path, capsys):
+    assert cli.main(["learn", "grade", str(tmp_path / "nobody")]) == 1
+    assert "there is no folder" in capsys.readouterr().err
+    assert cli.main(["learn", "grade", str(tmp_path)]) == 1
+    assert "it must have one for each student" in capsys.readouterr().err
+
+
+def test_every_file_is_read_before_any_runs(tmp_path, monkeypatch):
+    path = put(tmp_path / "ada", RIGHT)
+    put(tmp_path / "bob", RIGHT)
+
+    def check(grader, exercise, source, seconds):
+        path.with_name(FILE).write_text("changed")
+        return sandbox.report(exercise, "passed" if source == RIGHT.encode() else "failed", "")
+
+    monkeypatch.setattr(sandbox.Grader, "check", check)
+    table = io.StringIO()
+    marks = grading.grade_class(grading.read_class(tmp_path), table, 10, lambda line: None)
+    assert [reports[0].status for reports in marks.values()] == ["passed", "passed"]
+    assert len(list(csv.reader(table.getvalue().splitlines()))) == 3
+
+
+SAME = {
+    "a byte-order mark": b"\xef\xbb\xbf" + UNTOUCHED.encode(),
+    "other line ends": UNTOUCHED.replace("\n", "\r\n").encode(),
+    "spaces at the end": UNTOUCHED.encode() + b"  \n\n",
+}
+
+
+@pytest.mark.parametrize("what", SAME)
+def test_a_stub_is_open_in_spite_of(what, tmp_path):
+    put(tmp_path / "ada", SAME[what])
+    assert first(tmp_path).status == "open"
+
+
+READ = {
+    "UTF-16": (RIGHT.encode("utf-16"), "is not a text in UTF-8"),
+    "binary": (b"\x7fELF\0\0", "is not a text in UTF-8"),
+    "too large": (b"#" * (sandbox.MAX_BYTES + 1), "larger than one megabyte"),
+}
+
+
+@pytest.mark.parametrize("what", READ)
+def test_the_reason_says_why_a_file_cannot_be_read(what, tmp_path):
+    source, message = READ[what]
+    put(tmp_path / "ada", source)
+    assert first(tmp_path).status == "failed"
+    assert message in first(tmp_path).what
+
+
+@pytest.mark.parametrize("source", [RIGHT.replace("\n", "\r\n"), "﻿" + RIGHT, RIGHT.replace("    ", "\t"),
+                                    ("# -*- coding: latin-1 -*-\n# é\n" + RIGHT).encode("latin-1")])  # fmt: skip
+def test_line_ends_marks_tabs_and_declared_encodings_do_not_matter(source, tmp_path):
+    put(tmp_path / "ada", source)
+    assert isinstance(first(tmp_path), bytes)
+    assert answer.function_of(EXERCISES[0], first(tmp_path), tmp_path / FILE).__name__ == "squared_l2"
+
+
+def test_a_folder_a_link_outside_and_an_endless_link_fail(tmp_path):
+    (tmp_path / "all" / "ada" / FILE).mkdir(parents=True)
+    assert "is not a file" in first(tmp_path / "all").what
+    (tmp_path / "all" / "ada" / FILE).rmdir()
+    (tmp_path / "all" / "ada" / FILE).symlink_to(put(tmp_path / "other", RIGHT))
+    assert "is a link to a file outside" in first(tmp_path / "all").what
+    (tmp_path / "all" / "ada" / FILE).unlink()
+    (tmp_path / "all" / "ada" / FILE).symlink_to(FILE)
+    assert first(tmp_path / "all").status == "failed"
+
+
+def test_names_may_have_other_cases_and_spaces(tmp_path):
+    put(tmp_path / "Jo Ann" / "Work", RIGHT, FILE.upper())
+    assert first(tmp_path) == RIGHT.encode()
+
+
+def test_hidden_folders_are_not_students(tmp_path):
+    for name in ("ada", ".git", "__MACOSX"):
+        (tmp_path / name).mkdir()
+    assert list(grading.read_class(tmp_path)) == ["ada"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names do not exist there")
+def test_a_name_that_is_not_utf_8_can_be_written(tmp_path):
+    (tmp_path / os.fsdecode(b"J\xf6rg")).mkdir()
+    assert list(grading.read_class(tmp_path)) == [r"J\xf6rg"]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1"])
+def test_a_spreadsheet_does_not_read_a_name_as_a_formula(name):
+    report = sandbox.report(course.find("l2"), "failed", "=1+1\nis wrong")
+    cells = grading.row(name, [report])
+    assert cells == [f"'{name}", "failed", "0", "1", "03: =1+1 is wrong"]
