@@ -2,12 +2,14 @@
 
     encoder = fast.convert(encoders.conv4())         the same encoder, made of fast ops
     encoder = fast.microbatch(encoder)               the same encoder, run on chunks of the batch, on all cores
+    encoder = fast.cached(encoder)                   the same encoder, with the activations of one chunk in memory
     distance = fast.blockwise(pairwise.l2)           the same distances, without the whole matrix in memory
 
 Parameters, values and gradients equal those of the readable version, up to rounding.
 """
 
 from .blockwise import blockwise
+from .cached import cached
 from .convert import convert
 from .fft import conv2d_fft
 from .fused import conv_pool_relu, pool_2x2
@@ -17,6 +19,7 @@ from .winograd import conv2d_winograd
 
 __all__ = [
     "blockwise",
+    "cached",
     "conv2d_fft",
     "conv2d_im2row",
     "conv2d_winograd",
