@@ -19,15 +19,22 @@ from .few_shot import (
     wilson,
 )
 from .neighbours import knn_accuracy, recall_at_k
+from .search import nearest
+from .thresholds import Calibration, Rate, Threshold, calibrate, choose_threshold, probability
 from .verification import EqualError, Roc, auc, equal_error, roc, threshold_at
 
 __all__ = [
+    "Calibration",
     "EqualError",
+    "Rate",
     "Roc",
     "Score",
+    "Threshold",
     "answer",
     "auc",
     "averaged",
+    "calibrate",
+    "choose_threshold",
     "clustered",
     "difference",
     "embed",
@@ -36,9 +43,11 @@ __all__ = [
     "few_shot_answers",
     "knn_accuracy",
     "mean_score",
+    "nearest",
     "official_answers",
     "official_runs",
     "pixels",
+    "probability",
     "recall_at_k",
     "retrieval",
     "roc",
