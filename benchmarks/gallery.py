@@ -10,12 +10,12 @@ brackets that of the medians. Memory is what a search adds to the peak of a proc
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -43,9 +43,15 @@ def searches(z: np.ndarray, queries: np.ndarray, k: int, library: str) -> Callab
 def memory(arguments: argparse.Namespace) -> None:
     """Print the megabytes that a search adds to the peak memory of this process."""
     run = searches(*draw(arguments.entries, arguments.queries, arguments.size), arguments.k, arguments.memory)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     run()
-    print(round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024))
+    print(round(peak() - before))
+
+
+def peak() -> float:
+    """The peak of this process's resident memory in MB; Linux only."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def main() -> None:
