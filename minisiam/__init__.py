@@ -20,6 +20,7 @@ The core, in reading order. A module imports only modules above it.
     train           the training loop; the caller prints, plots or stops
     evaluate        few-shot episodes, nearest neighbours, verification, retrieval
     checkpoint      save and load
+    gallery         use what was trained: enrol, search, identify, verify
 
 Folders beside the core, loaded on first use:
 
@@ -42,6 +43,7 @@ from . import (
     distances,
     encoders,
     evaluate,
+    gallery,
     initializers,
     layers,
     losses,

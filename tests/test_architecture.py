@@ -35,6 +35,7 @@ CORE_ORDER = (
     "train",
     "evaluate",
     "checkpoint",
+    "gallery",
 )
 # which folders a folder may import, besides the core and itself
 ARROWS = {

@@ -15,9 +15,12 @@ from .few_shot import (
     wilson,
 )
 from .neighbours import knn_accuracy, recall_at_k
+from .search import nearest
+from .thresholds import Calibration, Rate, Threshold, calibrate, choose_threshold, probability
 from .verification import EqualError, Roc, auc, equal_error, roc, threshold_at
 
 __all__ = [
-    "EqualError", "Roc", "Score", "answer", "auc", "embed", "equal_error", "few_shot", "few_shot_answers",
-    "knn_accuracy", "mean_score", "pixels", "recall_at_k", "retrieval", "roc", "threshold_at", "wilson",
+    "Calibration", "EqualError", "Rate", "Roc", "Score", "Threshold", "answer", "auc", "calibrate", "choose_threshold",
+    "embed", "equal_error", "few_shot", "few_shot_answers", "knn_accuracy", "mean_score", "nearest", "pixels",
+    "probability", "recall_at_k", "retrieval", "roc", "threshold_at", "wilson",
 ]  # fmt: skip
