@@ -94,7 +94,9 @@ def first_params(network: Network, rng: Generator, size: int | None = None) -> P
     if size is None:
         one, two = (map(np.shape, tree.leaves(network.init(np.random.default_rng(0), (d,)))) for d in (1, 2))
         if list(one) != list(two):
-            raise ValueError("this loss has parameters for each entry of an embedding: pass the embedding size, size=64")
+            raise ValueError(
+                "this loss has parameters for each entry of an embedding: pass the embedding size, size=64"
+            )
         size = 1
     require.whole("size", size, 1)
     return _without_encoder(network.init(rng, (size,)))
@@ -158,7 +160,9 @@ def _check_distance(loss: Loss, distance: Callable[..., Any], on_matrix: bool) -
         return
     name = _name(loss)
     if on_matrix:
-        raise TypeError(f"{name} needs the matrix of all distances of a batch: pass a distance of pairwise, pairwise.l2")
+        raise TypeError(
+            f"{name} needs the matrix of all distances of a batch: pass a distance of pairwise, pairwise.l2"
+        )
     raise TypeError(
         f"{name} takes one distance for each pair or triplet: pass a distance of distances, distances.l2; or for a "
         f"whole batch losses.with_miner(losses.{name}, miner) with pairwise.l2"

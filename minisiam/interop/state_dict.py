@@ -181,7 +181,9 @@ def _others(params: Params) -> Iterator[tuple[str, Array]]:
     for kind, part in params.items():
         if kind != "encoder":
             many = isinstance(part, tuple)
-            yield from ((f"{kind}.{k}" if many else kind, np.asarray(a)) for k, a in enumerate(part if many else [part]))
+            yield from (
+                (f"{kind}.{k}" if many else kind, np.asarray(a)) for k, a in enumerate(part if many else [part])
+            )
 
 
 def _to_torch(array: Array, channels: int) -> Array:

@@ -10,6 +10,7 @@ The value and the gradient are those of the NumPy op, computed on the CPU in the
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..networks import Network
-    from ..typing import Array, Params
+    from ..typing import Params
     from ..typing import Loss as LossFunction
 
 __all__ = ["Loss", "from_state_dict", "to_state_dict"]
@@ -83,32 +84,32 @@ class Loss(torch.nn.Module):
         first = first_params(self.network, np.random.default_rng(seed), size)
         self.parts = tuple(first)
         for name, part in tree.map(lambda leaf: torch.nn.Parameter(torch.from_numpy(leaf)), first).items():
-            setattr(self, name, torch.nn.ParameterList(part) if isinstance(part, tuple) else part)
+            if part != ():
+                setattr(self, name, torch.nn.ParameterList(part) if isinstance(part, tuple) else part)
 
     @torch.compiler.disable
     def forward(self, *batch: Any) -> torch.Tensor:
         """Return the value of the loss on embeddings and targets."""
         require_arguments(self.network, batch)
-        constants = {name: _constant(name, a) for name, a in zip(self.arguments, batch, strict=True) if name in CONSTANTS}
-        embedded = [_embedding(name, z) for name, z in zip(self.arguments, batch, strict=True) if name not in CONSTANTS]
-        learned = tree.map(lambda p: _embedding("parameter", p).to(embedded[0].dtype), self.learned())
+        batch = tuple(map(_checked, self.arguments, batch))
+        learned = tree.map(lambda p: _on_cpu("a parameter", p).to(_dtype(self.arguments, batch)), self.learned())
 
-        def compute(*arrays):
-            values = iter(arrays)
-            mapped = [constants[name] if name in constants else next(values) for name in self.arguments]
-            value, pull = evaluate(self.network, tree.map(lambda _: next(values), learned), *mapped)
+        def op(*arrays):
+            values = iter(arrays[len(batch) :])
+            value, pull = evaluate(self.network, tree.map(lambda _: next(values), learned), *arrays[: len(batch)])
 
             def pullback(dl):
                 dparams, dz = pull(dl)
-                return [*dz, *tree.leaves(dparams)]
+                embedded = iter(dz)
+                return [None if n in CONSTANTS else next(embedded) for n in self.arguments] + tree.leaves(dparams)
 
             return value, pullback
 
-        return _Value.apply(compute, *embedded, *tree.leaves(learned))
+        return _Value.apply(op, torch.empty(0), *batch, *tree.leaves(learned))
 
     def learned(self) -> Params:
         """The parameters as the tree that the network takes."""
-        parts = {name: getattr(self, name) for name in self.parts}
+        parts = {name: getattr(self, name, ()) for name in self.parts}
         return {name: part if isinstance(part, torch.Tensor) else tuple(part) for name, part in parts.items()}
 
     def extra_repr(self) -> str:
@@ -117,31 +118,41 @@ class Loss(torch.nn.Module):
 
 
 class _Value(torch.autograd.Function):
-    """value, pullback = compute(*arrays), on tensors."""
+    """value, pullback = op(*arrays), on tensors.
+
+    The pullback lives as long as `owner`, a tensor that is saved with the others: PyTorch frees them after a backward,
+    and with them the distance matrix that the pullback keeps.
+    """
 
     @staticmethod
-    def forward(ctx, compute, *tensors):
-        value, ctx.pullback = compute(*(tensor.detach().numpy() for tensor in tensors))
-        ctx.save_for_backward(*tensors)  # so that PyTorch notices a change in place, and a second backward
-        return torch.as_tensor(np.asarray(value), dtype=tensors[0].dtype)
+    def forward(op, owner, *tensors):
+        value, owner.pullback = op(*(tensor.detach().numpy() for tensor in tensors))
+        op.pullback = weakref.ref(owner.pullback)
+        return torch.as_tensor(np.asarray(value))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.op, owner, *tensors = inputs
+        ctx.save_for_backward(owner, *tensors)  # the tensors, so that PyTorch notices a change in place
 
     @staticmethod
     def backward(ctx, upstream):
-        tensors = ctx.saved_tensors
-        found = ctx.pullback(upstream.detach().numpy()[()])
-        needed = zip(found, tensors, ctx.needs_input_grad[1:], strict=True)
-        grads = [torch.tensor(np.asarray(g), dtype=t.dtype) if need else None for g, t, need in needed]
-        if torch.is_grad_enabled():  # create_graph=True
-            grads = [None if g is None else _Once.apply(g, upstream, *tensors) for g in grads]
-        return None, *grads
+        _, *tensors = ctx.saved_tensors
+        grads = _Gradient.apply(ctx.op.pullback(), upstream, *tensors)
+        return None, None, *(g if need else None for g, need in zip(grads, ctx.needs_input_grad[2:], strict=True))
 
 
-class _Once(torch.autograd.Function):
-    """A gradient that has no gradient."""
+class _Gradient(torch.autograd.Function):
+    """The gradient of a value, which has no gradient."""
 
     @staticmethod
-    def forward(ctx, gradient, *of):
-        return gradient.clone()
+    def forward(pullback, upstream, *tensors):
+        found = zip(pullback(upstream.detach().numpy()[()]), tensors, strict=True)
+        return tuple(None if g is None else torch.tensor(np.asarray(g), dtype=t.dtype) for g, t in found)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
 
     @staticmethod
     def backward(ctx, *upstream):
@@ -151,18 +162,20 @@ class _Once(torch.autograd.Function):
         )
 
 
-def _embedding(name: str, z: Any) -> torch.Tensor:
-    """Require a tensor on the CPU with a dtype that minisiam computes in."""
-    if not isinstance(z, torch.Tensor):
-        raise TypeError(f"{name} must be a tensor, not {type(z).__name__}: torch.as_tensor({name})")
-    if z.dtype not in DTYPES:
-        raise TypeError(f"{name} must be float32 or float64, not {str(z.dtype).removeprefix('torch.')}: {name}.float()")
-    return _on_cpu(name, z)
+def _checked(name: str, a: Any) -> torch.Tensor:
+    """Require embeddings as a floating tensor on the CPU; labels may be an array as well."""
+    if name in CONSTANTS:
+        return _on_cpu(name, torch.as_tensor(a))
+    if not isinstance(a, torch.Tensor):
+        raise TypeError(f"{name} must be a tensor, not {type(a).__name__}: torch.as_tensor({name})")
+    if a.dtype not in DTYPES:
+        raise TypeError(f"{name} must be float32 or float64, not {str(a.dtype).removeprefix('torch.')}: {name}.float()")
+    return _on_cpu(name, a)
 
 
-def _constant(name: str, a: Any) -> Array:
-    """The array of a tensor of labels, which may be an array already."""
-    return _on_cpu(name, a).detach().numpy() if isinstance(a, torch.Tensor) else a
+def _dtype(names: list[str], batch: tuple[torch.Tensor, ...]) -> torch.dtype:
+    """The dtype of the embeddings."""
+    return next(a.dtype for name, a in zip(names, batch, strict=True) if name not in CONSTANTS)
 
 
 def _on_cpu(name: str, a: torch.Tensor) -> torch.Tensor:
