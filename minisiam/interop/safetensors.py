@@ -7,7 +7,7 @@ same order. All arrays are float32.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from .state_dict import from_state_dict, to_state_dict
 if TYPE_CHECKING:
     from ..layers import Layer
     from ..networks import Network
-    from ..typing import Params, Shape
+    from ..typing import Array, Params, Shape
 
 
 def save_safetensors(
@@ -74,10 +74,16 @@ def load_safetensors(path: str | Path, network: Layer | Network, shape: Shape) -
         raise FileNotFoundError(f"there is no file {path}: name a file that `save_safetensors` or PyTorch wrote")
     try:
         with safe_open(path, framework="np") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            state = {name: _read(file, name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged or not a safetensors file ({error}): restore a copy") from error
     return from_state_dict(state, network, shape)
+
+
+def _read(file: Any, name: str) -> Array:
+    if file.get_slice(name).get_dtype() == "BF16":
+        raise TypeError(f"{name} is bfloat16, which NumPy does not have: save model.float() instead")
+    return file.get_tensor(name)
 
 
 def require_package() -> None:

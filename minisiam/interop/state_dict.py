@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import tree
+from ..layers import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..layers import Layer
     from ..networks import Network
     from ..typing import Array, Params, Shape
 
@@ -78,12 +78,13 @@ def from_state_dict(state: Mapping[str, Any], network: Layer | Network, shape: S
     A state_dict has no strides, paddings, group counts and ε: they are those of `network`. The `nn.LayerNorm` of an
     image has a weight for each place, and `layers.LayerNorm` one for each channel, as `nn.GroupNorm(1, channels)`.
     """
-    template = network.init(np.random.default_rng(0), shape)
+    rng = np.random.default_rng(0)
+    template = network.init(rng, shape)[0] if isinstance(network, Layer) else network.init(rng, shape)
     channels = shape[-1] if len(shape) == 3 else 1
     arrays = {name: a for name, a in state.items() if not name.endswith("num_batches_tracked")}
-    if not isinstance(template, dict):
+    if isinstance(network, Layer):
         return _encoder({name: a for name, a in arrays.items() if not OTHERS.fullmatch(name)}, template, channels)
-    others = {name: _converted(arrays, name, like, 1) for name, like in _others(template)}
+    others = {name: _of_shape(arrays, name, like.shape) for name, like in _others(template)}
     values = iter(others.values())
     rest = tree.map(lambda _: next(values), {name: part for name, part in template.items() if name != "encoder"})
     encoder = {name: a for name, a in arrays.items() if name not in others}
@@ -128,19 +129,24 @@ def _default(name: str, wanted: Mapping[str, Array], names: list[str]) -> Any:
     return PLAIN[name]
 
 
-def _converted(state: Mapping[str, Any], name: str, like: Array, channels: int, default: Any = None) -> Array:
+def _converted(state: Mapping[str, Any], name: str, like: Array, channels: int, default: Any) -> Array:
     """An array of the state as a parameter of the shape of `like`."""
-    wanted = _to_torch(like, channels).shape
-    if name not in state:
-        if default is None:
-            raise ValueError(f"the state_dict has no {name}, and the network needs one of the shape {wanted}")
+    if name not in state and default is not None:
         return default(like.shape, np.float32)
+    return _from_torch(_of_shape(state, name, _to_torch(like, channels).shape), channels).reshape(like.shape)
+
+
+def _of_shape(state: Mapping[str, Any], name: str, shape: Shape) -> Array:
+    """An array of the state, which must have this shape."""
+    if name not in state:
+        raise ValueError(f"the state_dict has no {name}, and the network needs one of the shape {shape}")
     array = _array(state[name])
-    if array.shape != wanted:
+    if array.shape != shape:
         raise ValueError(
-            f"the state_dict is of another architecture: {name} has the shape {array.shape}, and the network needs {wanted}"
+            f"the state_dict is of another architecture: {name} has the shape {array.shape}, and the network needs "
+            f"{shape}"
         )
-    return _from_torch(array, channels).reshape(like.shape)
+    return array
 
 
 def _refuse(names: list[str], state: Mapping[str, Any]) -> None:
@@ -208,4 +214,4 @@ def _from_torch(array: Array, channels: int) -> Array:
 
 def _array(a: Any) -> Array:
     """The float32 array of a tensor, on any device and of any floating dtype, or of an array."""
-    return np.array(a.detach().cpu().float() if hasattr(a, "detach") else a, np.float32)
+    return np.array(a.detach().cpu().float().numpy() if hasattr(a, "detach") else a, np.float32)

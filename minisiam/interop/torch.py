@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..networks import Network
-    from ..typing import Params
     from ..typing import Loss as LossFunction
+    from ..typing import Params
 
 __all__ = ["Loss", "from_state_dict", "to_state_dict"]
 DTYPES = (torch.float32, torch.float64)
@@ -50,7 +50,8 @@ class Loss(torch.nn.Module):
     Attributes
     ----------
     distance, loss, proxies
-        The learned parameters, as `nn.Parameter`; most losses have none. `torch.manual_seed` repeats their first values.
+        The learned parameters, as `nn.Parameter`; most losses have none. `torch.manual_seed` repeats their first
+        values.
 
     Raises
     ------

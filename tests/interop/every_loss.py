@@ -10,7 +10,7 @@ from minisiam.losses import registry
 N, SIZE, CLASSES = 12, 5, 3
 ROWS = np.random.default_rng(1)
 LABELS = ROWS.permutation(np.repeat(np.arange(CLASSES), N // CLASSES))
-SAME = LABELS == np.roll(LABELS, 1)
+SAME = np.equal(LABELS, np.roll(LABELS, 1))
 CALIBRATED = distances.calibrated(distances.l2)
 
 
@@ -64,7 +64,7 @@ UNIT = z()
 UNIT = UNIT / np.linalg.norm(UNIT, axis=1, keepdims=True)
 CASES = {name: KINDS[registry.kind_of(name)](loss) for name, loss in registry.LOSSES.items()}
 # with the weights of the paper, which the gradient treats as constants, it is not the derivative of the value
-CASES["circle"] = CASES["circle"][:2] + ({"detached": False}, CASES["circle"][3])
+CASES["circle"] = case(losses.circle, pairwise.cosine, z(), LABELS, margin=0.25, scale=32.0, detached=False)
 CASES |= {f"with {name}": mined(name) for name in miners.MINERS}
 CASES |= {
     "all pairs": case(losses.all_pairs(losses.contrastive), pairwise.l2, z(), LABELS),
