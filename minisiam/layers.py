@@ -112,7 +112,7 @@ def PRelu(start: float = 0.25) -> Layer:
     def activate(x, slope, /, input_grad=True):
         return ops.prelu(x, slope)
 
-    return Layer(lambda rng, shape: ((slope(rng, ()),), shape), with_params(activate), "PRelu")
+    return Layer(lambda rng, shape: ((slope(rng, ()),), shape), with_params(activate), "PRelu", op=ops.prelu)
 
 
 def BatchNorm(epsilon: float = 1e-5) -> Layer:
@@ -179,7 +179,8 @@ def GroupNorm(groups: int = 8, epsilon: float = 1e-5) -> Layer:
     def normalize(x, scale, shift, /, input_grad=True):
         return ops.group_norm(x, scale, shift, groups=groups, epsilon=epsilon)
 
-    return Layer(init, with_params(normalize), f"GroupNorm {groups}")
+    options = {"groups": groups, "epsilon": epsilon}
+    return Layer(init, with_params(normalize), f"GroupNorm {groups}", op=ops.group_norm, options=options)
 
 
 def LayerNorm(epsilon: float = 1e-5) -> Layer:
@@ -189,7 +190,7 @@ def LayerNorm(epsilon: float = 1e-5) -> Layer:
     def normalize(x, scale, shift, /, input_grad=True):
         return ops.layer_norm(x, scale, shift, epsilon=epsilon)
 
-    return Layer(_scale_and_shift, with_params(normalize), "LayerNorm")
+    return Layer(_scale_and_shift, with_params(normalize), "LayerNorm", op=ops.layer_norm, options={"epsilon": epsilon})
 
 
 def _scale_and_shift(rng: Generator, shape: Shape) -> tuple[Params, Shape]:
