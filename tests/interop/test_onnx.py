@@ -90,7 +90,7 @@ def test_parameters_in_float64_and_metadata(tmp_path):
 def test_a_fast_encoder_is_refused_with_the_remedy(faster, tmp_path):
     encoder = faster(encoders.conv4(norm="batch"))
     params, _ = encoder.init(np.random.default_rng(0), (28, 28, 1))
-    with pytest.raises(ValueError, match="before fast.convert, fast.microbatch"):
+    with pytest.raises(ValueError, match=r"before fast.convert, fast.microbatch"):
         save_onnx(tmp_path / "file", encoder, params, (28, 28, 1))
     assert list(tmp_path.iterdir()) == []
 
