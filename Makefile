@@ -11,10 +11,10 @@ demo: .venv/demo.stamp  ## train a network on the built-in letters (about a minu
 	$(BIN)/minisiam train
 
 test: .venv/test.stamp  ## run the tests, without the long repetitions
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not slow'  # one process per core, so one BLAS thread each
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not slow and not interop'  # one process per core, so one BLAS thread each
 
 test-all: .venv/test.stamp  ## run the long repetitions: the tests that are marked slow
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m slow
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'slow and not interop'
 
 test-interop: .venv/interop.stamp  ## test the bridges against scikit-learn, PyTorch, JAX and onnxruntime, and run the recipes
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/interop
