@@ -17,7 +17,7 @@ test-all: .venv/test.stamp  ## run the long repetitions: the tests that are mark
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'slow and not interop'
 
 test-interop: .venv/interop.stamp  ## test the bridges against scikit-learn, PyTorch, JAX and onnxruntime, and run the recipes
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/interop
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/interop
 
 lint: .venv/test.stamp  ## check style, format and types
 	$(BIN)/ruff check .

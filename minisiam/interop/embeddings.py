@@ -60,16 +60,18 @@ def of_embeddings(
     """
     _check_constants(loss, constants)
     loss = partial(loss, **constants) if constants else loss
-    if network is None:
-        network = networks.proxy if classes else _wiring(loss, distance)
-    if network is networks.two_view:
-        return network(SELECT, loss, distance)
-    if network is not networks.proxy:
-        return network(SELECT, distance, loss)
+    if network is networks.proxy or (classes and network is None):
+        return _with_proxies(loss, distance, classes, centres)
+    network = network or _wiring(loss, distance)
+    return network(SELECT, loss, distance) if network is networks.two_view else network(SELECT, distance, loss)
+
+
+def _with_proxies(loss: Loss, distance: Callable[..., Any] | None, classes: int | None, centres: int) -> Network:
     if classes is None or distance is None:
         raise ValueError("a loss with proxies needs a distance and the number of classes: classes=10, size=64")
-    distance = _to_soft_classes(distance, centres) if centres > 1 else distance
-    return networks.proxy(SELECT, distance, loss, classes, centres)
+    return networks.proxy(
+        SELECT, _to_soft_classes(distance, centres) if centres > 1 else distance, loss, classes, centres
+    )
 
 
 def _select(params: Params, position: int, /, input_grad: bool = True) -> Any:

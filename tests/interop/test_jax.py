@@ -13,6 +13,8 @@ from minisiam import distances, fast, losses, pairwise, tree  # noqa: E402
 from minisiam.interop import embeddings  # noqa: E402
 from minisiam.interop.jax import loss  # noqa: E402
 
+pytestmark = pytest.mark.interop
+
 supcon = loss(losses.supcon, pairwise.cosine, temperature=0.5)
 
 

@@ -12,6 +12,8 @@ from minisiam import encoders, evaluate, layers, ops, tree  # noqa: E402
 from minisiam.fast import convert, microbatch  # noqa: E402
 from minisiam.interop.onnx import OPERATORS, save_onnx  # noqa: E402
 
+pytestmark = pytest.mark.interop
+
 NORMS = [layers.BatchNorm(1e-3), layers.GroupNorm(2, 1e-3), layers.LayerNorm(1e-3)]
 ENCODERS = {
     "mlp": (encoders.mlp(32, 16, normalize=True), (28, 28, 1)),

@@ -18,6 +18,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from minisiam import distances, encoders, losses, miners
 from minisiam.interop.sklearn import MetricEncoder
 
+pytestmark = pytest.mark.interop
+
 X, Y = load_digits(return_X_y=True)
 X = X / 16
 TRAIN, TEST = slice(0, 300), slice(300, 500)

@@ -11,7 +11,10 @@ from minisiam.fast import convert  # noqa: E402
 from minisiam.interop import safetensors  # noqa: E402
 from minisiam.interop.torch import from_state_dict, to_state_dict  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel"),
+]
 GREY, COLOUR = (12, 12, 1), (12, 12, 3)
 
 

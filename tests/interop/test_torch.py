@@ -12,6 +12,8 @@ from every_loss import CASES, LABELS, SAME, z  # noqa: E402
 from minisiam import distances, fast, losses, miners, networks, pairwise  # noqa: E402
 from minisiam.interop.torch import Loss  # noqa: E402
 
+pytestmark = pytest.mark.interop
+
 Y = torch.from_numpy(LABELS)
 supcon = Loss(losses.supcon, pairwise.cosine, temperature=0.5)
 
