@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: help demo test test-all lint mutants soak fuzz format clean
+.PHONY: help demo test test-all test-interop lint mutants soak fuzz format clean
 
 help:           ## list these commands
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -11,10 +11,13 @@ demo: .venv/demo.stamp  ## train a network on the built-in letters (about a minu
 	$(BIN)/minisiam train
 
 test: .venv/test.stamp  ## run the tests, without the long repetitions
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not slow'  # one process per core, so one BLAS thread each
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not slow and not interop'  # one process per core, so one BLAS thread each
 
 test-all: .venv/test.stamp  ## run the long repetitions: the tests that are marked slow
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m slow
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'slow and not interop'
+
+test-interop: .venv/interop.stamp  ## test the bridges against scikit-learn, PyTorch, JAX and onnxruntime, and run the recipes
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/interop
 
 lint: .venv/test.stamp  ## check style, format and types
 	$(BIN)/ruff check .
@@ -52,4 +55,11 @@ $(BIN)/python:
 .venv/test.stamp: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads,data,safetensors,benchmark]' --group dev
 	$(BIN)/python -m compileall -q minisiam
+	@touch $@
+
+# TORCH_INDEX has PyTorch for the CPU alone; without it, pip would also download the libraries for GPUs
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+.venv/interop.stamp: .venv/test.stamp
+	$(BIN)/python -m pip install --quiet --extra-index-url $(TORCH_INDEX) \
+		-e '.[interop-sklearn,interop-torch,interop-jax,interop-onnx]' --group interop
 	@touch $@

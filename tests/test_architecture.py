@@ -55,7 +55,7 @@ PACKAGES = {
     "datasets": {"PIL", "pooch"},
     "fast": {"threadpoolctl"},
     "gradcheck": {"autograd", "hypothesis", "jaxtyping"},
-    "interop": {"safetensors"},
+    "interop": {"jax", "onnx", "safetensors", "sklearn", "torch"},
     "plots": {"matplotlib"},
     "course": {"matplotlib"},
 }

@@ -8,7 +8,7 @@ import pytest
 
 from minisiam import distances, encoders, layers, losses, networks, pairwise
 from minisiam.fast import convert
-from minisiam.interop import safetensors
+from minisiam.interop import safetensors, state_dict
 
 try:
     import torch
@@ -65,14 +65,14 @@ def test_names_shapes_and_numbers(tmp_path, rng):
     np.testing.assert_array_equal(found["encoder.4.running_var"], params["encoder"][4]["running"][1])
     np.testing.assert_array_equal(found["proxies"], params["proxies"])
     network = networks.verification(encoders.mlp(4, 2), distances.calibrated(distances.l2), losses.binary_cross_entropy)
-    assert [name for name in safetensors.named(network.init(rng, (28, 28, 1))) if name[0] == "d"] == [
+    assert [name for name in state_dict.to_state_dict(network.init(rng, (28, 28, 1))) if name[0] == "d"] == [
         "distance.0",
         "distance.1",
     ]
 
 
 def test_other_trees_are_refused(tmp_path):
-    for params in ([], {"encoder": ()}, {"W": np.zeros(2)}):
+    for params in ((), {"encoder": ()}, {"W": np.zeros(2)}):
         with pytest.raises(ValueError, match="params must be those of a network"):
             safetensors.save_safetensors(tmp_path / "file", params)
     assert list(tmp_path.iterdir()) == []
