@@ -227,7 +227,9 @@ def calibrated(distance: Distance, scale: float = 1.0, threshold: float = 1.0) -
 
     @with_parameters(lambda rng, size: (np.full((), scale, np.float32), np.full((), -scale * threshold, np.float32)))
     @op
-    def with_threshold(a, b, scale, bias, /):
+    def with_threshold(
+        a: Float[Array, "n d"], b: Float[Array, "m d"], scale: Float[Array, ""], bias: Float[Array, ""], /
+    ):
         d, pull = distance(a, b)
 
         def pullback(dd):

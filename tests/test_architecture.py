@@ -16,6 +16,7 @@ CORE_ORDER = (
     "_version",
     "_markdown",
     "typing",
+    "_arrays",
     "require",
     "op",
     "_numerics",

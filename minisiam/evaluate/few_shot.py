@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import pairwise, require
+from .._arrays import floats, reads_arrays
 from ..samplers import Episode, episode_indices
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def few_shot(
     way: int = 20,
     shot: int = 1,
     episodes: int = 400,
-    groups: Array | None = None,
-    drawers: Array | None = None,
+    groups: Int[Array, "n"] | None = None,
+    drawers: Int[Array, "n"] | None = None,
 ) -> Score:
     """Accuracy of the nearest neighbour over many `way`-way, `shot`-shot episodes with one query per class.
 
@@ -66,6 +67,7 @@ def few_shot(
     return mean_score((given == right).mean(axis=1))
 
 
+@reads_arrays
 def few_shot_answers(
     z: Float[Array, "n d"],
     labels: Int[Array, "n"],
@@ -74,14 +76,14 @@ def few_shot_answers(
     way: int = 20,
     shot: int = 1,
     episodes: int = 400,
-    groups: Array | None = None,
-    drawers: Array | None = None,
+    groups: Int[Array, "n"] | None = None,
+    drawers: Int[Array, "n"] | None = None,
 ) -> tuple[Int[Array, "episodes way"], Int[Array, "episodes way"]]:
     """Predictions (−1 for a tie) and true classes of the queries of `few_shot`: classes from 0 to way − 1."""
     require.dimensions(2, "(n, d)", z=z)
     require.finite(z=z)
     require.class_labels(labels, len(z))
-    require.whole("episodes", episodes, 2)
+    episodes = require.whole("episodes", episodes, 2)
     drawn = list(islice(episode_indices(labels, rng, way, shot, 1, groups, drawers), episodes))
     return np.stack([answer(z, e, distance) for e in drawn]), np.stack([e.labels for e in drawn])
 
@@ -181,6 +183,7 @@ def clustered(right: Bool[Array, "units questions"], t: float = 1.96) -> Score:
     Kish 1965, Survey Sampling, §8.2 (design effect); Korn & Graubard 1998, Confidence intervals for proportions with
     small expected number of positive counts estimated from survey data, Survey Methodology 24 (effective size).
     """
+    right = np.asarray(right)
     if right.ndim != 2 or right.dtype != bool:
         raise ValueError(f"right must be (units, questions) booleans, not {right.dtype} {right.shape}: given == wanted")
     units, questions = right.shape
@@ -225,6 +228,7 @@ def mean_score(values: Array) -> Score:
     Where all values are 0, or all are 1, they have no variance, and the interval is `wilson`'s with as many trials as
     there are values.
     """
+    values = floats("values", values)
     mean = float(values.mean())
     if not values.any() or (values == 1).all():
         return wilson(mean, len(values))

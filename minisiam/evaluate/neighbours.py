@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import pairwise, require
+from .._arrays import reads_arrays
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int, PairwiseDistance
 
 
+@reads_arrays
 def knn_accuracy(
     z: Float[Array, "n d"],
     labels: Int[Array, "n"],
@@ -30,7 +32,7 @@ def knn_accuracy(
     require.finite(z=z, queries=queries)
     require.class_labels(labels, len(z))
     require.class_labels(query_labels, len(queries))
-    require.whole("k", k, 1)
+    k, chunk = require.whole("k", k, 1), require.whole("chunk", chunk, 1)
     if k > len(z):
         raise ValueError(f"k must be at most {len(z)}, the number of embeddings, not {k}")
     right = 0
@@ -52,6 +54,7 @@ def knn_accuracy(
     return right / len(queries)
 
 
+@reads_arrays
 def recall_at_k(
     z: Float[Array, "n d"],
     labels: Int[Array, "n"],
@@ -85,7 +88,7 @@ def recall_at_k(
     require.dimensions(2, "(n, d)", z=z)
     require.finite(z=z)
     require.class_labels(labels, len(z))
-    require.whole("k", k, 1)
+    k, chunk = require.whole("k", k, 1), require.whole("chunk", chunk, 1)
     found, queries = 0, 0
     for start in range(0, len(z), chunk):
         D, _ = distance(z[start : start + chunk], z)

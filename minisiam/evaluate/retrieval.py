@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import pairwise, require
+from .._arrays import reads_arrays
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int, PairwiseDistance
@@ -27,6 +28,7 @@ class Scores(NamedTuple):
     map_at_r: float
 
 
+@reads_arrays
 def scores(
     z: Float[Array, "n d"],
     labels: Int[Array, "n"],
@@ -73,7 +75,7 @@ def scores(
     require.dimensions(2, "(n, d), one embedding a row", z=z)
     require.finite(z=z)
     require.class_labels(labels, len(z))
-    require.whole("chunk", chunk, 1)
+    chunk = require.whole("chunk", chunk, 1)
     _, number, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     queries = np.flatnonzero(sizes[number] > 1)
     if not len(queries):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..distance_matrix import RowLoss
-    from ..typing import Array, Distance, PairwiseDistance
+    from ..typing import Array, Distance, Float, PairwiseDistance
 
     Gradients = tuple[Array, ...]  # of a, b and the parameters
     Maker = Callable[[slice, slice], tuple[Array, Callable[[Array, Gradients], None]]]
@@ -68,7 +68,7 @@ def blockwise(distance: PairwiseDistance, threads: int | None = None) -> Pairwis
     threads = min(count(threads), LANES)
 
     @op
-    def matrix(a, b, /, *params):
+    def matrix(a: Float[Array, "n d"], b: Float[Array, "m d"], /, *params: Float[Array, "..."]):
         require.dimensions(2, "(n, d), one embedding a row", a=a, b=b)
         require.same_columns(a=a, b=b)
         require.rows(a=a, b=b)

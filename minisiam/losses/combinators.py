@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import require, tree
+from .. import _arrays, require, tree
 from ..distance_matrix import RowLoss, as_matrix
 from ..op import op, with_parameters_of
 from .per_anchor import check_finite, reduce_rows, require_positives_and_negatives
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from ..distance_matrix import DistanceMatrix
-    from ..typing import Array, Loss, Miner
+    from ..typing import Array, Float, Int, Loss, Miner
     from .per_anchor import AnchorBlock
 
 # with this many positives, sorting a row is faster than comparing it with each: benchmarks/losses.py --crossover
@@ -57,8 +57,9 @@ def with_miner(loss: Loss, miner: Miner, swap: bool = False) -> Loss:
     """
 
     @op
-    def mined(D, /, *params_and_labels, **constants):
+    def mined(D: Float[Array, "n n"], /, *params_and_labels, **constants):
         *params, labels = params_and_labels
+        labels = _arrays.labels("labels", labels)
         matrix = as_matrix(D)
         require.square(D=matrix)
         require.class_labels(labels, matrix.shape[0])
@@ -129,10 +130,11 @@ def balanced(loss: Loss) -> Loss:
     """
 
     @op
-    def separately(d, /, *params_and_same, **constants):
+    def separately(d: Float[Array, "n"], /, *params_and_same, **constants):
         if "same" in constants:  # `with_miner` passes it by name
             params_and_same = (*params_and_same, constants.pop("same"))
         *params, same = params_and_same
+        same = _arrays.booleans("same", same)
         require.rows(d=d)
         require.same_or_not(same, len(d))
         if constants.get("reduction") == "none":
@@ -174,7 +176,7 @@ def all_pairs(loss: Loss, separately: bool = False) -> Loss:
     _check_known(function, PAIR_TERMS)
 
     @op
-    def every_pair(D, /, labels, reduction="mean", **constants):
+    def every_pair(D: Float[Array, "n n"], /, labels: Int[Array, "n"], reduction="mean", **constants):
         require.one_of("reduction", reduction, REDUCTIONS[:3])
         attract, repel = PAIR_TERMS[function](**(filled_in | constants))
         D = as_matrix(D)
@@ -247,7 +249,7 @@ def all_triplets(loss: Loss, many: int = MANY) -> Loss:
     _check_known(function, TRIPLET_LOSSES)
 
     @op
-    def every_triplet(D, /, labels, reduction="mean", **constants):
+    def every_triplet(D: Float[Array, "n n"], /, labels: Int[Array, "n"], reduction="mean", **constants):
         options = filled_in | constants
         rows: Callable[[Array, AnchorBlock], RowLoss]
         if function in TRIPLET_TERMS:

@@ -35,7 +35,6 @@ def relu(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
     ----------
     Nair & Hinton (2010), "Rectified linear units improve restricted Boltzmann machines".
     """
-    require.floating(x=x)
     y = np.maximum(x, 0)
 
     def pullback(dy):
@@ -68,7 +67,6 @@ def leaky_relu(x: Float[Array, "..."], /, slope: float = 0.01) -> Op[Float[Array
     ----------
     Maas, Hannun & Ng (2013), "Rectifier nonlinearities improve neural network acoustic models".
     """
-    require.floating(x=x)
     slope = require.between("slope", slope, 0, 1)
     passes = np.where(x > 0, 1, slope).astype(x.dtype)
 
@@ -102,7 +100,6 @@ def prelu(x: Float[Array, "..."], slope: Float[Array, ""], /) -> Op[Float[Array,
     ----------
     He, Zhang, Ren & Sun (2015), "Delving deep into rectifiers", eq. 1 (with one slope shared by all channels).
     """
-    require.floating(x=x, slope=slope)
     require.dimensions(0, "(), a single number", slope=slope)
     negative = np.minimum(x, 0)
 
@@ -126,7 +123,6 @@ def tanh(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
     y, pullback
         `y` in [−1, 1] has the shape of `x`; `pullback(dy)` gives `(dx,)` with dx = (1 − y²) dy. No kink.
     """
-    require.floating(x=x)
     y = np.tanh(x)
 
     def pullback(dy):
@@ -150,7 +146,6 @@ def sigmoid(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
         `y` in [0, 1] has the shape of `x`; `pullback(dy)` gives `(dx,)` with dx = y (1 − y) dy. No kink; far from 0
         the function saturates and the gradient rounds to 0.
     """
-    require.floating(x=x)
     y = _numerics.sigmoid(x)
 
     def pullback(dy):

@@ -67,7 +67,6 @@ def flatten(x: Float[Array, "n ..."], /) -> Op[Float[Array, "n d"]]:
     y, pullback
         `y` is (n, d); `pullback(dy)` gives `(dx,)` in the shape of `x`. No kink.
     """
-    require.floating(x=x)
 
     def pullback(dy):
         return (dy.reshape(x.shape),)
@@ -98,7 +97,6 @@ def dropout(x: Float[Array, "n d"], /, keep: Bool[Array, "n d"], rate: float = 0
     ----------
     Srivastava et al. (2014), "Dropout"; here scaled in training ("inverted"), so that nothing changes at test time.
     """
-    require.floating(x=x)
     rate = require.between("rate", rate, 0, 1, open_high=True)
     if getattr(keep, "dtype", None) != np.bool_ or keep.shape != x.shape:
         raise ValueError(f"keep must be a boolean array of the shape of x, {x.shape}: rng.random(x.shape) >= rate")

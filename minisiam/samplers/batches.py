@@ -12,16 +12,23 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import require
+from .._arrays import reads_arrays
 from .table import ClassTable, check_images, chunks, class_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..typing import Array, Generator
+    from ..typing import Array, Float, Generator, Int
 
 
+@reads_arrays
 def pairs(
-    images: Array, labels: Array, rng: Generator, size: int = 64, same: float = 0.5, groups: Array | None = None
+    images: Float[Array, "n ..."],
+    labels: Int[Array, "n"],
+    rng: Generator,
+    size: int = 64,
+    same: float = 0.5,
+    groups: Int[Array, "n"] | None = None,
 ) -> Iterator[tuple[Array, Array, Array]]:
     """Pairs of images, a given share of them with the same class.
 
@@ -49,12 +56,13 @@ def pairs(
         yield images[first], images[second], order
 
 
+@reads_arrays
 def pair_indices(
-    labels: Array, rng: Generator, size: int = 64, same: float = 0.5, groups: Array | None = None
+    labels: Int[Array, "n"], rng: Generator, size: int = 64, same: float = 0.5, groups: Int[Array, "n"] | None = None
 ) -> Iterator[tuple[Array, Array, Array]]:
     """`pairs` as row numbers: two (size,) arrays of integers, and (size,) booleans. Parameters as in `pairs`."""
     table = class_table(labels, rng, groups)
-    require.whole("size", size, 1)
+    size = require.whole("size", size, 1)
     share = require.between("same", same, 0, 1)
     is_same = np.arange(size) < round(share * size)
     for first in chunks(len(labels), size, rng):
@@ -63,7 +71,12 @@ def pair_indices(
 
 
 def epochs_of_pairs(
-    labels: Array, rng: Generator, count: int, size: int = 64, same: float = 0.5, groups: Array | None = None
+    labels: Int[Array, "n"],
+    rng: Generator,
+    count: int,
+    size: int = 64,
+    same: float = 0.5,
+    groups: Int[Array, "n"] | None = None,
 ) -> Iterator[tuple[Array, Array, Array]]:
     """`pair_indices` over `count` pairs that are drawn once: each is used once per epoch, in random order.
 
@@ -74,13 +87,13 @@ def epochs_of_pairs(
 
 
 def copied_pairs(
-    labels: Array,
+    labels: Int[Array, "n"],
     rng: Generator,
     count: int,
     copies: int,
     size: int = 64,
     same: float = 0.5,
-    groups: Array | None = None,
+    groups: Int[Array, "n"] | None = None,
 ) -> Iterator[tuple[Array, Array, Array, Array]]:
     """`epochs_of_pairs` in which `copies` copies of each pair come beside it: an epoch has count · (1 + copies) pairs.
 
@@ -90,8 +103,9 @@ def copied_pairs(
         As in `pair_indices`, and (size,) integers: the number of the copy, from 0 to count · copies − 1, or a negative
         number for the original. A copy keeps its number, and so its distortion, in every epoch.
     """
-    require.whole("count", count, size)
-    require.whole("copies", copies, 0)
+    size = require.whole("size", size, 1)
+    count = require.whole("count", count, size)
+    copies = require.whole("copies", copies, 0)
     drawn = islice(pair_indices(labels, rng, size, same, groups), -(-count // size))
     first, second, order = (np.concatenate(part)[:count] for part in zip(*drawn, strict=True))
     for rows in chunks(count * (1 + copies), size, rng):
@@ -99,8 +113,13 @@ def copied_pairs(
         yield first[pair], second[pair], order[pair], rows - count
 
 
+@reads_arrays
 def triplets(
-    images: Array, labels: Array, rng: Generator, size: int = 64, groups: Array | None = None
+    images: Float[Array, "n ..."],
+    labels: Int[Array, "n"],
+    rng: Generator,
+    size: int = 64,
+    groups: Int[Array, "n"] | None = None,
 ) -> Iterator[tuple[Array, Array, Array]]:
     """Anchor, another image of its class, and an image of another class (of the same group, if `groups` is given).
 
@@ -111,23 +130,25 @@ def triplets(
         yield images[anchor], images[positive], images[negative]
 
 
+@reads_arrays
 def triplet_indices(
-    labels: Array, rng: Generator, size: int = 64, groups: Array | None = None
+    labels: Int[Array, "n"], rng: Generator, size: int = 64, groups: Int[Array, "n"] | None = None
 ) -> Iterator[tuple[Array, Array, Array]]:
     """`triplets` as row numbers, three (size,) arrays of integers. Parameters as in `triplets`."""
     table = class_table(labels, rng, groups)
-    require.whole("size", size, 1)
+    size = require.whole("size", size, 1)
     for anchor in chunks(len(labels), size, rng):
         yield anchor, table.positive(anchor, rng), table.negative(anchor, rng)
 
 
+@reads_arrays
 def pk(
-    images: Array,
-    labels: Array,
+    images: Float[Array, "n ..."],
+    labels: Int[Array, "n"],
     rng: Generator,
     classes: int = 16,
     per_class: int = 4,
-    groups: Array | None = None,
+    groups: Int[Array, "n"] | None = None,
 ) -> Iterator[tuple[Array, Array]]:
     """P×K batches: P different classes, K different images of each (Hermans et al. 2017).
 
@@ -155,12 +176,17 @@ def pk(
         yield images[index], labels[index]
 
 
+@reads_arrays
 def pk_indices(
-    labels: Array, rng: Generator, classes: int = 16, per_class: int = 4, groups: Array | None = None
+    labels: Int[Array, "n"],
+    rng: Generator,
+    classes: int = 16,
+    per_class: int = 4,
+    groups: Int[Array, "n"] | None = None,
 ) -> Iterator[Array]:
     """`pk` as (P·K,) row numbers. Parameters as in `pk`."""
     table = class_table(labels, rng, None)
-    _check_pk(classes, per_class)
+    classes, per_class = _check_pk(classes, per_class)
     if classes > len(table.size):
         raise ValueError(f"classes must be at most {len(table.size)}, the number of classes in labels, not {classes}")
     if per_class > table.size.min():
@@ -200,12 +226,10 @@ def pk_population(classes: int, per_class: int) -> PkPopulation:
     These are the counts for a batch of `pk` with P classes and K images of each. `miners.population(labels)` counts any
     batch.
     """
-    _check_pk(classes, per_class)
-    P, K = int(classes), int(per_class)
+    P, K = _check_pk(classes, per_class)
     return PkPopulation(P * K * (K - 1) // 2, K**2 * P * (P - 1) // 2, P * K * (K - 1) * (P - 1) * K)
 
 
-def _check_pk(classes: int, per_class: int) -> None:
+def _check_pk(classes: int, per_class: int) -> tuple[int, int]:
     """Require two classes, for a negative, and two images per class, for a positive."""
-    require.whole("classes", classes, 2)
-    require.whole("per_class", per_class, 2)
+    return require.whole("classes", classes, 2), require.whole("per_class", per_class, 2)
