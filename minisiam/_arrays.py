@@ -237,7 +237,7 @@ def _refuse_labels(name: str, array: Array, value: Any) -> NoReturn:
 def _refuse_booleans(name: str, array: Array, value: Any, axes: int) -> NoReturn:
     """Raise a TypeError for an array that does not hold booleans."""
     got = array.dtype if hasattr(value, "dtype") else f"{type(value).__name__} of {array.dtype}"
-    if name != "same":
+    if name != "same" or array.ndim == 2:
         raise TypeError(f"{name} must be a boolean array, not {got}: np.asarray({name}) == 1")
     if axes == 2:
         raise TypeError(

@@ -46,16 +46,15 @@ def op(function: F) -> F:
 
 def _like(value: Any, upstream: Any) -> Any:
     """The upstream gradient in the shape and the dtype of the value; for a value that is one number, a float."""
-    if not hasattr(value, "ndim") or (type(upstream) is np.ndarray and value.ndim and _agree(value, upstream)):
+    axes = getattr(value, "ndim", None)
+    if axes is None or (axes == 0 and type(upstream) is float):
+        return upstream
+    if axes and type(upstream) is np.ndarray and upstream.dtype == value.dtype and upstream.shape == value.shape:
         return upstream
     gradient = floats("the upstream gradient", upstream)
     if gradient.shape != value.shape:
         raise ValueError(f"the upstream gradient must have the shape of the value, {value.shape}, not {gradient.shape}")
-    return gradient.astype(value.dtype, copy=False) if value.ndim else gradient.item()
-
-
-def _agree(value: Array, upstream: Array) -> bool:
-    return value.shape == upstream.shape and value.dtype == upstream.dtype
+    return gradient.astype(value.dtype, copy=False) if axes else gradient.item()
 
 
 def with_parameters(init: Init) -> Callable[[F], F]:

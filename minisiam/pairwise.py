@@ -70,9 +70,8 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
     Kink at aᵢ = bⱼ: slope 0, as in `distances.l2`. Accuracy as in `squared_l2`.
     """
     _check(a, b)
-    rows, weigh = differences(a, b)
+    rows, weigh = differences(a, b, root=True)
     D, close = whole(rows, a, b)
-    np.sqrt(D, out=D)
 
     def pullback(dD):
         return weigh(slopes(dD, D, close), close)

@@ -153,6 +153,7 @@ class BlockwiseMatrix:
             f"fast.blockwise(pairwise.{self.distance.__name__})"
         )
 
+    @np.errstate(under="ignore")
     def _maker(self) -> tuple[Maker, Finish]:
         """Return `maker`, which computes rows and their pullback, and `finish`, which turns sums into gradients."""
         return MAKERS.get(self.distance, _any_rows)(self)
@@ -178,11 +179,10 @@ def _squared_l2_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
 
 
 def _l2_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
-    rows, weigh = _gram.differences(m.a, m.b)
+    rows, weigh = _gram.differences(m.a, m.b, root=True)
 
     def maker(some, onto):
         D, close = rows(some, onto)
-        np.sqrt(D, out=D)
 
         def pull(dD, gradient):
             _add(gradient, some, onto, *weigh(_gram.slopes(dD, D, close, out=dD), close, some, onto))
@@ -213,7 +213,7 @@ def _cosine_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
 
     def maker(some, onto):
         D = A[some] @ B_columns[:, onto]
-        np.subtract(1, D, out=D)
+        np.clip(np.subtract(1, D, out=D), 0, 2, out=D)  # beyond is rounding
 
         def pull(dD, gradient):
             gradient[0][some] -= dD @ B[onto]
