@@ -33,10 +33,11 @@ def op(function: F) -> F:
         arguments, constants = read(arguments, constants)  # type: ignore[assignment]
         with np.errstate(under="ignore"):
             value, pullback = function(*arguments, **constants)
+        form = (value.shape, value.dtype) if isinstance(value, (np.ndarray, np.generic)) else None  # not the value itself
 
         def quiet_pullback(upstream: Any) -> tuple[Any, ...]:
             with np.errstate(under="ignore"):
-                return pullback(_like(value, upstream))
+                return pullback(_as_gradient(upstream, *form) if form else upstream)
 
         return value, quiet_pullback
 
@@ -44,17 +45,16 @@ def op(function: F) -> F:
     return cast("F", marked)
 
 
-def _like(value: Any, upstream: Any) -> Any:
+def _as_gradient(upstream: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """The upstream gradient in the shape and the dtype of the value; for a value that is one number, a float."""
-    axes = getattr(value, "ndim", None)
-    if axes is None or (axes == 0 and type(upstream) is float):
+    if type(upstream) is float and not shape:
         return upstream
-    if axes and type(upstream) is np.ndarray and upstream.dtype == value.dtype and upstream.shape == value.shape:
+    if type(upstream) is np.ndarray and upstream.shape == shape != () and upstream.dtype == dtype:
         return upstream
     gradient = floats("the upstream gradient", upstream)
-    if gradient.shape != value.shape:
-        raise ValueError(f"the upstream gradient must have the shape of the value, {value.shape}, not {gradient.shape}")
-    return gradient.astype(value.dtype, copy=False) if axes else gradient.item()
+    if gradient.shape != shape:
+        raise ValueError(f"the upstream gradient must have the shape of the value, {shape}, not {gradient.shape}")
+    return gradient.astype(dtype, copy=False) if shape else gradient.item()
 
 
 def with_parameters(init: Init) -> Callable[[F], F]:
