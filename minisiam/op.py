@@ -33,7 +33,9 @@ def op(function: F) -> F:
         arguments, constants = read(arguments, constants)  # type: ignore[assignment]
         with np.errstate(under="ignore"):
             value, pullback = function(*arguments, **constants)
-        form = (value.shape, value.dtype) if isinstance(value, (np.ndarray, np.generic)) else None  # not the value itself
+        form = (
+            (value.shape, value.dtype) if isinstance(value, (np.ndarray, np.generic)) else None
+        )  # not the value itself
 
         def quiet_pullback(upstream: Any) -> tuple[Any, ...]:
             with np.errstate(under="ignore"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import pairwise, require
-from .._arrays import floats, reads_arrays
+from .._arrays import floats, plain, reads_arrays
 from ..samplers import Episode, episode_indices
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def clustered(right: Bool[Array, "units questions"], t: float = 1.96) -> Score:
     Kish 1965, Survey Sampling, §8.2 (design effect); Korn & Graubard 1998, Confidence intervals for proportions with
     small expected number of positive counts estimated from survey data, Survey Methodology 24 (effective size).
     """
-    right = np.asarray(right)
+    right = plain("right", right)
     if right.ndim != 2 or right.dtype != bool:
         raise ValueError(f"right must be (units, questions) booleans, not {right.dtype} {right.shape}: given == wanted")
     units, questions = right.shape

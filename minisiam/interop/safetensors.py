@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._arrays import plain
 from ..checkpoint import replacing
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def save_safetensors(path: str | Path, params: Params, metadata: dict[str, str] 
     require_package()
     from safetensors.numpy import save
 
-    arrays = {name: np.asarray(array, np.float32, order="C") for name, array in named(params).items()}
+    arrays = {name: np.asarray(plain(name, array), np.float32, order="C") for name, array in named(params).items()}
     data = save(arrays, metadata)
     with replacing(Path(path)) as file:
         file.write(data)

@@ -179,9 +179,9 @@ def all_pairs(loss: Loss, separately: bool = False) -> Loss:
     def every_pair(D: Float[Array, "n n"], /, labels: Int[Array, "n"], reduction="mean", **constants):
         require.one_of("reduction", reduction, REDUCTIONS[:3])
         attract, repel = PAIR_TERMS[function](**(filled_in | constants))
-        D = as_matrix(D)
+        matrix = as_matrix(D)
         positives = require_positives_and_negatives(D, labels)
-        twice = D.symmetric  # then only pairs i < j are computed, and each counts twice
+        twice = matrix.symmetric  # then only pairs i < j are computed, and each counts twice
 
         def rows(block_D, some):
             block = positives.of_rows(some)
@@ -197,21 +197,21 @@ def all_pairs(loss: Loss, separately: bool = False) -> Loss:
             active = np.count_nonzero(values > 0, axis=1)
             return RowLoss(values.sum(axis=1), block.negatives, (1 + twice) * active, slope)
 
-        far = D.sum_rows(rows, upper=twice)
+        far = matrix.sum_rows(rows, upper=twice)
         once = positives.i < positives.j if twice else slice(None)
-        (d,), pull_near = D.entries((positives.i[once], positives.j[once]))
+        (d,), pull_near = matrix.entries((positives.i[once], positives.j[once]))
         near, pull = ((1 + twice) * a for a in attract(d))
         terms = np.array([[len(positives.i), (1 + twice) * np.count_nonzero(near > 0)], [far.terms, far.active]])
         if not separately:
             terms[:] = terms.sum(axis=0)
         n, m = (terms_counted(reduction, *kind) for kind in terms)
-        push = D.dtype.type
+        push = matrix.dtype.type
 
         def pullback(dl):
             dD = tree.map(lambda g: push(dl / m) * g, far.gradient)
             return (tree.add(dD, pull_near(push(dl / n) * pull)),)
 
-        return check_finite(push(near.sum() / n + far.value / m), D), pullback
+        return check_finite(push(near.sum() / n + far.value / m), matrix), pullback
 
     every_pair.__name__ = f"{function.__name__}_over_all_pairs"
     return every_pair
