@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 LABELS = np.dtype(np.int64)
+MISSING = ("nan", "None", "<NA>")  # as text, in NumPy and in pandas
 ANNOTATION = re.compile(
     r"(Float|Int|Bool)\[Array, '([^']*)'\]( \| None)?"
 )  # as `from __future__ import annotations` writes it
@@ -114,7 +115,7 @@ def _floats(value: Any, before: Any, name: str, axes: int) -> Any:
     array = _array(name, value, axes)
     if array.dtype in FLOATS:
         return array
-    if array.dtype.kind in "iu" and _has_no_dtype(value):
+    if array.dtype.kind in "iu" and _has_no_dtype(value) and not _may_be_pictures(array):
         return array.astype(np.float64)
     return _refuse_numbers(name, array, value)
 
@@ -126,7 +127,7 @@ def _labels(value: Any, before: Any, name: str, axes: int) -> Any:
     kind = array.dtype.kind
     if kind in "iu":
         return array if array.max(initial=0) > np.iinfo(np.int64).max else array.astype(np.int64)
-    if kind in "US":
+    if kind in "US" and (hasattr(value, "dtype") or all(isinstance(label, (str, bytes)) for label in value)):
         return array
     if array.size == 0 and not hasattr(value, "dtype"):
         return array.astype(np.int64)
@@ -139,6 +140,8 @@ def _booleans(value: Any, before: Any, name: str, axes: int) -> Any:
     array = _array(name, value, axes)
     if array.dtype == np.bool_:
         return array
+    if array.dtype.kind == "O" and all(isinstance(entry, bool) for entry in array.flat):
+        return array.astype(np.bool_)
     if array.size == 0 and not hasattr(value, "dtype"):
         return array.astype(np.bool_)
     return _refuse_booleans(name, array, value, axes)
@@ -146,10 +149,11 @@ def _booleans(value: Any, before: Any, name: str, axes: int) -> Any:
 
 def _array(name: str, value: Any, axes: int) -> Array:
     """The value as a plain array in the byte order of this machine, if nothing but its numbers is lost."""
+    _refuse_containers(name, value, axes)
     parts = value if isinstance(value, (list, tuple)) else ()
-    for whole in (value, *parts):
-        if type(whole) is not np.ndarray:
-            _refuse_containers(name, whole, axes)
+    for number, part in enumerate(parts):
+        if not isinstance(part, (np.generic, list, tuple, int, float, str)):
+            _refuse_containers(f"{name}[{number}]", part, axes - 1)
     try:
         array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
     except Exception as error:
@@ -157,7 +161,8 @@ def _array(name: str, value: Any, axes: int) -> Array:
             _refuse_ragged(name, value)
         raise TypeError(f"{name} cannot be read as an array, {type(value).__name__} says: {error}") from error
     if array.dtype.kind == "O" and hasattr(value, "to_numpy"):  # pandas keeps some columns of numbers as objects
-        array = np.asarray(array.tolist())
+        again = np.asarray(array.tolist())
+        array = again if again.dtype.kind in "fiub" else array
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
@@ -165,7 +170,27 @@ def _has_no_dtype(value: Any) -> bool:
     """Whether these are Python's numbers, in lists or tuples."""
     while isinstance(value, (list, tuple)) and value:
         value = value[0]
-    return not hasattr(value, "dtype")
+    return isinstance(value, (int, list, tuple))
+
+
+def _may_be_pictures(array: Array) -> bool:
+    """Whether these integers look like the pixels of pictures, from 0 to 255."""
+    return (
+        array.dtype == np.uint8 or array.ndim > 2 or (array.min(initial=255) >= 0 and 200 < array.max(initial=0) < 256)
+    )
+
+
+def _is_missing(entry: Any) -> bool:
+    return str(entry) in MISSING
+
+
+def _numeric(entry: Any) -> bool:
+    """Whether this is a number, or text that can be read as one."""
+    try:
+        float(entry)
+    except (TypeError, ValueError):
+        return _is_missing(entry)
+    return True
 
 
 # ------------------------------------------------------------------------------------- refusals, each with a remedy
@@ -173,6 +198,8 @@ def _has_no_dtype(value: Any) -> bool:
 
 def _refuse_containers(name: str, value: Any, axes: int) -> None:
     """Raise a TypeError if an array made of this value would lose something."""
+    if type(value) is np.ndarray:
+        return
     if value is None:
         raise TypeError(f"{name} must be an array, not None")
     if isinstance(value, np.matrix):
@@ -187,18 +214,22 @@ def _refuse_containers(name: str, value: Any, axes: int) -> None:
         raise TypeError(f"{name} is a tensor with a gradient or on a device, which NumPy does not know: {remedy}")
     if isinstance(value, dict):
         raise TypeError(f"{name} must be an array, not a dict: list({name}.values())")
-    if hasattr(value, "__iter__") and not hasattr(value, "__len__") and not hasattr(value, "__array__"):
+    if hasattr(value, "__iter__") and not (hasattr(value, "__getitem__") or hasattr(value, "__array__")):
         raise TypeError(f"{name} must be an array, not a {type(value).__name__}: list({name})")
 
 
+def _without_missing(name: str) -> str:
+    return f"keep = ~np.isin(np.asarray({name}).astype(str), {list(MISSING)})"
+
+
 def _refuse_ragged(name: str, value: Any) -> NoReturn:
-    sizes = [np.shape(row)[:1] for row in value if not isinstance(row, (list, tuple))] or [(len(row),) for row in value]
-    shortest, longest = min(sizes), max(sizes)
-    if len(shortest) != 1 or shortest == longest:
-        raise TypeError(f"{name} must have entries of one shape: resize them before, so that np.stack({name}) works")
+    """Raise a TypeError for rows of several lengths, or for entries of several shapes."""
+    lengths = [len(row) for row in value if hasattr(row, "__len__") and not any(hasattr(x, "__len__") for x in row)]
+    if len(lengths) < len(value) or len(set(lengths)) == 1:
+        raise TypeError(f"{name} must have entries of one shape: resize the pictures to one size before")
     raise TypeError(
-        f"{name} must have rows of one length, not of {shortest[0]} to {longest[0]}. To cut them to the shortest: "
-        f"[row[:{shortest[0]}] for row in {name}]"
+        f"{name} must have rows of one length, not of {min(lengths)} to {max(lengths)}. To cut them to the shortest: "
+        f"[row[:{min(lengths)}] for row in {name}]"
     )
 
 
@@ -211,8 +242,10 @@ def _refuse_numbers(name: str, array: Array, value: Any) -> NoReturn:
         remedy = f"np.asarray({name}, np.float64)"
     elif kind == "c":
         remedy = f"np.real({name})"
-    elif kind in "iu" and (array.dtype == np.uint8 or array.ndim > 2):
+    elif kind in "iu" and _may_be_pictures(array):
         remedy = f"np.asarray({name}, np.float32) / 255 for pictures with values from 0 to 255"
+    elif kind in "OUS" and (strange := [entry for entry in array.flat if not _numeric(entry)]):
+        remedy = f"leave out what is not a number, such as {strange[0]!r}"
     elif kind == "O" and hasattr(value, "to_numpy"):
         remedy = f"{name}.to_numpy(np.float32, na_value=np.nan), and leave out what is missing"
     elif kind in "mM":
@@ -226,9 +259,9 @@ def _refuse_labels(name: str, array: Array, value: Any) -> NoReturn:
     remedy = f"np.unique({name}, return_inverse=True)[1] numbers classes from 0"
     if array.ndim == 2 and array.shape[1] > 1 and array.dtype.kind in "fb":
         remedy = f"np.argmax({name}, axis=1) if each row marks its class with the largest entry"
-    elif array.dtype.kind == "f" and np.isnan(array).any():
-        remedy = f"an image without a class is NaN; leave it out with keep = ~np.isnan({name})"
-    elif array.dtype.kind == "O":
+    elif any(map(_is_missing, array.flat)):
+        remedy = f"leave out what has no class with {_without_missing(name)}"
+    elif array.dtype.kind in "OUS" or (isinstance(value, (list, tuple)) and all(type(v) is int for v in value)):
         remedy = f"[str(label) for label in {name}]"
     got = array.dtype if hasattr(value, "dtype") else f"{type(value).__name__} of {array.dtype}"
     raise TypeError(f"{name} must be an array of integers or of names, one class per row, not {got}: {remedy}")
@@ -237,6 +270,8 @@ def _refuse_labels(name: str, array: Array, value: Any) -> NoReturn:
 def _refuse_booleans(name: str, array: Array, value: Any, axes: int) -> NoReturn:
     """Raise a TypeError for an array that does not hold booleans."""
     got = array.dtype if hasattr(value, "dtype") else f"{type(value).__name__} of {array.dtype}"
+    if any(map(_is_missing, array.flat)):
+        raise TypeError(f"{name} must be a boolean array, without missing values: {_without_missing(name)}")
     if name != "same" or array.ndim == 2:
         raise TypeError(f"{name} must be a boolean array, not {got}: np.asarray({name}) == 1")
     if axes == 2:

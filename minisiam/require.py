@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+LARGEST = float(np.finfo(np.float64).max)
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -138,7 +140,7 @@ def between(
     """
     value = _number(value)
     number = isinstance(value, Real) and not isinstance(value, bool)
-    outside = not number or not abs(value) < np.inf or value < low or value > high
+    outside = not number or not abs(value) <= LARGEST or value < low or value > high
     if outside or (open_low and value == low) or (open_high and value == high):
         above = f"greater than {low:g}" if open_low else f"at least {low:g}"
         below = f"less than {high:g}" if open_high else f"at most {high:g}"

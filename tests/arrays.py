@@ -1,5 +1,7 @@
 """Containers of numbers that are not plain arrays, made from arrays: those that are read and those that are refused."""
 
+import warnings
+
 import numpy as np
 
 
@@ -12,6 +14,9 @@ class Frame:
 
     def to_numpy(self, dtype=None, na_value=None):
         return self.array if dtype is None else np.where(self.array == None, na_value, self.array).astype(dtype)  # noqa: E711
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array if dtype is None else self.array.astype(dtype)
 
     def __len__(self):
         return len(self.array)
@@ -52,11 +57,20 @@ class Sparse:
         return self.array
 
 
-class Cursor:
-    """An object of a database: it says itself why it is no array."""
+class OnDevice:
+    """What the package reads of a JAX array on an accelerator: it becomes an array only when the user asks."""
+
+    def __init__(self, array):
+        self.array, self.device, self.dtype = array, "TPU_0", array.dtype
 
     def __array__(self, dtype=None, copy=None):
-        raise RuntimeError("the connection is closed")
+        return self.array
+
+
+def matrix(array):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        return np.matrix(array)
 
 
 def read_only(array):
