@@ -14,6 +14,7 @@ import numpy as np
 from .. import pairwise, require
 from .._arrays import floats, plain, reads_arrays
 from ..samplers import Episode, episode_indices
+from .ties import highest_tie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -218,7 +219,7 @@ def answer(z: Array, episode: Episode, distance: PairwiseDistance = pairwise.l2)
     way = int(episode.support_labels.max()) + 1
     nearest = np.stack([D[:, episode.support_labels == c].min(axis=1) for c in range(way)], axis=1)
     best = nearest.argmin(axis=1)
-    tied = (nearest == nearest.min(axis=1, keepdims=True)).sum(axis=1) > 1
+    tied = (nearest <= highest_tie(nearest.min(axis=1, keepdims=True))).sum(axis=1) > 1
     return np.where(tied | np.isnan(nearest).any(axis=1), -1, best)
 
 
