@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._numerics import lengths
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -24,14 +26,16 @@ EVERY = slice(None)
 CHUNK = 1 << 17  # numbers in memory at a time: one megabyte in float64, which fits into a cache
 
 
-def differences(a: Array, b: Array, dtype: Any = None) -> tuple[Callable[..., tuple[Array, Close]], Callable[..., Any]]:
-    """Return two functions of the pairs of a and b: squared distances, and weighted sums of differences.
+def differences(
+    a: Array, b: Array, dtype: Any = None, root: bool = False
+) -> tuple[Callable[..., tuple[Array, Close]], Callable[..., Any]]:
+    """Return two functions of the pairs of a and b: distances, squared or not, and weighted sums of differences.
 
     Returns
     -------
     rows
-        `S, close = rows(some, onto)`: ‖aᵢ − bⱼ‖² for a slice of the rows and a slice of the columns, in `dtype`, and
-        the pairs that were close.
+        `S, close = rows(some, onto)`: ‖aᵢ − bⱼ‖², or with `root` ‖aᵢ − bⱼ‖, for a slice of the rows and a slice of the
+        columns, in `dtype`, and the pairs that were close, or whose square overflows in `dtype`.
     weigh
         `da, db = weigh(W, close, some, onto)`: Σⱼ Wᵢⱼ (aᵢ − bⱼ) for these rows and −Σᵢ Wᵢⱼ (aᵢ − bⱼ) for these columns.
         It overwrites W.
@@ -45,18 +49,26 @@ def differences(a: Array, b: Array, dtype: Any = None) -> tuple[Callable[..., tu
     centre = (a if a is b else np.concatenate([a, b])).mean(axis=0, dtype=np.float64)
     A = a - centre
     B = A if a is b else b - centre
-    norm_a, norm_b = (A * A).sum(axis=1), (B * B).sum(axis=1)
+    with np.errstate(over="ignore"):  # pairs whose square overflows are computed from their differences
+        norm_a, norm_b = (A * A).sum(axis=1), (B * B).sum(axis=1)
+        largest, limits = norm_a.max() + norm_b.max(), np.finfo(dtype)
+    ordinary = limits.tiny / limits.eps < largest < limits.max / 2  # ‖a − b‖² ≤ 2 (‖a‖² + ‖b‖²)
+    size = squares if not root else (lambda u: np.sqrt(squares(u))) if ordinary else lengths
     left = np.concatenate([A, norm_a[:, None], np.ones_like(norm_a)[:, None]], axis=1)
     right = np.concatenate([-2 * B, np.ones_like(norm_b)[:, None], norm_b[:, None]], axis=1).T
     A, B = A.astype(dtype), B.astype(dtype)
 
     def rows(some: slice, onto: slice = EVERY) -> tuple[Array, Close]:
-        S = left[some] @ right[:, onto]
-        i, j = _close(S, norm_a[some], norm_b[onto], np.finfo(dtype).tiny)
+        with np.errstate(over="ignore", invalid="ignore"):
+            S = left[some] @ right[:, onto]
+            i, j = _close(S, norm_a[some], norm_b[onto], limits.tiny, np.inf if ordinary else limits.max)
+        S[i, j] = 0
+        S = S.astype(dtype, copy=False)
+        if root:
+            np.sqrt(S, out=S)
         for few in slices(len(i), a.shape[1]):
-            u = a[some][i[few]] - b[onto][j[few]]
-            S[i[few], j[few]] = (u * u).sum(axis=1)
-        return S.astype(dtype, copy=False), (i, j)
+            S[i[few], j[few]] = size(a[some][i[few]] - b[onto][j[few]])
+        return S, (i, j)
 
     def weigh(W: Array, close: Close, some: slice = EVERY, onto: slice = EVERY) -> tuple[Array, Array]:
         i, j = close
@@ -75,6 +87,11 @@ def differences(a: Array, b: Array, dtype: Any = None) -> tuple[Callable[..., tu
     return rows, weigh
 
 
+def squares(u: Array) -> Array:
+    """‖u‖², row by row."""
+    return (u * u).sum(axis=1)
+
+
 def slopes(dD: Array, D: Array, close: Close, out: Array | None = None) -> Array:
     """dD / D, and 0 where D = 0, which is possible for close pairs only."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -85,14 +102,17 @@ def slopes(dD: Array, D: Array, close: Close, out: Array | None = None) -> Array
     return W
 
 
-def _close(S: Array, norm_a: Array, norm_b: Array, tiny: float) -> Close:
-    """The pairs with S ≤ CLOSE (‖a‖² + ‖b‖²), or S ≤ tiny, which may round to 0.
+def _close(S: Array, norm_a: Array, norm_b: Array, tiny: float, most: float) -> Close:
+    """The pairs with S ≤ CLOSE (‖a‖² + ‖b‖²), S ≤ tiny, which may round to 0, or S ≥ most, which may overflow.
 
     A NaN after an overflow counts as close. A bound for the whole row excludes most pairs first.
     """
     bound = np.maximum(CLOSE * (norm_a + norm_b.max()), tiny)
-    i, j = np.divmod(np.flatnonzero(~(bound[:, None] < S)), S.shape[1])
-    near = ~(np.maximum(CLOSE * (norm_a[i] + norm_b[j]), tiny) < S[i, j])
+    apart = bound[:, None] < S
+    if most < np.inf:
+        apart &= most > S
+    i, j = np.divmod(np.flatnonzero(~apart), S.shape[1])
+    near = ~(np.maximum(CLOSE * (norm_a[i] + norm_b[j]), tiny) < S[i, j]) | (S[i, j] >= most)
     return i[near], j[near]
 
 

@@ -1,4 +1,4 @@
-"""Three functions whose textbook form overflows or divides by zero, in a form that does neither."""
+"""Functions whose textbook form overflows or divides by zero, in a form that does neither."""
 
 from __future__ import annotations
 
@@ -27,8 +27,31 @@ def unit_rows(x: Array, dtype: Any = None) -> tuple[Array, Array]:
     """x / ‖x‖ and 1 / ‖x‖, row by row, computed in `dtype`; both are 0 where ‖x‖² is too small for the dtype of x.
 
     The limit of ‖x‖ is 10⁻¹⁵⁴ in float64 and 10⁻¹⁹ in float32: rounding has destroyed the direction of a shorter row.
+    There is no limit above.
     """
-    wide = x.astype(dtype or x.dtype)
-    norm = np.sqrt((wide * wide).sum(axis=1, keepdims=True))
-    inverse = np.divide(1, norm, out=np.zeros_like(norm), where=norm > np.sqrt(np.finfo(x.dtype).tiny))
-    return wide * inverse, inverse
+    wide, squares, shrink = _squares(x.astype(dtype or x.dtype, copy=False))
+    norm = np.sqrt(squares)
+    inverse = np.divide(1, norm, out=np.zeros_like(norm), where=norm > np.sqrt(np.finfo(x.dtype).tiny) * shrink)
+    return wide * inverse, inverse * shrink
+
+
+def lengths(x: Array) -> Array:
+    """‖x‖, row by row: (n,), also where ‖x‖² overflows or underflows."""
+    _, squares, shrink = _squares(x)
+    return (np.sqrt(squares) / shrink)[:, 0]
+
+
+def _squares(x: Array) -> tuple[Array, Array, Any]:
+    """The rows and Σ x² of each, (n, 1), after a power of two where a square would leave the range; and the powers.
+
+    The power brings the largest entry of a row between ½ and 1. It changes no digit.
+    """
+    limits = np.finfo(x.dtype)
+    with np.errstate(over="ignore"):
+        squares = (x * x).sum(axis=1, keepdims=True)
+    if ((squares > limits.tiny / limits.eps) & (squares < np.inf)).all():
+        return x, squares, x.dtype.type(1)
+    exponent = np.frexp(np.abs(x).max(axis=1, keepdims=True, initial=0))[1]
+    shrink = np.ldexp(x.dtype.type(1), -np.maximum(exponent, limits.minexp))
+    x = x * shrink
+    return x, (x * x).sum(axis=1, keepdims=True), shrink

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from . import tree
+from ._arrays import plain
 from ._version import VERSION
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def save(
     text = json.dumps(versions | {"settings": settings, "progress": progress}).encode()
     entries = {"header": np.frombuffer(text, np.uint8)}
     for kind, leaves in (("params", tree.leaves(params)), ("optimizer", tree.leaves(optimizer))):
-        entries |= {f"{kind}{number}": np.asarray(leaf, order="C") for number, leaf in enumerate(leaves)}
+        names = [f"{kind}{number}" for number in range(len(leaves))]
+        entries |= {name: np.asarray(plain(name, leaf), order="C") for name, leaf in zip(names, leaves, strict=True)}
     with replacing(Path(path)) as file:
         np.savez(file, **entries)  # type: ignore[arg-type]
 

@@ -3,8 +3,8 @@
 Row i of `a` is compared with row i of `b`. A learned distance has parameters after a and b, and its pullback returns
 their gradients after da and db: `da, db, *dparams = pullback(dd)`.
 
-Squares overflow beyond ‖a − b‖ = 10¹⁵⁴ (float32: 10¹⁹). As long as a − b itself is finite, L2 and its square are then
-inf and not NaN, and the gradient of L2 is 0; the cosine treats such a row as one without a direction.
+L2 and the cosine are right for all finite numbers whose differences are finite. The square of L2 is inf, and not NaN,
+beyond ‖a − b‖ = 10¹⁵⁴ (float32: 10¹⁹).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import require
-from ._numerics import unit_rows
+from ._numerics import lengths, unit_rows
 from .op import has_parameters, op, with_parameters
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"
     (as in `torch.cdist`; autograd gives NaN).
     """
     u = _difference(a, b)
-    d = np.sqrt((u * u).sum(axis=1))
+    d = lengths(u)
 
     def pullback(dd):
         slope = np.divide(dd, d, out=np.zeros_like(d), where=d > 0)
@@ -227,7 +227,9 @@ def calibrated(distance: Distance, scale: float = 1.0, threshold: float = 1.0) -
 
     @with_parameters(lambda rng, size: (np.full((), scale, np.float32), np.full((), -scale * threshold, np.float32)))
     @op
-    def with_threshold(a, b, scale, bias, /):
+    def with_threshold(
+        a: Float[Array, "n d"], b: Float[Array, "m d"], scale: Float[Array, ""], bias: Float[Array, ""], /
+    ):
         d, pull = distance(a, b)
 
         def pullback(dd):

@@ -53,7 +53,7 @@ class Layer(NamedTuple):
 
 def Dense(outputs: int, weights: Initializer = initializers.he, bias: Initializer = initializers.zeros) -> Layer:
     """x W + b, for examples that are rows."""
-    require.whole("outputs", outputs, 1)
+    outputs = require.whole("outputs", outputs, 1)
 
     def init(rng, shape):
         if len(shape) != 1:
@@ -72,10 +72,10 @@ def Conv(
     bias: Initializer = initializers.zeros,
 ) -> Layer:
     """`ops.conv2d` with a kernel × kernel window that moves by `stride` pixels."""
-    require.whole("outputs", outputs, 1)
-    require.whole("kernel", kernel, 1)
+    outputs = require.whole("outputs", outputs, 1)
+    kernel = require.whole("kernel", kernel, 1)
     require.one_of("padding", padding, PADDINGS)
-    require.whole("stride", stride, 1)
+    stride = require.whole("stride", stride, 1)
 
     def init(rng, shape):
         if len(shape) != 3:
@@ -95,7 +95,7 @@ def Conv(
 
 def MaxPool(size: int = 2) -> Layer:
     """`ops.max_pool` over size × size blocks."""
-    require.whole("size", size, 1)
+    size = require.whole("size", size, 1)
 
     def init(rng, shape):
         h, w, channels = shape
@@ -165,7 +165,7 @@ def _as_dict(grads: tuple[Array, ...], running: Params) -> tuple[Params, Array]:
 
 def GroupNorm(groups: int = 8, epsilon: float = 1e-5) -> Layer:
     """`ops.group_norm`: the same in training and at test time, and each image is normalised by itself."""
-    require.whole("groups", groups, 1)
+    groups = require.whole("groups", groups, 1)
     epsilon = require.between("epsilon", epsilon, 0, open_low=True)
 
     def init(rng, shape):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import require, tree
+from . import _arrays, require, tree
 from .op import has_parameters, init_params
 
 if TYPE_CHECKING:
@@ -146,8 +146,8 @@ def proxy(encoder: Encoder, pairwise: PairwiseDistance, loss: Loss, classes: int
     `params["proxies"]`, with the shape (classes · centres, d); it starts near the unit sphere and is not needed after
     training.
     """
-    require.whole("classes", classes, 2)
-    require.whole("centres", centres, 1)
+    classes = require.whole("classes", classes, 2)
+    centres = require.whole("centres", centres, 1)
     first = _init(encoder, pairwise, loss)
 
     def init(rng, shape):
@@ -199,13 +199,15 @@ def prototypical(encoder: Encoder, pairwise: PairwiseDistance, loss: Loss) -> Ne
 
 def _class_mean_weights(labels: Array, dtype: Any) -> Array:
     """A matrix M (classes, n) such that M @ z are the means of the classes."""
+    labels = _arrays.labels("support_labels", labels)
     require.class_labels(labels, name="support_labels")
-    member = np.arange(labels.max(initial=-1) + 1)[:, None] == labels
-    if not member.any(axis=1).all() or labels.min(initial=0) < 0:
+    classes = np.unique(labels)
+    if classes.tolist() != list(range(len(classes))):
         raise ValueError(
             "support_labels must use every number from 0 up, and labels the same numbers: number both together with "
             "of = np.unique([*support_labels, *labels], return_inverse=True)[1]"
         )
+    member = classes[:, None] == labels
     return (member / member.sum(axis=1, keepdims=True)).astype(dtype)
 
 
@@ -220,7 +222,8 @@ def matching(encoder: Encoder, pairwise: PairwiseDistance, loss: Loss) -> Networ
         zs, pull_s = encoder(params["encoder"], support, input_grad=False)
         zq, pull_q = encoder(params["encoder"], query, input_grad=False)
         D, pull_D = pairwise(zq, zs, *params["distance"])
-        value, pull_value = loss(D, *params["loss"], labels[:, None] == support_labels)
+        same = _arrays.labels("labels", labels)[:, None] == _arrays.labels("support_labels", support_labels)
+        value, pull_value = loss(D, *params["loss"], same)
 
         def pullback(dl):
             dD, *dloss = pull_value(dl)
@@ -286,7 +289,7 @@ def regularized(network: Network, penalty: AnyOp) -> Network:
 
     def apply(params, /, *batch):
         value, pull_value = network(params, *batch)
-        penalties = [penalty(W) if W.ndim > 1 else (0.0, lambda dl: (0.0,)) for W in tree.leaves(params)]
+        penalties = [penalty(W) if np.ndim(W) > 1 else (0.0, lambda dl: (0.0,)) for W in tree.leaves(params)]
 
         def pullback(dl):
             (dparams,) = pull_value(dl)

@@ -63,7 +63,7 @@ def sgd(
     def update(grads, state, params):
         step, rate = state["step"], eta(state["step"])
         if weight_decay:
-            grads = tree.map(lambda g, p: g + weight_decay * p if p.ndim > 1 else g, grads, params)
+            grads = tree.map(lambda g, p: g + weight_decay * p if np.ndim(p) > 1 else g, grads, params)
         if not has_velocity:
             return tree.map(lambda p, g: p - rate * g, params, grads), {"step": step + 1}
         mu_now = mu(step)
@@ -111,7 +111,7 @@ def adam(
         rate = eta(step)
 
         def move(p, m, v):
-            if weight_decay and p.ndim > 1:
+            if weight_decay and np.ndim(p) > 1:
                 p = p * (1 - rate * weight_decay)
             return p - rate * unbias1 * m / (np.sqrt(unbias2 * v) + epsilon)
 
@@ -133,7 +133,7 @@ def _with_running_averages(optimizer: Optimizer) -> Optimizer:
 
 def exponential(start: float, factor: float, every: int = 1) -> Schedule:
     """start · factor^⌊step / every⌋. Koch et al. (2015) use factor 0.99 once per epoch."""
-    require.whole("every", every, 1)
+    every = require.whole("every", every, 1)
     return lambda step: start * factor ** (step // every)
 
 
@@ -151,7 +151,7 @@ def cosine_decay(start: float, steps: int, warmup: int = 0) -> Schedule:
 
 def linear(start: float, end: float, steps: int) -> Schedule:
     """Go from start to end in a straight line over `steps`, then stay. Koch et al. (2015): momentum rises from 0.5."""
-    require.whole("steps", steps, 1)
+    steps = require.whole("steps", steps, 1)
     return lambda step: start + (end - start) * min(1.0, step / steps)
 
 

@@ -1,10 +1,16 @@
-"""Checks of arguments. Each one returns silently, or raises an error that names the argument and the remedy."""
+"""Checks of arguments. Each one returns silently, or raises an error that names the argument and the remedy.
+
+`between` and `whole` also return the number as one of Python's, which adopts the dtype of the arrays beside it.
+"""
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+LARGEST = float(np.finfo(np.float64).max)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,7 +32,12 @@ def dimensions(count: int, shape: str, **arrays: Array) -> None:
     floating(**arrays)
     for name, array in arrays.items():
         if array.ndim != count:
-            raise ValueError(f"{name} must have the shape {shape}, not {array.shape}")
+            raise ValueError(f"{name} must have the shape {shape}, not {array.shape}{_flat(count, name, array.shape)}")
+
+
+def _flat(count: int, name: str, shape: tuple[int, ...]) -> str:
+    """The remedy for a vector that is a column or a row of a matrix."""
+    return f": np.ravel({name})" if count == 1 and len(shape) == 2 and 1 in shape else ""
 
 
 def square(**matrices: Any) -> None:
@@ -67,33 +78,37 @@ def same_or_not(same: Any, rows: int) -> None:
     if dtype != np.bool_:
         raise TypeError(
             f"same must be a boolean array, True where both images show one class, not {dtype or type(same).__name__}. "
-            "If your labels follow Hadsell et al. (0 = similar), pass labels == 0; "
-            "if 1 means same, as in cross-entropy, pass labels == 1"
+            "If your labels follow Hadsell et al. (0 = similar), pass np.asarray(same) == 0; "
+            "if 1 means same, as in cross-entropy, pass np.asarray(same) == 1"
         )
     if same.shape != (rows,):
-        raise ValueError(f"same must have the shape ({rows},), one entry per pair, not {same.shape}")
+        remedy = _flat(1, "same", same.shape)
+        raise ValueError(f"same must have the shape ({rows},), one entry per pair, not {same.shape}{remedy}")
 
 
-def class_labels(labels: Any, rows: int | None = None, name: str = "labels") -> None:
-    """Require integer `labels`, one class per row."""
+def class_labels(labels: Any, rows: int | None = None, name: str = "labels", numbers: bool = False) -> None:
+    """Require integers or names, one class per row; with `numbers`, integers only."""
     dtype = getattr(labels, "dtype", None)
-    if dtype is None or not np.issubdtype(dtype, np.integer):
+    if dtype is None or dtype.kind not in ("iu" if numbers else "iuUS"):
+        kind = "integers" if numbers else "integers or of names"
         raise TypeError(
-            f"{name} must be an array of integers, one class per row, not {dtype or type(labels).__name__}: "
-            "np.unique(names, return_inverse=True)[1] turns names into integers"
+            f"{name} must be an array of {kind}, one class per row, not {dtype or type(labels).__name__}: "
+            f"np.unique({name}, return_inverse=True)[1] numbers classes from 0"
         )
     if labels.ndim != 1 or (rows is not None and len(labels) != rows):
-        expected = f"({rows},)" if rows is not None else "(n,)"
-        raise ValueError(f"{name} must have the shape {expected}, one class per row, not {labels.shape}")
+        expected, remedy = f"({rows},)" if rows is not None else "(n,)", _flat(1, name, labels.shape)
+        if labels.ndim == 2 and not remedy:
+            remedy = f": np.argmax({name}, axis=1) if each row marks its class with the largest entry"
+        raise ValueError(f"{name} must have the shape {expected}, one class per row, not {labels.shape}{remedy}")
 
 
 def columns(count: int, targets: Any, rows: int) -> None:
     """Require integer `targets`: a column number for each row."""
-    class_labels(targets, rows, name="targets")
+    class_labels(targets, rows, name="targets", numbers=True)
     if len(targets) and not (targets.min() >= 0 and targets.max() < count):
         raise ValueError(
             f"targets must be column numbers from 0 to {count - 1}; they range from {targets.min()} to "
-            f"{targets.max()}: np.unique(labels, return_inverse=True)[1], of all labels, numbers classes from 0"
+            f"{targets.max()}: np.unique(targets, return_inverse=True)[1], of all labels, numbers classes from 0"
         )
 
 
@@ -123,8 +138,9 @@ def between(
     A Python float adopts the dtype of the arrays that it is combined with. A np.float64 would turn a float32 step into
     a float64 step.
     """
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    outside = not number or not np.isfinite(value) or value < low or value > high
+    value = _number(value)
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    outside = not number or not abs(value) <= LARGEST or value < low or value > high
     if outside or (open_low and value == low) or (open_high and value == high):
         above = f"greater than {low:g}" if open_low else f"at least {low:g}"
         below = f"less than {high:g}" if open_high else f"at most {high:g}"
@@ -135,10 +151,19 @@ def between(
     return float(value)
 
 
-def whole(name: str, value: int, low: int) -> None:
-    """Require an integer of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
-        raise ValueError(f"{name} must be a whole number, at least {low}; it is {value!r}")
+def whole(name: str, value: Any, low: int) -> int:
+    """Require an integer of at least `low`, and return it as a Python int."""
+    value = _number(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        meant = isinstance(value, float) and value >= low and value.is_integer()
+        remedy = f": {name}={int(value)}" if meant else ""
+        raise ValueError(f"{name} must be a whole number, at least {low}; it is {value!r}{remedy}")
+    return value
+
+
+def _number(value: Any) -> Any:
+    """A Python number for a NumPy number and an array that holds a single number."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
 def generator(rng: Any) -> None:

@@ -87,7 +87,8 @@ def fit_from(
 
 
 def _finite(array: Any) -> bool:
-    return not np.issubdtype(array.dtype, np.floating) or bool(np.isfinite(array).all())
+    array = np.asarray(array)
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
 def _likely_cause(batch: tuple[Any, ...]) -> str:

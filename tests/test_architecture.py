@@ -15,6 +15,7 @@ ROOT = Path(minisiam.__file__).parent
 CORE_ORDER = (
     "_version",
     "typing",
+    "_arrays",
     "require",
     "op",
     "_numerics",

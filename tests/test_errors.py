@@ -45,7 +45,7 @@ def first(stream):
 CASES = {
     # wrong shape or dtype
     "integers for an op": (lambda: ops.relu(np.array([1, 2])), TypeError, "x must be a floating-point"),
-    "a list for an op": (lambda: ops.relu([1.0]), TypeError, "not list"),
+    "text for an op": (lambda: ops.relu(["1.5"]), TypeError, "not list of <U3: np.asarray"),
     "images for dense": (lambda: ops.dense(np.zeros((2, 3, 3)), Z, D), ValueError, "flatten before a dense"),
     "dense that does not fit": (lambda: ops.dense(Z, np.zeros((3, 2)), np.zeros(2)), ValueError, "do not fit"),
     "conv that does not fit": (
@@ -126,14 +126,13 @@ CASES = {
     "labels of 0 and 1": (
         lambda: losses.contrastive(D, np.array([0, 1, 1])),
         TypeError,
-        r"0 = similar\), pass labels == 0",
+        r"0 = similar\), pass np.asarray\(same\) == 0",
     ),
     "labels of strings": (
         lambda: losses.binary_cross_entropy(D, np.array(["same"] * 3)),
         TypeError,
         "same must be a boolean",
     ),
-    "labels in a list": (lambda: losses.contrastive(D, [True, False, True]), TypeError, "not list"),
     "too few labels": (lambda: losses.contrastive(D, SAME[:2]), ValueError, r"shape \(3,\), one entry per pair"),
     "float class labels": (lambda: samplers.pk(IMAGES, LABELS.astype(F), RNG), TypeError, "return_inverse"),
     "labels for another batch": (lambda: evaluate.few_shot(Z, LABELS, RNG), ValueError, r"shape \(3,\)"),
@@ -244,10 +243,9 @@ CASES = {
     "integers for same": (
         lambda: losses.matching(BATCH, (LABELS[:, None] == LABELS).astype(int)),
         TypeError,
-        r"same must be a boolean array of the shape \(6, 6\)",
+        r"same must be a boolean array, not int64: np.asarray\(same\) == 1",
     ),
     "a boundary for each pair": (lambda: losses.margin_loss(D, D, SAME), ValueError, "beta must have the shape"),
-    "a boundary that is no array": (lambda: losses.margin_loss(D, 1.2, SAME), TypeError, "beta must be a floating"),
     "targets beyond the columns": (
         lambda: losses.softmax_cross_entropy(BATCH, TARGETS + 4),
         ValueError,
@@ -424,7 +422,6 @@ WRONG_BATCHES = {
     "two images of two": (BATCH[:2, :2], LABELS[1:3], ValueError, "no positive|two classes of two"),
     "float labels": (BATCH, LABELS.astype(F), TypeError, "labels must be an array of integers.*return_inverse"),
     "boolean labels": (BATCH, LABELS == 0, TypeError, "labels must be an array of integers"),
-    "labels in a list": (BATCH, LABELS.tolist(), TypeError, "not list"),
     "too few labels": (BATCH, LABELS[:5], ValueError, r"labels must have the shape \(6,\)"),
     "labels in a column": (BATCH, LABELS[:, None], ValueError, r"not \(6, 1\)"),
     "half a matrix": (
@@ -435,7 +432,6 @@ WRONG_BATCHES = {
     ),
     "one row": (BATCH[0], LABELS, ValueError, "every image against every image, not"),
     "whole numbers": (BATCH.astype(int), LABELS, TypeError, "D must be a floating-point"),
-    "a list of lists": (BATCH.tolist(), LABELS, TypeError, "D must be a floating-point"),
 }
 
 

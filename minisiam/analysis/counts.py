@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import require
+from .._arrays import reads_arrays
 from ..miners import Triplets
 from ..miners.types import check, gap, positive_pairs, relations
 
@@ -30,6 +31,7 @@ class Population(NamedTuple):
     triplets: int
 
 
+@reads_arrays
 def population(labels: Int[Array, "n"]) -> Population:
     """½ Σ s (s − 1) positive pairs, ½ Σ s (n − s) negative ones, Σ s (s − 1)(n − s) triplets, for classes of size s.
 
@@ -44,6 +46,7 @@ def population(labels: Int[Array, "n"]) -> Population:
     )
 
 
+@reads_arrays
 def count(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float) -> Counts:
     """The exact numbers of easy, semi-hard and hard triplets of a batch, in O(n²) memory.
 
@@ -65,6 +68,7 @@ def count(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float) -> Cou
     return Counts(*(sum(part) for part in zip(Counts(0, 0, 0), *found, strict=True)))
 
 
+@reads_arrays
 def count_mined(D: Float[Array, "n n"], triplets: Triplets, margin: float) -> Counts:
     """The numbers of easy, semi-hard and hard triplets among those that a miner chose."""
     check(D)

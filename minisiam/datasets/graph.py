@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import require
+from .._arrays import reads_arrays
 from ..samplers.table import chunks
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Graph(NamedTuple):
     neighbours: Array
 
     @classmethod
+    @reads_arrays
     def of(cls, first: Int[Array, "e"], second: Int[Array, "e"], count: int) -> Graph:
         """Make the graph on `count` rows with these edges, in both directions, without duplicates and self-loops."""
         both = np.concatenate([first * count + second, second * count + first])
@@ -42,6 +44,7 @@ class Graph(NamedTuple):
         """Two (edges,) arrays, the start and the end of every edge, in both directions."""
         return np.repeat(np.arange(len(self.degree)), self.degree), self.neighbours
 
+    @reads_arrays
     def has(self, first: Int[Array, "m"], second: Int[Array, "m"]) -> Bool[Array, "m"]:
         """Whether first[k] and second[k] are neighbours."""
         count = len(self.degree)
@@ -72,7 +75,7 @@ def neighbour_pair_indices(
         again. Its partner is equally likely to be any of its neighbours, or in a different pair any non-neighbour.
     """
     require.generator(rng)
-    require.whole("size", size, 1)
+    size = require.whole("size", size, 1)
     share = require.between("same", same, 0, 1)
     count, degree = len(graph.degree), graph.degree
     _check(degree)
@@ -116,7 +119,7 @@ def neighbour_batch_indices(graph: Graph, rng: Generator, size: int = 256, same:
         Every row is in the first half once before any is again.
     """
     require.generator(rng)
-    require.whole("size", size, 4)
+    size = require.whole("size", size, 4)
     share = require.between("same", same, 0, 1, open_low=True)
     _check(graph.degree)
     position = np.full(len(graph.degree), -1)

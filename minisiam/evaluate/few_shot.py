@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import pairwise, require
+from .._arrays import floats, reads_arrays
 from ..samplers import episode_indices
+from .ties import highest_tie
 
 if TYPE_CHECKING:
     from ..samplers import Episode
@@ -38,8 +40,8 @@ def few_shot(
     way: int = 20,
     shot: int = 1,
     episodes: int = 400,
-    groups: Array | None = None,
-    drawers: Array | None = None,
+    groups: Int[Array, "n"] | None = None,
+    drawers: Int[Array, "n"] | None = None,
 ) -> Score:
     """Accuracy of the nearest neighbour over many `way`-way, `shot`-shot episodes with one query per class.
 
@@ -65,6 +67,7 @@ def few_shot(
     return mean_score((given == right).mean(axis=1))
 
 
+@reads_arrays
 def few_shot_answers(
     z: Float[Array, "n d"],
     labels: Int[Array, "n"],
@@ -73,14 +76,14 @@ def few_shot_answers(
     way: int = 20,
     shot: int = 1,
     episodes: int = 400,
-    groups: Array | None = None,
-    drawers: Array | None = None,
+    groups: Int[Array, "n"] | None = None,
+    drawers: Int[Array, "n"] | None = None,
 ) -> tuple[Int[Array, "episodes way"], Int[Array, "episodes way"]]:
     """Predictions (−1 for a tie) and true classes of the queries of `few_shot`: classes from 0 to way − 1."""
     require.dimensions(2, "(n, d)", z=z)
     require.finite(z=z)
     require.class_labels(labels, len(z))
-    require.whole("episodes", episodes, 2)
+    episodes = require.whole("episodes", episodes, 2)
     drawn = list(islice(episode_indices(labels, rng, way, shot, 1, groups, drawers), episodes))
     return np.stack([answer(z, e, distance) for e in drawn]), np.stack([e.labels for e in drawn])
 
@@ -120,7 +123,7 @@ def answer(z: Array, episode: Episode, distance: PairwiseDistance = pairwise.l2)
     way = int(episode.support_labels.max()) + 1
     nearest = np.stack([D[:, episode.support_labels == c].min(axis=1) for c in range(way)], axis=1)
     best = nearest.argmin(axis=1)
-    tied = (nearest == nearest.min(axis=1, keepdims=True)).sum(axis=1) > 1
+    tied = (nearest <= highest_tie(nearest.min(axis=1, keepdims=True))).sum(axis=1) > 1
     return np.where(tied | np.isnan(nearest).any(axis=1), -1, best)
 
 
@@ -130,6 +133,7 @@ def mean_score(values: Array) -> Score:
     Where all values are 0, or all are 1, they have no variance, and the interval is `wilson`'s with as many trials as
     there are values.
     """
+    values = floats("values", values)
     mean = float(values.mean())
     if not values.any() or (values == 1).all():
         return wilson(mean, len(values))

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import pairwise, require
+from .._arrays import reads_arrays
+from .ties import highest_tie
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int, PairwiseDistance
@@ -33,6 +35,7 @@ class Scores(NamedTuple):
     map_at_r: float
 
 
+@reads_arrays
 def scores(
     z: Float[Array, "n d"],
     labels: Int[Array, "n"],
@@ -65,7 +68,8 @@ def scores(
 
         rₖ = k + #{references of other classes at a distance ≤ dₖ}
 
-    where ≤ makes a tie, two equal numbers in D, count against the model. With R references of its class,
+    where ≤ makes a tie, two numbers in D that are equal up to rounding, count against the model. With R references
+    of its class,
 
         P@1 = [r₁ = 1],     R-precision = (1/R) #{k : rₖ ≤ R},     MAP@R = (1/R) Σ_{k : rₖ ≤ R} k / rₖ
 
@@ -79,7 +83,7 @@ def scores(
     require.dimensions(2, "(n, d), one embedding a row", z=z)
     require.finite(z=z)
     require.class_labels(labels, len(z))
-    require.whole("chunk", chunk, 1)
+    chunk = require.whole("chunk", chunk, 1)
     _, number, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     queries = np.flatnonzero(sizes[number] > 1)
     if not len(queries):
@@ -99,7 +103,7 @@ def _sums(D: Array, queries: Array, number: Array, R: Array) -> Array:
     d_other = _nearest(np.where(np.isnan(D), -np.inf, D), same, most)
     same[np.arange(len(queries)), queries] = False  # no image retrieves itself
     d_same = _nearest(np.where(np.isnan(D), np.inf, D), ~same, most)  # inf beyond R
-    before = np.stack([np.searchsorted(*row, side="right") for row in zip(d_other, d_same, strict=True)])
+    before = np.stack([np.searchsorted(*row, side="right") for row in zip(d_other, highest_tie(d_same), strict=True)])
     k = np.arange(1, most + 1)
     rank = k + before
     found = (d_same < np.inf) & (rank <= R[:, None])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import require
+from .._arrays import reads_arrays
 
 if TYPE_CHECKING:
     from ..typing import Array, Bool, Float
@@ -20,6 +21,7 @@ class Roc(NamedTuple):
     thresholds: Array
 
 
+@reads_arrays
 def roc(d: Float[Array, "n"], same: Bool[Array, "n"]) -> Roc:
     """The receiver operating characteristic of verification: a pair is accepted if d ≤ threshold.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..distance_matrix import RowLoss
-    from ..typing import Array, Distance, PairwiseDistance
+    from ..typing import Array, Distance, Float, PairwiseDistance
 
     Gradients = tuple[Array, ...]  # of a, b and the parameters
     Maker = Callable[[slice, slice], tuple[Array, Callable[[Array, Gradients], None]]]
@@ -68,7 +68,7 @@ def blockwise(distance: PairwiseDistance, threads: int | None = None) -> Pairwis
     threads = min(count(threads), LANES)
 
     @op
-    def matrix(a, b, /, *params):
+    def matrix(a: Float[Array, "n d"], b: Float[Array, "m d"], /, *params: Float[Array, "..."]):
         require.dimensions(2, "(n, d), one embedding a row", a=a, b=b)
         require.same_columns(a=a, b=b)
         require.rows(a=a, b=b)
@@ -153,6 +153,7 @@ class BlockwiseMatrix:
             f"fast.blockwise(pairwise.{self.distance.__name__})"
         )
 
+    @np.errstate(under="ignore")
     def _maker(self) -> tuple[Maker, Finish]:
         """Return `maker`, which computes rows and their pullback, and `finish`, which turns sums into gradients."""
         return MAKERS.get(self.distance, _any_rows)(self)
@@ -178,11 +179,10 @@ def _squared_l2_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
 
 
 def _l2_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
-    rows, weigh = _gram.differences(m.a, m.b)
+    rows, weigh = _gram.differences(m.a, m.b, root=True)
 
     def maker(some, onto):
         D, close = rows(some, onto)
-        np.sqrt(D, out=D)
 
         def pull(dD, gradient):
             _add(gradient, some, onto, *weigh(_gram.slopes(dD, D, close, out=dD), close, some, onto))
@@ -213,7 +213,7 @@ def _cosine_rows(m: BlockwiseMatrix) -> tuple[Maker, Finish]:
 
     def maker(some, onto):
         D = A[some] @ B_columns[:, onto]
-        np.subtract(1, D, out=D)
+        np.clip(np.subtract(1, D, out=D), 0, 2, out=D)  # beyond is rounding
 
         def pull(dD, gradient):
             gradient[0][some] -= dD @ B[onto]

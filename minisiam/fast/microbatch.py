@@ -12,7 +12,7 @@ from functools import reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Any
 
-from .. import ops, require
+from .. import _arrays, ops, require
 from ..layers import Layer, at_test, serial
 from .convolution import fastest_conv2d
 from .fused import conv_pool_relu
@@ -63,6 +63,7 @@ def microbatch(encoder: Layer, chunk: int = 64, threads: int | None = None) -> L
         return run(work, items, workers)
 
     def apply(params, x, /, input_grad=True):
+        x = _arrays.floats("x", x)
         keep_memory()
         thetas = [reduce(getitem, path, params) for path in paths]
         with one_blas_thread:

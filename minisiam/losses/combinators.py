@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import miners, require, tree
+from .. import _arrays, miners, require, tree
 from ..distance_matrix import as_matrix
 from ..op import op, with_parameters_of
 from .reductions import reduced
@@ -22,7 +22,7 @@ from .reductions import reduced
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..typing import Loss, Miner
+    from ..typing import Array, Float, Loss, Miner
 
 
 def with_miner(loss: Loss, miner: Miner) -> Loss:
@@ -46,8 +46,9 @@ def with_miner(loss: Loss, miner: Miner) -> Loss:
     """
 
     @op
-    def mined(D, /, *params_and_labels, **constants):
+    def mined(D: Float[Array, "n n"], /, *params_and_labels, **constants):
         *params, labels = params_and_labels
+        labels = _arrays.labels("labels", labels)
         matrix = as_matrix(D)
         require.square(D=matrix)
         require.class_labels(labels, matrix.shape[0])
@@ -97,10 +98,11 @@ def balanced(loss: Loss) -> Loss:
     """
 
     @op
-    def separately(d, /, *params_and_same, **constants):
+    def separately(d: Float[Array, "n"], /, *params_and_same, **constants):
         if "same" in constants:  # by name, as every loss on pairs takes it
             params_and_same = (*params_and_same, constants.pop("same"))
         *params, same = params_and_same
+        same = _arrays.booleans("same", same)
         require.rows(d=d)
         require.same_or_not(same, len(d))
         if constants.get("reduction") == "none":

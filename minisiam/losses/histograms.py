@@ -48,7 +48,7 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
     Ustinova & Lempitsky (2016), "Learning deep embeddings with histogram loss".
     """
     D = as_matrix(D).whole("histogram")
-    require.whole("bins", bins, 1)
+    bins = require.whole("bins", bins, 1)
     block = require_positives_and_negatives(D, labels).of_rows(slice(0, len(D)))
     require.finite(D=D)
     both = (block.positives > 0) & (block.negatives > 0)
@@ -116,7 +116,7 @@ def fast_ap(
     ----------
     Cakir, He, Xia, Kulis & Sclaroff (2019), "Deep metric learning to rank".
     """
-    require.whole("bins", bins, 1)
+    bins = require.whole("bins", bins, 1)
     largest = require.between("largest", largest, 0, open_low=True)
 
     def rows(D, block):

@@ -38,7 +38,6 @@ def l2_penalty(W: Float[Array, "..."], /, strength: float = 1e-4) -> Op[Float[Ar
     ----------
     Koch, Zemel & Salakhutdinov (2015), "Siamese neural networks for one-shot image recognition", §3.2.
     """
-    require.floating(W=W)
     strength = require.between("strength", strength, 0)
 
     def pullback(dl):

@@ -68,7 +68,8 @@ def positives_of(labels: Array) -> Positives:
     """The list of positives of a batch, without a matrix of n² booleans."""
     n = len(labels)
     order = np.argsort(labels, kind="stable")
-    first = np.flatnonzero(np.append(True, np.diff(labels[order]) != 0))
+    ordered = labels[order]
+    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     size = np.diff(first, append=n)
     begin, count, place = np.empty((3, n), np.int64)
     begin[order], count[order] = np.repeat(first, size), np.repeat(size, size)

@@ -106,7 +106,7 @@ def soft_triple_distance(D: Float[Array, "n m"], /, centres: int = 10, gamma: fl
     D = as_matrix(D).whole("soft_triple_distance")
     require.dimensions(2, "(n, classes · centres)", D=D)
     require.rows(D=D)
-    require.whole("centres", centres, 1)
+    centres = require.whole("centres", centres, 1)
     gamma = require.between("gamma", gamma, 0, open_low=True)
     if D.shape[1] % centres:
         raise ValueError(f"D has {D.shape[1]} columns, which is not a multiple of centres = {centres}")

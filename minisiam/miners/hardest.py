@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
+from .._arrays import reads_arrays
 from ..distance_matrix import as_matrix
 from .types import Triplets, check_finite, join, masks, positive_pairs, require_both_kinds
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     Choose = Callable[[Array, Array], tuple[Array, Array]]
 
 
+@reads_arrays
 def batch_hard(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
     """For each anchor its farthest positive and its nearest negative.
 
@@ -49,6 +51,7 @@ def batch_hard(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
     return Triplets(anchor, farthest_positive[anchor], nearest_negative[anchor])
 
 
+@reads_arrays
 def batch_easy_hard(
     D: Float[Array, "n n"], labels: Int[Array, "n"], positive: str = "easy", negative: str = "semi-hard"
 ) -> Triplets:
@@ -94,6 +97,7 @@ def batch_easy_hard(
     return join(POSITIVE[positive](D, is_positive), NEGATIVE[negative](D, is_negative))
 
 
+@reads_arrays
 def semi_hard_facenet(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float = 0.2) -> Triplets:
     """For each (a, p) the nearest negative with  0 < d_an − d_ap ≤ margin.
 
@@ -124,6 +128,7 @@ def semi_hard_facenet(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: f
     return Triplets(a[some], p[some], n[some])
 
 
+@reads_arrays
 def semi_hard_tensorflow(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
     """For each (a, p) the nearest negative with d_an > d_ap; where there is none, the farthest negative.
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
+from .._arrays import reads_arrays
 from .types import Pairs, masks
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int
 
 
+@reads_arrays
 def all_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Pairs:
     """All n (n − 1) / 2 pairs with i < j."""
     masks(D, labels)
@@ -21,12 +23,14 @@ def all_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Pairs:
     return Pairs(i, j, labels[i] == labels[j])
 
 
+@reads_arrays
 def ordered_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Pairs:
     """All n (n − 1) pairs with i ≠ j, which are the pairs that pytorch-metric-learning uses without a miner."""
     positive, negative = masks(D, labels)
     return _pairs_where(positive | negative, labels)
 
 
+@reads_arrays
 def pair_margin(
     D: Float[Array, "n n"], labels: Int[Array, "n"], positive_margin: float = 0.2, negative_margin: float = 0.8
 ) -> Pairs:
@@ -52,6 +56,7 @@ def pair_margin(
     return _pairs_where(positive & (far < D) | negative & (near > D), labels)
 
 
+@reads_arrays
 def multi_similarity(D: Float[Array, "n n"], labels: Int[Array, "n"], epsilon: float = 0.1) -> Pairs:
     """(a, p) where d_ap + ε > minₙ d_an, and (a, n) where d_an − ε < maxₚ d_ap.
 
@@ -84,6 +89,7 @@ def multi_similarity(D: Float[Array, "n n"], labels: Int[Array, "n"], epsilon: f
     )
 
 
+@reads_arrays
 def hardest_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"], fraction: float = 0.5) -> Pairs:
     """The farthest ⌈fraction · count⌉ of the positive pairs and the nearest ⌈fraction · count⌉ of the negative pairs.
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
+from .._arrays import reads_arrays
 from .types import Triplets, masks, positive_pairs
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Generator, Int
 
 
+@reads_arrays
 def random_triplets(
     D: Float[Array, "n n"], labels: Int[Array, "n"], *, rng: Generator, per_anchor: int = 1
 ) -> Triplets:
@@ -21,12 +23,13 @@ def random_triplets(
     Anchors without a positive are left out. `rng` is a np.random.Generator. The distances in D are not used.
     """
     require.generator(rng)
-    require.whole("per_anchor", per_anchor, 1)
+    per_anchor = require.whole("per_anchor", per_anchor, 1)
     positive, negative = masks(D, labels)
     anchor = np.repeat(np.flatnonzero(positive.any(axis=1)), per_anchor)
     return Triplets(anchor, _draw_columns(positive, anchor, rng), _draw_columns(negative, anchor, rng))
 
 
+@reads_arrays
 def distance_weighted(
     D: Float[Array, "n n"],
     labels: Int[Array, "n"],
@@ -70,7 +73,7 @@ def distance_weighted(
     Wu, Manmatha, Smola & Krähenbühl (2017), "Sampling matters in deep embedding learning", section 4.
     """
     require.generator(rng)
-    require.whole("dimensions", dimensions, 2)
+    dimensions = require.whole("dimensions", dimensions, 2)
     beyond = require.between("nonzero_loss_cutoff", nonzero_loss_cutoff, 0, 2, open_low=True, open_high=True)
     cutoff = require.between("cutoff", cutoff, 0, beyond, open_low=True)
     positive, negative = masks(D, labels)

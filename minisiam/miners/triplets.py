@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
+from .._arrays import reads_arrays
 from .pairs import ordered_pairs
 from .types import Triplets, gap, masks, positive_pairs
 
@@ -33,6 +34,7 @@ def all_triplets(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
     return ordered_pairs(D, labels).triplets
 
 
+@reads_arrays
 def triplet_margin(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float = 0.2, kind: str = "all") -> Triplets:
     """All triplets with  d_an − d_ap ≤ margin,  or another `kind`.
 
@@ -66,6 +68,7 @@ def easy(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: float = 0.2) -
     return triplet_margin(D, labels, margin, kind="easy")
 
 
+@reads_arrays
 def angular(D: Float[Array, "n n"], labels: Int[Array, "n"], degrees: float = 20) -> Triplets:
     """All triplets with  arctan( d_ap / 2‖n − m‖ ) > degrees,  where m = (a + p) / 2.
 

@@ -64,7 +64,7 @@ class Triplets(NamedTuple):
     @property
     def pairs(self) -> Pairs:
         """The distinct pairs (a, p) and (a, n), row by row; (i, j) and (j, i) are two pairs."""
-        rows, columns = (np.concatenate(both) for both in zip(*self.entries, strict=True))
+        rows, columns = (np.concatenate(both, dtype=np.intp) for both in zip(*self.entries, strict=True))
         same = np.arange(len(rows)) < len(self.anchor)
         _, first = np.unique(rows * (columns.max(initial=0) + 1) + columns, return_index=True)
         return Pairs(rows[first], columns[first], same[first])

@@ -35,7 +35,6 @@ def relu(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
     ----------
     Nair & Hinton (2010), "Rectified linear units improve restricted Boltzmann machines".
     """
-    require.floating(x=x)
     y = np.maximum(x, 0)
 
     def pullback(dy):
@@ -68,7 +67,6 @@ def prelu(x: Float[Array, "..."], slope: Float[Array, ""], /) -> Op[Float[Array,
     ----------
     He, Zhang, Ren & Sun (2015), "Delving deep into rectifiers", eq. 1 (with one slope shared by all channels).
     """
-    require.floating(x=x, slope=slope)
     require.dimensions(0, "(), a single number", slope=slope)
     negative = np.minimum(x, 0)
 
@@ -92,7 +90,6 @@ def tanh(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
     y, pullback
         `y` in [−1, 1] has the shape of `x`; `pullback(dy)` gives `(dx,)` with dx = (1 − y²) dy. No kink.
     """
-    require.floating(x=x)
     y = np.tanh(x)
 
     def pullback(dy):
@@ -116,7 +113,6 @@ def sigmoid(x: Float[Array, "..."], /) -> Op[Float[Array, "..."]]:
         `y` in [0, 1] has the shape of `x`; `pullback(dy)` gives `(dx,)` with dx = y (1 − y) dy. No kink; far from 0
         the function saturates and the gradient rounds to 0.
     """
-    require.floating(x=x)
     y = _numerics.sigmoid(x)
 
     def pullback(dy):

@@ -92,7 +92,7 @@ def geometry(x: Array, W: Array, b: Array, padding: str, stride: int) -> tuple[i
     require.dimensions(4, "(k, k, channels, outputs)", W=W)
     require.dimensions(1, "(outputs,)", b=b)
     require.one_of("padding", padding, PADDINGS)
-    require.whole("stride", stride, 1)
+    stride = require.whole("stride", stride, 1)
     k = len(W)
     if W.shape[1] != k or W.shape[2] != x.shape[3] or b.shape != W.shape[3:]:
         raise ValueError(f"x {x.shape}, W {W.shape} and b {b.shape} do not fit: (n, h, w, c), (k, k, c, o) and (o,)")
@@ -144,7 +144,7 @@ def max_pool(x: Float[Array, "n h w c"], /, size: int = 2) -> Op[Float[Array, "n
     three bytes per block.
     """
     require.dimensions(4, "(n, height, width, channels)", x=x)
-    require.whole("size", size, 1)
+    size = require.whole("size", size, 1)
     h, w = x.shape[1] // size * size, x.shape[2] // size * size
     if h == 0 or w == 0:
         raise ValueError(f"images of {x.shape[1]}×{x.shape[2]} are smaller than one block of {size}×{size}")

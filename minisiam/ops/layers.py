@@ -65,7 +65,6 @@ def flatten(x: Float[Array, "n ..."], /) -> Op[Float[Array, "n d"]]:
     y, pullback
         `y` is (n, d); `pullback(dy)` gives `(dx,)` in the shape of `x`. No kink.
     """
-    require.floating(x=x)
 
     def pullback(dy):
         return (dy.reshape(x.shape),)

@@ -29,8 +29,8 @@ def batch_norm(
     shift: Float[Array, "c"],
     /,
     epsilon: float = 1e-5,
-    mean: Array | None = None,
-    variance: Array | None = None,
+    mean: Float[Array, "c"] | None = None,
+    variance: Float[Array, "c"] | None = None,
 ) -> Op[Float[Array, "n ... c"]]:
     """y = scale · (x − μ) / √(σ² + ε) + shift, with the mean μ and variance σ² of each channel over the batch.
 
@@ -67,7 +67,6 @@ def batch_norm(
             raise ValueError("batch_norm needs both mean and variance, or neither to use the statistics of the batch")
         return by_batch(x, scale, shift, epsilon)[:2]
     epsilon = _checked(epsilon, x, scale, shift)
-    require.floating(mean=mean, variance=variance)
     require.same_shape(scale=scale, mean=mean, variance=variance)
     centred = x - mean.astype(x.dtype)
     inverse = 1 / np.sqrt(variance.astype(x.dtype) + epsilon)
@@ -141,7 +140,7 @@ def group_norm(
     Wu & He (2018), "Group normalization", eq. 1 to 7.
     """
     epsilon = _checked(epsilon, x, scale, shift)
-    require.whole("groups", groups, 1)
+    groups = require.whole("groups", groups, 1)
     size, rest = divmod(x.shape[-1], groups)
     if rest:
         raise ValueError(f"groups must divide the number of channels, {x.shape[-1]}; it is {groups}")
@@ -223,7 +222,6 @@ def _over_places(a: Array) -> Array:
 
 def _checked(epsilon: float, x: Array, scale: Array, shift: Array) -> float:
     """Check the arguments, and return ε as a number."""
-    require.floating(x=x)
     if x.ndim < 2:
         raise ValueError(f"x must have the shape (n, ..., channels), one example per entry, not {x.shape}")
     require.dimensions(1, "(channels,)", scale=scale, shift=shift)

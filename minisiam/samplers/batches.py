@@ -11,16 +11,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
+from .._arrays import reads_arrays
 from .table import ClassTable, check_images, chunks, class_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..typing import Array, Generator
+    from ..typing import Array, Float, Generator, Int
 
 
+@reads_arrays
 def pairs(
-    images: Array, labels: Array, rng: Generator, size: int = 64, same: float = 0.5, groups: Array | None = None
+    images: Float[Array, "n ..."],
+    labels: Int[Array, "n"],
+    rng: Generator,
+    size: int = 64,
+    same: float = 0.5,
+    groups: Int[Array, "n"] | None = None,
 ) -> Iterator[tuple[Array, Array, Array]]:
     """Pairs of images, a given share of them with the same class.
 
@@ -48,12 +55,13 @@ def pairs(
         yield images[first], images[second], order
 
 
+@reads_arrays
 def pair_indices(
-    labels: Array, rng: Generator, size: int = 64, same: float = 0.5, groups: Array | None = None
+    labels: Int[Array, "n"], rng: Generator, size: int = 64, same: float = 0.5, groups: Int[Array, "n"] | None = None
 ) -> Iterator[tuple[Array, Array, Array]]:
     """`pairs` as row numbers: two (size,) arrays of integers, and (size,) booleans. Parameters as in `pairs`."""
     table = class_table(labels, rng, groups)
-    require.whole("size", size, 1)
+    size = require.whole("size", size, 1)
     share = require.between("same", same, 0, 1)
     is_same = np.arange(size) < round(share * size)
     for first in chunks(len(labels), size, rng):
@@ -61,8 +69,13 @@ def pair_indices(
         yield first, np.where(order, table.positive(first, rng), table.negative(first, rng)), order
 
 
+@reads_arrays
 def triplets(
-    images: Array, labels: Array, rng: Generator, size: int = 64, groups: Array | None = None
+    images: Float[Array, "n ..."],
+    labels: Int[Array, "n"],
+    rng: Generator,
+    size: int = 64,
+    groups: Int[Array, "n"] | None = None,
 ) -> Iterator[tuple[Array, Array, Array]]:
     """Anchor, another image of its class, and an image of another class (of the same group, if `groups` is given).
 
@@ -73,23 +86,25 @@ def triplets(
         yield images[anchor], images[positive], images[negative]
 
 
+@reads_arrays
 def triplet_indices(
-    labels: Array, rng: Generator, size: int = 64, groups: Array | None = None
+    labels: Int[Array, "n"], rng: Generator, size: int = 64, groups: Int[Array, "n"] | None = None
 ) -> Iterator[tuple[Array, Array, Array]]:
     """`triplets` as row numbers, three (size,) arrays of integers. Parameters as in `triplets`."""
     table = class_table(labels, rng, groups)
-    require.whole("size", size, 1)
+    size = require.whole("size", size, 1)
     for anchor in chunks(len(labels), size, rng):
         yield anchor, table.positive(anchor, rng), table.negative(anchor, rng)
 
 
+@reads_arrays
 def pk(
-    images: Array,
-    labels: Array,
+    images: Float[Array, "n ..."],
+    labels: Int[Array, "n"],
     rng: Generator,
     classes: int = 16,
     per_class: int = 4,
-    groups: Array | None = None,
+    groups: Int[Array, "n"] | None = None,
 ) -> Iterator[tuple[Array, Array]]:
     """P×K batches: P different classes, K different images of each (Hermans et al. 2017).
 
@@ -116,12 +131,17 @@ def pk(
         yield images[index], labels[index]
 
 
+@reads_arrays
 def pk_indices(
-    labels: Array, rng: Generator, classes: int = 16, per_class: int = 4, groups: Array | None = None
+    labels: Int[Array, "n"],
+    rng: Generator,
+    classes: int = 16,
+    per_class: int = 4,
+    groups: Int[Array, "n"] | None = None,
 ) -> Iterator[Array]:
     """`pk` as (P·K,) row numbers. Parameters as in `pk`."""
     table = class_table(labels, rng, None)
-    _check_pk(classes, per_class)
+    classes, per_class = _check_pk(classes, per_class)
     if classes > len(table.size):
         raise ValueError(f"classes must be at most {len(table.size)}, the number of classes in labels, not {classes}")
     if per_class > table.size.min():
@@ -147,7 +167,6 @@ def _groups_of_classes(table: ClassTable, groups: Array) -> Array:
     return group_of_class
 
 
-def _check_pk(classes: int, per_class: int) -> None:
+def _check_pk(classes: int, per_class: int) -> tuple[int, int]:
     """Require two classes, for a negative, and two images per class, for a positive."""
-    require.whole("classes", classes, 2)
-    require.whole("per_class", per_class, 2)
+    return require.whole("classes", classes, 2), require.whole("per_class", per_class, 2)

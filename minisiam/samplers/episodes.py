@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import require
+from .._arrays import reads_arrays
 from .table import check_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..typing import Array, Generator
+    from ..typing import Array, Float, Generator, Int
 
 
+@reads_arrays
 def episodes(
-    images: Array,
-    labels: Array,
+    images: Float[Array, "n ..."],
+    labels: Int[Array, "n"],
     rng: Generator,
     way: int = 20,
     shot: int = 1,
     queries: int = 1,
-    groups: Array | None = None,
-    drawers: Array | None = None,
+    groups: Int[Array, "n"] | None = None,
+    drawers: Int[Array, "n"] | None = None,
 ) -> Iterator[tuple[Array, Array, Array, Array]]:
     """Few-shot episodes as images: see `episode_indices` for the parameters.
 
@@ -46,14 +48,15 @@ class Episode(NamedTuple):
     labels: Array
 
 
+@reads_arrays
 def episode_indices(
-    labels: Array,
+    labels: Int[Array, "n"],
     rng: Generator,
     way: int = 20,
     shot: int = 1,
     queries: int = 1,
-    groups: Array | None = None,
-    drawers: Array | None = None,
+    groups: Int[Array, "n"] | None = None,
+    drawers: Int[Array, "n"] | None = None,
 ) -> Iterator[Episode]:
     """`way`-way, `shot`-shot episodes as row numbers of support and query images.
 
@@ -80,13 +83,14 @@ def episode_indices(
     require.class_labels(labels)
     require.rows(labels=labels)
     require.generator(rng)
-    require.whole("way", way, 2)
-    require.whole("shot", shot, 1)
-    require.whole("queries", queries, 1)
+    way = require.whole("way", way, 2)
+    shot = require.whole("shot", shot, 1)
+    queries = require.whole("queries", queries, 1)
     for name, numbers in (("groups", groups), ("drawers", drawers)):
         if numbers is not None and len(numbers) != len(labels):
             raise ValueError(f"{name} must have one entry for each of the {len(labels)} images, not {len(numbers)}")
-    rows_of_class = {int(c): np.flatnonzero(labels == c) for c in np.unique(labels)}
+    number = np.unique(labels, return_inverse=True)[1]
+    rows_of_class = dict(enumerate(np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])))
     most = max(len(rows) for rows in rows_of_class.values())
     if most < shot + queries:
         raise ValueError(

@@ -61,7 +61,7 @@ def class_table(labels: Array, rng: Generator, groups: Array | None) -> ClassTab
         single = names[count < 2]
         raise ValueError(
             f"class {single[0]} has one image, so it has no positive ({len(single)} such classes): leave them out with "
-            "_, of, count = np.unique(labels, return_inverse=True, return_counts=True); keep = count[of] > 1"
+            "keep = np.isin(labels, [label for label, n in zip(*np.unique(labels, return_counts=True)) if n > 1])"
         )
     rank = np.empty(len(labels), int)
     rank[order] = np.arange(len(labels))
@@ -85,7 +85,6 @@ def check_images(images: Array, labels: Array) -> None:
     require.rows(images=images)
     if len(images) != len(labels):
         raise ValueError(f"there are {len(images)} images and {len(labels)} labels: each image needs one label")
-    require.floating(images=images)
     require.finite(images=images)
 
 

@@ -182,7 +182,6 @@ A = np.zeros((2, 6, 6, 2)), np.zeros((3, 3, 2, 4)), np.zeros(4)
 WRONG = {
     "whole numbers": ((A[0].astype(int), *A[1:]), {}),
     "one image": ((A[0][0], *A[1:]), {}),
-    "a list": ((A[0].tolist(), *A[1:]), {}),
     "kernels of whole numbers": ((A[0], A[1].astype(int), A[2]), {}),
     "one channel too many": ((np.zeros((2, 6, 6, 3)), *A[1:]), {}),
     "oblong kernels": ((A[0], np.zeros((3, 2, 2, 4)), A[2]), {}),

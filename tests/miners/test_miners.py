@@ -461,7 +461,7 @@ ERRORS = {
     ),
     "infinity": (lambda: miners.batch_hard(GOOD + np.inf, LABELS), ValueError, "smaller learning rate"),
     "too few labels": (lambda: miners.angular(GOOD, LABELS[1:]), ValueError, "labels must have the shape"),
-    "names": (lambda: counts.count(GOOD, LABELS.astype(str), 0.2), TypeError, "return_inverse"),
+    "float labels": (lambda: counts.count(GOOD, LABELS.astype(float), 0.2), TypeError, "return_inverse"),
     "a margin below 0": (lambda: miners.triplet_margin(GOOD, LABELS, -1), ValueError, "margin must be"),
     "a margin of NaN": (lambda: counts.count(GOOD, LABELS, np.nan), ValueError, "margin must be"),
     "counting in half a matrix": (
