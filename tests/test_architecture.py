@@ -15,6 +15,7 @@ ROOT = Path(minisiam.__file__).parent
 CORE_ORDER = (
     "_version",
     "_markdown",
+    "_console",
     "typing",
     "require",
     "op",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import require
 from ..checkpoint import replacing
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def save_safetensors(path: str | Path, params: Params, metadata: dict[str, str] 
 def require_package() -> None:
     """Raise an ImportError with the pip command if the package `safetensors` is not installed."""
     if find_spec("safetensors") is None:
-        raise ImportError("safetensors files need the package safetensors: pip install 'minisiam[safetensors]'")
+        raise ImportError(f"safetensors files need the package safetensors: {require.how_to_install('safetensors')}")
 
 
 def named(params: Params) -> dict[str, Array]:

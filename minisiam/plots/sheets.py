@@ -60,7 +60,7 @@ def few_shot_sheet(
                 _frame(chosen[column])
                 _show(correct[column], images[shown[truth]])
         count = int((predicted == episode.labels).sum())
-        words = f"{drawable(title, 5.0)}: {count} of {len(order)} correct"
+        words = f"{drawable(title, 4.0)}: {count} of {len(order)} correct"
         queries[0].annotate(words, (0, 1.2), xycoords="axes fraction", fontsize=10).set_in_layout(False)
         for axes, text in ((queries[0], "query"), (chosen[0], "predicted"), (correct[0], "correct")):
             axes.text(-0.25, 0.5, text, transform=axes.transAxes, ha="right", va="center", fontsize=9)
@@ -94,7 +94,7 @@ def glyph_sheet(images: Array, rows: Sequence[str], title: str) -> Figure:
     """A table of images (rows, columns, h, w, 1) with a name for each row."""
     count, columns, height, width, _ = images.shape
     names = [drawable(name) for name in rows]
-    inches = 0.42 * columns + max(1.9, 0.6 + width_of(names))
+    inches = 0.42 * columns + max(1.9, 1.0 + width_of(names))
     words = heading(title, inches)
     figure = Figure(figsize=(inches, 0.42 * count + 0.4 + 0.2 * len(words.splitlines())), layout="constrained")
     axes = figure.add_subplot()

@@ -78,7 +78,7 @@ def finished(figure: Drawn) -> Drawn:
         text.set_parse_math(False)
         more = {font for font in map(_font_with, set(text.get_text())) if font}
         if more:
-            text.set_family([*text.get_fontfamily(), *sorted(more)])
+            text.set_fontfamily([*text.get_fontfamily(), *sorted(more)])
     return figure
 
 

@@ -6,8 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from matplotlib.patches import Patch
 
 from .. import require
 from .style import COLOURS, DIFFERENT, MARKERS, SAME, drawable, finished, heading, legend, plain, width_of
@@ -153,12 +155,15 @@ def distances(
     axes = figure.add_subplot()
     bins = _bins(np.asarray(d, float))
     hist = partial(axes.hist, bins=bins, density=True)
-    keys = []
+    keys: list[tuple[Any, str]] = []
     if same.any():
-        keys.append((hist(d[same], color=SAME, alpha=0.75)[2][0], "same class"))
+        hist(d[same], color=SAME, alpha=0.75)
+        keys.append((Patch(color=SAME, alpha=0.75), "same class"))
     if not same.all():
         hist(d[~same], color=DIFFERENT, alpha=0.35)
-        keys.append((hist(d[~same], color=DIFFERENT, histtype="step", linewidth=2)[2][0], "different classes"))
+        hist(d[~same], color=DIFFERENT, histtype="step", linewidth=2)
+        face = (*to_rgb(DIFFERENT), 0.35)
+        keys.append((Patch(facecolor=face, edgecolor=DIFFERENT, linewidth=2), "different classes"))
     if threshold is not None and np.isfinite(threshold):
         line = axes.axvline(threshold, color="black", linestyle="--", linewidth=1.5)
         keys.append((line, f"{drawable(threshold_name)} = {threshold:.3g}"))

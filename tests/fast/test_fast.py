@@ -664,7 +664,7 @@ def test_without_threadpoolctl_there_is_one_thread(monkeypatch):
     assert count(None) == 1
     assert count(1) == 1
     for ask in (lambda: count(2), lambda: microbatch(Relu, threads=2)):
-        with pytest.raises(ModuleNotFoundError, match=r"pip install 'minisiam\[threads\]'"):
+        with pytest.raises(ModuleNotFoundError, match=r"python -m pip install -e '\.\[threads\]'"):
             ask()
     with one_blas_thread:
         assert one_blas_thread.limit is None

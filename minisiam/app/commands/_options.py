@@ -7,6 +7,8 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from ... import require
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -31,4 +33,4 @@ def can_draw() -> bool:
 def warn_if_no_figures() -> None:
     """Tell the user how to get figures, if they cannot be drawn."""
     if not can_draw():
-        log("(no figures: they need matplotlib, pip install 'minisiam[figures]')")
+        log(f"(no figures: they need matplotlib: {require.how_to_install('figures')})")

@@ -12,10 +12,10 @@ from ...encoders import NORMS
 from ...interop import safetensors
 from ...losses.registry import LOSSES
 from ...miners import MINERS
-from .. import build, data_spec, figures, papers, report, trainer
+from .. import build, data_spec, figures, outputs, papers, report, trainer
 from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, Config
 from ..loss_options import OF_NETWORK
-from ..run import Run, is_finished, open_run, require_free, resumed_config, write_report
+from ..run import Run, folder_of_run, is_finished, open_run, require_free, resumed_config, write_report
 from ._options import DATA, Formatter, can_draw, choice, log, warn_if_no_figures
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _add_output(group: Any) -> None:
         "--safetensors",
         type=Path,
         metavar="FILE",
-        help="also write the parameters for PyTorch, with its names and axes",
+        help=f"also write the parameters for PyTorch, with its names and axes; {outputs.KEPT}",
     )
 
 
@@ -170,10 +170,12 @@ def train(arguments: argparse.Namespace) -> int:
 
 def start(config: Config, out: Path | None) -> Run:
     """Train, evaluate and draw a new run."""
-    folder = out or unused(Path("runs"), _name(config))
-    require_free(folder)
+    if out is not None:
+        require_free(out)
     data = _open(config)
-    return _complete(trainer.train(config, data, folder, log), data)
+    with folder_of_run(out, Path("runs"), _name(config)) as folder:
+        run = trainer.train(config, data, folder, log)
+    return _complete(run, data)
 
 
 def resume(folder: Path, given: dict[str, Any], out: Path | None) -> Run:
@@ -204,8 +206,7 @@ def _complete(run: Run, data: Data) -> Run:
     run = write_report(run, papers.evaluate(run, data))
     log("\n" + report.table(run.report) + "\n")
     if can_draw():
-        for path in figures.draw(run, data, papers.figures(run, data)):
-            log(f"  {path}")
+        figures.draw(run, data, log)
     letters = "the same letters" if run.config.data == Config.data else "the built-in letters"
     log(f"\nnext: minisiam evaluate {run.folder} --data pen-glyphs:7     {letters}, drawn with another seed")
     other = "siamese" if run.config.network == "triplet" else "triplet"
@@ -222,23 +223,14 @@ def _name(config: Config) -> str:
     return f"{config.network}-{encoder}{config.distance}-{config.loss}{augment}"
 
 
-def unused(parent: Path, name: str) -> Path:
-    """parent/name, or parent/name-2, -3, … if it exists."""
-    number = 1
-    while (folder := parent / (name if number == 1 else f"{name}-{number}")).exists():
-        number += 1
-    return folder
-
-
 def _check_export(path: Path) -> None:
     """Find mistakes before training instead of after it."""
-    if path.is_dir():
-        raise ValueError(f"--safetensors {path} is a folder: name a file")
+    outputs.require_free(path, "--safetensors")
     safetensors.require_package()
 
 
 def _export(run: Run, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     about = {"minisiam": VERSION, "settings": json.dumps(run.config.as_dict())}
-    safetensors.save_safetensors(path, run.params, about)
+    with outputs.new_folder(path.parent):
+        safetensors.save_safetensors(path, run.params, about)
     log(f"  {path}")
