@@ -35,6 +35,9 @@ Folders beside the core, loaded on first use:
 
 from __future__ import annotations
 
+from . import _shadowed  # noqa: F401  first: it explains why the other imports fail
+
+# isort: split
 import importlib
 from typing import TYPE_CHECKING, Any
 

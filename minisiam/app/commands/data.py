@@ -10,7 +10,7 @@ import numpy as np
 from ... import datasets, require
 from .. import data_spec, outputs
 from ..config import AUGMENTS, Config
-from ._options import DATA, Formatter, choice, log
+from ._options import DATA, Formatter, choice, command, log
 
 if TYPE_CHECKING:
     import argparse
@@ -126,5 +126,5 @@ def fetch(arguments: argparse.Namespace) -> int:
         log(f"  {path}")
     kind = "omniglot" if name.startswith("omniglot") else name
     where = ",".join(str(path) for path in paths) if kind == "omniglot" else paths[0].parent
-    log(f"\nnext: minisiam train --data {kind}:{where}")
+    log(f"\nnext: {command('train', '--data', f'{kind}:{where}')}")
     return 0

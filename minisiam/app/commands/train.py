@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..._version import VERSION
 from ...encoders import NORMS
 from ...interop import safetensors
@@ -16,7 +18,7 @@ from .. import build, data_spec, figures, outputs, papers, report, trainer
 from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, Config
 from ..loss_options import OF_NETWORK
 from ..run import Run, folder_of_run, is_finished, open_run, require_free, resumed_config, write_report
-from ._options import DATA, Formatter, can_draw, choice, log, warn_if_no_figures
+from ._options import DATA, Formatter, can_draw, choice, command, log, warn_if_no_figures
 
 if TYPE_CHECKING:
     from ..data_spec import Data
@@ -197,6 +199,8 @@ def _open(config: Config) -> Data:
     """Show the method, and load its data."""
     warn_if_no_figures()
     log(config.title)
+    if sentence := report.about_distance(config.distance, config.network):
+        log(f"  {sentence}")
     return data_spec.load(config.data, build.pixels(config), config.holdout)
 
 
@@ -207,11 +211,29 @@ def _complete(run: Run, data: Data) -> Run:
     log("\n" + report.table(run.report) + "\n")
     if can_draw():
         figures.draw(run, data, log)
-    letters = "the same letters" if run.config.data == Config.data else "the built-in letters"
-    log(f"\nnext: minisiam evaluate {run.folder} --data pen-glyphs:7     {letters}, drawn with another seed")
-    other = "siamese" if run.config.network == "triplet" else "triplet"
-    log(f"      minisiam train --network {other}                another method; --help lists them")
+    log("\nnext: " + "\n      ".join(suggestions(run, data)))
     return run
+
+
+def suggestions(run: Run, data: Data) -> list[str]:
+    """Commands that fit the run, with what they do."""
+    config, classes = run.config, len(np.unique(data.test.labels))
+    found = []
+    if config.data == Config.data:
+        words = command("evaluate", run.folder, "--data", f"{config.data}:7")
+        found.append(f"{words}     the same letters, drawn with another seed")
+    elif report.default_way(data.test) > 5:
+        found.append(f"{command('evaluate', run.folder, '--way', 5)}     an easier task, 5 of {classes} classes")
+    if not can_draw():
+        found.append(f"{command('plot', run.folder)}     the figures, once matplotlib is installed")
+    elif run.method.matrix_loss is not None and config.network == "batch":
+        found.append(f"{command('xray', '--run', run.folder)}     which images pull and push each other")
+    if config.paper:
+        return [*found, f"{command('papers', 'report', run.folder)}     this run beside the paper"]
+    other = "siamese" if config.network == "triplet" else "triplet"
+    chosen = {name: getattr(config, name) for name in ("data", "holdout", "dihedral")}
+    same = [word for name, value in chosen.items() if value != getattr(Config(), name) for word in (f"--{name}", value)]
+    return [*found, f"{command('train', *same, '--network', other)}     another method; --help lists them"]
 
 
 def _name(config: Config) -> str:
