@@ -13,8 +13,8 @@ class explained:
         """Raise an ImportError with the names, if there are any."""
         if isinstance(error, Exception) and (scripts := _scripts()):
             raise ImportError(
-                f"{' and '.join(scripts)} beside your script, or in this folder, has the name of a module that minisiam "
-                "needs, and Python imports it instead: rename it"
+                f"{' and '.join(scripts)} beside your script, or in this folder, has the name of a module that "
+                "minisiam needs, and Python imports it instead: rename it"
             ) from error
 
 
