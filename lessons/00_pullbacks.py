@@ -4,7 +4,7 @@
 # - *You will see:* a function that returns two things, its value and a second function that carries a gradient back;
 #   and three ways to the same gradient, by hand, by differences and by autograd, which agree.
 # - *Time:* 15 minutes.
-# - *Needs:* the chain rule, NumPy arrays, and `pip install 'minisiam[figures,check]'`.
+# - *Needs:* the chain rule, NumPy arrays, and `python -m pip install -e '.[figures,check]'`.
 
 # %%
 import inspect

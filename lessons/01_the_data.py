@@ -4,7 +4,7 @@
 # - *You will see:* an alphabet you have never read, one example of each letter, and the question that the whole course
 #   is about; then how far one gets without any training.
 # - *Time:* 10 minutes.
-# - *Needs:* `pip install 'minisiam[figures]'`. Nothing is downloaded: the data ships with the package.
+# - *Needs:* `python -m pip install -e '.[figures]'`. Nothing is downloaded: the data ships with the package.
 
 # %%
 import numpy as np

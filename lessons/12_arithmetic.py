@@ -4,7 +4,7 @@
 # - *You will see:* four formulas of this course that are right on paper and wrong in a computer, each failing before
 #   your eyes; and beside each an equal formula that keeps the digits.
 # - *Time:* 25 minutes.
-# - *Needs:* lesson 02 (distances), lesson 10 (one softmax), and `pip install 'minisiam[figures,check]'`.
+# - *Needs:* lesson 02 (distances), lesson 10 (one softmax), and `python -m pip install -e '.[figures,check]'`.
 
 # %%
 from functools import partial

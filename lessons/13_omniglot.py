@@ -5,7 +5,7 @@
 #   of which only the last is trained; and which numbers can be compared.
 # - *Time:* 20 minutes.
 # - *Needs:* lesson 10 (one softmax), lesson 11 (honest evaluation); for the real thing
-#   `pip install 'minisiam[figures,data]'`.
+#   `python -m pip install -e '.[figures,data]'`.
 #
 # By default this lesson runs on pen glyphs, which ship with the package and follow the same protocol: twenty simulated
 # hands instead of twenty people. The real thing:

@@ -4,7 +4,7 @@
 # - *You will see:* that reverse-mode automatic differentiation is a list of pullbacks read backwards, in a dozen lines;
 #   and our pullbacks, unchanged, at work inside autograd and PyTorch, with the same weights and the same numbers.
 # - *Time:* 20 minutes.
-# - *Needs:* lesson 03 (two branches), `pip install 'minisiam[figures,check]'`; PyTorch for the last cells, if you like.
+# - *Needs:* lesson 03 (two branches), `python -m pip install -e '.[figures,check]'`; PyTorch for the last cells.
 
 # %%
 from importlib.util import find_spec

@@ -36,6 +36,9 @@ Folders beside the core, loaded on first use:
 
 from __future__ import annotations
 
+from . import _shadowed
+
+# isort: split
 import importlib
 from typing import TYPE_CHECKING, Any
 

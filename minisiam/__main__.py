@@ -2,6 +2,9 @@
 
 import sys
 
-from .app.cli import main
+from ._shadowed import explained
+
+with explained():
+    from .app.cli import main
 
 sys.exit(main())

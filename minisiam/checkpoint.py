@@ -11,6 +11,7 @@ reads, so no file makes it use more memory than the network needs.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -37,6 +38,8 @@ FORMAT = 3
 LONGEST_HEADER = 1 << 20  # bytes of JSON; a run has about a thousand
 LONGEST_NPY_HEADER = 10_000  # bytes, as in NumPy
 NUMBER = re.compile(r"[<>|=][fiub](1|2|4|8)")  # the permitted dtypes: no objects, no text
+# some file systems (vboxsf, CIFS, FUSE) cannot synchronise a folder; the file itself is on the disk by then
+CANNOT_SYNCHRONISE = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 
 class CheckpointError(ValueError):
@@ -84,14 +87,26 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with naming(path), temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _synchronise(path.parent)
+    with naming(path):
+        _synchronise(path.parent)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give an OSError of the body the name of the file: the error of a write on a full disk has none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise OSError(f"{path} cannot be written: {error}") from error
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def _synchronise(folder: Path) -> None:
@@ -100,6 +115,9 @@ def _synchronise(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in CANNOT_SYNCHRONISE:
+            raise
     finally:
         os.close(handle)
 

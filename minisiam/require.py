@@ -180,3 +180,8 @@ def one_of(name: str, value: str, known: Collection[str]) -> None:
         near = get_close_matches(str(value), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(sorted(known))}"
         raise ValueError(f"unknown {name} {value!r}: {hint}")
+
+
+def how_to_install(extra: str) -> str:
+    """Return the command that installs an extra; the package is on no index, so it is installed from its folder."""
+    return f"python -m pip install -e '.[{extra}]' in the folder of minisiam"

@@ -13,6 +13,7 @@ import minisiam
 ROOT = Path(minisiam.__file__).parent
 # the order in which the core is read; a module may import only earlier ones
 CORE_ORDER = (
+    "_shadowed",
     "_version",
     "typing",
     "_arrays",

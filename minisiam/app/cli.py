@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 from .._version import VERSION
+from ..analysis import _console
 from .commands import benchmark, check, compare, data, evaluate, explore, learn, papers, plot, train, xray
 
 if TYPE_CHECKING:
@@ -18,6 +20,17 @@ COMMANDS = {
     "understand": {"check": check, "explore": explore, "xray": xray, "compare": compare},
     "learn": {"learn": learn},
     "papers": {"papers": papers, "benchmark": benchmark},
+}
+FULL = "free some space, or write to another disk"
+REMEDIES = {  # of an error of the operating system
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: f"{FULL}; `ulimit -f` shows the largest file that is allowed",
+    errno.EACCES: "choose a path that you are allowed to use, or change its permissions",
+    errno.EROFS: "choose a path on a disk that can be written",
+    errno.ENOTDIR: "a folder of this path is a file, so choose another path",
+    errno.EEXIST: "a file has this name already, so choose another path",
+    errno.ENAMETOOLONG: "choose a shorter name",
 }
 ABOUT = """\
 Siamese and triplet networks from first principles, in NumPy.
@@ -32,13 +45,46 @@ compares two embeddings; the loss says how far apart they should be. Begin with
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0, or 1 after an error that the message explains."""
+    """Run a command and return its exit code.
+
+    It is 0, or 1 after an error that the message explains, 130 after Ctrl-C, and 141 if the reader of a pipe has gone.
+    """
+    _console.accept_any_text()
+    try:
+        try:
+            return _run(argv)
+        finally:
+            _console.flush()
+    except BrokenPipeError:
+        _console.discard()
+        return _console.CLOSED
+    except OSError as error:  # of the output itself
+        _console.discard()
+        print(f"minisiam: the output cannot be written: {explained(error)}", file=sys.stderr)
+        return 1
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = parser().parse_args(argv)
     try:
         return arguments.command(arguments)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
-        print(f"minisiam: {error}", file=sys.stderr)
+        print(f"minisiam: {explained(error)}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("minisiam: interrupted", file=sys.stderr)
+        return 130
+
+
+def explained(error: Exception) -> str:
+    """The message of an error; one of the system names its file, and the remedy."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = REMEDIES.get(error.errno)
+    return f"{where}{error.strerror}" + (f": {remedy}" if remedy else "")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,13 @@ import numpy as np
 
 from .. import evaluate as evaluation
 from .. import miners, samplers, tree
-from . import report
+from . import outputs, papers, report
 from .config import AUGMENTS
 from .report import TESTED_ON
-from .run_xray import xray_of_run
+from .run_xray import largest_batches, xray_of_run
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from ..datasets import Dataset
     from ..typing import Array
@@ -25,39 +26,60 @@ if TYPE_CHECKING:
 EXAMPLES = 16  # training examples in a sheet
 
 
-def draw(run: Run, data: Data, more: dict[str, Any] | None = None) -> list[Path]:
-    """Save all figures of a run, and `more` by name; return their paths."""
-    folder = run.folder / "figures"
-    folder.mkdir(exist_ok=True)
-    figures = _figures(run, data) | (more or {})
-    paths = [folder / f"{name}.png" for name in figures]
-    for path, figure in zip(paths, figures.values(), strict=True):
-        figure.savefig(path, dpi=130)
-    return paths
+def draw(run: Run, data: Data, log: Callable[[Any], object]) -> list[str]:
+    """Save all figures of a run, and show the path of each; return the names of those that could not be drawn.
+
+    Each figure is drawn on its own: one that fails is named, with the reason, and the others are drawn.
+    """
+    failed = []
+    for name, figure in (_figures(run, data) | papers.figures(run, data)).items():
+        path = run.folder / "figures" / f"{name}.png"
+        try:
+            outputs.save_figure(figure(), path, dpi=130)
+        except Exception as error:  # whatever it is, it concerns this figure alone
+            reason = str(error) if isinstance(error, (ValueError, OSError)) else repr(error)
+            log(f"  {path} was not drawn: {reason}")
+            failed.append(name)
+        else:
+            log(f"  {path}")
+    return failed
 
 
-def _figures(run: Run, data: Data) -> dict[str, Any]:
+def _figures(run: Run, data: Data) -> dict[str, Callable[[], Any]]:
+    """The figures that apply to a run, by name, each as a function that draws it."""
     from .. import plots
 
-    test = run.method.prepared(data.test)
-    z = run.method.embed(run.params, test.images)
-    d, same = report.pair_distances(run.method, run.params, data.test)
-    has_plane = z.shape[1] > 1  # an embedding of one number has none
-    figures = {"clusters": _clusters(data.test, z, data.new)} if has_plane else {}
-    figures |= {
-        "distances": plots.distances(d, same, *_threshold(run), name=_distance_name(run)),
-        "few_shot": _few_shot_sheet(run, data.test, z),
-        "shown": _training_examples(run, data.train),
+    @cache
+    def z() -> Array:
+        return run.method.embed(run.params, run.method.prepared(data.test).images)
+
+    def distances() -> Any:
+        d, same = report.pair_distances(run.method, run.params, data.test)
+        return plots.distances(d, same, *_threshold(run), name=_distance_name(run))
+
+    figures: dict[str, Callable[[], Any]] = {
+        "clusters": lambda: _clusters(data.test, z(), data.new),
+        "distances": distances,
+        "few_shot": lambda: _few_shot_sheet(run, data.test, z()),
+        "shown": partial(_training_examples, run, data.train),
     }
     if run.report:
-        one_shot = run.report["one_shot"]
-        title = f"{one_shot['way']}-way one-shot on {TESTED_ON[data.new][0]}"
-        figures["one_shot"] = plots.one_shot_bars(report.scores(run.report), one_shot["chance"], title)
-    if run.method.matrix_loss is not None and run.config.network == "batch" and has_plane:
-        figures["xray"] = plots.xray(xray_of_run(run, data.test), f"The X-ray of {run.config.title}")
+        figures["one_shot"] = partial(_one_shot, run, data.new)
+    if run.method.matrix_loss is not None and run.config.network == "batch":
+        figures["xray"] = lambda: plots.xray(xray_of_run(run, data.test), f"The X-ray of {run.config.title}")
     if run.log:
-        figures["curves"] = plots.curves(run.log, 1 / report.default_way(data.validation), run.config.title)
+        figures["curves"] = lambda: plots.curves(run.log, 1 / report.default_way(data.validation), run.config.title)
+    if run.config.embedding_size == 1:  # there is no plane to draw
+        figures = {name: figure for name, figure in figures.items() if name not in ("clusters", "xray")}
     return figures
+
+
+def _one_shot(run: Run, new: str) -> Any:
+    from .. import plots
+
+    found = run.report["one_shot"]
+    title = f"{found['way']}-way one-shot on {TESTED_ON[new][0]}"
+    return plots.one_shot_bars(report.scores(run.report), found["chance"], title)
 
 
 def _threshold(run: Run) -> tuple[float | None, str]:
@@ -121,8 +143,7 @@ def _training_examples(run: Run, data: Dataset) -> Any:
     if run.config.network == "triplet":
         images = next(samplers.triplets(data.images, data.labels, rng, EXAMPLES, data.groups))
         return plots.triplets_sheet(*(distort(x, distortions) for x in images))
-    classes = min(32, len(np.unique(data.labels)))
-    x, labels = next(samplers.pk(data.images, data.labels, rng, classes=classes, per_class=4))
+    x, labels = next(largest_batches(data, rng, classes=32))
     x = distort(x, distortions)
     z = run.method.embed(run.params, x)
     anchor, positive, negative = miners.batch_hard(run.method.matrix(run.params)(z, z)[0], labels)

@@ -47,6 +47,19 @@ def evaluate(run: Run, data: Data, way: int | None = None, shot: int = SHOT) -> 
     }
 
 
+def about_distance(distance: str | None, network: str) -> str:
+    """What the distance of a method shows, in a sentence, if it is no distance in the usual sense; else nothing."""
+    if network == "verification":
+        return (
+            "d is a score, not a length: d = −logit of p(same), so p(same) = σ(−d), and a d below 0 means that same is "
+            "the likelier answer"
+        )
+    return {
+        "dot": "d is minus the inner product, so it may be negative; a smaller d means more similar images",
+        "weighted-l1": "d is a learned score, so it may be negative; a smaller d means more similar images",
+    }.get(distance or "", "")
+
+
 def default_way(data: Dataset) -> int:
     """20, or as many classes as the largest alphabet has."""
     classes, first = np.unique(data.labels, return_index=True)
@@ -82,12 +95,14 @@ def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
         "pixels": (evaluation.pixels(data.images), pairwise.l2),
     }
     found = {name: few_shot(z, data, EPISODES, d, way, shot) for name, (z, d) in embeddings.items()}
+    predicted, _ = few_shot_answers(*embeddings["network"][:1], data, EPISODES, embeddings["network"][1], way, shot)
     return {
         "way": way,
         "shot": shot,
         "chance": 1 / way,
         "accuracy": {name: score.accuracy for name, score in found.items()},
         "intervals": {name: [score.low, score.high] for name, score in found.items()},
+        "ties": float((predicted < 0).mean()),
         "episodes": EPISODES,
         "classes": len(np.unique(data.labels)),
         "alphabets": len(np.unique(data.groups)) if data.has_alphabets else 0,
@@ -134,11 +149,18 @@ def table(results: dict[str, Any]) -> str:
         lines.append(f"  {name:49}{100 * score.accuracy:6.1f} %    {100 * score.low:.1f} to {100 * score.high:.1f}")
     lines.append(f"  {'chance':49}{100 * found['chance']:6.1f} %")
     lines.append(f"  (intervals over {found['episodes']} episodes: they hold for these {these}, not for others)")
+    if found.get("ties", 0) > 0:
+        lines.append(
+            f"  ({100 * found['ties']:.1f} % of the answers of this network are ties: several classes are at the same "
+            "distance. A tie counts as wrong, so a collapsed network has 0 %, below chance)"
+        )
     chosen_on = "validation alphabets" if these == "alphabets" else "validation set"
     lines.append(
         f"same class or not: {100 * verified['accuracy']:.1f} % correct at the threshold {verified['threshold']:.3g}, "
         f"which was chosen on the {chosen_on} (equal error {100 * verified['equal_error']:.1f} %)"
     )
+    if sentence := about_distance(results["config"]["distance"], results["config"]["network"]):
+        lines.append(f"  ({sentence})")
     measured = {name: value for name, value in results.get("metrics", {}).items() if isinstance(value, float)}
     lines += [f"  {name.replace('_', ' '):47}{value:9.4f}" for name, value in measured.items()]
     return "\n".join(lines + [f"trouble: {diagnosis.MESSAGES.get(name, name)}" for name in results.get("trouble", [])])

@@ -9,19 +9,22 @@ RUN/figures/      figures
 from __future__ import annotations
 
 import json
-import os
 import platform
 import zlib
+from contextlib import contextmanager, suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .. import checkpoint
 from .._version import VERSION
+from ..fast.threads import cores
 from . import build
 from .config import Config
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ..datasets import Dataset
@@ -60,7 +63,7 @@ def open_run(folder: Path) -> Run:
     untrained = first_params(config, method)
     params = checkpoint.load(folder / "model.npz", untrained)
     path = folder / "report.json"
-    report = json.loads(path.read_text()) if path.is_file() else {}
+    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     training = {key: report[key] for key in OF_TRAINING if key in report}
     if progress is not None and not training:
         training = {"train_seconds": round(progress["seconds"], 2), "steps": progress["step"]}
@@ -153,6 +156,33 @@ def require_free(folder: Path) -> None:
         raise FileExistsError(f"{folder} exists and is not empty: choose another --out, or remove it first")
 
 
+@contextmanager
+def folder_of_run(out: Path | None, parent: Path, name: str) -> Iterator[Path]:
+    """Make the folder of a new run: `out`, or a free one below `parent`; after an error, an empty one is removed."""
+    if out is None:
+        folder = claimed(parent, name)
+    else:
+        require_free(folder := out)
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):  # it has files
+            folder.rmdir()
+        raise
+
+
+def claimed(parent: Path, name: str) -> Path:
+    """Make the folder parent/name, or parent/name-2, -3, … if it exists: two runs that start together get one each."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise AssertionError  # count never ends
+
+
 def first_params(config: Config, method: Method) -> Params:
     """The parameters that a run with these settings starts from."""
     return method.network.init(stream(config.seed, "parameters"), (method.side, method.side, 1))
@@ -174,7 +204,7 @@ def fingerprint(data: Dataset) -> int:
 def machine() -> dict[str, Any]:
     """The cores and the versions in use."""
     return {
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "processor": platform.machine(),
         "python": platform.python_version(),
         "numpy": np.__version__,

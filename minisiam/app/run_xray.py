@@ -11,9 +11,11 @@ from ..analysis import forces
 from ..op import init_params
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..analysis.forces import XRay
     from ..datasets import Dataset
-    from ..typing import Array, Params
+    from ..typing import Array, Generator, Params
     from .build import Method
     from .run import Run
 
@@ -35,12 +37,20 @@ def xray_of_embeddings(
     )
 
 
+def largest_batches(data: Dataset, rng: Generator, classes: int, per_class: int = 4) -> Iterator[tuple[Array, Array]]:
+    """Batches of up to so many classes with up to so many images of each; classes of a single image are left out."""
+    labels, sizes = np.unique(data.labels, return_counts=True)
+    enough = sizes > 1 if (sizes > 1).any() else sizes > 0
+    some = data.where(np.isin(data.labels, labels[enough]))
+    per_class = min(per_class, int(sizes[enough].min()))
+    return samplers.pk(some.images, some.labels, rng, classes=min(classes, int(enough.sum())), per_class=per_class)
+
+
 def xray_of_run(run: Run, data: Dataset, seed: int = 0) -> XRay:
-    """The X-ray of a run's loss on eight letters of a random alphabet, four images of each."""
+    """The X-ray of a run's loss on up to eight letters of a random alphabet, up to four images of each."""
     rng = np.random.default_rng(seed)
     group = rng.choice(np.unique(data.groups))
     alphabet = run.method.prepared(data.where(data.groups == group))
-    classes = min(8, len(np.unique(alphabet.labels)))
-    x, labels = next(samplers.pk(alphabet.images, alphabet.labels, rng, classes=classes, per_class=4))
+    x, labels = next(largest_batches(alphabet, rng, classes=8))
     z = run.method.embed(run.params, x)
     return xray_of_embeddings(run.method, z, labels, run.params, run.config.margin or 0.5)

@@ -28,7 +28,7 @@ def scipy_stats() -> Any:
     try:
         from scipy import stats
     except ImportError as error:
-        raise ImportError("these intervals need SciPy: pip install 'minisiam[benchmark]'") from error
+        raise ImportError(f"these intervals need SciPy: {require.how_to_install('benchmark')}") from error
     return stats
 
 

@@ -243,7 +243,8 @@ class Trainer:
         record = self.monitor.record(state.step, state.seconds, total / count, state.params)
         self.log(Monitor.line(record, 0.0 if done else self._seconds_left(state)))
         self._warn(record)
-        with (self.folder / "log.jsonl").open("a") as file:
+        path = self.folder / "log.jsonl"
+        with checkpoint.naming(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
             file.flush()
             os.fsync(file.fileno())

@@ -10,8 +10,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..analysis import _console
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+if not __debug__:
+    raise SystemExit(
+        "python -O removes the asserts, which are what a lesson shows: run it without -O and PYTHONOPTIMIZE"
+    )
+_console.accept_any_text()
 
 
 def show(figure: Figure, name: str) -> None:
@@ -47,8 +56,13 @@ def _in_notebook(figure: Figure) -> None:
 def _in_window(figure: Figure) -> bool:
     from matplotlib import pyplot
 
+    from .. import plots  # noqa: F401  imports matplotlib, whatever MPLBACKEND says
+
     existing: Any = lambda *_, **__: figure
-    pyplot.figure(FigureClass=existing)  # opens a window for a figure that pyplot did not create
+    try:
+        pyplot.figure(FigureClass=existing)  # opens a window for a figure that pyplot did not create
+    except Exception:  # each toolkit raises its own errors, and so does a backend that is not installed
+        return False
     if figure.canvas.required_interactive_framework is None:
         return False
     pyplot.show(block=False)

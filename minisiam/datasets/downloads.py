@@ -124,7 +124,7 @@ def fetch(name: str, folder: Path, log: Log) -> list[Path]:
     try:
         import pooch
     except ImportError as error:
-        raise ImportError("downloads need pooch: pip install 'minisiam[data]'") from error
+        raise ImportError(f"downloads need pooch: {require.how_to_install('data')}") from error
     pooch.get_logger().setLevel("WARNING")
     return [_fetch(pooch, file, folder, log) for file in SETS[name]]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import require
 from .safe_io import DamagedFile
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError("pictures are read by Pillow: pip install 'minisiam[data]'") from error
+        raise ImportError(f"pictures are read by Pillow: {require.how_to_install('data')}") from error
     return Image
 
 

@@ -44,7 +44,7 @@ def blockwise(distance: PairwiseDistance, threads: int | None = None) -> Pairwis
         A distance of `minisiam.pairwise`.
     threads
         1 or 2. Two threads need threadpoolctl, which keeps the products of each thread on one core
-        (pip install 'minisiam[threads]'); two are the default if it is installed and there are two cores.
+        (python -m pip install -e '.[threads]'); two are the default if it is installed and there are two cores.
 
     Returns
     -------

@@ -45,7 +45,7 @@ def microbatch(encoder: Layer, chunk: int = 64, threads: int | None = None) -> L
     threads
         The number of chunks that are processed at the same time; on more than two cores a smaller `chunk` is faster.
         Default: the number of cores if threadpoolctl is installed, which keeps the products of each thread on one core
-        (pip install 'minisiam[threads]'); otherwise 1.
+        (python -m pip install -e '.[threads]'); otherwise 1.
 
     Returns
     -------

@@ -6,6 +6,7 @@ share the work and each keeps its products on one core, all cores are busy all t
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections import deque
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -20,8 +22,10 @@ import numpy as np
 from .. import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
+QUOTA_FILES = ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us")  # version 2 has the first, version 1 the others
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -33,13 +37,36 @@ def count(threads: int | None) -> int:
         return cores() if able else 1
     require.whole("threads", threads, 1)
     if threads > 1 and not able:
-        raise ModuleNotFoundError("more than one thread needs threadpoolctl: pip install 'minisiam[threads]'")
+        raise ModuleNotFoundError(f"more than one thread needs threadpoolctl: {require.how_to_install('threads')}")
     return threads
 
 
 def cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores that this process may use: by its affinity, and by the quota of its container."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([allowed, *(math.ceil(quota) for quota in _quotas())]))
+
+
+def _quotas() -> Iterator[float]:
+    """The CPU quota of each control group that this process is in, in cores; a group without a limit has none."""
+    for line in _lines(PROC / "self/cgroup"):  # "0::/a/b", or for version 1 "4:cpu,cpuacct:/a/b"
+        _, kinds, path = line.split(":", 2)
+        if kinds and "cpu" not in kinds.split(","):
+            continue
+        root = CGROUP / kinds if kinds and (CGROUP / kinds).is_dir() else CGROUP / ("cpu" if kinds else "")
+        inside = PurePosixPath(path.lstrip("/"))
+        for group in (inside, *inside.parents):  # a container often sees its own group as the root
+            words = [word for name in QUOTA_FILES for word in _lines(root / group / name)]
+            limit, period = [*" ".join(words).split(), "max", "max"][:2]
+            if limit.isdecimal() and period.isdecimal() and int(period) > 0:
+                yield int(limit) / int(period)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError:  # not on this system
+        return []
 
 
 def run(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:

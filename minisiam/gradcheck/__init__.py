@@ -7,12 +7,14 @@ The first oracle is autograd on the printed formula in `reference`. The second i
 a derivative. Where no derivative exists, `kinks` lists the right results. No other folder imports autograd.
 """
 
+from .. import require
+
 try:
     import autograd  # noqa: F401
     import hypothesis  # noqa: F401
     import jaxtyping  # noqa: F401
 except ImportError as error:
-    raise ImportError(f"checking gradients needs {error.name}: pip install 'minisiam[check]'") from error
+    raise ImportError(f"checking gradients needs {error.name}: {require.how_to_install('check')}") from error
 
 from .check import CheckResult, check, run_check
 from .compare import Fault, fault

@@ -18,6 +18,8 @@ import importlib
 from importlib.util import find_spec
 from typing import Any
 
+from ..require import how_to_install
+
 MODULES = ("embeddings", "jax", "onnx", "safetensors", "sklearn", "state_dict", "torch")
 __all__ = ["require_package"]
 
@@ -36,4 +38,4 @@ def __dir__() -> list[str]:
 def require_package(what: str, package: str, extra: str) -> None:
     """Raise an ImportError with the pip command if a package is not installed."""
     if find_spec(package) is None:
-        raise ImportError(f"{what} needs the package {package}: pip install 'minisiam[{extra}]'")
+        raise ImportError(f"{what} needs the package {package}: {how_to_install(extra)}")

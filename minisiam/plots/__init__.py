@@ -5,11 +5,7 @@ The colours are those of Okabe and Ito, which colour-blind readers can distingui
 a line style shows too.
 """
 
-try:
-    import matplotlib  # noqa: F401
-except ImportError as error:
-    raise ImportError("figures need matplotlib: pip install 'minisiam[figures]'") from error
-
+from . import _backend  # noqa: F401
 from .alphabets import alphabet_errors
 from .comparison import losses_compared
 from .explorer_scene import scene

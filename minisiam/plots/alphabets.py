@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from .style import COLOURS, plain
+from .style import COLOURS, MARKERS, drawable, finished, heading, legend, plain, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,29 +22,33 @@ def alphabet_errors(errors: Mapping[str, Mapping[str, float]], title: str) -> Fi
     title
         The title of the figure.
     """
+    if not errors or not all(errors.values()):
+        raise ValueError("errors is empty: it needs the error of at least one alphabet")
     first = next(iter(errors.values()))
     names = sorted(first, key=first.__getitem__)
-    figure = Figure(figsize=(7.2, 0.27 * len(names) + 1.5), layout="constrained")
+    rows = [drawable(name.replace("_", " ")) for name in names]
+    figure = Figure(figsize=(6.0 + width_of(rows), 0.27 * len(names) + 1.5), layout="constrained")
     axes = figure.add_subplot()
-    for (label, by_alphabet), colour, marker, filled in zip(
-        errors.items(), COLOURS, "os^", (False, True, True), strict=False
-    ):
+    keys = []
+    for number, (label, by_alphabet) in enumerate(errors.items()):
+        colour, marker, filled = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)], number > 0
         percent = [100 * by_alphabet[name] for name in names]
         mean = sum(percent) / len(percent)
-        axes.plot(
+        (dots,) = axes.plot(
             percent,
             range(len(names)),
             marker,
             color=colour,
             markerfacecolor=colour if filled else "white",
-            label=f"{label}: {mean:.1f} % on average",
         )
+        keys.append((dots, f"{drawable(label)}: {mean:.1f} % on average"))
         axes.axvline(mean, color=colour, linestyle="-" if filled else "--", linewidth=1)
-    axes.set(title=title, xlabel="20-way one-shot error (%)", yticks=range(len(names)), xlim=(0, None))
-    axes.set_yticklabels([name.replace("_", " ") for name in names])
+    figure.suptitle(heading(title, figure.get_figwidth()))
+    axes.set(xlabel="20-way one-shot error (%)", yticks=range(len(names)), xlim=(0, None))
+    axes.set_yticklabels(rows)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", alpha=0.25)
     axes.invert_yaxis()
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    legend(figure, keys, loc="outside lower center", ncols=2, frameon=False)
     plain(axes)
-    return figure
+    return finished(figure)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .style import COLOURS, MARKERS, plain
+from .style import COLOURS, MARKERS, drawable, finished, heading, legend, plain, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,8 @@ def losses_compared(rows: Sequence[Any], caption: str = "", title: str = "Losses
     """
     if not rows:
         raise ValueError("rows is empty: there is no run to draw")
-    figure = Figure(figsize=(11.5, 0.27 * len(rows) + 2.5), layout="constrained")
+    names = [drawable(row.loss) + (" (reference)" if row.reference else "") for row in rows]
+    figure = Figure(figsize=(9.5 + width_of(names), 0.27 * len(rows) + 2.5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     families = list(dict.fromkeys(row.family for row in rows))
     looks = {family: (COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]) for k, family in enumerate(families)}
@@ -46,7 +46,7 @@ def losses_compared(rows: Sequence[Any], caption: str = "", title: str = "Losses
         left.plot(seeds, [place] * len(seeds), "|", color="0.35", markersize=9, markeredgewidth=0.9, zorder=2)
         _point(left, place, row.means["map_at_r"], *looks[row.family], row.alike)
         _point(right, place, row.means["one_shot_error"], *looks[row.family], row.alike)
-    left.set_yticks(range(len(rows)), [f"{row.loss} (reference)" if row.reference else row.loss for row in rows])
+    left.set_yticks(range(len(rows)), names)
     left.set_ylim(len(rows) - 0.5, -0.5)
     left.set_xlabel("MAP@R (%), higher is better; each tick is one run")
     right.set_xlabel("one-shot error (%), lower is better")
@@ -54,13 +54,11 @@ def losses_compared(rows: Sequence[Any], caption: str = "", title: str = "Losses
         axes.grid(axis="x", alpha=0.3)
         axes.tick_params(axis="y", length=0)
         plain(axes)
-    figure.suptitle(title)
-    figure.legend(
-        handles=_legend(looks), loc="outside right upper", frameon=False, alignment="left", title="loss reads"
-    )
+    figure.suptitle(heading(title, 11.5))
+    legend(figure, _keys(looks), loc="outside right upper", frameon=False, alignment="left", title="loss reads")
     if caption:
-        figure.supxlabel(fill(caption, 150), fontsize=9, x=0.02, ha="left")
-    return figure
+        figure.supxlabel(heading(caption, 11.25, 9, most=12), fontsize=9, x=0.02, ha="left")
+    return finished(figure)
 
 
 def _point(axes: Axes, place: int, mean: Any, colour: str, marker: str, filled: bool) -> None:
@@ -72,10 +70,11 @@ def _point(axes: Axes, place: int, mean: Any, colour: str, marker: str, filled: 
     axes.plot(value, place, marker, color=colour, markerfacecolor=face, markersize=7, markeredgewidth=1.5, zorder=4)
 
 
-def _legend(looks: dict[str, tuple[str, str]]) -> list[Any]:
+def _keys(looks: dict[str, tuple[str, str]]) -> list[tuple[Any, str]]:
     families = [
-        Line2D([], [], color=colour, marker=marker, markersize=7, linewidth=2, label=family)
+        (Line2D([], [], color=colour, marker=marker, markersize=7, linewidth=2), drawable(family))
         for family, (colour, marker) in looks.items()
     ]
-    hollow = Line2D([], [], color="0.2", marker="o", markerfacecolor="white", linewidth=2, label="hollow: p < 0.05")
-    return [*families, Patch(color=BAND, label="grey, filled:\nreference, or not\ndistinguishable\nfrom it"), hollow]
+    hollow = Line2D([], [], color="0.2", marker="o", markerfacecolor="white", linewidth=2)
+    alike = "grey, filled:\nreference, or not\ndistinguishable\nfrom it"
+    return [*families, (Patch(color=BAND), alike), (hollow, "hollow: p < 0.05")]

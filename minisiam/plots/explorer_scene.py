@@ -29,7 +29,7 @@ from .explorer_state import (
     loss_of,
     state,
 )
-from .style import COLOURS, plain
+from .style import COLOURS, finished, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ def scene(kind: str, points: Any = None, margin: float | None = None, loss: str 
     """
     figure = Figure(figsize=SIZE)
     draw(figure, state(kind, points, margin, loss))
-    return figure
+    return finished(figure)
 
 
 def draw(figure: Figure, s: State, chosen: int | None = None, text: str = "") -> Axes:

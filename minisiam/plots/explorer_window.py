@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ ARROWS = {"left": (-1, 0), "right": (1, 0), "up": (0, 1), "down": (0, -1)}
 STEP, SMALL_STEP = 0.1, 0.01  # of the arrow keys, in the units of the plane
 LEARNING_RATE = 0.1  # of a gradient step
 MARGIN_STEP = 0.1
+INLINE = ("inline", "module://matplotlib_inline.backend_inline", "module://ipykernel.pylab.backend_inline")  # notebooks
 GRASP = 0.2  # the largest distance between the mouse and the point that it takes
 
 
@@ -130,19 +133,29 @@ class Explorer:
                 self.redraw()
 
 
+def _missing(backend: str) -> str:
+    """What is missing for a window: a display, a toolkit, or a backend that opens windows."""
+    remedy = "use --save FILE to draw the figure into a file"
+    if backend and backend == os.environ.get("MPLBACKEND", "").lower():
+        return f"the backend {backend} opens no window: unset MPLBACKEND, or {remedy}"
+    if sys.platform.startswith("linux") and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
+        return f"there is no display to open a window on: {remedy}"
+    return f"there is no toolkit for windows, such as tkinter or PyQt: python -m pip install pyqt6, or {remedy}"
+
+
 def window(start: State) -> None:
-    """Open a window and return when it is closed; without a display a ValueError is raised."""
+    """Open a window and return when it is closed; a ValueError says what is missing if none can be opened."""
     import matplotlib.pyplot as plt
     from matplotlib.backends import BackendFilter, backend_registry
 
-    no_display = "there is no display to open a window on: use --save FILE to draw the figure into a file"
-    if plt.get_backend().lower() in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE):
-        raise ValueError(no_display)
+    backend = plt.get_backend().lower()
+    if backend in (*backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE), *INLINE):
+        raise ValueError(_missing(backend))
     try:
         with plt.rc_context({"toolbar": "None"}):
             figure = plt.figure("minisiam explore", figsize=SIZE)
     except Exception as error:  # each toolkit raises its own errors
-        raise ValueError(f"{no_display} ({error})") from error
+        raise ValueError(f"{_missing('')} ({error})") from error
     manager: Any = figure.canvas.manager
     figure.canvas.mpl_disconnect(manager.key_press_handler_id)  # matplotlib's default keys
     explorer = Explorer(

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from .style import COLOURS, MARKERS, plain
+from .style import COLOURS, MARKERS, drawable, finished, heading, legend, plain
 from .training import plane_of
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ def xray(x: XRay, title: str = "The X-ray of a loss") -> Figure:
     _plane(plane, x)
     _matrix(matrix, x)
     _profile(profile, x)
-    figure.suptitle(f"{title}: loss {x.value:.3g}, distance {x.distance}", fontsize=14)
-    return figure
+    words = f"{title}: loss {x.value:.3g}, distance {x.distance}"
+    figure.suptitle(heading(words, 16.5, 14), fontsize=14)
+    return finished(figure)
 
 
 def _plane(axes: Axes, x: XRay) -> None:
@@ -68,12 +69,12 @@ def _plane(axes: Axes, x: XRay) -> None:
     keys = _keys(x)
     if x.z.shape[1] == 2 and not x.conservation["translation"].applies:
         axes.plot(0, 0, "+", color="0.4", markersize=16, zorder=0)
-        keys.append(Line2D([], [], color="0.4", marker="+", markersize=11, linestyle="", label="origin"))
+        keys.append((Line2D([], [], color="0.4", marker="+", markersize=11, linestyle=""), "origin"))
     title = "Forces on each point" + (f": the {MAX_LINES} strongest" if (x.F != 0).sum() > 2 * MAX_LINES else "")
     axes.set(title=title, xlabel=names[0], ylabel=names[1])
     axes.margins(0.12)
     axes.set_aspect("equal", adjustable="datalim")
-    axes.legend(handles=keys, ncols=-(-len(keys) // 3), **LEGEND_BELOW)
+    legend(axes, keys, ncols=-(-len(keys) // 3), **LEGEND_BELOW)
     plain(axes)
 
 
@@ -127,18 +128,18 @@ def _projection(z: Array, points: Array) -> Array:
     return np.linalg.lstsq(z - z.mean(axis=0), points, rcond=None)[0]
 
 
-def _keys(x: XRay) -> list[Line2D]:
+def _keys(x: XRay) -> list[tuple[Line2D, str]]:
     """The legend: the classes, unless there are too many, and the meaning of the lines."""
     classes = np.unique(x.labels)
     keys = [
-        Line2D([], [], color=PULL, linewidth=2.5, label="pulls together"),
-        Line2D([], [], color=PUSH, linewidth=2.5, linestyle="--", label="pushes apart"),
-        Line2D([], [], color="black", marker=r"$\rightarrow$", markersize=14, linestyle="", label="net force −∂ℓ/∂z"),
+        (Line2D([], [], color=PULL, linewidth=2.5), "pulls together"),
+        (Line2D([], [], color=PUSH, linewidth=2.5, linestyle="--"), "pushes apart"),
+        (Line2D([], [], color="black", marker=r"$\rightarrow$", markersize=14, linestyle=""), "net force −∂ℓ/∂z"),
     ]
     if len(classes) <= MAX_NAMED:
         for number, label in enumerate(classes):
             colour, marker = CLASSES[number % len(CLASSES)], MARKERS[number % len(MARKERS)]
-            keys.append(Line2D([], [], color=colour, marker=marker, linestyle="", label=f"class {label}"))
+            keys.append((Line2D([], [], color=colour, marker=marker, linestyle=""), drawable(f"class {label}")))
     return keys
 
 
@@ -157,7 +158,7 @@ def _matrix(axes: Axes, x: XRay) -> None:
         axes.axhline(border, color="black", linewidth=0.8)
         axes.axvline(border, color="black", linewidth=0.8)
     starts = np.concatenate([[-0.5], borders, [len(F) - 0.5]])
-    axes.set_yticks((starts[:-1] + starts[1:]) / 2, [str(label) for label in np.unique(labels)])
+    axes.set_yticks((starts[:-1] + starts[1:]) / 2, [drawable(label) for label in np.unique(labels)])
     if len(F) <= MAX_NUMBERED:
         axes.set_xticks(range(len(F)), [str(i) for i in order])
     else:
@@ -167,7 +168,7 @@ def _matrix(axes: Axes, x: XRay) -> None:
     extend = "both" if np.abs(F).max() > limit else "neither"
     bar = axes.figure.colorbar(ScalarMappable(scale, FORCES), ax=axes, shrink=0.85, extend=extend)
     bar.set_label("F:   pushes apart (hatched)   |   pulls together")
-    bar.ax.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
+    bar.ax.ticklabel_format(axis="y", scilimits=(-2, 3))
     bar.ax.axhspan(-limit, 0, **HATCH)
 
 
@@ -181,8 +182,8 @@ def _profile(axes: Axes, x: XRay) -> None:
         at_rest = chosen & (F == 0)
         axes.plot(D[at_rest], F[at_rest], marker, color=colour, markerfacecolor="none", markersize=4, alpha=0.25)
         axes.plot(D[chosen & ~at_rest], F[chosen & ~at_rest], marker, color=colour, markerfacecolor="none", label=label)
-    axes.set(title="Force against distance", xlabel=f"distance D ({x.distance})", ylabel="F")
-    axes.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
+    axes.set(title="Force against distance", xlabel=f"distance D ({drawable(x.distance)})", ylabel="F")
+    axes.ticklabel_format(axis="y", scilimits=(-2, 3))
     axes.legend(**LEGEND_BELOW)
     axes.margins(0.06)
     plain(axes)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .. import distances, losses, require
-from .style import COLOURS
+from .style import COLOURS, finished, heading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ def gradient_page(name: str) -> Figure:
     """The figure of one op: `minisiam check --figure NAME` saves it."""
     require.one_of("figure", name, PAGES)
     draw = _distance_page if name in DISTANCES else _pair_page if name in PAIRS else _triplet_page
-    return draw(name)
+    return finished(draw(name))
 
 
 def _distance_page(name: str) -> Figure:
@@ -71,6 +71,8 @@ def distance_fields(fields: Mapping[str, tuple[Distance, Sequence[float]]]) -> F
         For each title a distance, `d, pullback = distance(a, b, /)`, and the position (x, y) of b. Each panel scales
         its arrows separately.
     """
+    if not fields:
+        raise ValueError("fields is empty: name at least one distance")
     figure = Figure(figsize=(3.6 * len(fields), 3.9), layout="constrained")
     fine = np.linspace(-REACH, REACH, 201)
     grid = np.stack(np.meshgrid(fine, fine), axis=-1).reshape(-1, 2)
@@ -83,10 +85,10 @@ def distance_fields(fields: Mapping[str, tuple[Distance, Sequence[float]]]) -> F
             d, pull = distance(a, np.broadcast_to(b, a.shape).copy())
             return d, -pull(np.ones(len(a)))[0]
 
-        _field(axes, force, title, bar=False)
+        _field(axes, force, heading(title, 3.6), bar=False)
         axes.contour(fine, fine, force(grid)[0].reshape(201, 201), [1.0], colors="black", linewidths=2.2)
         _mark(axes, b, "b", "o")
-    return figure
+    return finished(figure)
 
 
 def _pair_page(name: str) -> Figure:

@@ -12,7 +12,7 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.transforms import offset_copy
 
 from .. import require
-from .style import COLOURS, MARKERS, plain
+from .style import COLOURS, MARKERS, drawable, finished, heading, legend, plain, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,13 +60,15 @@ def image_map(
         frame = {"edgecolor": colour, "linewidth": 1.3, "boxstyle": "square,pad=0.05"}
         axes.add_artist(AnnotationBbox(picture, z[row], pad=0.05, bboxprops=frame))
         axes.plot(*z[row], marker, color=colour, markersize=6, zorder=5, markeredgecolor="white", transform=corner)
-    keys = [Line2D([], [], color=c, marker=m, linestyle="", label=n) for (c, m), n in zip(styles, names, strict=True)]
-    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False)
-    axes.set(title=title, xlabel="$z_1$", ylabel="$z_2$")
+    shown = [drawable(name) for name in names]
+    keys = [(Line2D([], [], color=c, marker=m, linestyle=""), n) for (c, m), n in zip(styles, shown, strict=True)]
+    columns = max(1, min(len(keys), int(8.5 / (0.6 + width_of(shown)))))
+    legend(figure, keys, loc="outside lower center", ncols=columns, frameon=False)
+    axes.set(title=heading(title, 8.5), xlabel="z₁", ylabel="z₂")
     axes.margins(0.05)
     axes.set_aspect("equal", adjustable="datalim")
     plain(axes)
-    return figure
+    return finished(figure)
 
 
 def spaced(z: Float[Array, "n d"], min_distance: float) -> list[int]:
@@ -125,7 +127,7 @@ def view_map(
     ]
     figure.legend(handles=keys, loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle("A map of all views: colours, images and degrees show the azimuth")
-    return figure
+    return finished(figure)
 
 
 def _upright(z: Array, elevation: Array) -> Array:
@@ -197,4 +199,4 @@ def view_sheet(
     )
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    return figure
+    return finished(figure)

@@ -64,7 +64,7 @@ def test_holm_keeps_the_rate_of_false_alarms(rng):
 def test_without_scipy_the_error_names_the_extra_to_install(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
     assert cli.main(["benchmark", "--out", str(tmp_path / "c")]) == 1
-    assert "pip install 'minisiam[benchmark]'" in capsys.readouterr().err
+    assert "pip install -e '.[benchmark]'" in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
 
 

@@ -192,7 +192,7 @@ def test_a_changed_file_is_always_read_again(report_on, tmp_path):
 def test_a_missing_package_is_named_with_its_install_command(tmp_path, monkeypatch):
     (tmp_path / "autograd.py").write_text("raise ImportError('no', name='autograd')")
     monkeypatch.setattr(sandbox, "PACKAGES", f"{tmp_path}{os.pathsep}{sandbox.PACKAGES}")
-    with pytest.raises(ImportError, match=r"checking gradients needs autograd: pip install 'minisiam\[check\]'"):
+    with pytest.raises(ImportError, match=r"checking gradients needs autograd: python -m pip install -e '\.\[check\]'"):
         sandbox.Grader().check(EXERCISES[0], RIGHT.encode())
 
 

@@ -663,7 +663,7 @@ def test_without_threadpoolctl_there_is_one_thread(monkeypatch):
     assert count(None) == 1
     assert count(1) == 1
     for ask in (lambda: count(2), lambda: microbatch(Relu, threads=2)):
-        with pytest.raises(ModuleNotFoundError, match=r"pip install 'minisiam\[threads\]'"):
+        with pytest.raises(ModuleNotFoundError, match=r"python -m pip install -e '\.\[threads\]'"):
             ask()
     with one_blas_thread:
         assert one_blas_thread.limit is None
@@ -675,7 +675,39 @@ def test_without_threadpoolctl_there_is_one_thread(monkeypatch):
     )
 
 
-def test_with_threadpoolctl_there_are_as_many_as_the_process_may_use(monkeypatch):
+@pytest.mark.parametrize(
+    ("group", "files", "expected"),
+    [
+        ("0::/", {"cpu.max": "150000 100000"}, 2),
+        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "300000 100000", "cpu.max": "max 100000"}, 3),
+        ("0::/a", {"a/cpu.max": "50000 100000"}, 1),
+        ("0::/gone", {}, 8),
+        ("0::/", {"cpu.max": "nonsense"}, 8),
+        ("0::/", {"cpu.max": "9000000 100000"}, 8),
+        (
+            "4:cpu,cpuacct:/a",
+            {"cpu,cpuacct/a/cpu.cfs_quota_us": "400000", "cpu,cpuacct/a/cpu.cfs_period_us": "100000"},
+            4,
+        ),
+        ("4:cpu,cpuacct:/x", {"cpu/cpu.cfs_quota_us": "250000", "cpu/cpu.cfs_period_us": "100000"}, 3),
+        ("4:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
+        ("3:memory:/a", {"memory/a/cpu.max": "100000 100000"}, 8),
+        (None, {}, 8),
+    ],
+)
+def test_the_quota_of_a_container_limits_the_cores(tmp_path, monkeypatch, group, files, expected):
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    for root in ("PROC", "CGROUP"):
+        monkeypatch.setattr(threads, root, tmp_path / root)
+    written = ({"PROC/self/cgroup": group} if group else {}) | {f"CGROUP/{name}": text for name, text in files.items()}
+    for name, text in written.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n", encoding="utf-8")
+    assert threads.cores() == expected
+
+
+def test_with_threadpoolctl_there_are_as_many_as_the_process_may_use(monkeypatch, tmp_path):
+    monkeypatch.setattr(threads, "PROC", tmp_path)  # no quota
     monkeypatch.setattr(threads, "find_spec", lambda name: object())
     monkeypatch.setattr(threads.os, "sched_getaffinity", lambda process: {3, 5, 6}, raising=False)
     assert count(None) == 3

@@ -136,5 +136,5 @@ def test_repr_names_the_arguments():
 def test_without_jax_an_error_gives_the_pip_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "jax", None)
     monkeypatch.delitem(sys.modules, "minisiam.interop.jax")
-    with pytest.raises(ImportError, match=r"pip install 'minisiam\[interop-jax\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[interop-jax\]'"):
         import minisiam.interop.jax  # noqa: F401

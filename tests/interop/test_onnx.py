@@ -100,5 +100,5 @@ def test_a_fast_encoder_is_refused_with_the_remedy(faster, tmp_path):
 def test_without_the_package_an_error_gives_the_pip_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     monkeypatch.delitem(sys.modules, "minisiam.interop.onnx")
-    with pytest.raises(ImportError, match=r"pip install 'minisiam\[interop-onnx\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[interop-onnx\]'"):
         import minisiam.interop.onnx  # noqa: F401

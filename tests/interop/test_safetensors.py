@@ -103,7 +103,7 @@ def test_a_failure_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_without_the_package_an_error_gives_the_pip_command(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(ImportError, match=r"pip install 'minisiam\[safetensors\]'"):
+    with pytest.raises(ImportError, match=r"python -m pip install -e '\.\[safetensors\]'"):
         written(tmp_path / "file", encoders.mlp(4, 2))
 
 

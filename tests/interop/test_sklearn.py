@@ -210,5 +210,5 @@ def test_bad_thresholds_give_the_remedy(fitted):
 def test_without_sklearn_an_error_gives_the_pip_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.delitem(sys.modules, "minisiam.interop.sklearn")
-    with pytest.raises(ImportError, match=r"pip install 'minisiam\[interop-sklearn\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[interop-sklearn\]'"):
         import minisiam.interop.sklearn  # noqa: F401

@@ -205,5 +205,5 @@ def test_repr_names_the_arguments():
 def test_without_pytorch_an_error_gives_the_pip_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "minisiam.interop.torch")
-    with pytest.raises(ImportError, match=r"pip install 'minisiam\[interop-torch\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[interop-torch\]'"):
         import minisiam.interop.torch  # noqa: F401

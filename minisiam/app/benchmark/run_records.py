@@ -10,6 +10,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from ... import checkpoint
 from ..run import require_free, write_json
 from .protocol import Protocol, Records, Task
 
@@ -26,7 +27,7 @@ def started(folder: Path) -> Protocol | None:
         require_free(folder)
         return None
     try:
-        return Protocol.from_dict(json.loads(path.read_text()))
+        return Protocol.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} cannot be read ({error}): restore it from a copy, or choose another --out") from error
 
@@ -72,7 +73,8 @@ def _read(path: Path) -> tuple[Records, int]:
 
 def append(folder: Path, record: dict[str, Any]) -> None:
     """Append a record; it is on the disk when this returns."""
-    with (folder / RESULTS).open("a", encoding="utf-8") as file:
+    path = folder / RESULTS
+    with checkpoint.naming(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record, allow_nan=False) + "\n")
         file.flush()
         os.fsync(file.fileno())

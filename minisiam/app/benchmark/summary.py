@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...analysis import _markdown
 from ...analysis.registry import kind_of
+from .. import outputs
 from ..statistics import Mean, holm, mean, paired_p
 from . import run_records, search
 from .protocol import Protocol
@@ -287,7 +288,7 @@ def draw(folder: Path) -> list[Path]:
         from ...plots import losses_compared
 
         paths.append(folder / "comparison.png")
-        losses_compared(found, caption(protocol, records)).savefig(paths[1], dpi=130)
+        outputs.save_figure(losses_compared(found, caption(protocol, records)), paths[1], dpi=130)
         figure = paths[1].name
-    paths[0].write_text(table(protocol, records, figure), encoding="utf-8")
+    outputs.write(paths[0], table(protocol, records, figure).encode())
     return paths

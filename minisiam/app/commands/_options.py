@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import shutil
+import sys
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ... import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,4 +37,23 @@ def can_draw() -> bool:
 def warn_if_no_figures() -> None:
     """Tell the user how to get figures, if they cannot be drawn."""
     if not can_draw():
-        log("(no figures: they need matplotlib, pip install 'minisiam[figures]')")
+        log(f"(no figures: they need matplotlib: {require.how_to_install('figures')})")
+
+
+def program() -> str:
+    """The words that run this program in the user's shell: it may not be on the PATH."""
+    found, own = shutil.which("minisiam"), Path(sys.executable).with_name("minisiam")
+    if found and (not own.exists() or own.samefile(found)):
+        return "minisiam"
+    return shlex.quote(_short(own)) if own.exists() else f"{shlex.quote(_short(Path(sys.executable)))} -m minisiam"
+
+
+def _short(path: Path) -> str:
+    """The path as seen from this folder, if it is inside."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
+
+
+def command(*words: object) -> str:
+    """A command that the user can copy: this program with these words, quoted for the shell."""
+    return " ".join([program(), *(shlex.quote(str(word)) for word in words)])

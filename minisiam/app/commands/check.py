@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...analysis import _markdown
+from .. import outputs
 from ._options import Formatter, log
 
 if TYPE_CHECKING:
@@ -49,14 +50,16 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--definition", metavar="FILE:FUNCTION", help="its formula in autograd.numpy, if it is not the library's"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where the figure goes (default: NAME.png)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help=f"where the figure goes (default: NAME.png); {outputs.KEPT}"
+    )
     parser.set_defaults(command=check)
 
 
 def check(arguments: argparse.Namespace) -> int:
     """`minisiam check`: 0 if everything that was checked is correct."""
     if arguments.figure:
-        return _draw(arguments.figure, arguments.out or Path(f"{arguments.figure}.png"))
+        return _draw(arguments.figure, arguments.out)
     from ... import fast, gradcheck
     from ...gradcheck import registry
 
@@ -88,10 +91,10 @@ def _table(known: dict[str, AnyOp]) -> bool:
     return not wrong
 
 
-def _draw(name: str, path: Path) -> int:
+def _draw(name: str, out: Path | None) -> int:
     from ...plots import gradient_page
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    gradient_page(name).savefig(path, dpi=110)
+    path = outputs.require_free(out, "--out") if out else outputs.unused(Path(f"{name}.png"))
+    outputs.save_figure(gradient_page(name), path, dpi=110)
     log(path)
     return 0

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import datasets, require
-from .. import data_spec
+from .. import data_spec, outputs
 from ..config import AUGMENTS, Config
-from ._options import DATA, Formatter, choice, log
+from ._options import DATA, Formatter, choice, command, log
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +41,7 @@ def add(subparsers: Any) -> None:
         nargs="?",
         const="",
         metavar="FILE",
-        help="draw a sheet (default: pen-glyphs.png, or the name of the data)",
+        help=f"draw a sheet (default: pen-glyphs.png, or the name of the data); {outputs.KEPT}",
     )
     parser.add_argument(
         "--augment", default="none", help=choice("with --show: letters and their distortions", AUGMENTS, "none")
@@ -60,17 +60,23 @@ def data(arguments: argparse.Namespace) -> int:
     require.one_of("augment", arguments.augment, AUGMENTS)
     if arguments.augment != "none" and arguments.show is None:
         raise ValueError(f"--augment {arguments.augment} is only drawn: add --show")
+    if arguments.show:
+        outputs.require_free(Path(arguments.show), "--show")
     loaded = data_spec.load(arguments.data, holdout=arguments.holdout)
     if arguments.data == Config.data:
         log("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 simulated drawers, 28 × 28 pixels")
     for role, part in loaded._asdict().items():
         log(f"\n{role}: {part}\n  {', '.join(part.names[group] for group in np.unique(part.groups))}")
     if arguments.show is not None:
-        path = Path(arguments.show or f"{arguments.data.partition(':')[0]}.png")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _figure(arguments, loaded).savefig(path, dpi=110)
+        path = Path(arguments.show) if arguments.show else outputs.unused(_default_sheet(arguments.data))
+        outputs.save_figure(_figure(arguments, loaded), path, dpi=110)
         log(f"\n{path}")
     return 0
+
+
+def _default_sheet(name: str) -> Path:
+    """The name of the sheet of some data."""
+    return Path(f"{name.partition(':')[0]}.png")
 
 
 def _figure(arguments: argparse.Namespace, loaded: Data) -> Any:
@@ -120,5 +126,5 @@ def fetch(arguments: argparse.Namespace) -> int:
         log(f"  {path}")
     kind = "omniglot" if name.startswith("omniglot") else name
     where = ",".join(str(path) for path in paths) if kind == "omniglot" else paths[0].parent
-    log(f"\nnext: minisiam train --data {kind}:{where}")
+    log(f"\nnext: {command('train', '--data', f'{kind}:{where}')}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import outputs
 from ._options import Formatter, log
 
 if TYPE_CHECKING:
@@ -28,7 +29,12 @@ def add(subparsers: Any) -> None:
     parser.add_argument("kind", metavar="KIND", help="contrastive, triplet or cosine")
     parser.add_argument("--loss", help="another loss of this kind (default: contrastive, hinge or cosine-embedding)")
     parser.add_argument("--margin", type=float, help="in units of the distance; for cosine, a cosine from -1 to 1")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="save the picture instead of opening a window")
+    parser.add_argument(
+        "--save",
+        type=Path,
+        metavar="FILE",
+        help=f"save the picture instead of opening a window; {outputs.KEPT}",
+    )
     parser.set_defaults(command=explore)
 
 
@@ -40,7 +46,7 @@ def explore(arguments: argparse.Namespace) -> int:
     if arguments.save is None:
         explorer_window.window(start)
         return 0
-    arguments.save.parent.mkdir(parents=True, exist_ok=True)
-    scene(start.kind, None, start.margin, start.loss).savefig(arguments.save, dpi=130)
+    outputs.require_free(arguments.save, "--save")
+    outputs.save_figure(scene(start.kind, None, start.margin, start.loss), arguments.save, dpi=130)
     log(arguments.save)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import papers
+from .. import outputs, papers
 from ..papers import page, results
 from ..run import read_checkpoint
 from . import train
@@ -55,7 +55,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders made by `minisiam papers run`")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the page, and copy its figures beside it")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help=f"write the page, and copy its figures beside it; {outputs.KEPT}"
+    )
     parser.add_argument(
         "--figures", default="docs/results", metavar="FOLDER", help="folder of the figures (default: %(default)s)"
     )
@@ -87,13 +89,14 @@ def run(arguments: argparse.Namespace) -> int:
 def write_report(arguments: argparse.Namespace) -> int:
     """`minisiam papers report`."""
     runs = results.gather(arguments.runs)
+    if arguments.out:
+        outputs.require_free(arguments.out, "--out")
     pictures = page.copy_figures(runs, arguments.out.parent, arguments.figures) if arguments.out else {}
     text = page.page(runs, pictures)
     if arguments.out is None:
         log(text, end="")
         return 0
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(text)
+    outputs.write(arguments.out, text.encode())
     for path in (arguments.out, *(arguments.out.parent / picture for picture in pictures.values())):
         log(path)
     return 0

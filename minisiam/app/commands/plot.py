@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import data_spec, figures, papers
+from .. import data_spec, figures
 from ..run import open_run
 from ._options import log
 
@@ -23,9 +23,7 @@ def add(subparsers: Any) -> None:
 
 
 def plot(arguments: argparse.Namespace) -> int:
-    """`minisiam plot`."""
+    """`minisiam plot`: 1 if a figure could not be drawn."""
     run = open_run(arguments.run)
     data = data_spec.load(run.config.data, run.method.pixels, run.config.holdout)
-    for path in figures.draw(run, data, papers.figures(run, data)):
-        log(path)
-    return 0
+    return 1 if figures.draw(run, data, log) else 0

@@ -7,15 +7,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..._version import VERSION
 from ...analysis.registry import LOSSES, MINERS
 from ...encoders import NORMS
 from ...interop import safetensors
-from .. import build, data_spec, figures, papers, report, trainer
+from .. import build, data_spec, figures, outputs, papers, report, trainer
 from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, Config
 from ..loss_options import OF_NETWORK
-from ..run import Run, is_finished, open_run, require_free, resumed_config, write_report
-from ._options import DATA, Formatter, can_draw, choice, log, warn_if_no_figures
+from ..run import Run, folder_of_run, is_finished, open_run, require_free, resumed_config, write_report
+from ._options import DATA, Formatter, can_draw, choice, command, log, warn_if_no_figures
 
 if TYPE_CHECKING:
     from ..data_spec import Data
@@ -151,7 +153,7 @@ def _add_output(group: Any) -> None:
         "--safetensors",
         type=Path,
         metavar="FILE",
-        help="also write the parameters for PyTorch, with its names and axes",
+        help=f"also write the parameters for PyTorch, with its names and axes; {outputs.KEPT}",
     )
 
 
@@ -169,10 +171,12 @@ def train(arguments: argparse.Namespace) -> int:
 
 def start(config: Config, out: Path | None) -> Run:
     """Train, evaluate and draw a new run."""
-    folder = out or unused(Path("runs"), _name(config))
-    require_free(folder)
+    if out is not None:
+        require_free(out)
     data = _open(config)
-    return _complete(trainer.train(config, data, folder, log), data)
+    with folder_of_run(out, Path("runs"), _name(config)) as folder:
+        run = trainer.train(config, data, folder, log)
+    return _complete(run, data)
 
 
 def resume(folder: Path, given: dict[str, Any], out: Path | None) -> Run:
@@ -194,6 +198,8 @@ def _open(config: Config) -> Data:
     """Show the method, and load its data."""
     warn_if_no_figures()
     log(config.title)
+    if sentence := report.about_distance(config.distance, config.network):
+        log(f"  {sentence}")
     return data_spec.load(config.data, build.pixels(config), config.holdout)
 
 
@@ -203,13 +209,30 @@ def _complete(run: Run, data: Data) -> Run:
     run = write_report(run, papers.evaluate(run, data))
     log("\n" + report.table(run.report) + "\n")
     if can_draw():
-        for path in figures.draw(run, data, papers.figures(run, data)):
-            log(f"  {path}")
-    letters = "the same letters" if run.config.data == Config.data else "the built-in letters"
-    log(f"\nnext: minisiam evaluate {run.folder} --data pen-glyphs:7     {letters}, drawn with another seed")
-    other = "siamese" if run.config.network == "triplet" else "triplet"
-    log(f"      minisiam train --network {other}                another method; --help lists them")
+        figures.draw(run, data, log)
+    log("\nnext: " + "\n      ".join(suggestions(run, data)))
     return run
+
+
+def suggestions(run: Run, data: Data) -> list[str]:
+    """Commands that fit the run, with what they do."""
+    config, classes = run.config, len(np.unique(data.test.labels))
+    found = []
+    if config.data == Config.data:
+        words = command("evaluate", run.folder, "--data", f"{config.data}:7")
+        found.append(f"{words}     the same letters, drawn with another seed")
+    elif report.default_way(data.test) > 5:
+        found.append(f"{command('evaluate', run.folder, '--way', 5)}     an easier task, 5 of {classes} classes")
+    if not can_draw():
+        found.append(f"{command('plot', run.folder)}     the figures, once matplotlib is installed")
+    elif run.method.matrix_loss is not None and config.network == "batch":
+        found.append(f"{command('xray', '--run', run.folder)}     which images pull and push each other")
+    if config.paper:
+        return [*found, f"{command('papers', 'report', run.folder)}     this run beside the paper"]
+    other = "siamese" if config.network == "triplet" else "triplet"
+    chosen = {name: getattr(config, name) for name in ("data", "holdout", "dihedral")}
+    same = [word for name, value in chosen.items() if value != getattr(Config(), name) for word in (f"--{name}", value)]
+    return [*found, f"{command('train', *same, '--network', other)}     another method; --help lists them"]
 
 
 def _name(config: Config) -> str:
@@ -221,23 +244,14 @@ def _name(config: Config) -> str:
     return f"{config.network}-{encoder}{config.distance}-{config.loss}{augment}"
 
 
-def unused(parent: Path, name: str) -> Path:
-    """parent/name, or parent/name-2, -3, … if it exists."""
-    number = 1
-    while (folder := parent / (name if number == 1 else f"{name}-{number}")).exists():
-        number += 1
-    return folder
-
-
 def _check_export(path: Path) -> None:
     """Find mistakes before training instead of after it."""
-    if path.is_dir():
-        raise ValueError(f"--safetensors {path} is a folder: name a file")
+    outputs.require_free(path, "--safetensors")
     safetensors.require_package()
 
 
 def _export(run: Run, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     about = {"minisiam": VERSION, "settings": json.dumps(run.config.as_dict())}
-    safetensors.save_safetensors(path, run.params, about)
+    with outputs.new_folder(path.parent):
+        safetensors.save_safetensors(path, run.params, about)
     log(f"  {path}")

@@ -11,7 +11,7 @@ import numpy as np
 from ... import require
 from ...analysis.registry import MATRIX, MINERS, PAIRS, TRIPLETS
 from ...ops import normalize
-from .. import build, data_spec
+from .. import build, data_spec, outputs
 from ..config import DISTANCES, Config
 from ..run import open_run
 from ..run_xray import xray_of_embeddings, xray_of_run
@@ -46,19 +46,20 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--run", type=Path, metavar="RUN", help="use the embedding and the loss of a run instead")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another batch (default: %(default)s)")
     parser.add_argument("--rows", type=int, default=12, metavar="N", help="points in the table (default: %(default)s)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="draw the figure")
+    parser.add_argument("--out", type=Path, metavar="FILE", help=f"draw the figure; {outputs.KEPT}")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.set_defaults(command=xray)
 
 
 def xray(arguments: argparse.Namespace) -> int:
     """`minisiam xray`."""
+    if arguments.out:
+        outputs.require_free(arguments.out, "--out")
     result, title = _of_run(arguments) if arguments.run else _of_example(arguments)
     if arguments.out:
         from ... import plots
 
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        plots.xray(result, title).savefig(arguments.out, dpi=110)
+        outputs.save_figure(plots.xray(result, title), arguments.out, dpi=110)
     if arguments.json:
         log(json.dumps(result.as_dict(), indent=2, allow_nan=False))
     else:

@@ -19,6 +19,8 @@ from .registry import COMPARISONS, EXPERIMENTS
 from .types import Claim, Comparison, Experiment, Published
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..data_spec import Data
     from ..run import Run
 
@@ -58,8 +60,11 @@ def evaluate(run: Run, data: Data, way: int | None = None, shot: int = report.SH
     return results | ({"metrics": metrics(run, data)} if metrics and data.has_test else {})
 
 
-def figures(run: Run, data: Data) -> dict[str, Any]:
-    """The figures of a run's own experiment, by name; empty if there is no experiment, or no metrics."""
+def figures(run: Run, data: Data) -> dict[str, Callable[[], Any]]:
+    """The figures of a run's own experiment, by name, each as a function that draws it.
+
+    It is empty if there is no experiment, or no metrics.
+    """
     if not run.config.paper or "metrics" not in run.report:
         return {}
     experiment = find(run.config.paper)

@@ -15,6 +15,8 @@ from ...datasets import SHIFTS, angles_of
 from . import regression
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...datasets import Dataset
     from ...typing import Array, Float, Int
     from ..data_spec import Data
@@ -84,17 +86,17 @@ def pose(labels: Int[Array, "n"]) -> Float[Array, "n 3"]:
     return np.stack([np.cos(azimuth), np.sin(azimuth), elevation], axis=1)
 
 
-def digit_figures(run: Run, data: Data) -> dict[str, Any]:
+def digit_figures(run: Run, data: Data) -> dict[str, Callable[[], Any]]:
     """The map of test digits, by class."""
     from ... import plots
 
     test = data.test
     names = [f"digit {label}" for label in np.unique(test.labels)]
     title = "Test digits in the map of a network that was trained on which images are near in pixels"
-    return {"map": plots.image_map(_embedded(run, test), test.labels, test.images, title, names)}
+    return {"map": lambda: plots.image_map(_embedded(run, test), test.labels, test.images, title, names)}
 
 
-def shift_figures(run: Run, data: Data) -> dict[str, Any]:
+def shift_figures(run: Run, data: Data) -> dict[str, Callable[[], Any]]:
     """The map of test digits, by shift."""
     from ... import plots
 
@@ -105,10 +107,10 @@ def shift_figures(run: Run, data: Data) -> dict[str, Any]:
     ratio = run.report["metrics"]["ratio"]
     title = f"Test digits at five shifts: {pairs}\ndistance by a shift / between digits = {ratio:.2f}"
     names = [f"{SHIFTS[number]:+d} px".replace("+0", "0").replace("-", "−") for number in np.unique(test.drawers)]
-    return {"map": plots.image_map(_embedded(run, test), test.drawers, test.images, title, names)}
+    return {"map": lambda: plots.image_map(_embedded(run, test), test.drawers, test.images, title, names)}
 
 
-def view_figures(run: Run, data: Data) -> dict[str, Any]:
+def view_figures(run: Run, data: Data) -> dict[str, Callable[[], Any]]:
     """The map of all views from two sides, and the images."""
     from ... import plots
     from ...datasets import AZIMUTHS, pose_of
@@ -122,8 +124,8 @@ def view_figures(run: Run, data: Data) -> dict[str, Any]:
     heights = np.rad2deg(angles_of(AZIMUTHS * np.arange(elevation.max() + 1))[1])
     light = np.concatenate([part.drawers for part in data])
     return {
-        "map": plots.view_map(z, azimuth, elevation, is_test, images, AZIMUTHS),
-        "views": plots.view_sheet(images, azimuth, elevation, light, is_test, heights),
+        "map": lambda: plots.view_map(z, azimuth, elevation, is_test, images, AZIMUTHS),
+        "views": lambda: plots.view_sheet(images, azimuth, elevation, light, is_test, heights),
     }
 
 

@@ -69,7 +69,7 @@ def letters(run: Run, data: Data) -> dict[str, Any]:
     return _over_alphabets("verification", verified) | _over_alphabets("one_shot", one_shot)
 
 
-def omniglot_figures(run: Run, data: Data) -> dict[str, Any]:
+def omniglot_figures(run: Run, data: Data) -> dict[str, Callable[[], Any]]:
     """The errors of each alphabet."""
     from ... import plots
 
@@ -79,7 +79,7 @@ def omniglot_figures(run: Run, data: Data) -> dict[str, Any]:
         errors[f"mean of {run.config.views + 1} views"] = found["averaged_error_by_alphabet"]
     trained_on = len(np.unique(data.train.groups))
     title = f"{len(errors['one view'])} held-out alphabets, after training on {trained_on}"
-    return {"by_alphabet": plots.alphabet_errors(errors, title)}
+    return {"by_alphabet": lambda: plots.alphabet_errors(errors, title)}
 
 
 def by_alphabet(z: Array, data: Dataset, distance: PairwiseDistance) -> dict[str, float]:

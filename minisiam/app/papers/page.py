@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ...analysis import _markdown
+from .. import outputs
 from .intervals import CANNOT_TELL, POSITIVE, Interval, differences, intervals, metric_of, verdict, widest
 from .registry import COMPARISONS, DEVIATIONS, EXPERIMENTS
 
@@ -56,7 +56,7 @@ def page(results: Sequence[Result], pictures: dict[str, str] | None = None) -> s
     """The page in Markdown; `pictures` are paths of figures by "experiment/name"."""
     rows = [row for name in EXPERIMENTS for row in _claims(name, [run for run in results if run.experiment == name])]
     rows += [row for comparison in COMPARISONS for row in _comparison(comparison, results)]
-    lines = ["# Results", "", "The papers' numbers beside ours. Made by `minisiam papers report`.", ""]
+    lines = ["# Results", "", f"The papers' numbers beside ours. {outputs.PAGE}", ""]
     lines += _table(
         ("experiment", "what", "the paper", "ours", "reaches the paper", "our target", "target met"),
         [row for row in rows if row.paper != NONE],
@@ -104,13 +104,15 @@ def _picture(name: str, path: str) -> list[str]:
 def copy_figures(results: Sequence[Result], beside: Path, folder: str) -> dict[str, str]:
     """Copy the figures of the first seed to a folder beside the page; return their paths by "experiment/name"."""
     paths: dict[str, str] = {}
+    sources: dict[Path, Path] = {}
     for run in results:
         for name in EXPERIMENTS[run.experiment].page_figures:
             source, key = run.folder / "figures" / f"{name}.png", f"{run.experiment}/{name}"
             if source.is_file() and key not in paths:
-                (beside / folder).mkdir(parents=True, exist_ok=True)
                 paths[key] = f"{folder}/{run.experiment}-{name}.png"
-                shutil.copy(source, beside / paths[key])
+                sources[outputs.require_free(beside / paths[key], "--figures")] = source
+    for path, source in sources.items():
+        outputs.write(path, source.read_bytes())
     return paths
 
 

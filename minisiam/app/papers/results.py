@@ -78,7 +78,7 @@ def _read(folder: Path) -> Result:
             f"{folder} has no report.json: it is not a run, or its training has not ended, and "
             f"`minisiam train --resume {folder}` continues it"
         )
-    report = json.loads(path.read_text())
+    report = json.loads(path.read_text(encoding="utf-8"))
     name = report.get("config", {}).get("paper")
     if name not in EXPERIMENTS:
         raise ValueError(

@@ -62,7 +62,7 @@ class Experiment(NamedTuple):
     data : what `--data` must be
     settings : the settings that differ from the defaults of `Config`
     claims : the metrics that are compared with the paper
-    metrics, figures : functions of a run and its data, to numbers and to figures by name
+    metrics, figures : functions of a run and its data, to numbers, and to functions that draw figures, by name
     page_figures : the figures that the page of results shows
     """
 
@@ -72,5 +72,5 @@ class Experiment(NamedTuple):
     settings: dict[str, Any]
     claims: tuple[Claim, ...] = ()
     metrics: Callable[[Run, Data], dict[str, Any]] | None = None
-    figures: Callable[[Run, Data], dict[str, Any]] | None = None
+    figures: Callable[[Run, Data], dict[str, Callable[[], Any]]] | None = None
     page_figures: tuple[str, ...] = ()
