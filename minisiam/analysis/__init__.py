@@ -1,1 +1,1 @@
-"""The forces of a loss on a batch (`forces`, the X-ray), and the problems of a training run (`diagnosis`)."""
+"""The forces of a loss (`forces`, the X-ray), the problems of a run (`diagnosis`), and when it can stop (`plateau`)."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 RELATIVE = 0.01  # numbers closer than this share of their size count as equal
 ABSOLUTE = 0.001  # so do distances closer than this share of the scale of the loss
 TEMPERATURE = 0.05  # the scale of a softmax: the lowest temperature in use
+FEW_CLASSES = 20  # to learn from what distinguishes new classes
 MIN_WAY = 5  # with fewer classes, random predictions often give a majority to one class
 
 _SAME_POINT = "all images have the same embedding and the gradient there is 0, so more steps do not help"
@@ -38,6 +39,15 @@ MESSAGES = {
     "no-active-triplets": "no triplet is active, so there is no gradient, but the accuracy on held-out classes is "
     "low: use harder triplets (--network batch --miner batch-hard), a larger --margin or --augment affine, and check "
     "that the labels match the images",
+    "loss-at-floor": "the loss no longer changes, because the network distinguishes its training classes completely or "
+    "does not learn at all, so more steps do not help: if its accuracy is too low, train on more classes, begin with a "
+    "trained network (--start RUN), or make the examples harder (--augment affine, or --margin with a hinge)",
+    "worse-than-untrained": "on new classes the network is worse than before its training, by more than the episodes "
+    "vary, so it has learned what holds for its training classes only: begin with a network trained on many classes "
+    "(--start RUN), add classes, use --augment affine, or make fewer --steps",
+    "few-classes": "the training classes are too few to learn what distinguishes new ones: add classes, hold out fewer "
+    "(--holdout fifth), or begin with a network trained on many, `minisiam train --out runs/letters` and then "
+    "--start runs/letters",
     "no-positives": "no two images of the batch have the same class, so the loss has no positive pair: "
     "draw batches with samplers.pk, which takes several images of each class",
     "no-negatives": "all images of the batch have the same class, so the loss has no negative pair and is smallest "
@@ -61,6 +71,7 @@ def diagnose(
     chance: float = 0.0,
     predictions: Int[Array, "episodes queries"] | None = None,
     before: tuple[float, float] | None = None,
+    constant: bool = False,
 ) -> list[str]:
     """The names of all problems found: keys of `MESSAGES`; an empty list for a healthy network.
 
@@ -78,6 +89,8 @@ def diagnose(
         (episodes, queries) predicted classes 0 … way − 1 of few-shot episodes, −1 for a tie.
     before
         Mean distances (same, different) at an earlier step.
+    constant
+        Whether the loss has stopped changing, as `plateau.is_over` says.
     """
     missing = missing_pairs(same)
     if missing:
@@ -87,6 +100,8 @@ def diagnose(
     found = collapsed(loss, d, kind, margin) or (["equal-distances"] if equal(d, scale_of(kind, margin)) else [])
     if not found and before is not None:
         found += reversed_labels(before, (float(d[same].mean()), float(d[~same].mean())))
+    if constant and not found:
+        found += ["loss-at-floor"]
     if active is not None and accuracy is not None:
         found += no_gradient(active, accuracy, chance)
     return found + ([] if predictions is None else dominant_class(predictions))
@@ -132,6 +147,23 @@ def missing_pairs(same: Bool[Array, "n"]) -> list[str]:
 def no_gradient(active: float, accuracy: float, chance: float = 0.0) -> list[str]:
     """Whether no triplet has a gradient although the accuracy is nearer to chance than to 1."""
     return ["no-active-triplets"] if active == 0 and accuracy < (1 + chance) / 2 else []
+
+
+def no_gain(gain: tuple[float, float], classes: int, new_classes: bool = True) -> list[str]:
+    """What is wrong if training did not improve a network.
+
+    Parameters
+    ----------
+    gain
+        The 95 % interval of the accuracy after training minus that before it (`evaluate.paired_difference`).
+    classes
+        The number of training classes.
+    new_classes
+        Whether the accuracy is on classes that are not among them.
+    """
+    low, high = gain
+    worse = ["worse-than-untrained"] if high < 0 else []
+    return worse + (["few-classes"] if new_classes and classes < FEW_CLASSES and low <= 0 else [])
 
 
 def reversed_labels(before: tuple[float, float], now: tuple[float, float]) -> list[str]:

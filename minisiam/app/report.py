@@ -30,6 +30,7 @@ TESTED_ON = {
 LABELS = {  # of what is evaluated: its name in JSON, and in a table
     "network": "this network",
     "averaged": "this network, averaged over distortions",
+    "started": "the network it started from",
     "untrained": "the same network, untrained",
     "centred_blurred_pixels": "centred and blurred pixels",
     "pixels": "pixels",
@@ -41,8 +42,10 @@ def evaluate(run: Run, data: Data, way: int | None = None, shot: int = SHOT) -> 
 
     Without `way` it is `default_way`.
     """
+    found = one_shot(run, data.test, way or default_way(data.test), shot) | {"new": data.new}
+    found["trouble"] = diagnosis.no_gain(found["gain"], run.config.classes, data.new in ("alphabets", "classes"))
     return {
-        "one_shot": one_shot(run, data.test, way or default_way(data.test), shot) | {"new": data.new},
+        "one_shot": found,
         "verification": verification(run.method, run.params, data.validation, data.test),
     }
 
@@ -73,21 +76,33 @@ def few_shot_answers(
 
 
 def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
-    """Accuracy of the network and of the controls on the same episodes, each with its 95 % interval."""
+    """Accuracy of the network and of the controls on the same episodes, each with its 95 % interval.
+
+    The gain is the interval of the difference that training made, paired by episode.
+    """
     method, prepared = run.method, run.method.prepared(data)
+    networks = {"network": run.params, "started": run.started, "untrained": run.untrained}
     embeddings = {
-        "network": (method.embed(run.params, prepared.images), method.matrix(run.params)),
-        "untrained": (method.embed(run.untrained, prepared.images), method.matrix(run.untrained)),
+        name: (method.embed(params, prepared.images), method.matrix(params))
+        for name, params in networks.items()
+        if params is not None
+    } | {
         "centred_blurred_pixels": (centred_blurred_pixels(data.images), pairwise.l2),
         "pixels": (evaluation.pixels(data.images), pairwise.l2),
     }
-    found = {name: few_shot(z, data, EPISODES, d, way, shot) for name, (z, d) in embeddings.items()}
+    right = {}
+    for name, (z, distance) in embeddings.items():
+        predicted, true = few_shot_answers(z, data, EPISODES, distance, way, shot)
+        right[name] = (predicted == true).mean(axis=1)
+    before = right.get("started", right["untrained"])
+    found = {name: evaluation.mean_score(values) for name, values in right.items()}
     return {
         "way": way,
         "shot": shot,
         "chance": 1 / way,
         "accuracy": {name: score.accuracy for name, score in found.items()},
         "intervals": {name: [score.low, score.high] for name, score in found.items()},
+        "gain": list(evaluation.paired_difference(before, right["network"])),
         "episodes": EPISODES,
         "classes": len(np.unique(data.labels)),
         "alphabets": len(np.unique(data.groups)) if data.has_alphabets else 0,
@@ -141,4 +156,11 @@ def table(results: dict[str, Any]) -> str:
     )
     measured = {name: value for name, value in results.get("metrics", {}).items() if isinstance(value, float)}
     lines += [f"  {name.replace('_', ' '):47}{value:9.4f}" for name, value in measured.items()]
-    return "\n".join(lines + [f"trouble: {diagnosis.MESSAGES.get(name, name)}" for name in results.get("trouble", [])])
+    if found["trouble"]:
+        low, high = (100 * change for change in found["gain"])
+        lines.append(
+            f"training on {results['config']['classes']} classes changed the accuracy by {low:+.1f} to {high:+.1f} "
+            "percentage points (95 % interval, paired by episode)"
+        )
+    names = dict.fromkeys([*results.get("trouble", []), *found["trouble"]])
+    return "\n".join(lines + [f"trouble: {diagnosis.MESSAGES.get(name, name)}" for name in names])

@@ -16,6 +16,7 @@ from .few_shot import (
     mean_score,
     official_answers,
     official_runs,
+    paired_difference,
     wilson,
 )
 from .neighbours import knn_accuracy, recall_at_k
@@ -38,6 +39,7 @@ __all__ = [
     "mean_score",
     "official_answers",
     "official_runs",
+    "paired_difference",
     "pixels",
     "recall_at_k",
     "retrieval",

@@ -209,6 +209,18 @@ def difference(a: Score, b: Score) -> tuple[float, float]:
     return d - down, d + up
 
 
+def paired_difference(a: Float[Array, "n"], b: Float[Array, "n"]) -> tuple[float, float]:
+    """The normal 95 % interval of the mean of b − a, for values of the same n ≥ 2 episodes in the same order.
+
+    Two networks find the same episodes hard, so it is narrower than the interval that `difference` gives.
+    """
+    require.same_shape(a=a, b=b)
+    require.whole("the number of episodes", len(a), 2)
+    d = np.asarray(b, float) - np.asarray(a, float)
+    half = 1.96 * float(d.std(ddof=1)) / np.sqrt(len(d))
+    return float(d.mean() - half), float(d.mean() + half)
+
+
 def answer(z: Array, episode: Episode, distance: PairwiseDistance = pairwise.l2) -> Array:
     """The class of each query's nearest support image; −1 if another class is equally near, or if a distance is NaN."""
     D, _ = distance(z[episode.query], z[episode.support])

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..._version import VERSION
+from ...analysis import plateau
 from ...encoders import NORMS
 from ...interop import safetensors
 from ...losses.registry import LOSSES
 from ...miners import MINERS
-from .. import build, data_spec, figures, papers, report, trainer
+from .. import build, data_spec, figures, papers, report, starting_point, trainer
 from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, Config
 from ..loss_options import OF_NETWORK
 from ..run import Run, is_finished, open_run, require_free, resumed_config, write_report
@@ -130,6 +131,19 @@ def _add_training(group: Any, default: Config) -> None:
         "--resume", type=Path, metavar="RUN", help="continue a run that was interrupted, with its settings"
     )
     group.add_argument(
+        "--start", metavar="RUN", help="begin with the encoder of an earlier run, such as one trained on the letters"
+    )
+    group.add_argument(
+        "--freeze", action="store_true", help="with --start: train only the last dense layer of that encoder"
+    )
+    group.add_argument(
+        "--patience",
+        type=int,
+        metavar="N",
+        help="stop when the loss has been constant for N steps, since then no step changes anything; 0 makes all steps "
+        f"(default: {plateau.PATIENCE})",
+    )
+    group.add_argument(
         "--time-limit", type=float, metavar="MINUTES", help="stop early after this time (default: train all steps)"
     )
     group.add_argument("--readable", action="store_true", help="run the readable ops instead of the fast ones")
@@ -162,6 +176,8 @@ def train(arguments: argparse.Namespace) -> int:
     resumed, out, exported = (given.pop(name, None) for name in ("resume", "out", "safetensors"))
     if exported is not None:
         _check_export(exported)
+    if resumed is None and given.get("start"):
+        given = starting_point.settings(Path(given["start"]), given)
     run = start(Config(**given), out) if resumed is None else resume(resumed, given, out)
     if exported is not None:
         _export(run, exported)
@@ -172,8 +188,11 @@ def start(config: Config, out: Path | None) -> Run:
     """Train, evaluate and draw a new run."""
     folder = out or unused(Path("runs"), _name(config))
     require_free(folder)
+    earlier = open_run(Path(config.start)) if config.start else None
     data = _open(config)
-    return _complete(trainer.train(config, data, folder, log), data)
+    if earlier is not None:
+        starting_point.refuse_known_classes(earlier.config, config, data, build.pixels(config))
+    return _complete(trainer.train(config, data, folder, log, earlier), data)
 
 
 def resume(folder: Path, given: dict[str, Any], out: Path | None) -> Run:
