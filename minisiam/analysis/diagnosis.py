@@ -42,9 +42,12 @@ MESSAGES = {
     "loss-at-floor": "the loss no longer changes, because the network distinguishes its training classes completely or "
     "does not learn at all, so more steps do not help: if its accuracy is too low, train on more classes, begin with a "
     "trained network (--start RUN), or make the examples harder (--augment affine, or --margin with a hinge)",
-    "worse-than-untrained": "on new classes the network is worse than before its training, by more than the episodes "
-    "vary, so it has learned what holds for its training classes only: begin with a network trained on many classes "
+    "worse-than-untrained": "the network is worse than before its training, by more than the episodes vary, so it has "
+    "learned what holds for its training images only: begin with a network trained on many classes "
     "(--start RUN), add classes, use --augment affine, or make fewer --steps",
+    "worse-than-start": "the network is worse than the trained one that it started from, by more than the episodes "
+    "vary: use that one as it is (`minisiam evaluate` takes other data with --data), or train with more classes, a "
+    "smaller --learning-rate or --freeze",
     "few-classes": "the training classes are too few to learn what distinguishes new ones: add classes, hold out fewer "
     "(--holdout fifth), or begin with a network trained on many, `minisiam train --out runs/letters` and then "
     "--start runs/letters",
@@ -149,7 +152,7 @@ def no_gradient(active: float, accuracy: float, chance: float = 0.0) -> list[str
     return ["no-active-triplets"] if active == 0 and accuracy < (1 + chance) / 2 else []
 
 
-def no_gain(gain: tuple[float, float], classes: int, new_classes: bool = True) -> list[str]:
+def no_gain(gain: tuple[float, float], classes: int, new_classes: bool = True, started: bool = False) -> list[str]:
     """What is wrong if training did not improve a network.
 
     Parameters
@@ -160,8 +163,12 @@ def no_gain(gain: tuple[float, float], classes: int, new_classes: bool = True) -
         The number of training classes.
     new_classes
         Whether the accuracy is on classes that are not among them.
+    started
+        Whether the network was trained before, on other classes.
     """
     low, high = gain
+    if started:
+        return ["worse-than-start"] if high < 0 else []
     worse = ["worse-than-untrained"] if high < 0 else []
     return worse + (["few-classes"] if new_classes and classes < FEW_CLASSES and low <= 0 else [])
 

@@ -266,12 +266,16 @@ class Config(DataConfig, MethodConfig, TrainingConfig, PaperConfig):
         _fill_in(self, "patience", 0 if self.paper else plateau.PATIENCE)  # a paper's experiment is a number of steps
 
     def _default_learning_rate(self) -> float:
-        """Found by search on validation alphabets; the hardest triplets of a batch collapse at higher rates."""
+        """Found by search on validation alphabets; the hardest triplets of a batch collapse at higher rates.
+
+        A trained encoder has a tenth of it, so that it does not forget what it has learned.
+        """
+        share = 0.1 if self.start else 1.0
         if self.optimizer == "sgd":
-            return 1e-2
+            return share * 1e-2
         if self.network != "batch":
-            return 3e-3
-        return 1e-3 if self.kind == "triplets" else 1e-2
+            return share * 3e-3
+        return share * (1e-3 if self.kind == "triplets" else 1e-2)
 
     def _check_start(self) -> None:
         if self.freeze and not self.start:

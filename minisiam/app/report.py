@@ -43,7 +43,13 @@ def evaluate(run: Run, data: Data, way: int | None = None, shot: int = SHOT) -> 
     Without `way` it is `default_way`.
     """
     found = one_shot(run, data.test, way or default_way(data.test), shot) | {"new": data.new}
-    found["trouble"] = diagnosis.no_gain(found["gain"], run.config.classes, data.new in ("alphabets", "classes"))
+    explained = set(run.training.get("trouble", [])) - {"loss-at-floor"}  # a collapsed network is worse, too
+    new_classes = data.new in ("alphabets", "classes")
+    found["trouble"] = (
+        []
+        if explained
+        else diagnosis.no_gain(found["gain"], run.config.classes, new_classes, started=run.started is not None)
+    )
     return {
         "one_shot": found,
         "verification": verification(run.method, run.params, data.validation, data.test),

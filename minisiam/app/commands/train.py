@@ -176,7 +176,9 @@ def train(arguments: argparse.Namespace) -> int:
     resumed, out, exported = (given.pop(name, None) for name in ("resume", "out", "safetensors"))
     if exported is not None:
         _check_export(exported)
-    if resumed is None and given.get("start"):
+    if resumed is not None and "start" in given:
+        raise ValueError(f"--start begins a new run, and --resume continues {resumed}: use one of them")
+    if "start" in given:
         given = starting_point.settings(Path(given["start"]), given)
     run = start(Config(**given), out) if resumed is None else resume(resumed, given, out)
     if exported is not None:
