@@ -23,6 +23,7 @@ RELATIVE = 0.01  # numbers closer than this share of their size count as equal
 ABSOLUTE = 0.001  # so do distances closer than this share of the scale of the loss
 TEMPERATURE = 0.05  # the scale of a softmax: the lowest temperature in use
 FEW_CLASSES = 20  # to learn from what distinguishes new classes
+GOOD = 0.95  # an accuracy that training need not improve
 MIN_WAY = 5  # with fewer classes, random predictions often give a majority to one class
 
 _SAME_POINT = "all images have the same embedding and the gradient there is 0, so more steps do not help"
@@ -101,6 +102,8 @@ def diagnose(
     require.dimensions(1, "(n,)", d=d)
     require.same_or_not(same, len(d))
     found = collapsed(loss, d, kind, margin) or (["equal-distances"] if equal(d, scale_of(kind, margin)) else [])
+    if accuracy is not None and accuracy > (1 + chance) / 2:  # small differences, but they distinguish the classes
+        found = []
     if not found and before is not None:
         found += reversed_labels(before, (float(d[same].mean()), float(d[~same].mean())))
     if constant and not found:
@@ -152,13 +155,17 @@ def no_gradient(active: float, accuracy: float, chance: float = 0.0) -> list[str
     return ["no-active-triplets"] if active == 0 and accuracy < (1 + chance) / 2 else []
 
 
-def no_gain(gain: tuple[float, float], classes: int, new_classes: bool = True, started: bool = False) -> list[str]:
+def no_gain(
+    gain: tuple[float, float], accuracy: float, classes: int, new_classes: bool = True, started: bool = False
+) -> list[str]:
     """What is wrong if training did not improve a network.
 
     Parameters
     ----------
     gain
         The 95 % interval of the accuracy after training minus that before it (`evaluate.paired_difference`).
+    accuracy
+        The accuracy after training.
     classes
         The number of training classes.
     new_classes
@@ -170,7 +177,8 @@ def no_gain(gain: tuple[float, float], classes: int, new_classes: bool = True, s
     if started:
         return ["worse-than-start"] if high < 0 else []
     worse = ["worse-than-untrained"] if high < 0 else []
-    return worse + (["few-classes"] if new_classes and classes < FEW_CLASSES and low <= 0 else [])
+    unhelpful = high < 0 or (low <= 0 and accuracy < GOOD)
+    return worse + (["few-classes"] if unhelpful and new_classes and classes < FEW_CLASSES else [])
 
 
 def reversed_labels(before: tuple[float, float], now: tuple[float, float]) -> list[str]:

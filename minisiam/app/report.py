@@ -42,13 +42,19 @@ def evaluate(run: Run, data: Data, way: int | None = None, shot: int = SHOT) -> 
 
     Without `way` it is `default_way`.
     """
-    found = one_shot(run, data.test, way or default_way(data.test), shot) | {"new": data.new}
+    found = one_shot(run, data.test, way or default_way(data.test, shot), shot) | {"new": data.new}
     explained = set(run.training.get("trouble", [])) - {"loss-at-floor"}  # a collapsed network is worse, too
     new_classes = data.new in ("alphabets", "classes")
     found["trouble"] = (
         []
         if explained
-        else diagnosis.no_gain(found["gain"], run.config.classes, new_classes, started=run.started is not None)
+        else diagnosis.no_gain(
+            found["gain"],
+            found["accuracy"]["network"],
+            run.config.classes,
+            new_classes,
+            started=run.started is not None,
+        )
     )
     return {
         "one_shot": found,
@@ -56,10 +62,16 @@ def evaluate(run: Run, data: Data, way: int | None = None, shot: int = SHOT) -> 
     }
 
 
-def default_way(data: Dataset) -> int:
-    """20, or as many classes as the largest alphabet has."""
-    classes, first = np.unique(data.labels, return_index=True)
-    return min(WAY, int(np.unique(data.groups[first], return_counts=True)[1].max())) if len(classes) else WAY
+def default_way(data: Dataset, shot: int = SHOT) -> int:
+    """20, or `largest_way` if that is fewer."""
+    return min(WAY, largest_way(data, shot))
+
+
+def largest_way(data: Dataset, shot: int = SHOT) -> int:
+    """How many classes an episode can have: those of the largest alphabet with more than `shot` images."""
+    _, first, count = np.unique(data.labels, return_index=True, return_counts=True)
+    alphabets = np.unique(data.groups[first[count > shot]], return_counts=True)[1]
+    return int(alphabets.max(initial=0))
 
 
 def few_shot(
@@ -75,7 +87,7 @@ def few_shot_answers(
 ) -> tuple[Array, Array]:
     """The predicted and the true classes of the same episodes; every call has the same episodes."""
     rng = np.random.default_rng(0)
-    way = way or default_way(data)
+    way = way or default_way(data, shot)
     return evaluation.few_shot_answers(
         z, data.labels, rng, distance, way, shot, episodes, data.groups, data.known_drawers
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -25,7 +26,7 @@ from ..fast.convert import algorithms
 from ..fast.microbatch import microbatch
 from ..fast.threads import one_blas_thread
 from ..train import fit_from
-from . import build, report, starting_point
+from . import build, input_pipeline, report, starting_point
 from .data_spec import Data
 from .run import (
     Run,
@@ -92,6 +93,7 @@ def train(config: Config, data: Data, folder: Path, log: Log, earlier: Run | Non
         The run whose encoder it starts from, as `starting_point.settings` requires; None starts untrained.
     """
     require_free(folder)
+    input_pipeline.require_images(config, data.train)
     folder.mkdir(parents=True, exist_ok=True)
     config = replace(config, classes=len(np.unique(data.train.labels)))
     method = build.build(config)
@@ -155,8 +157,10 @@ def _train(config: Config, method: Method, data: Data, start: TrainState, folder
     log(f"  {ops_in_use(method, start.params)}\n")
     if data.new in ("alphabets", "classes") and config.classes < diagnosis.FEW_CLASSES and not config.start:
         log(
-            f"  note: {config.classes} training classes are few; a network trained on many is a better start "
-            "(`minisiam train --out runs/letters`, then --start runs/letters)\n"
+            f"  note: {config.classes} training classes are few. A network trained on letters may distinguish yours as it "
+            "is:\n    minisiam train --out runs/letters\n"
+            f"    minisiam evaluate runs/letters --data {shlex.quote(config.data)}\n"
+            "  and --start runs/letters trains it further\n"
         )
     ready = Data(*(method.prepared(part) for part in data))
     trainer = Trainer(config, method, ready, fingerprint(data.train), folder, log)
@@ -302,16 +306,22 @@ class Trainer:
 
 
 class Monitor:
-    """The records of the log: measured on the validation set, and on a fixed probe of 32 training classes × 4."""
+    """The records of the log: measured on the validation set, and on a fixed probe of 32 training classes × 4.
+
+    There are fewer if the data have fewer.
+    """
 
     HEADER = "  step      loss   active   d same   d different   validation one-shot   time left"
 
     def __init__(self, config: Config, method: Method, data: Data) -> None:
         self.config, self.method, self.validation = config, method, data.validation
         train, rng = data.train, stream(config.seed, "probe")
-        classes = min(32, len(np.unique(train.labels)))
+        sizes = np.unique(train.labels, return_counts=True)[1]
+        classes, per_class = min(32, len(sizes)), min(4, int(sizes.min()))
         self.last: dict[str, Any] | None = None  # record
-        self.images, self.labels = next(samplers.pk(train.images, train.labels, rng, classes=classes, per_class=4))
+        self.images, self.labels = next(
+            samplers.pk(train.images, train.labels, rng, classes=classes, per_class=per_class)
+        )
 
     def record(self, step: int, seconds: float, loss: float, params: Params, constant: bool = False) -> dict[str, Any]:
         """One record of the log; `constant` if the loss has stopped changing."""

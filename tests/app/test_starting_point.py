@@ -200,10 +200,11 @@ def test_a_run_that_made_the_network_worse_says_so(few, tmp_path):
 
 
 def test_no_gain_is_a_problem_only_where_the_interval_says_so():
-    assert diagnosis.no_gain((0.01, 0.1), classes=6) == []
-    assert diagnosis.no_gain((-0.01, 0.1), classes=6) == ["few-classes"]
-    assert diagnosis.no_gain((-0.01, 0.1), classes=60) == []
-    assert diagnosis.no_gain((-0.01, 0.1), classes=6, new_classes=False) == []
-    assert diagnosis.no_gain((-0.1, -0.01), classes=60) == ["worse-than-untrained"]
-    assert diagnosis.no_gain((-0.1, -0.01), classes=6, started=True) == ["worse-than-start"]
-    assert diagnosis.no_gain((-0.1, 0.01), classes=6, started=True) == []
+    assert diagnosis.no_gain((0.01, 0.1), 0.8, classes=6) == []
+    assert diagnosis.no_gain((-0.01, 0.1), 0.8, classes=6) == ["few-classes"]
+    assert diagnosis.no_gain((-0.01, 0.1), 0.8, classes=60) == []
+    assert diagnosis.no_gain((-0.01, 0.1), 0.8, classes=6, new_classes=False) == []
+    assert diagnosis.no_gain((-0.1, -0.01), 0.8, classes=60) == ["worse-than-untrained"]
+    assert diagnosis.no_gain((-0.1, -0.01), 0.8, classes=6, started=True) == ["worse-than-start"]
+    assert diagnosis.no_gain((-0.1, 0.01), 0.8, classes=6, started=True) == []
+    assert diagnosis.no_gain((0.0, 0.0), 1.0, classes=6) == []

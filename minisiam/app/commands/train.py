@@ -14,7 +14,7 @@ from ...interop import safetensors
 from ...losses.registry import LOSSES
 from ...miners import MINERS
 from .. import build, data_spec, figures, papers, report, starting_point, trainer
-from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, Config
+from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, WITHOUT_DENSE, Config
 from ..loss_options import OF_NETWORK
 from ..run import Run, is_finished, open_run, require_free, resumed_config, write_report
 from ._options import DATA, Formatter, can_draw, choice, log, warn_if_no_figures
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HELP = "train a network and evaluate it on held-out classes"
 ABOUT = """\
-Train an embedding on the built-in pen glyphs, or on your data, and evaluate it on held-out alphabets.
+Train an embedding on the built-in pen glyphs, or on your data, and evaluate it on held-out alphabets or classes.
 
     minisiam train                                        the default method, in about a minute
     minisiam train --network siamese                      pairs: same or different? (contrastive loss)
@@ -34,6 +34,7 @@ Train an embedding on the built-in pen glyphs, or on your data, and evaluate it 
     minisiam train --loss cosface                         a learned proxy for each class
     minisiam train --augment affine                       rotate, slant, stretch and shift every image a little
     minisiam train --data folder:my_pictures              your images, as my_pictures/CLASS/NAME.png or .pgm
+    minisiam train --data folder:my_pictures --start runs/batch-cosine-supcon     begin with the letters' encoder
     minisiam train --resume runs/batch-cosine-supcon      continue a run that was interrupted
 
 What a loss reads determines which network can have it:
@@ -82,7 +83,8 @@ def _add_data(group: Any, default: Config) -> None:
         "--dihedral",
         type=int,
         metavar="1|8",
-        help=f"8 treats each rotation and reflection of a class as its own class (default: {default.dihedral})",
+        help="8 treats each rotation and reflection of a class as its own class, except with proxies "
+        f"(default: {default.dihedral})",
     )
 
 
@@ -92,7 +94,8 @@ def _add_method(group: Any, default: Config) -> None:
     group.add_argument("--distance", help=choice("", DISTANCES, "the usual one of the loss"))
     group.add_argument("--loss", help=choice("", LOSSES, "the first of the network"))
     group.add_argument(
-        "--miner", help=choice("which pairs or triplets of a batch", MINERS, "all-pairs for pairs, else batch-hard")
+        "--miner",
+        help=choice("which pairs or triplets of a batch", MINERS, "all-pairs for pairs, batch-hard for triplets"),
     )
     group.add_argument(
         "--margin", type=float, help="of contrastive and hinge, in units of the distance (default: found by search)"
@@ -104,31 +107,44 @@ def _add_method(group: Any, default: Config) -> None:
         "--embedding-size",
         type=int,
         metavar="N",
-        help=f"0 ends the encoder without a dense layer (default: {default.embedding_size})",
+        help=f"0 ends {', '.join(WITHOUT_DENSE)} without a dense layer (default: {default.embedding_size})",
     )
 
 
 def _add_training(group: Any, default: Config) -> None:
     group.add_argument("--steps", type=int, metavar="N", help="number of batches (default: 2500 for batch, else 5000)")
     group.add_argument(
-        "--batch", type=int, metavar="N", help="images per batch (default: 256; pairs 128, triplets 144)"
+        "--batch", type=int, metavar="N", help="images per batch, at most (default: 256; pairs 128, triplets 144)"
     )
     group.add_argument(
-        "--per-class", type=int, metavar="K", help=f"images per class in a batch (default: {default.per_class})"
+        "--per-class",
+        type=int,
+        metavar="K",
+        help=f"images per class in a batch of --network batch; more, if there are too few classes (default: "
+        f"{default.per_class})",
     )
     group.add_argument(
         "--optimizer",
         help=choice("adam with a cosine schedule, sgd with Koch's schedule", OPTIMIZERS, default.optimizer),
     )
     group.add_argument(
-        "--learning-rate", type=float, metavar="RATE", help="the largest of the schedule (default: found by search)"
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="the largest of the schedule (default: found by search; a tenth with --start)",
     )
     group.add_argument("--weight-decay", type=float, metavar="RATE", help="(default: 0.05 for adam, 0.0005 for sgd)")
     group.add_argument(
-        "--seed", type=int, metavar="N", help=f"the same seed trains the same network (default: {default.seed})"
+        "--seed",
+        type=int,
+        metavar="N",
+        help=f"the same seed trains the same network on the same machine (default: {default.seed})",
     )
     group.add_argument(
-        "--resume", type=Path, metavar="RUN", help="continue a run that was interrupted, with its settings"
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="continue a run that was interrupted, or stopped by --time-limit",
     )
     group.add_argument(
         "--start", metavar="RUN", help="begin with the encoder of an earlier run, such as one trained on the letters"
@@ -140,7 +156,7 @@ def _add_training(group: Any, default: Config) -> None:
         "--patience",
         type=int,
         metavar="N",
-        help="stop when the loss has been constant for N steps, since then no step changes anything; 0 makes all steps "
+        help="stop when the loss has been constant for N steps, since it then gives no direction; 0 makes all steps "
         f"(default: {plateau.PATIENCE})",
     )
     group.add_argument(
@@ -154,7 +170,8 @@ def _add_output(group: Any) -> None:
         "--out",
         type=Path,
         metavar="FOLDER",
-        help="a new folder for the run (default: runs/NETWORK-DISTANCE-LOSS, with a number if it exists)",
+        help="a new folder for the run (default: runs/NETWORK-DISTANCE-LOSS, with the encoder and --augment if they are not "
+        "the default, and a number if it exists)",
     )
     group.add_argument(
         "--log-every",
