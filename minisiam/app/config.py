@@ -261,7 +261,8 @@ class Config(DataConfig, MethodConfig, TrainingConfig, PaperConfig):
     def _fill_in_training(self) -> None:
         """The defaults that depend on the method."""
         _fill_in(self, "steps", 2500 if self.network == "batch" else 5000)  # of 256 images, or of about half as many
-        _fill_in(self, "batch", {"siamese": 128, "verification": 128, "triplet": 144}.get(self.network, 256))
+        whole = 256 - 256 % max(1, self.per_class)
+        _fill_in(self, "batch", {"siamese": 128, "verification": 128, "triplet": 144}.get(self.network, whole))
         _fill_in(self, "learning_rate", self._default_learning_rate())
         _fill_in(self, "patience", 0 if self.paper else plateau.PATIENCE)  # a paper's experiment is a number of steps
 
@@ -293,6 +294,11 @@ class Config(DataConfig, MethodConfig, TrainingConfig, PaperConfig):
             raise ValueError(
                 f"--batch {self.batch} is not a multiple of {together}, the number of images drawn together: "
                 f"use --batch {self.batch - self.batch % together}"
+            )
+        if self.network != "batch" and self.per_class != TrainingConfig.per_class:
+            raise ValueError(
+                f"--network {self.network} draws {'triplets' if together == 3 else 'pairs'}: leave --per-class out, or "
+                "use --network batch"
             )
         if self.kind in ("episodes", "views") and self.per_class != TrainingConfig.per_class:
             raise ValueError(f"--loss {self.loss} has a fixed number of images per class: leave --per-class out")

@@ -157,8 +157,8 @@ def _train(config: Config, method: Method, data: Data, start: TrainState, folder
     log(f"  {ops_in_use(method, start.params)}\n")
     if data.new in ("alphabets", "classes") and config.classes < diagnosis.FEW_CLASSES and not config.start:
         log(
-            f"  note: {config.classes} training classes are few. A network trained on letters may distinguish yours as it "
-            "is:\n    minisiam train --out runs/letters\n"
+            f"  note: {config.classes} training classes are few. A network trained on letters may distinguish yours as "
+            "it is:\n    minisiam train --out runs/letters\n"
             f"    minisiam evaluate runs/letters --data {shlex.quote(config.data)}\n"
             "  and --start runs/letters trains it further\n"
         )

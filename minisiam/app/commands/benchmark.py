@@ -49,12 +49,20 @@ def add(subparsers: Any) -> None:
 
 def benchmark(arguments: argparse.Namespace) -> int:
     """`minisiam benchmark`: 0 if all is done, 130 if it was interrupted."""
+    if arguments.draw:
+        _refuse_with_draw(arguments)
     statistics.scipy_stats()  # an error now instead of after the last run
     finished = True if arguments.draw else _run(arguments)
     warn_if_no_figures()
     for path in benchmarks.draw(arguments.out):
         log(path)
     return 0 if finished else 130
+
+
+def _refuse_with_draw(arguments: argparse.Namespace) -> None:
+    for option in ("losses", "steps", "seeds", "search"):
+        if getattr(arguments, option) is not None:
+            raise ValueError(f"--draw runs nothing, so it has no --{option}: leave one of them out")
 
 
 def _run(arguments: argparse.Namespace) -> bool:

@@ -93,10 +93,10 @@ def _check_episodes(data: Data, way: int | None, shot: int) -> None:
     require.whole("shot", shot, 1)
     largest = report.largest_way(data.test, shot)
     if largest < 2:
-        most = int(np.unique(data.test.labels, return_counts=True)[1].max())
+        most = int(np.sort(np.unique(data.test.labels, return_counts=True)[1])[-2:].min())
         raise ValueError(
-            f"--shot {shot} and a query need {shot + 1} images of a class, and the test set has at most {most}: "
-            f"use --shot {max(1, most - 1)}"
+            f"--shot {shot} and a query need {shot + 1} images of each of two classes, and there are {most}: "
+            + (f"use --shot {most - 1}" if most > 1 else "add images")
         )
     if way is not None and way > largest:
         raise ValueError(

@@ -170,8 +170,8 @@ def _add_output(group: Any) -> None:
         "--out",
         type=Path,
         metavar="FOLDER",
-        help="a new folder for the run (default: runs/NETWORK-DISTANCE-LOSS, with the encoder and --augment if they are not "
-        "the default, and a number if it exists)",
+        help="a new folder for the run (default: runs/NETWORK-DISTANCE-LOSS, with the encoder and --augment if they "
+        "are not the default, and a number if it exists)",
     )
     group.add_argument(
         "--log-every",
