@@ -78,7 +78,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if arguments.save:
         _check_save(run, arguments)
     data, has_metrics = test_data(run, name, arguments.holdout)
-    _check_episodes(data, arguments.way, arguments.shot)
+    check_episodes(data, arguments.way, arguments.shot)
     measure = papers.evaluate if has_metrics else report.evaluate
     results = measure(run, data, arguments.way, arguments.shot) | {"data": name}
     if arguments.save:
@@ -88,7 +88,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_episodes(data: Data, way: int | None, shot: int) -> None:
+def check_episodes(data: Data, way: int | None, shot: int) -> None:
     """Raise ValueError if the test set has too few classes for `--way`, or too few images for `--shot`."""
     require.whole("shot", shot, 1)
     largest = report.largest_way(data.test, shot)
