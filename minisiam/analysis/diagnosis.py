@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
+from ..evaluate import difference
 
 if TYPE_CHECKING:
+    from ..evaluate import Score
     from ..typing import Array, Bool, Float, Int
 
 RELATIVE = 0.01  # numbers closer than this share of their size count as equal
 ABSOLUTE = 0.001  # so do distances closer than this share of the scale of the loss
 TEMPERATURE = 0.05  # the scale of a softmax: the lowest temperature in use
-FEW_CLASSES = 20  # to learn from what distinguishes new classes
+FEW_CLASSES = 20  # to learn what distinguishes new classes
 GOOD = 0.95  # an accuracy that training need not improve
 MIN_WAY = 5  # with fewer classes, random predictions often give a majority to one class
 
@@ -43,15 +45,18 @@ MESSAGES = {
     "loss-at-floor": "the loss no longer changes, because the network distinguishes its training classes completely or "
     "does not learn at all, so more steps do not help: if its accuracy is too low, train on more classes, begin with a "
     "trained network (--start RUN), or make the examples harder (--augment affine, or --margin with a hinge)",
+    "overfitting": "the accuracy on the validation classes was higher earlier in the run, by more than the episodes "
+    "vary, so the network fits its training images more and more closely: use fewer --steps, --augment affine, a "
+    "larger --weight-decay, or more classes",
     "worse-than-untrained": "the network is worse than before its training, by more than the episodes vary, so it has "
     "learned what holds for its training images only: begin with a network trained on many classes "
     "(--start RUN), add classes, use --augment affine, or make fewer --steps",
     "worse-than-start": "the network is worse than the trained one that it started from, by more than the episodes "
     "vary: use that one as it is (`minisiam evaluate` takes other data with --data), or train with more classes, a "
     "smaller --learning-rate or --freeze",
-    "few-classes": "the training classes are too few to learn what distinguishes new ones: add classes, hold out fewer "
-    "(--holdout fifth), or begin with a network trained on many, `minisiam train --out runs/letters` and then "
-    "--start runs/letters",
+    "few-classes": "the training classes are too few to learn what distinguishes new ones: add classes, or train a "
+    "network on letters, `minisiam train --out runs/letters`, and use it as it is (`minisiam evaluate runs/letters`, "
+    "with the same --data) or as a start (--start runs/letters)",
     "no-positives": "no two images of the batch have the same class, so the loss has no positive pair: "
     "draw batches with samplers.pk, which takes several images of each class",
     "no-negatives": "all images of the batch have the same class, so the loss has no negative pair and is smallest "
@@ -179,6 +184,11 @@ def no_gain(
     worse = ["worse-than-untrained"] if high < 0 else []
     unhelpful = high < 0 or (low <= 0 and accuracy < GOOD)
     return worse + (["few-classes"] if unhelpful and new_classes and classes < FEW_CLASSES else [])
+
+
+def overfitted(best: Score, now: Score) -> list[str]:
+    """Whether the accuracy on held-out classes is lower than its best before, by the interval of their difference."""
+    return ["overfitting"] if difference(best, now)[1] < 0 else []
 
 
 def reversed_labels(before: tuple[float, float], now: tuple[float, float]) -> list[str]:

@@ -43,7 +43,10 @@ def evaluate(run: Run, data: Data, way: int | None = None, shot: int = SHOT) -> 
     Without `way` it is `default_way`.
     """
     found = one_shot(run, data.test, way or default_way(data.test, shot), shot) | {"new": data.new}
-    explained = set(run.training.get("trouble", [])) - {"loss-at-floor"}  # a collapsed network is worse, too
+    explained = set(run.training.get("trouble", [])) - {
+        "loss-at-floor",
+        "overfitting",
+    }  # a collapsed network is worse, too
     new_classes = data.new in ("alphabets", "classes")
     found["trouble"] = (
         []

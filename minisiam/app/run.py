@@ -165,13 +165,13 @@ def resumed_config(folder: Path, requested: dict[str, Any]) -> Config:
 def as_option(name: str, value: Any) -> str:
     """A setting as it is typed.
 
-    >>> as_option("per_class", 2), as_option("readable", True), as_option("readable", False)
-    ('--per-class 2', '--readable', 'no --readable')
+    >>> as_option("seed", 0), as_option("readable", True), as_option("readable", False)
+    ('--seed 0', '--readable', 'no --readable')
     """
     option = f"--{name.replace('_', '-')}"
     if value is True:
         return option
-    return f"no {option}" if value in (False, None, "") else f"{option} {value}"
+    return f"no {option}" if value is False or value in (None, "") else f"{option} {value}"
 
 
 def require_free(folder: Path) -> None:

@@ -199,7 +199,7 @@ class Trainer:
         rng = stream(config.seed, "batches")
         batches = islice(method.batches(self.data, rng, start.step), config.steps - start.step)
         self._restore(start, rng)
-        self.monitor.last = next(reversed(read_log(self.folder, start.step)[0]), None)
+        self.monitor.continue_from(read_log(self.folder, start.step)[0])
         self._save(start)
         self.log(Monitor.HEADER)
         self.last, worked = time.perf_counter(), time.process_time()
@@ -242,7 +242,9 @@ class Trainer:
                 if done:
                     break
         except KeyboardInterrupt:
-            self.log(f"interrupted: the checkpoint is saved, and --resume {self.folder} continues from here")
+            self.log(
+                f"interrupted: the checkpoint is saved, and --resume {shlex.quote(str(self.folder))} continues here"
+            )
             self._save(state)
         return state
 
@@ -273,7 +275,7 @@ class Trainer:
         before = time.perf_counter()
         total, count = state.losses
         constant = plateau.is_over(state.constant, self.config.patience or plateau.PATIENCE)
-        record = self.monitor.record(state.step, state.seconds, total / count, state.params, constant)
+        record = self.monitor.record(state.step, state.seconds, total / count, state.params, constant, done)
         self.log(Monitor.line(record, 0.0 if done else self._seconds_left(state)))
         self._warn(record)
         with (self.folder / "log.jsonl").open("a") as file:
@@ -319,12 +321,21 @@ class Monitor:
         sizes = np.unique(train.labels, return_counts=True)[1]
         classes, per_class = min(32, len(sizes)), min(4, int(sizes.min()))
         self.last: dict[str, Any] | None = None  # record
+        self.best: evaluate.Score | None = None  # accuracy on the validation set, of all records
         self.images, self.labels = next(
             samplers.pk(train.images, train.labels, rng, classes=classes, per_class=per_class)
         )
 
-    def record(self, step: int, seconds: float, loss: float, params: Params, constant: bool = False) -> dict[str, Any]:
-        """One record of the log; `constant` if the loss has stopped changing."""
+    def continue_from(self, records: list[dict[str, Any]]) -> None:
+        """Take over the records of a run that is resumed."""
+        for self.last in records:
+            score = evaluate.Score(self.last["validation"], *self.last["interval"])
+            self.best = max(score, self.best or score)
+
+    def record(
+        self, step: int, seconds: float, loss: float, params: Params, constant: bool = False, done: bool = False
+    ) -> dict[str, Any]:
+        """One record of the log; `constant` if the loss has stopped changing, `done` if it is the last record."""
         distance = self.method.matrix(params)
         z = self.method.embed(params, self.images)
         D, _ = distance(z, z)
@@ -333,6 +344,7 @@ class Monitor:
         validation = self.method.embed(params, self.validation.images)
         xray = {"xray": self.forces(z, params)} if self.method.matrix_loss is not None else {}
         predicted, true = report.few_shot_answers(validation, self.validation, EPISODES, distance)
+        score = evaluate.mean_score((predicted == true).mean(axis=1))
         numbers = {
             "step": step,
             "seconds": round(seconds, 2),
@@ -340,9 +352,13 @@ class Monitor:
             "active": float(self.active(D, d, same).mean()),
             "same": float(d[same].mean()),
             "different": float(d[~same].mean()),
-            "validation": evaluate.mean_score((predicted == true).mean(axis=1)).accuracy,
+            "validation": score.accuracy,
+            "interval": [score.low, score.high],
         }
         names = self.trouble(numbers, d, same, predicted, constant)
+        if done and self.best is not None:
+            names += diagnosis.overfitted(self.best, score)
+        self.best = max(score, self.best or score)
         self.last = numbers | ({"trouble": names} if names else {}) | xray
         return self.last
 
