@@ -146,10 +146,11 @@ def is_finished(folder: Path, config: Config) -> bool:
 
 
 def resumed_config(folder: Path, requested: dict[str, Any]) -> Config:
-    """The settings of a run that is to be resumed; ValueError if others are requested, except for the time limit."""
+    """The settings of a run that is to be resumed; ValueError if others are requested than when it ends."""
     config, _ = read_checkpoint(folder)
     other = {name: value for name, value in requested.items() if getattr(config, name) != value}
-    other.pop("time_limit", None)
+    ends = {name: requested.get(name, getattr(config, name)) for name in ("time_limit", "patience")}
+    other = {name: value for name, value in other.items() if name not in ends}
     if other:
         options, own = (
             ", ".join(as_option(name, value) for name, value in chosen.items())
@@ -157,9 +158,9 @@ def resumed_config(folder: Path, requested: dict[str, Any]) -> Config:
         )
         raise ValueError(
             f"{folder} cannot be resumed with {options}, because it was started with {own}: leave that out, or train a "
-            "new run; only --time-limit may change"
+            "new run; only --time-limit and --patience may change"
         )
-    return Config.from_dict(config.as_dict() | {"time_limit": requested.get("time_limit", config.time_limit)})
+    return Config.from_dict(config.as_dict() | ends)
 
 
 def as_option(name: str, value: Any) -> str:

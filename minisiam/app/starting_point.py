@@ -12,6 +12,7 @@ from . import data_spec
 from .run import as_option, read_checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ..typing import Params
@@ -35,7 +36,7 @@ def settings(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
             wanted, has = as_option(name, given[name]), as_option(name, own[name])
             raise ValueError(
                 f"{wanted} is another encoder than that of --start {folder}, which has {has}: leave {wanted} out, or "
-                f"train an untrained encoder without --start"
+                "train an untrained encoder without --start"
             )
     return own | given | {"start": str(folder)}
 
@@ -45,10 +46,17 @@ def with_encoder(params: Params, earlier: Run) -> Params:
     return params | {"encoder": earlier.params["encoder"]}
 
 
-def refuse_known_classes(earlier: Config, config: Config, data: Data, pixels: int) -> None:
-    """Raise ValueError if the test set has classes that the earlier run was trained on."""
+def refuse_known_classes(earlier: Config, config: Config, data: Data, pixels: int, log: Callable[[str], Any]) -> None:
+    """Raise ValueError if the test set has classes that the earlier run was trained on.
+
+    Its data may not be on this machine; then `log` shows that nothing was compared.
+    """
     kind, own = (one.data.partition(":")[0] for one in (config, earlier))
     same = (config.data, config.holdout) == (earlier.data, earlier.holdout)
-    if kind == own and not same and data.new != "images":
-        train = data_spec.load(earlier.data, pixels, earlier.holdout).train
+    if kind == own and not same and data.new in ("alphabets", "classes"):
+        try:
+            train = data_spec.load(earlier.data, pixels, earlier.holdout).train
+        except FileNotFoundError as error:
+            log(f"  note: {error}, so the classes of {config.start} could not be compared with the test set")
+            return
         data_spec.refuse_training_classes(train, data.test, f"--start {config.start} with --holdout {config.holdout}")

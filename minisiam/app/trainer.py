@@ -105,7 +105,7 @@ def train(config: Config, data: Data, folder: Path, log: Log, earlier: Run | Non
     return _train(config, method, data, start, folder, log)
 
 
-def resume(folder: Path, data: Data, log: Log, time_limit: float | None = None) -> Run:
+def resume(folder: Path, data: Data, log: Log, **ends: Any) -> Run:
     """Continue a run from its last checkpoint; if its training has ended, it is only opened.
 
     Parameters
@@ -116,10 +116,10 @@ def resume(folder: Path, data: Data, log: Log, time_limit: float | None = None) 
         The data it was started with; other data are refused.
     log
         A function that shows a line of progress, for instance `print`.
-    time_limit
-        Another time limit in minutes, for all parts of the run together. No other setting may change.
+    ends
+        Another `time_limit`, in minutes for all parts of the run together, or `patience`. No other setting may change.
     """
-    config = resumed_config(folder, {} if time_limit is None else {"time_limit": time_limit})
+    config = resumed_config(folder, ends)
     checkpoint.sweep(folder / "model.npz")
     method = build.build(config)
     start = _saved_state(folder, config, method, data)
@@ -219,7 +219,7 @@ class Trainer:
         if plateau.is_over(end.constant, config.patience):
             self.log(
                 f"stopped {steps}: the loss has been constant for {config.patience:,} steps, so it gives "
-                "no direction to further steps; --patience 0 makes all steps"
+                "no direction to further steps; --resume with --patience 0 makes the others"
             )
         elif has_ended(config, end.step, end.seconds):
             self.log(

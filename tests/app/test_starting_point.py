@@ -117,7 +117,15 @@ def test_a_start_that_was_trained_on_the_test_set_is_refused(earlier, glyphs, mo
         new = Config(**MLP, holdout=holdout, start="runs/letters")
         data = data_spec.load(new.data, holdout=holdout)
         with pytest.raises(ValueError, match="which this run was trained on") if known else nullcontext():
-            starting_point.refuse_known_classes(earlier.config, new, data, 28)
+            starting_point.refuse_known_classes(earlier.config, new, data, 28, print)
+
+
+def test_a_start_whose_data_are_elsewhere_is_used_and_this_is_said(few):
+    said = []
+    theirs, mine = Config(data="folder:theirs"), Config(data="folder:mine", start="runs/theirs")
+    starting_point.refuse_known_classes(theirs, mine, few, 28, said.append)
+    assert "there is no file or folder theirs" in said[0]
+    assert "could not be compared with the test set" in said[0]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +157,7 @@ def test_every_kind_of_loss_reaches_its_floor_on_six_classes_and_stops(few, tmp_
     assert any("the loss has been constant for 200 steps" in line for line in said)
 
 
-def test_a_run_at_its_floor_stops_at_the_same_step_if_it_is_resumed(few, tmp_path, monkeypatch):
+def test_a_run_at_its_floor_stops_at_the_same_step_if_it_is_resumed(few, tmp_path, monkeypatch, capsys):
     settings = Config(**MLP, loss="hinge", dihedral=1, batch=24, patience=8, steps=400, log_every=50)
     whole = trainer.train(settings, few, tmp_path / "whole", quiet)
     end = whole.training["steps"]
@@ -171,6 +179,14 @@ def test_a_run_at_its_floor_stops_at_the_same_step_if_it_is_resumed(few, tmp_pat
     said = []
     assert trainer.resume(tmp_path / "parts", few, said.append).training["steps"] == end
     assert "there is nothing to resume" in said[0]
+    run_folder.write_report(resumed, {})
+    assert cli.main(["train", "--resume", str(tmp_path / "parts")]) == 0
+    assert (
+        f"finished after {end} of 400 steps: nothing to do; a larger --time-limit, or --patience 0"
+        in capsys.readouterr().out
+    )
+    continued = trainer.resume(tmp_path / "parts", few, quiet, patience=0)
+    assert continued.training["steps"] == 400
 
 
 def test_without_patience_all_steps_are_made(few, tmp_path):

@@ -144,7 +144,7 @@ def _add_training(group: Any, default: Config) -> None:
         "--resume",
         type=Path,
         metavar="RUN",
-        help="continue a run that was interrupted, or stopped by --time-limit",
+        help="continue a run that was interrupted, or stopped by --time-limit or --patience",
     )
     group.add_argument(
         "--start", metavar="RUN", help="begin with the encoder of an earlier run, such as one trained on the letters"
@@ -210,7 +210,7 @@ def start(config: Config, out: Path | None) -> Run:
     earlier = open_run(Path(config.start)) if config.start else None
     data = _open(config)
     if earlier is not None:
-        starting_point.refuse_known_classes(earlier.config, config, data, build.pixels(config))
+        starting_point.refuse_known_classes(earlier.config, config, data, build.pixels(config), log)
     return _complete(trainer.train(config, data, folder, log, earlier), data)
 
 
@@ -222,11 +222,14 @@ def resume(folder: Path, given: dict[str, Any], out: Path | None) -> Run:
     if is_finished(folder, config):
         run = open_run(folder)
         steps = run.training["steps"]
-        more = f"; a --time-limit above {config.time_limit:g} continues it" if steps < config.steps else ""
-        log(f"{folder} is finished after {steps:,} of {config.steps:,} steps: nothing to do{more}")
+        more = "; a larger --time-limit, or --patience 0 if its loss was constant, continues it"
+        log(
+            f"{folder} is finished after {steps:,} of {config.steps:,} steps: nothing to do"
+            + more * (steps < config.steps)
+        )
         return run
     data = _open(config)
-    return _complete(trainer.resume(folder, data, log, config.time_limit), data)
+    return _complete(trainer.resume(folder, data, log, time_limit=config.time_limit, patience=config.patience), data)
 
 
 def _open(config: Config) -> Data:
