@@ -53,7 +53,7 @@ ARROWS = {
 # other packages, each an extra
 PACKAGES = {
     "typing": {"jaxtyping"},
-    "app": {"scipy"},
+    "analysis": {"scipy"},
     "datasets": {"PIL", "pooch"},
     "fast": {"threadpoolctl"},
     "gradcheck": {"autograd", "hypothesis", "jaxtyping"},

@@ -15,7 +15,7 @@ from test_architecture import CORE_ORDER
 
 import minisiam
 from minisiam import datasets, distances, encoders, fast, layers, losses, miners, networks, ops, pairwise, samplers
-from minisiam.app import statistics
+from minisiam.analysis import statistics
 from minisiam.datasets import augment
 from minisiam.fast.blockwise import blockwise
 

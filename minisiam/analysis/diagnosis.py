@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import require
+from .statistics import difference
 
 if TYPE_CHECKING:
+    from ..evaluate import Score
     from ..typing import Array, Bool, Float, Int
 
 RELATIVE = 0.01  # numbers closer than this share of their size count as equal
 ABSOLUTE = 0.001  # so do distances closer than this share of the scale of the loss
 TEMPERATURE = 0.05  # the scale of a softmax: the lowest temperature in use
+FEW_CLASSES = 20  # training on 5 or 6 made most networks worse on new classes, training on 32 better
+GOOD = 0.95  # an accuracy that training need not improve
 MIN_WAY = 5  # with fewer classes, random predictions often give a majority to one class
 
 _SAME_POINT = "all images have the same embedding and the gradient there is 0, so more steps do not help"
@@ -38,6 +42,21 @@ MESSAGES = {
     "no-active-triplets": "no triplet is active, so there is no gradient, but the accuracy on held-out classes is "
     "low: use harder triplets (--network batch --miner batch-hard), a larger --margin or --augment affine, and check "
     "that the labels match the images",
+    "loss-at-floor": "the loss no longer changes, because the network distinguishes its training classes completely or "
+    "does not learn at all, so more steps do not help: if its accuracy is too low, train on more classes, begin with a "
+    "trained network (--start RUN), or make the examples harder (--augment affine, or --margin with a hinge)",
+    "overfitting": "the accuracy on the validation classes was higher earlier in the run, by more than the episodes "
+    "vary, so the network fits its training images more and more closely: use fewer --steps, --augment affine, a "
+    "larger --weight-decay, or more classes",
+    "worse-than-untrained": "the network is worse than before its training, by more than the episodes vary, so it has "
+    "learned what holds for its training images only: begin with a network trained on many classes "
+    "(--start RUN), add classes, use --augment affine, or make fewer --steps",
+    "worse-than-start": "the network is worse than the trained one that it started from, by more than the episodes "
+    "vary: use that one as it is (`minisiam evaluate` takes other data with --data), or train with more classes, a "
+    "smaller --learning-rate or --freeze",
+    "few-classes": "the training classes are too few to learn what distinguishes new ones: add classes, or train a "
+    "network on letters, `minisiam train --out runs/letters`, and use it as it is (`minisiam evaluate runs/letters`, "
+    "with the same --data) or as a start (--start runs/letters)",
     "no-positives": "no two images of the batch have the same class, so the loss has no positive pair: "
     "draw batches with samplers.pk, which takes several images of each class",
     "no-negatives": "all images of the batch have the same class, so the loss has no negative pair and is smallest "
@@ -61,6 +80,7 @@ def diagnose(
     chance: float = 0.0,
     predictions: Int[Array, "episodes queries"] | None = None,
     before: tuple[float, float] | None = None,
+    constant: bool = False,
 ) -> list[str]:
     """The names of all problems found: keys of `MESSAGES`; an empty list for a healthy network.
 
@@ -78,6 +98,8 @@ def diagnose(
         (episodes, queries) predicted classes 0 … way − 1 of few-shot episodes, −1 for a tie.
     before
         Mean distances (same, different) at an earlier step.
+    constant
+        Whether the loss has stopped changing, as `plateau.is_over` says.
     """
     missing = missing_pairs(same)
     if missing:
@@ -85,8 +107,12 @@ def diagnose(
     require.dimensions(1, "(n,)", d=d)
     require.same_or_not(same, len(d))
     found = collapsed(loss, d, kind, margin) or (["equal-distances"] if equal(d, scale_of(kind, margin)) else [])
+    if accuracy is not None and accuracy > (1 + chance) / 2:  # small differences, but they distinguish the classes
+        found = []
     if not found and before is not None:
         found += reversed_labels(before, (float(d[same].mean()), float(d[~same].mean())))
+    if constant and not found:
+        found += ["loss-at-floor"]
     if active is not None and accuracy is not None:
         found += no_gradient(active, accuracy, chance)
     return found + ([] if predictions is None else dominant_class(predictions))
@@ -132,6 +158,37 @@ def missing_pairs(same: Bool[Array, "n"]) -> list[str]:
 def no_gradient(active: float, accuracy: float, chance: float = 0.0) -> list[str]:
     """Whether no triplet has a gradient although the accuracy is nearer to chance than to 1."""
     return ["no-active-triplets"] if active == 0 and accuracy < (1 + chance) / 2 else []
+
+
+def no_gain(
+    gain: tuple[float, float], accuracy: float, classes: int, new_classes: bool = True, started: bool = False
+) -> list[str]:
+    """What is wrong if training did not improve a network.
+
+    Parameters
+    ----------
+    gain
+        The 95 % interval of the accuracy after training minus that before it (`statistics.paired_difference`).
+    accuracy
+        The accuracy after training.
+    classes
+        The number of training classes.
+    new_classes
+        Whether the accuracy is on classes that are not among them.
+    started
+        Whether the network was trained before, on other classes.
+    """
+    low, high = gain
+    if started:
+        return ["worse-than-start"] if high < 0 else []
+    worse = ["worse-than-untrained"] if high < 0 else []
+    unhelpful = high < 0 or (low <= 0 and accuracy < GOOD)
+    return worse + (["few-classes"] if unhelpful and new_classes and classes < FEW_CLASSES else [])
+
+
+def overfitted(best: Score, now: Score) -> list[str]:
+    """Whether the accuracy on held-out classes is lower than its best before, by the interval of their difference."""
+    return ["overfitting"] if difference(best, now)[1] < 0 else []
 
 
 def reversed_labels(before: tuple[float, float], now: tuple[float, float]) -> list[str]:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import distances, encoders, initializers, layers, losses, miners, networks, optimizers, pairwise
+from .. import distances, encoders, initializers, layers, losses, miners, networks, optimizers, pairwise, tree
 from ..analysis.registry import CENTRES, EPISODES, LOSSES, MINERS, PROXIES
 from ..datasets import blurred, centred, resized
 from ..evaluate import embed
 from ..fast.convert import convert
 from ..fast.microbatch import microbatch
 from ..op import has_parameters, with_parameters, with_parameters_of
+from ..optimizers import Optimizer
 from . import input_pipeline
 from .siamese_in_batch import siamese_in_batch
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..layers import Layer
     from ..networks import Network
-    from ..optimizers import Optimizer
     from ..typing import Array, Generator, Loss, Miner, PairwiseDistance, Params
     from .config import Config
     from .input_pipeline import Batches
@@ -217,6 +217,28 @@ def _with_threshold(distance: Callable[..., Any], scale: float, threshold: float
 
 
 def build_optimizer(config: Config) -> Optimizer:
+    """The optimizer of these settings; with `freeze` it moves no layer of the encoder but the last one."""
+    optimizer = _optimizer(config)
+    return freezing(optimizer) if config.freeze else optimizer
+
+
+def freezing(optimizer: Optimizer) -> Optimizer:
+    """The same optimizer, except that of the encoder only the last layer with parameters moves.
+
+    Running averages are not parameters: those of batch norm follow the images of the training, as its layers do.
+    """
+
+    def update(grads, state, params):
+        moved, state = optimizer.update(grads, state, params)
+        before, after = params["encoder"], moved["encoder"]
+        last = max(number for number, theta in enumerate(before) if tree.size(theta))
+        kept = tree.map_under("running", lambda _, average: average, before[:last], after[:last])
+        return moved | {"encoder": [*kept, *after[last:]]}, state
+
+    return Optimizer(optimizer.init, update)
+
+
+def _optimizer(config: Config) -> Optimizer:
     """Adam with half a cosine; or Koch's SGD: momentum rises from ½, the rate loses 1 % per epoch."""
     rate, steps = config.learning_rate, config.steps
     if config.optimizer == "adam":

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import encoders, require
+from ..analysis import plateau
 from ..analysis.registry import LOSSES, MINERS, kind_of
 from ..datasets import augment, neighbour_graph
 from . import loss_options
@@ -178,6 +179,10 @@ class TrainingConfig:
 
     steps, batch, learning_rate, weight_decay : None is replaced by the default of the method and the optimizer
     batch, per_class : images in a batch, and how many of them are of one class, for networks on whole batches
+    start : the folder of the run whose encoder this run starts from, or ""
+    freeze : whether only the dense layer at the end of that encoder is trained
+    patience : steps after which training stops if the loss does not change (`plateau`); 0 makes all steps, None is 200,
+        or 0 for an experiment from a paper
     time_limit : minutes after which training stops early, or None
     log_every : steps between records of the log; 0 makes a record every few seconds
     readable : whether the readable ops run instead of the fast ones
@@ -190,6 +195,9 @@ class TrainingConfig:
     learning_rate: float = None  # type: ignore[assignment]
     weight_decay: float = None  # type: ignore[assignment]
     seed: int = 0
+    patience: int = None  # type: ignore[assignment]
+    start: str = ""
+    freeze: bool = False
     time_limit: float | None = None
     log_every: int = 0
     readable: bool = False
@@ -203,6 +211,7 @@ class TrainingConfig:
         require.between("learning-rate", self.learning_rate, 0, open_low=True)
         require.between("weight-decay", self.weight_decay, 0)
         require.whole("seed", self.seed, 0)
+        require.whole("patience", self.patience, 0)
         require.whole("log-every", self.log_every, 0)
         if self.time_limit is not None:
             require.between("time-limit", self.time_limit, 0, open_low=True)
@@ -245,22 +254,38 @@ class Config(DataConfig, MethodConfig, TrainingConfig, PaperConfig):
         self._fill_in_training()
         self.check_training()
         self.check_paper()
+        self._check_start()
         self._check_batch()
         self._check_pairs()
 
     def _fill_in_training(self) -> None:
         """The defaults that depend on the method."""
         _fill_in(self, "steps", 2500 if self.network == "batch" else 5000)  # of 256 images, or of about half as many
-        _fill_in(self, "batch", {"siamese": 128, "verification": 128, "triplet": 144}.get(self.network, 256))
+        whole = 256 - 256 % max(1, self.per_class)
+        _fill_in(self, "batch", {"siamese": 128, "verification": 128, "triplet": 144}.get(self.network, whole))
         _fill_in(self, "learning_rate", self._default_learning_rate())
+        _fill_in(self, "patience", 0 if self.paper else plateau.PATIENCE)  # a paper's experiment is a number of steps
 
     def _default_learning_rate(self) -> float:
-        """Found by search on validation alphabets; the hardest triplets of a batch collapse at higher rates."""
+        """Found by search on validation alphabets; the hardest triplets of a batch collapse at higher rates.
+
+        A trained encoder has a tenth of it, so that it does not forget what it has learned.
+        """
+        share = 0.1 if self.start else 1.0
         if self.optimizer == "sgd":
-            return 1e-2
+            return share * 1e-2
         if self.network != "batch":
-            return 3e-3
-        return 1e-3 if self.kind == "triplets" else 1e-2
+            return share * 3e-3
+        return share * (1e-3 if self.kind == "triplets" else 1e-2)
+
+    def _check_start(self) -> None:
+        if self.freeze and not self.start:
+            raise ValueError("--freeze keeps what an earlier run learned: add --start RUN")
+        if self.freeze and not self.embedding_size:
+            raise ValueError(
+                "--freeze trains only the dense layer at the end of the encoder, and with --embedding-size 0 there is "
+                "none: leave --freeze out"
+            )
 
     def _check_batch(self) -> None:
         together = DRAWN_TOGETHER.get(self.network, self.per_class)
@@ -269,6 +294,11 @@ class Config(DataConfig, MethodConfig, TrainingConfig, PaperConfig):
             raise ValueError(
                 f"--batch {self.batch} is not a multiple of {together}, the number of images drawn together: "
                 f"use --batch {self.batch - self.batch % together}"
+            )
+        if self.network != "batch" and self.per_class != TrainingConfig.per_class:
+            raise ValueError(
+                f"--network {self.network} draws {'triplets' if together == 3 else 'pairs'}: leave --per-class out, or "
+                "use --network batch"
             )
         if self.kind in ("episodes", "views") and self.per_class != TrainingConfig.per_class:
             raise ValueError(f"--loss {self.loss} has a fixed number of images per class: leave --per-class out")
@@ -314,7 +344,8 @@ class Config(DataConfig, MethodConfig, TrainingConfig, PaperConfig):
             distorted = f", {self.copies} {self.augment} copies of each pair"
         pairs = "" if self.pair_by == "class" else f", pairs by {self.pair_by}"
         method = f"{self.encoder}{sphere} × {self.distance} × {self.loss}{written}{miner}"
-        return f"{self.network}: {method}{pairs}{distorted}"
+        start = f", from {self.start}{', frozen' if self.freeze else ''}" if self.start else ""
+        return f"{self.network}: {method}{pairs}{distorted}{start}"
 
 
 def _fill_in(config: Any, name: str, value: Any) -> None:

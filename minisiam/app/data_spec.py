@@ -134,8 +134,9 @@ def split(data: Dataset, holdout: str = "third") -> Data:
     by, count, for_validation = ("alphabets", alphabets, 1) if alphabets >= fewest[0] else ("classes", classes, 2)
     if by == "classes" and classes < fewest[1]:
         raise ValueError(
-            f"{classes} classes are too few for --holdout {holdout}, which needs {fewest[1]}: "
-            "at least two each for validation and test, and the others for training"
+            f"--holdout {holdout} needs {fewest[1]} classes, some of them for validation and for testing, and there "
+            f"{'are' if classes > 1 else 'is'} {classes}: use "
+            + ("--holdout third" if classes >= FEWEST["third"][1] else "--holdout images, or add classes")
         )
     if holdout == "fifth":
         train, held_out = datasets.split(data, every=5, by=by)

@@ -77,6 +77,28 @@ def build(config: Config) -> Batches:
     return _augmented(batches, config.augment)
 
 
+def require_images(config: Config, train: Dataset) -> None:
+    """Raise ValueError if the training set has too few classes, or a class too few images, for the batches."""
+    sizes = np.unique(train.labels, return_counts=True)[1]
+    if len(sizes) < 2:
+        raise ValueError(
+            f"--data {config.data} has {len(sizes)} training class{'es' * (not len(sizes))}, and images of two are "
+            "compared: add classes, or hold out fewer with --holdout"
+        )
+    fixed = {"episodes": 4, "views": 2}.get(config.kind, 2 if config.network != "batch" else 0)
+    needed, smallest = fixed or config.per_class, int(sizes.min())
+    if smallest >= needed:
+        return
+    few = f"the smallest training class of --data {config.data} has {smallest} image{'s' * (smallest > 1)}"
+    if smallest == 1:
+        raise ValueError(f"{few}, and two of a class are compared: add images, or take the class out")
+    if fixed:
+        raise ValueError(
+            f"{few}, and --loss {config.loss} needs {needed} of each: use --loss supcon --per-class {smallest}"
+        )
+    raise ValueError(f"{few}, fewer than --per-class {config.per_class}: use --per-class {smallest}")
+
+
 def _pairs(data: Dataset, rng: Generator, size: int, poses: int, count: int) -> Iterator[tuple[Array, ...]]:
     drawn: Iterator[tuple[Array, ...]]
     if count:

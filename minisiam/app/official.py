@@ -10,9 +10,10 @@ import numpy as np
 
 from .. import datasets, pairwise, require
 from .. import evaluate as evaluation
+from ..analysis import statistics
 from ..ops import normalize
 from ..samplers import Episode
-from . import report, statistics
+from . import report
 from .config import AUGMENTS
 from .report import LABELS
 

@@ -9,6 +9,7 @@ import numpy as np
 from .. import datasets, pairwise, samplers
 from .. import evaluate as evaluation
 from ..analysis import diagnosis
+from ..analysis.statistics import paired_difference
 from ..evaluate import Score
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ TESTED_ON = {
 LABELS = {  # of what is evaluated: its name in JSON, and in a table
     "network": "this network",
     "averaged": "this network, averaged over distortions",
+    "started": "the network it started from",
     "untrained": "the same network, untrained",
     "centred_blurred_pixels": "centred and blurred pixels",
     "pixels": "pixels",
@@ -41,8 +43,25 @@ def evaluate(run: Run, data: Data, way: int | None = None, shot: int = SHOT) -> 
 
     Without `way` it is `default_way`.
     """
+    found = one_shot(run, data.test, way or default_way(data.test, shot), shot) | {"new": data.new}
+    explained = set(run.training.get("trouble", [])) - {
+        "loss-at-floor",
+        "overfitting",
+    }  # a collapsed network is worse, too
+    new_classes = data.new in ("alphabets", "classes")
+    found["trouble"] = (
+        []
+        if explained
+        else diagnosis.no_gain(
+            found["gain"],
+            found["accuracy"]["network"],
+            run.config.classes,
+            new_classes,
+            started=run.started is not None,
+        )
+    )
     return {
-        "one_shot": one_shot(run, data.test, way or default_way(data.test), shot) | {"new": data.new},
+        "one_shot": found,
         "verification": verification(run.method, run.params, data.validation, data.test),
     }
 
@@ -60,10 +79,16 @@ def about_distance(distance: str | None, network: str) -> str:
     }.get(distance or "", "")
 
 
-def default_way(data: Dataset) -> int:
-    """20, or as many classes as the largest alphabet has."""
-    classes, first = np.unique(data.labels, return_index=True)
-    return min(WAY, int(np.unique(data.groups[first], return_counts=True)[1].max())) if len(classes) else WAY
+def default_way(data: Dataset, shot: int = SHOT) -> int:
+    """20, or `largest_way` if that is fewer."""
+    return min(WAY, largest_way(data, shot))
+
+
+def largest_way(data: Dataset, shot: int = SHOT) -> int:
+    """How many classes an episode can have: those of the largest alphabet with more than `shot` images."""
+    _, first, count = np.unique(data.labels, return_index=True, return_counts=True)
+    alphabets = np.unique(data.groups[first[count > shot]], return_counts=True)[1]
+    return int(alphabets.max(initial=0))
 
 
 def few_shot(
@@ -79,30 +104,39 @@ def few_shot_answers(
 ) -> tuple[Array, Array]:
     """The predicted and the true classes of the same episodes; every call has the same episodes."""
     rng = np.random.default_rng(0)
-    way = way or default_way(data)
+    way = way or default_way(data, shot)
     return evaluation.few_shot_answers(
         z, data.labels, rng, distance, way, shot, episodes, data.groups, data.known_drawers
     )
 
 
 def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
-    """Accuracy of the network and of the controls on the same episodes, each with its 95 % interval."""
+    """Accuracy of the network and of the controls on the same episodes, each with its 95 % interval.
+
+    The gain is the interval of the difference that training made, paired by episode.
+    """
     method, prepared = run.method, run.method.prepared(data)
+    networks = {"network": run.params, "started": run.started, "untrained": run.untrained}
     embeddings = {
-        "network": (method.embed(run.params, prepared.images), method.matrix(run.params)),
-        "untrained": (method.embed(run.untrained, prepared.images), method.matrix(run.untrained)),
+        name: (method.embed(params, prepared.images), method.matrix(params))
+        for name, params in networks.items()
+        if params is not None
+    } | {
         "centred_blurred_pixels": (centred_blurred_pixels(data.images), pairwise.l2),
         "pixels": (evaluation.pixels(data.images), pairwise.l2),
     }
-    found = {name: few_shot(z, data, EPISODES, d, way, shot) for name, (z, d) in embeddings.items()}
-    predicted, _ = few_shot_answers(*embeddings["network"][:1], data, EPISODES, embeddings["network"][1], way, shot)
+    answers = {name: few_shot_answers(z, data, EPISODES, d, way, shot) for name, (z, d) in embeddings.items()}
+    right = {name: (predicted == true).mean(axis=1) for name, (predicted, true) in answers.items()}
+    before = right.get("started", right["untrained"])
+    found = {name: evaluation.mean_score(values) for name, values in right.items()}
     return {
         "way": way,
         "shot": shot,
         "chance": 1 / way,
         "accuracy": {name: score.accuracy for name, score in found.items()},
         "intervals": {name: [score.low, score.high] for name, score in found.items()},
-        "ties": float((predicted < 0).mean()),
+        "ties": float((answers["network"][0] < 0).mean()),
+        "gain": list(paired_difference(before, right["network"])),
         "episodes": EPISODES,
         "classes": len(np.unique(data.labels)),
         "alphabets": len(np.unique(data.groups)) if data.has_alphabets else 0,
@@ -163,4 +197,11 @@ def table(results: dict[str, Any]) -> str:
         lines.append(f"  ({sentence})")
     measured = {name: value for name, value in results.get("metrics", {}).items() if isinstance(value, float)}
     lines += [f"  {name.replace('_', ' '):47}{value:9.4f}" for name, value in measured.items()]
-    return "\n".join(lines + [f"trouble: {diagnosis.MESSAGES.get(name, name)}" for name in results.get("trouble", [])])
+    if found["trouble"]:
+        low, high = (100 * change for change in found["gain"])
+        lines.append(
+            f"training on {results['config']['classes']} classes changed the accuracy by {low:+.1f} to {high:+.1f} "
+            "percentage points (95 % interval, paired by episode)"
+        )
+    names = dict.fromkeys([*results.get("trouble", []), *found["trouble"]])
+    return "\n".join(lines + [f"trouble: {diagnosis.MESSAGES.get(name, name)}" for name in names])

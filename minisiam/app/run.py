@@ -1,6 +1,7 @@
 """The folder of a run, and what can be read from it.
 
 RUN/model.npz     the parameters, and everything that training needs to continue
+RUN/start.npz     the parameters that training started from, if they are those of another run
 RUN/log.jsonl     one record every few seconds
 RUN/report.json   the evaluation on the test set
 RUN/figures/      figures
@@ -19,6 +20,8 @@ import numpy as np
 
 from .. import checkpoint
 from .._version import VERSION
+from ..analysis import plateau
+from ..analysis.plateau import Plateau
 from ..fast.threads import cores
 from . import build
 from .config import Config
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from .build import Method
 
 # what a checkpoint stores of the training, beside parameters and optimizer state, with its types in JSON
-PROGRESS = {"step": int, "seconds": float, "rng": dict, "losses": list, "data": int}
+PROGRESS = {"step": int, "seconds": float, "rng": dict, "losses": list, "plateau": list, "data": int}
 # facts about the training in report.json, which evaluating again does not change
 OF_TRAINING = ("train_seconds", "steps", "busy", "machine", "trouble")
 
@@ -40,7 +43,9 @@ OF_TRAINING = ("train_seconds", "steps", "busy", "machine", "trouble")
 class Run(NamedTuple):
     """A run, opened.
 
-    params, untrained : the trained parameters, and those that training started from
+    params : the trained parameters
+    untrained : parameters drawn with the run's seed, from which a run without `start` starts
+    started : the parameters from which a run with `start` started; else None
     training : facts about the training: its time, steps, cores in use, machine and problems (`OF_TRAINING`)
     report : the evaluation; empty if there is none yet
     log : the records of the log
@@ -51,6 +56,7 @@ class Run(NamedTuple):
     method: Method
     params: Params
     untrained: Params
+    started: Params | None
     training: dict[str, Any]
     report: dict[str, Any]
     log: list[dict[str, Any]]
@@ -68,7 +74,8 @@ def open_run(folder: Path) -> Run:
     if progress is not None and not training:
         training = {"train_seconds": round(progress["seconds"], 2), "steps": progress["step"]}
     log, _ = read_log(folder, progress["step"] if progress else None)
-    return Run(folder, config, method, params, untrained, training, report, log)
+    started = checkpoint.load(folder / "start.npz", untrained) if config.start else None
+    return Run(folder, config, method, params, untrained, started, training, report, log)
 
 
 def read_checkpoint(folder: Path) -> tuple[Config, dict[str, Any] | None]:
@@ -122,9 +129,15 @@ def write_report(run: Run, results: dict[str, Any]) -> Run:
     return run._replace(report=report)
 
 
-def has_ended(config: Config, step: int, seconds: float) -> bool:
-    """Whether all steps are done, or the time limit is reached."""
-    return step >= config.steps or (config.time_limit is not None and seconds > 60 * config.time_limit)
+def has_ended(config: Config, step: int, seconds: float, constant: Plateau | None = None) -> bool:
+    """Whether all steps are done, the loss has been constant for `patience` steps, or the time limit is reached."""
+    late = config.time_limit is not None and seconds > 60 * config.time_limit
+    return step >= config.steps or plateau.is_over(constant, config.patience) or late
+
+
+def plateau_of(progress: dict[str, Any]) -> Plateau | None:
+    """The plateau of the loss in the progress of a run; None before its first step."""
+    return Plateau(*progress["plateau"]) if progress["plateau"] else None
 
 
 def is_finished(folder: Path, config: Config) -> bool:
@@ -132,22 +145,37 @@ def is_finished(folder: Path, config: Config) -> bool:
     _, progress = read_checkpoint(folder)
     if progress is None or not (folder / "report.json").is_file():
         return False
-    return has_ended(config, progress["step"], progress["seconds"])
+    return has_ended(config, progress["step"], progress["seconds"], plateau_of(progress))
 
 
 def resumed_config(folder: Path, requested: dict[str, Any]) -> Config:
-    """The settings of a run that is to be resumed; ValueError if others are requested, except for the time limit."""
+    """The settings of a run that is to be resumed; ValueError if others are requested than when it ends."""
     config, _ = read_checkpoint(folder)
     other = {name: value for name, value in requested.items() if getattr(config, name) != value}
-    other.pop("time_limit", None)
+    ends = {name: requested.get(name, getattr(config, name)) for name in ("time_limit", "patience")}
+    other = {name: value for name, value in other.items() if name not in ends}
     if other:
-        options = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in other.items())
-        own = ", ".join(str(getattr(config, name)) or "none" for name in other)
+        options, own = (
+            ", ".join(as_option(name, value) for name, value in chosen.items())
+            for chosen in (other, {name: getattr(config, name) for name in other})
+        )
         raise ValueError(
             f"{folder} cannot be resumed with {options}, because it was started with {own}: leave that out, or train a "
-            "new run; only --time-limit may change"
+            "new run; only --time-limit and --patience may change"
         )
-    return Config.from_dict(config.as_dict() | {"time_limit": requested.get("time_limit", config.time_limit)})
+    return Config.from_dict(config.as_dict() | ends)
+
+
+def as_option(name: str, value: Any) -> str:
+    """A setting as it is typed.
+
+    >>> as_option("seed", 0), as_option("readable", True), as_option("readable", False)
+    ('--seed 0', '--readable', 'no --readable')
+    """
+    option = f"--{name.replace('_', '-')}"
+    if value is True:
+        return option
+    return f"no {option}" if value is False or value in (None, "") else f"{option} {value}"
 
 
 def require_free(folder: Path) -> None:
@@ -184,7 +212,7 @@ def claimed(parent: Path, name: str) -> Path:
 
 
 def first_params(config: Config, method: Method) -> Params:
-    """The parameters that a run with these settings starts from."""
+    """The untrained parameters of a run with these settings."""
     return method.network.init(stream(config.seed, "parameters"), (method.side, method.side, 1))
 
 

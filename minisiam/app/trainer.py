@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -20,12 +21,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import checkpoint, evaluate, miners, samplers, tree
-from ..analysis import diagnosis, forces
+from ..analysis import diagnosis, forces, plateau
 from ..fast.convert import algorithms
 from ..fast.microbatch import microbatch
 from ..fast.threads import one_blas_thread
 from ..train import fit_from
-from . import build, report
+from . import build, input_pipeline, report, starting_point
 from .data_spec import Data
 from .run import (
     Run,
@@ -34,6 +35,7 @@ from .run import (
     has_ended,
     machine,
     open_run,
+    plateau_of,
     read_log,
     require_free,
     resumed_config,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ..analysis.plateau import Plateau
     from ..typing import Array, Generator, Params
     from .build import Method
     from .config import Config
@@ -61,6 +64,7 @@ class TrainState(NamedTuple):
 
     rng : the states of the generators: "batches" and, if the miner is random, "miner"
     losses : the sum of the losses since the last record, and their number
+    constant : how long the loss has been constant; None before the first step
     """
 
     step: int
@@ -69,9 +73,10 @@ class TrainState(NamedTuple):
     optimizer: Any
     rng: dict[str, Any]
     losses: tuple[float, int]
+    constant: Plateau | None = None
 
 
-def train(config: Config, data: Data, folder: Path, log: Log) -> Run:
+def train(config: Config, data: Data, folder: Path, log: Log, earlier: Run | None = None) -> Run:
     """Train a new run and save it.
 
     Parameters
@@ -84,17 +89,23 @@ def train(config: Config, data: Data, folder: Path, log: Log) -> Run:
         The folder of the run: it must not exist, or be empty.
     log
         A function that shows a line of progress, for instance `print`.
+    earlier
+        The run whose encoder it starts from, as `starting_point.settings` requires; None starts untrained.
     """
     require_free(folder)
+    input_pipeline.require_images(config, data.train)
     folder.mkdir(parents=True, exist_ok=True)
     config = replace(config, classes=len(np.unique(data.train.labels)))
     method = build.build(config)
     params = first_params(config, method)
+    if earlier is not None:
+        params = starting_point.with_encoder(params, earlier)
+        checkpoint.save(folder / "start.npz", params, config.as_dict())
     start = TrainState(0, 0.0, params, method.optimizer.init(params), {}, (0.0, 0))
     return _train(config, method, data, start, folder, log)
 
 
-def resume(folder: Path, data: Data, log: Log, time_limit: float | None = None) -> Run:
+def resume(folder: Path, data: Data, log: Log, **ends: Any) -> Run:
     """Continue a run from its last checkpoint; if its training has ended, it is only opened.
 
     Parameters
@@ -105,14 +116,14 @@ def resume(folder: Path, data: Data, log: Log, time_limit: float | None = None) 
         The data it was started with; other data are refused.
     log
         A function that shows a line of progress, for instance `print`.
-    time_limit
-        Another time limit in minutes, for all parts of the run together. No other setting may change.
+    ends
+        Another `time_limit`, in minutes for all parts of the run together, or `patience`. No other setting may change.
     """
-    config = resumed_config(folder, {} if time_limit is None else {"time_limit": time_limit})
+    config = resumed_config(folder, ends)
     checkpoint.sweep(folder / "model.npz")
     method = build.build(config)
     start = _saved_state(folder, config, method, data)
-    if has_ended(config, start.step, start.seconds):
+    if has_ended(config, start.step, start.seconds, start.constant):
         log(f"{folder} has ended after {start.step:,} of {config.steps:,} steps: there is nothing to resume")
         return open_run(folder)
     log(f"  resumed after {start.step:,} steps and {start.seconds:.1f} s")
@@ -132,7 +143,8 @@ def _saved_state(folder: Path, config: Config, method: Method, data: Data) -> Tr
     if progress["data"] != fingerprint(data.train):
         raise ValueError(f"{folder} was trained on other data: resume it with the same --data and files")
     total, count = progress["losses"]
-    return TrainState(progress["step"], progress["seconds"], params, optimizer, progress["rng"], (total, count))
+    step, seconds, rng = progress["step"], progress["seconds"], progress["rng"]
+    return TrainState(step, seconds, params, optimizer, rng, (total, count), plateau_of(progress))
 
 
 def _train(config: Config, method: Method, data: Data, start: TrainState, folder: Path, log: Log) -> Run:
@@ -140,8 +152,16 @@ def _train(config: Config, method: Method, data: Data, start: TrainState, folder
     for name, part in data._asdict().items():
         log(f"  {name:11}{part}")
     limit = "" if config.time_limit is None else f", at most {config.time_limit:g} min"
-    log(f"  {tree.size(start.params):,} parameters; {config.steps:,} steps{limit}")
+    trained = ", only the last dense layer is trained" if config.freeze else ""
+    log(f"  {tree.size(start.params):,} parameters{trained}; {config.steps:,} steps{limit}")
     log(f"  {ops_in_use(method, start.params)}\n")
+    if data.new in ("alphabets", "classes") and config.classes < diagnosis.FEW_CLASSES and not config.start:
+        log(
+            f"  note: {config.classes} training classes are few. A network trained on letters may distinguish yours as "
+            "it is:\n    minisiam train --out runs/letters\n"
+            f"    minisiam evaluate runs/letters --data {shlex.quote(config.data)}\n"
+            "  and --start runs/letters trains it further\n"
+        )
     ready = Data(*(method.prepared(part) for part in data))
     trainer = Trainer(config, method, ready, fingerprint(data.train), folder, log)
     end = trainer.run(start)
@@ -179,7 +199,7 @@ class Trainer:
         rng = stream(config.seed, "batches")
         batches = islice(method.batches(self.data, rng, start.step), config.steps - start.step)
         self._restore(start, rng)
-        self.monitor.last = next(reversed(read_log(self.folder, start.step)[0]), None)
+        self.monitor.continue_from(read_log(self.folder, start.step)[0])
         self._save(start)
         self.log(Monitor.HEADER)
         self.last, worked = time.perf_counter(), time.process_time()
@@ -189,12 +209,23 @@ class Trainer:
         with one_thread:
             end = self._steps(start, steps, rng)
         self.busy = (time.process_time() - worked) / max(1e-9, end.seconds - start.seconds)
-        if end.step < config.steps and has_ended(config, end.step, end.seconds):
-            self.log(
-                f"the time limit of {config.time_limit:g} min was reached after {end.step:,} of {config.steps:,} "
-                "steps: --resume with a larger --time-limit continues"
-            )
+        if end.step < config.steps:
+            self._say_why_it_ended(end)
         return end
+
+    def _say_why_it_ended(self, end: TrainState) -> None:
+        """Nothing is said about an interruption, which `_steps` reports."""
+        config, steps = self.config, f"after {end.step:,} of {self.config.steps:,} steps"
+        if plateau.is_over(end.constant, config.patience):
+            self.log(
+                f"stopped {steps}: the loss has been constant for {config.patience:,} steps, so it gives "
+                "no direction to further steps; --resume with --patience 0 makes the others"
+            )
+        elif has_ended(config, end.step, end.seconds):
+            self.log(
+                f"the time limit of {config.time_limit:g} min was reached {steps}: --resume with a larger --time-limit "
+                "continues"
+            )
 
     def _steps(self, state: TrainState, steps: Iterator[tuple[int, Any, Params, Any]], rng: Generator) -> TrainState:
         """Make the steps, with a record of the first, of the last and of those that are due."""
@@ -203,14 +234,17 @@ class Trainer:
             for step, value, params, optimizer in steps:
                 total, count = state.losses
                 seconds = time.perf_counter() - started
-                state = TrainState(step, seconds, params, optimizer, self._rng_states(rng), (total + value, count + 1))
-                done = has_ended(self.config, step, seconds)
+                sums, constant = (total + value, count + 1), plateau.extended(state.constant, value)
+                state = TrainState(step, seconds, params, optimizer, self._rng_states(rng), sums, constant)
+                done = has_ended(self.config, step, seconds, constant)
                 if done or step == 1 or self._is_due(step):
                     state = self._record(state, done)
                 if done:
                     break
         except KeyboardInterrupt:
-            self.log(f"interrupted: the checkpoint is saved, and --resume {self.folder} continues from here")
+            self.log(
+                f"interrupted: the checkpoint is saved, and --resume {shlex.quote(str(self.folder))} continues here"
+            )
             self._save(state)
         return state
 
@@ -240,7 +274,8 @@ class Trainer:
         """Make a record, show it and write it to the log; then save a checkpoint."""
         before = time.perf_counter()
         total, count = state.losses
-        record = self.monitor.record(state.step, state.seconds, total / count, state.params)
+        constant = plateau.is_over(state.constant, self.config.patience or plateau.PATIENCE)
+        record = self.monitor.record(state.step, state.seconds, total / count, state.params, constant, done)
         self.log(Monitor.line(record, 0.0 if done else self._seconds_left(state)))
         self._warn(record)
         path = self.folder / "log.jsonl"
@@ -269,24 +304,39 @@ class Trainer:
 
     def _save(self, state: TrainState) -> None:
         progress = {"step": state.step, "seconds": state.seconds, "rng": state.rng, "losses": state.losses}
-        progress["data"] = self.data_id
+        progress |= {"plateau": list(state.constant or ()), "data": self.data_id}
         checkpoint.save(self.folder / "model.npz", state.params, self.config.as_dict(), state.optimizer, progress)
 
 
 class Monitor:
-    """The records of the log: measured on the validation set, and on a fixed probe of 32 training classes × 4."""
+    """The records of the log: measured on the validation set, and on a fixed probe of 32 training classes × 4.
+
+    There are fewer if the data have fewer.
+    """
 
     HEADER = "  step      loss   active   d same   d different   validation one-shot   time left"
 
     def __init__(self, config: Config, method: Method, data: Data) -> None:
         self.config, self.method, self.validation = config, method, data.validation
         train, rng = data.train, stream(config.seed, "probe")
-        classes = min(32, len(np.unique(train.labels)))
+        sizes = np.unique(train.labels, return_counts=True)[1]
+        classes, per_class = min(32, len(sizes)), min(4, int(sizes.min()))
         self.last: dict[str, Any] | None = None  # record
-        self.images, self.labels = next(samplers.pk(train.images, train.labels, rng, classes=classes, per_class=4))
+        self.best: evaluate.Score | None = None  # accuracy on the validation set, of all records
+        self.images, self.labels = next(
+            samplers.pk(train.images, train.labels, rng, classes=classes, per_class=per_class)
+        )
 
-    def record(self, step: int, seconds: float, loss: float, params: Params) -> dict[str, Any]:
-        """One record of the log."""
+    def continue_from(self, records: list[dict[str, Any]]) -> None:
+        """Take over the records of a run that is resumed."""
+        for self.last in records:
+            score = evaluate.Score(self.last["validation"], *self.last["interval"])
+            self.best = max(score, self.best or score)
+
+    def record(
+        self, step: int, seconds: float, loss: float, params: Params, constant: bool = False, done: bool = False
+    ) -> dict[str, Any]:
+        """One record of the log; `constant` if the loss has stopped changing, `done` if it is the last record."""
         distance = self.method.matrix(params)
         z = self.method.embed(params, self.images)
         D, _ = distance(z, z)
@@ -295,6 +345,7 @@ class Monitor:
         validation = self.method.embed(params, self.validation.images)
         xray = {"xray": self.forces(z, params)} if self.method.matrix_loss is not None else {}
         predicted, true = report.few_shot_answers(validation, self.validation, EPISODES, distance)
+        score = evaluate.mean_score((predicted == true).mean(axis=1))
         numbers = {
             "step": step,
             "seconds": round(seconds, 2),
@@ -302,13 +353,17 @@ class Monitor:
             "active": float(self.active(D, d, same).mean()),
             "same": float(d[same].mean()),
             "different": float(d[~same].mean()),
-            "validation": evaluate.mean_score((predicted == true).mean(axis=1)).accuracy,
+            "validation": score.accuracy,
+            "interval": [score.low, score.high],
         }
-        names = self.trouble(numbers, d, same, predicted)
+        names = self.trouble(numbers, d, same, predicted, constant)
+        if done and self.best is not None:
+            names += diagnosis.overfitted(self.best, score)
+        self.best = max(score, self.best or score)
         self.last = numbers | ({"trouble": names} if names else {}) | xray
         return self.last
 
-    def trouble(self, numbers: dict[str, Any], d: Array, same: Array, predicted: Array) -> list[str]:
+    def trouble(self, numbers: dict[str, Any], d: Array, same: Array, predicted: Array, constant: bool) -> list[str]:
         """The problems that `diagnosis` finds in a record."""
         config = self.config
         if config.pair_by != "class":  # the pairs of training are not those of the probe
@@ -324,6 +379,7 @@ class Monitor:
             chance=1 / predicted.shape[1],
             predictions=predicted,
             before=(self.last["same"], self.last["different"]) if self.last else None,
+            constant=constant,
         )
 
     def forces(self, z: Array, params: Params) -> dict[str, float]:

@@ -261,3 +261,23 @@ def test_no_loss_has_a_problem_at_its_first_step(small, chosen):
     value, _ = method.network(params, *batch)
     record = trainer.Monitor(chosen, method, data).record(1, 0.0, float(value), params)
     assert record.get("trouble") is None
+
+
+def test_a_fall_of_the_validation_accuracy_is_overfitting_only_outside_the_interval():
+    best = evaluate.Score(0.8, 0.75, 0.85)
+    assert diagnosis.overfitted(best, evaluate.Score(0.6, 0.55, 0.65)) == ["overfitting"]
+    assert diagnosis.overfitted(best, evaluate.Score(0.76, 0.71, 0.81)) == []
+    assert diagnosis.overfitted(best, best) == []
+
+
+def test_a_constant_loss_is_its_floor_unless_the_embedding_has_collapsed(rng):
+    same, d = np.arange(100) < 50, 1 + rng.random(100)
+    assert diagnosis.diagnose(d, same, loss=0.0, kind="hinge", margin=1.0, constant=True) == ["loss-at-floor"]
+    found = diagnosis.diagnose(np.ones(100), same, loss=1.0, kind="hinge", margin=1.0, constant=True)
+    assert found == ["loss-is-margin"]
+
+
+def test_small_distances_that_distinguish_the_classes_are_no_collapse(rng):
+    same, d = np.arange(100) < 50, 1e-6 * (1 + rng.random(100))
+    assert diagnosis.diagnose(d, same, accuracy=0.3, chance=0.05) == ["equal-distances"]
+    assert diagnosis.diagnose(d, same, accuracy=0.9, chance=0.05) == []

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from minisiam import datasets, losses, miners, plots, tree
+from minisiam.analysis import statistics
 from minisiam.analysis.registry import LOSSES
-from minisiam.app import benchmark, build, cli, data_spec, statistics, trainer
+from minisiam.app import benchmark, build, cli, data_spec, trainer
 from minisiam.app.benchmark import run_records, runner, search, summary
 from minisiam.app.config import Config
 from minisiam.app.loss_options import OF_NETWORK

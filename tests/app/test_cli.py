@@ -140,8 +140,11 @@ def test_data_lists_the_split_and_draws_sheets(tmp_path, capsys):
         (["train", "--data", "mnist:{full}"], "there is no train-images-idx3-ubyte"),
         (["train", "--data", "folder:{full}/nothing"], "there is no file or folder"),
         (["train", "--data", "folder:{full}"], "holds no pictures by class"),
-        (["evaluate", "{run}", "--way", "500"], "use a smaller way"),
-        (["evaluate", "{run}", "--shot", "20"], "no class has more than 20 images: use a smaller shot"),
+        (["evaluate", "{run}", "--way", "500"], "classes that the test set can show in one episode: use --way"),
+        (
+            ["evaluate", "{run}", "--shot", "20"],
+            "need 21 images of each of two classes, and there are 20: use --shot 19",
+        ),
         (["evaluate", "{run}/model.npz"], "is not a run: it is a file"),
         (["train", "--augment", "elastik"], "did you mean 'elastic'"),
         (["data", "--augment", "affine"], "is only drawn: add --show"),
@@ -190,7 +193,8 @@ def test_the_help_lists_the_commands_in_their_groups(capsys):
 TRAIN_OPTIONS = """
     --data --holdout --augment --dihedral
     --network --encoder --distance --loss --miner --margin --temperature --norm --normalize --embedding-size
-    --steps --batch --per-class --optimizer --learning-rate --weight-decay --seed --resume --time-limit --readable
+    --steps --batch --per-class --optimizer --learning-rate --weight-decay --seed
+    --resume --start --freeze --patience --time-limit --readable
     --out --log-every --safetensors
 """
 

@@ -189,9 +189,12 @@ def test_other_data_and_other_batches_are_refused(small, killed, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--loss", "soft-margin"], "cannot be resumed with --loss soft-margin, because it was started with hinge"),
-        (["--steps", "24", "--seed", "1"], "--steps 24, --seed 1, because it was started with 12, 0"),
-        (["--readable"], "--readable True, because it was started with False"),
+        (
+            ["--loss", "soft-margin"],
+            "cannot be resumed with --loss soft-margin, because it was started with --loss hinge",
+        ),
+        (["--steps", "24", "--seed", "1"], "--steps 24, --seed 1, because it was started with --steps 12, --seed 0"),
+        (["--readable"], "with --readable, because it was started with no --readable"),
         (["--out", "elsewhere"], "leave --out elsewhere out"),
         (["--time-limit", "-1"], "time-limit must be"),
         (["--safetensors", "."], "is a folder: name a file"),

@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import replace
-from itertools import islice, repeat
+from itertools import count, islice, repeat
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -180,6 +181,22 @@ def test_a_run_is_a_number_of_steps_unless_a_time_limit_is_requested():
     assert Config().time_limit is None
     assert not run_folder.has_ended(Config(steps=2), 1, 1e9)
     assert run_folder.has_ended(Config(steps=2, time_limit=1), 1, 61.0)
+
+
+@pytest.mark.parametrize("settings", [{}, {"network": "siamese", "optimizer": "sgd"}, {"loss": "hinge"}], ids=str)
+def test_a_slow_machine_trains_the_same_network(small, tmp_path, monkeypatch, settings):
+    """By the clock of one a step takes microseconds, by that of the other minutes."""
+    runs = []
+    for name, seconds in (("fast", 1e-6), ("slow", 60.0)):
+        ticks = count()
+        clock = SimpleNamespace(perf_counter=lambda s=seconds, t=ticks: next(t) * s, process_time=lambda: 0.0)
+        monkeypatch.setattr(trainer, "time", clock)
+        chosen = Config(encoder="mlp", embedding_size=8, steps=6, **settings)
+        runs.append(trainer.train(chosen, small, tmp_path / name, lambda line: None))
+    fast, slow = runs
+    tree.map(np.testing.assert_array_equal, fast.params, slow.params)
+    assert fast.training["steps"] == slow.training["steps"] == 6
+    assert slow.training["train_seconds"] > 300 > 1 > fast.training["train_seconds"]
 
 
 def test_training_stops_at_the_time_limit(small, tmp_path):

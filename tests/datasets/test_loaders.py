@@ -341,7 +341,7 @@ def test_a_split_is_by_alphabets_or_by_classes(tmp_path, rng, small):
         ("omniglt:x", "data on your disk are omniglot:PATH, mnist:PATH"),
         ("omniglot", "needs the path of its files after a colon: omniglot:PATH"),
         ("mnist:{file}", "is not a folder"),
-        ("folder:{few}", "1 classes are too few"),
+        ("folder:{few}", "needs 6 classes, some of them for validation and for testing, and there is 1"),
     ],
 )
 def test_names_of_data(tmp_path, name, message):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minisiam import datasets, encoders, evaluate, pairwise
-from minisiam.app import statistics
+from minisiam.analysis import statistics
 from minisiam.samplers import Episode
 
 LABELS = np.repeat(np.arange(30), 4)

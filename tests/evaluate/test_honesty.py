@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minisiam import datasets, evaluate, pairwise
+from minisiam.analysis import statistics
 from minisiam.app import data_spec, report
 
 WAY = 20
@@ -55,3 +56,19 @@ def test_with_few_classes_evaluation_uses_all_of_them(test_set):
     drawn = rng.normal(size=(40, len(few.images), 4)).astype(np.float32)
     found = np.mean([report.few_shot(z, few, 40, pairwise.l2).accuracy for z in drawn])
     assert found == pytest.approx(1 / 5, abs=0.03)
+
+
+def test_a_paired_interval_is_narrower_than_one_of_independent_episodes(rng):
+    hard = rng.random(400)
+    a, b = hard, np.clip(hard + 0.02 + 0.05 * rng.normal(size=400), 0, 1)
+    low, high = statistics.paired_difference(a, b)
+    assert 0 < low < float((b - a).mean()) < high
+    wide = statistics.difference(evaluate.mean_score(a), evaluate.mean_score(b))
+    assert high - low < (wide[1] - wide[0]) / 3
+    assert statistics.paired_difference(b, a) == pytest.approx((-high, -low))
+    assert statistics.paired_difference(a, a) == (0.0, 0.0)
+
+
+def test_a_paired_interval_contains_the_true_difference_in_about_95_of_100_samples(rng):
+    found = [statistics.paired_difference(np.zeros(50), 0.1 + 0.2 * rng.normal(size=50)) for _ in range(400)]
+    assert 0.9 < np.mean([low <= 0.1 <= high for low, high in found]) < 0.99

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...analysis import _markdown
 from ...analysis.registry import kind_of
+from ...analysis.statistics import Mean, holm, mean, paired_p
 from .. import outputs
-from ..statistics import Mean, holm, mean, paired_p
 from . import run_records, search
 from .protocol import Protocol
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...analysis import statistics
 from ...analysis.registry import LOSSES
 from .. import benchmark as benchmarks
-from .. import data_spec, statistics
+from .. import data_spec
 from ..config import Config
 from ._options import Formatter, log, warn_if_no_figures
 
@@ -49,12 +50,20 @@ def add(subparsers: Any) -> None:
 
 def benchmark(arguments: argparse.Namespace) -> int:
     """`minisiam benchmark`: 0 if all is done, 130 if it was interrupted."""
+    if arguments.draw:
+        _refuse_with_draw(arguments)
     statistics.scipy_stats()  # an error now instead of after the last run
     finished = True if arguments.draw else _run(arguments)
     warn_if_no_figures()
     for path in benchmarks.draw(arguments.out):
         log(path)
     return 0 if finished else 130
+
+
+def _refuse_with_draw(arguments: argparse.Namespace) -> None:
+    for option in ("losses", "steps", "seeds", "search"):
+        if getattr(arguments, option) is not None:
+            raise ValueError(f"--draw runs nothing, so it has no --{option}: leave one of them out")
 
 
 def _run(arguments: argparse.Namespace) -> bool:

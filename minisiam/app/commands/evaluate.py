@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ... import datasets, require
 from .. import data_spec, official, papers, report
 from ..run import Run, open_run, write_report
@@ -20,9 +22,9 @@ HELP = "evaluate a run again, on the same or on other data"
 ABOUT = """\
 Evaluate a run: 20-way one-shot accuracy on held-out alphabets, beside pixels and the untrained network.
 
-    minisiam evaluate runs/batch-l2-soft-margin                       its own test set
-    minisiam evaluate runs/batch-l2-soft-margin --data pen-glyphs:7   the same letters, drawn with another seed
-    minisiam evaluate runs/batch-l2-soft-margin --way 5 --shot 5      an easier task
+    minisiam evaluate runs/batch-cosine-supcon                        its own test set
+    minisiam evaluate runs/batch-cosine-supcon --data pen-glyphs:7   the same letters, drawn with another seed
+    minisiam evaluate runs/batch-cosine-supcon --way 5 --shot 5      an easier task
     minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip     Omniglot's 400 official questions
     minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip --against runs/omniglot-30-0
     minisiam evaluate runs/omniglot-minimal-0 --holdout omniglot:images_evaluation.zip
@@ -42,7 +44,10 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--data", help=f"{DATA}, or omniglot-runs:PATH (default: the run's)")
     parser.add_argument("--holdout", metavar="WHAT", help="the test set, as in train (default: the run's)")
     parser.add_argument(
-        "--way", type=int, metavar="N", help=f"classes per episode (default: {report.WAY}, or all if there are fewer)"
+        "--way",
+        type=int,
+        metavar="N",
+        help=f"classes per episode (default: {report.WAY}, or those of the largest alphabet, if fewer)",
     )
     parser.add_argument(
         "--shot", type=int, default=report.SHOT, metavar="M", help="support images per class (default: %(default)s)"
@@ -73,6 +78,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if arguments.save:
         _check_save(run, arguments)
     data, has_metrics = test_data(run, name, arguments.holdout)
+    check_episodes(data, arguments.way, arguments.shot)
     measure = papers.evaluate if has_metrics else report.evaluate
     results = measure(run, data, arguments.way, arguments.shot) | {"data": name}
     if arguments.save:
@@ -80,6 +86,23 @@ def evaluate(arguments: argparse.Namespace) -> int:
     shown = results | {"config": run.config.as_dict()} | run.training
     log(json.dumps(shown, indent=2, allow_nan=False) if arguments.json else report.table(shown))
     return 0
+
+
+def check_episodes(data: Data, way: int | None, shot: int) -> None:
+    """Raise ValueError if the test set has too few classes for `--way`, or too few images for `--shot`."""
+    require.whole("shot", shot, 1)
+    largest = report.largest_way(data.test, shot)
+    if largest < 2:
+        most = int(np.sort(np.unique(data.test.labels, return_counts=True)[1])[-2:].min())
+        raise ValueError(
+            f"--shot {shot} and a query need {shot + 1} images of each of two classes, and there are {most}: "
+            + (f"use --shot {most - 1}" if most > 1 else "add images")
+        )
+    if way is not None and way > largest:
+        raise ValueError(
+            f"--way {way} is more than the {largest} classes that the test set can show in one episode: "
+            f"use --way {largest}"
+        )
 
 
 def _check_save(run: Run, arguments: argparse.Namespace) -> None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._version import VERSION
+from ...analysis import plateau
 from ...analysis.registry import LOSSES, MINERS
 from ...encoders import NORMS
 from ...interop import safetensors
-from .. import build, data_spec, figures, outputs, papers, report, trainer
-from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, Config
+from .. import build, data_spec, figures, outputs, papers, report, starting_point, trainer
+from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, WITHOUT_DENSE, Config
 from ..loss_options import OF_NETWORK
 from ..run import Run, folder_of_run, is_finished, open_run, require_free, resumed_config, write_report
 from ._options import DATA, Formatter, can_draw, choice, command, log, warn_if_no_figures
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 HELP = "train a network and evaluate it on held-out classes"
 ABOUT = """\
-Train an embedding on the built-in pen glyphs, or on your data, and evaluate it on held-out alphabets.
+Train an embedding on the built-in pen glyphs, or on your data, and evaluate it on held-out alphabets or classes.
 
     minisiam train                                        the default method, in about a minute
     minisiam train --network siamese                      pairs: same or different? (contrastive loss)
@@ -34,6 +35,7 @@ Train an embedding on the built-in pen glyphs, or on your data, and evaluate it 
     minisiam train --loss cosface                         a learned proxy for each class
     minisiam train --augment affine                       rotate, slant, stretch and shift every image a little
     minisiam train --data folder:my_pictures              your images, as my_pictures/CLASS/NAME.png or .pgm
+    minisiam train --data folder:my_pictures --start runs/batch-cosine-supcon     begin with the letters' encoder
     minisiam train --resume runs/batch-cosine-supcon      continue a run that was interrupted
 
 What a loss reads determines which network can have it:
@@ -82,7 +84,8 @@ def _add_data(group: Any, default: Config) -> None:
         "--dihedral",
         type=int,
         metavar="1|8",
-        help=f"8 treats each rotation and reflection of a class as its own class (default: {default.dihedral})",
+        help="8 treats each rotation and reflection of a class as its own class, except with proxies "
+        f"(default: {default.dihedral})",
     )
 
 
@@ -92,7 +95,8 @@ def _add_method(group: Any, default: Config) -> None:
     group.add_argument("--distance", help=choice("", DISTANCES, "the usual one of the loss"))
     group.add_argument("--loss", help=choice("", LOSSES, "the first of the network"))
     group.add_argument(
-        "--miner", help=choice("which pairs or triplets of a batch", MINERS, "all-pairs for pairs, else batch-hard")
+        "--miner",
+        help=choice("which pairs or triplets of a batch", MINERS, "all-pairs for pairs, batch-hard for triplets"),
     )
     group.add_argument(
         "--margin", type=float, help="of contrastive and hinge, in units of the distance (default: found by search)"
@@ -104,31 +108,57 @@ def _add_method(group: Any, default: Config) -> None:
         "--embedding-size",
         type=int,
         metavar="N",
-        help=f"0 ends the encoder without a dense layer (default: {default.embedding_size})",
+        help=f"0 ends {', '.join(WITHOUT_DENSE)} without a dense layer (default: {default.embedding_size})",
     )
 
 
 def _add_training(group: Any, default: Config) -> None:
     group.add_argument("--steps", type=int, metavar="N", help="number of batches (default: 2500 for batch, else 5000)")
     group.add_argument(
-        "--batch", type=int, metavar="N", help="images per batch (default: 256; pairs 128, triplets 144)"
+        "--batch", type=int, metavar="N", help="images per batch, at most (default: 256; pairs 128, triplets 144)"
     )
     group.add_argument(
-        "--per-class", type=int, metavar="K", help=f"images per class in a batch (default: {default.per_class})"
+        "--per-class",
+        type=int,
+        metavar="K",
+        help=f"images per class in a batch of --network batch; more, if there are too few classes (default: "
+        f"{default.per_class})",
     )
     group.add_argument(
         "--optimizer",
         help=choice("adam with a cosine schedule, sgd with Koch's schedule", OPTIMIZERS, default.optimizer),
     )
     group.add_argument(
-        "--learning-rate", type=float, metavar="RATE", help="the largest of the schedule (default: found by search)"
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="the largest of the schedule (default: found by search; a tenth with --start)",
     )
     group.add_argument("--weight-decay", type=float, metavar="RATE", help="(default: 0.05 for adam, 0.0005 for sgd)")
     group.add_argument(
-        "--seed", type=int, metavar="N", help=f"the same seed trains the same network (default: {default.seed})"
+        "--seed",
+        type=int,
+        metavar="N",
+        help=f"the same seed trains the same network on the same machine (default: {default.seed})",
     )
     group.add_argument(
-        "--resume", type=Path, metavar="RUN", help="continue a run that was interrupted, with its settings"
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="continue a run that was interrupted, or stopped by --time-limit or --patience",
+    )
+    group.add_argument(
+        "--start", metavar="RUN", help="begin with the encoder of an earlier run, such as one trained on the letters"
+    )
+    group.add_argument(
+        "--freeze", action="store_true", help="with --start: train only the last dense layer of that encoder"
+    )
+    group.add_argument(
+        "--patience",
+        type=int,
+        metavar="N",
+        help="stop when the loss has been constant for N steps, since it then gives no direction; 0 makes all steps "
+        f"(default: {plateau.PATIENCE})",
     )
     group.add_argument(
         "--time-limit", type=float, metavar="MINUTES", help="stop early after this time (default: train all steps)"
@@ -141,7 +171,8 @@ def _add_output(group: Any) -> None:
         "--out",
         type=Path,
         metavar="FOLDER",
-        help="a new folder for the run (default: runs/NETWORK-DISTANCE-LOSS, with a number if it exists)",
+        help="a new folder for the run (default: runs/NETWORK-DISTANCE-LOSS, with the encoder and --augment if they "
+        "are not the default, and a number if it exists)",
     )
     group.add_argument(
         "--log-every",
@@ -163,6 +194,10 @@ def train(arguments: argparse.Namespace) -> int:
     resumed, out, exported = (given.pop(name, None) for name in ("resume", "out", "safetensors"))
     if exported is not None:
         _check_export(exported)
+    if resumed is not None and "start" in given:
+        raise ValueError(f"--start begins a new run, and --resume continues {resumed}: use one of them")
+    if "start" in given:
+        given = starting_point.settings(Path(given["start"]), given)
     run = start(Config(**given), out) if resumed is None else resume(resumed, given, out)
     if exported is not None:
         _export(run, exported)
@@ -173,9 +208,12 @@ def start(config: Config, out: Path | None) -> Run:
     """Train, evaluate and draw a new run."""
     if out is not None:
         require_free(out)
+    earlier = open_run(Path(config.start)) if config.start else None
     data = _open(config)
+    if earlier is not None:
+        starting_point.refuse_known_classes(earlier.config, config, data, build.pixels(config), log)
     with folder_of_run(out, Path("runs"), _name(config)) as folder:
-        run = trainer.train(config, data, folder, log)
+        run = trainer.train(config, data, folder, log, earlier)
     return _complete(run, data)
 
 
@@ -187,11 +225,14 @@ def resume(folder: Path, given: dict[str, Any], out: Path | None) -> Run:
     if is_finished(folder, config):
         run = open_run(folder)
         steps = run.training["steps"]
-        more = f"; a --time-limit above {config.time_limit:g} continues it" if steps < config.steps else ""
-        log(f"{folder} is finished after {steps:,} of {config.steps:,} steps: nothing to do{more}")
+        more = "; a larger --time-limit, or --patience 0 if its loss was constant, continues it"
+        log(
+            f"{folder} is finished after {steps:,} of {config.steps:,} steps: nothing to do"
+            + more * (steps < config.steps)
+        )
         return run
     data = _open(config)
-    return _complete(trainer.resume(folder, data, log, config.time_limit), data)
+    return _complete(trainer.resume(folder, data, log, time_limit=config.time_limit, patience=config.patience), data)
 
 
 def _open(config: Config) -> Data:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ... import evaluate
-from .. import statistics
+from ...analysis import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # settings in which two runs of one experiment may differ
-FREE = ("data", "seed", "time_limit", "log_every", "classes", "paper")
+FREE = ("data", "seed", "time_limit", "patience", "log_every", "classes", "paper")
 
 
 class Result(NamedTuple):

@@ -13,7 +13,7 @@ from ..evaluate import Score, wilson
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..typing import Array, Bool
+    from ..typing import Array, Bool, Float
 
 
 class Mean(NamedTuple):
@@ -123,6 +123,18 @@ def difference(a: Score, b: Score) -> tuple[float, float]:
     down = float(np.hypot(b.accuracy - b.low, a.high - a.accuracy))
     up = float(np.hypot(b.high - b.accuracy, a.accuracy - a.low))
     return d - down, d + up
+
+
+def paired_difference(a: Float[Array, "n"], b: Float[Array, "n"]) -> tuple[float, float]:
+    """The normal 95 % interval of the mean of b − a, for values of the same n ≥ 2 episodes in the same order.
+
+    Two networks find the same episodes hard, so it is narrower than the interval that `difference` gives.
+    """
+    require.same_shape(a=a, b=b)
+    require.whole("the number of episodes", len(a), 2)
+    d = np.asarray(b, float) - np.asarray(a, float)
+    half = 1.96 * float(d.std(ddof=1)) / np.sqrt(len(d))
+    return float(d.mean() - half), float(d.mean() + half)
 
 
 class McNemar(NamedTuple):
