@@ -23,9 +23,11 @@ def _scripts() -> list[str]:
     import os
 
     names = {f"{name}.py" for name in (*sys.stdlib_module_names, "numpy")}
-    here = os.listdir(sys.path[0] or os.curdir)  # noqa: PTH208  a pathlib.py may be here
+    folder = sys.path[0] or os.curdir
+    here = os.listdir(folder) if os.path.isdir(folder) else []  # noqa: PTH112, PTH208  a pathlib.py may be here
     return sorted(names.intersection(here))
 
 
-with explained():
-    import numpy.random  # noqa: F401  it needs the modules whose names scripts have most often
+if _scripts():
+    with explained():
+        import numpy.random  # noqa: F401  it needs the modules whose names scripts have most often
