@@ -61,13 +61,16 @@ def differences(
     def rows(some: slice, onto: slice = EVERY) -> tuple[Array, Close]:
         with np.errstate(over="ignore", invalid="ignore"):
             S = left[some] @ right[:, onto]
-            i, j = _close(S, norm_a[some], norm_b[onto], limits.tiny, np.inf if ordinary else limits.max)
+        if not ordinary:
+            S[limits.max <= S] = np.nan  # computed from the differences, as close pairs are
+        i, j = _close(S, norm_a[some], norm_b[onto], limits.tiny)
         S[i, j] = 0
         S = S.astype(dtype, copy=False)
         if root:
             np.sqrt(S, out=S)
         for few in slices(len(i), a.shape[1]):
-            S[i[few], j[few]] = size(a[some][i[few]] - b[onto][j[few]])
+            u = a[some][i[few]] - b[onto][j[few]]
+            S[i[few], j[few]] = size(u)
         return S, (i, j)
 
     def weigh(W: Array, close: Close, some: slice = EVERY, onto: slice = EVERY) -> tuple[Array, Array]:
@@ -102,17 +105,14 @@ def slopes(dD: Array, D: Array, close: Close, out: Array | None = None) -> Array
     return W
 
 
-def _close(S: Array, norm_a: Array, norm_b: Array, tiny: float, most: float) -> Close:
-    """The pairs with S ≤ CLOSE (‖a‖² + ‖b‖²), S ≤ tiny, which may round to 0, or S ≥ most, which may overflow.
+def _close(S: Array, norm_a: Array, norm_b: Array, tiny: float) -> Close:
+    """The pairs with S ≤ CLOSE (‖a‖² + ‖b‖²), or S ≤ tiny, which may round to 0.
 
     A NaN after an overflow counts as close. A bound for the whole row excludes most pairs first.
     """
     bound = np.maximum(CLOSE * (norm_a + norm_b.max()), tiny)
-    apart = bound[:, None] < S
-    if most < np.inf:
-        apart &= most > S
-    i, j = np.divmod(np.flatnonzero(~apart), S.shape[1])
-    near = ~(np.maximum(CLOSE * (norm_a[i] + norm_b[j]), tiny) < S[i, j]) | (S[i, j] >= most)
+    i, j = np.divmod(np.flatnonzero(~(bound[:, None] < S)), S.shape[1])
+    near = ~(np.maximum(CLOSE * (norm_a[i] + norm_b[j]), tiny) < S[i, j])
     return i[near], j[near]
 
 

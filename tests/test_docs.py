@@ -101,6 +101,12 @@ def test_a_make_target_in_a_page_exists(page):
     assert set(re.findall(r"(?:`|^    )make ([a-z-]+)", prose(page), flags=re.M)) <= targets
 
 
+def test_make_demo_installs_what_makes_training_fast():
+    """The extra "threads": without it, an encoder runs on one core."""
+    (recipe,) = re.findall(r"^\.venv/demo\.stamp:.*\n\t.*'\.\[(.+)\]'", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "threads" in recipe.split(",")
+
+
 def test_the_index_links_every_page():
     index = (ROOT / "docs" / "index.md").read_text()
     assert set(re.findall(r"\]\((\w[\w-]*\.md)\)", index)) == {page.name for page in DOCS} - {"index.md"}

@@ -731,8 +731,22 @@ def battery(op: Any, definition: Any = None, rows: Any = ()) -> Battery:
             if all(np.isfinite(array).all() for array in (value, *gradients)):
                 floors = value_floor(definition), gradient_floor(definition, case)
                 expected.append(Expected(case, value, gradients, *floors, exact, dtype))
+    for factor in FACTORS.get(op.__name__, ()):
+        expected += [scaled(op.__name__ == "l2", factor, e) for e in expected[:2]]
     skips = "input_grad" in inspect.signature(op).parameters
     return Battery(op.__name__, expected, rows, _by_rows(op, expected[0].case), skips)
+
+
+# their squares leave the range of float64; a direction ends at √tiny
+FACTORS = {"l2": (1e200, 1e-170), "cosine": (1e200, 1e-150), "normalize": (1e200, 1e-150)}
+
+
+def scaled(degree: int, factor: float, e: Expected) -> Expected:
+    """An input times a factor: the value of an op of this degree is multiplied by a power of the factor."""
+    value, slope = factor**degree, factor ** (degree - 1)
+    case = e.case._replace(variables={name: factor * array for name, array in e.case.variables.items()})
+    gradients = tuple(slope * gradient for gradient in e.gradients)
+    return Expected(case, value * e.value, gradients, value * e.value_floor, slope * e.gradient_floor)
 
 
 def _by_rows(op: Any, case: gradcheck.Case) -> bool:

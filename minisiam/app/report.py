@@ -91,6 +91,17 @@ def largest_way(data: Dataset, shot: int = SHOT) -> int:
     return int(alphabets.max(initial=0))
 
 
+def require_episodes(data: Data) -> None:
+    """Raise ValueError if the validation or the test set is too small for the easiest episode."""
+    for name in ("validation", "test"):
+        largest = largest_way(getattr(data, name))
+        if largest < 2:
+            raise ValueError(
+                f"the {name} set needs two classes of two images or more, in one alphabet if there are alphabets, and "
+                f"has {largest}: add images, or select another test set with --holdout"
+            )
+
+
 def few_shot(
     z: Array, data: Dataset, episodes: int, distance: PairwiseDistance, way: int | None = None, shot: int = SHOT
 ) -> Score:

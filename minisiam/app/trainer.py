@@ -94,6 +94,7 @@ def train(config: Config, data: Data, folder: Path, log: Log, earlier: Run | Non
     """
     require_free(folder)
     input_pipeline.require_images(config, data.train)
+    report.require_episodes(data)
     folder.mkdir(parents=True, exist_ok=True)
     config = replace(config, classes=len(np.unique(data.train.labels)))
     method = build.build(config)

@@ -61,6 +61,15 @@ def test_a_class_without_a_partner_is_refused_before_a_folder_is_made(tmp_path, 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("part", ["validation", "test"])
+@pytest.mark.parametrize("sizes", [[9], [9, 1], []])
+def test_a_set_that_poses_no_task_is_refused_before_a_folder_is_made(tmp_path, part, sizes):
+    data = data_spec.Data(*3 * [drawn(9, 9)])._replace(**{part: drawn(*sizes)})
+    with pytest.raises(ValueError, match=f"the {part} set needs two classes of two images or more.*--holdout"):
+        trainer.train(Config(), data, tmp_path / "run", print)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("given", [{"network": "siamese"}, {"network": "triplet"}, {"loss": "info-nce"}])
 def test_networks_on_pairs_and_triplets_need_two_images_of_a_class(given):
     input_pipeline.require_images(Config(**given), drawn(2, 2, 9))
