@@ -14,7 +14,7 @@ import numpy as np
 from .. import require
 from .dataset import Dataset
 from .pictures import SIDE, by_area, picture
-from .safe_io import MEMBER_BYTES, TOTAL_BYTES, DamagedFile, existing, members, npy, reported_damage, require_size
+from .safe_io import ARRAY_BYTES, MEMBER_BYTES, DamagedFile, existing, members, npy, reported_damage, require_size
 
 if TYPE_CHECKING:
     from ..typing import Array
@@ -101,7 +101,7 @@ def _stored(files: Members, size: int) -> Drawings:
     missing = [name for name in wanted if name not in files]
     if missing:
         raise DamagedFile(f"holds no {missing[0]}")
-    images, alphabets, characters = (npy(files[name](TOTAL_BYTES)) for name in wanted)
+    images, alphabets, characters = (npy(files[name](ARRAY_BYTES)) for name in wanted)
     if images.dtype != np.uint8 or images.ndim != 4 or not images.size or max(images.shape[2:]) > SIDE:
         raise DamagedFile(f"its images are {images.dtype} {images.shape}, not uint8 (letters, drawers, height, width)")
     count, drawers, height, width = images.shape
