@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 # Pictures that Pillow decodes without another program, and how they begin. The keys are the names of its decoders.
@@ -23,7 +24,7 @@ OTHERS = {
     "a PostScript file: convert it to PNG": rb"%!PS|\xc5\xd0\xd3\xc6",
     "a PDF file: convert its pages to PNG": rb"%PDF",
     "an SVG drawing: export it as PNG": rb"(?i)\s*(?:<(?:\?xml|!DOCTYPE svg|!--)[^>]*>\s*)*<svg",
-    "an HTML page and no picture: download it again": rb"(?i)\s*(?:<!--.*?-->\s*)?<(?:!doctype html|html|head)",
+    "an HTML page: download the picture again": rb"(?i)\s*(?:<!--.*?-->\s*)?<(?:!doctype html|html|head)",
     "an XML file": rb"\s*<\?xml",
     "a pointer of Git LFS: git lfs pull": rb"version https://git-lfs",
     "a pointer of git-annex: git annex get": rb"\S*/annex/objects/",
@@ -43,7 +44,7 @@ OTHERS = {
     "a NumPy array": rb"\x93NUMPY",
     "an HDF5 file": rb"\x89HDF",
 }
-TEXT = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]+")
+CONTROL = re.compile(r"[\0-\x08\x0e-\x1f]")
 
 
 def picture_kind(data: bytes) -> str | None:
@@ -58,7 +59,18 @@ def described(data: bytes) -> str:
     kind = picture_kind(data)
     if kind is not None:
         return f"a {kind} picture"
-    return _first(OTHERS, data) or ("a text file" if TEXT.fullmatch(data[:512]) else "of an unknown format")
+    return _first(OTHERS, data) or ("a text file" if _is_text(data[:1024]) else "of an unknown format")
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether these bytes are UTF-8 without control characters, or begin like UTF-16."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut off
+    except UnicodeDecodeError:
+        return False
+    return CONTROL.search(text) is None
 
 
 def _first(kinds: dict[str, bytes], data: bytes) -> str | None:

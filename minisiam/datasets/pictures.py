@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ def read_picture(data: bytes, name: str, size: int | None = None) -> Picture:
     """`picture`, with the kind and the size of the file."""
     kind = picture_kind(data)
     if kind is None:
-        raise DamagedFile(f"{name!r} is no picture: it is {described(data)}")
+        raise DamagedFile(f"{name!r} cannot be read: it is {described(data)}")
     UnidentifiedImageError = _pillow().UnidentifiedImageError
     try:
         with warnings.catch_warnings():
@@ -113,7 +114,8 @@ def _read(data: bytes, kind: str, size: int | None) -> Picture:
         inverted = kind == "TIFF" and image.mode.startswith("I") and WHITE_IS_ZERO in image.tag_v2.items()
         image.load()
         stored = image.size
-        ImageOps.exif_transpose(image, in_place=True)
+        with suppress(SyntaxError):  # damaged EXIF data, which Pillow itself ignores in a JPEG
+            ImageOps.exif_transpose(image, in_place=True)
         if image.size != stored:
             width, height = height, width
         if size is None or image.size == (size, size):

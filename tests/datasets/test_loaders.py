@@ -140,7 +140,7 @@ def test_a_folder_has_one_class_per_subfolder(tmp_path, rng):
     inverted = datasets.folder(tmp_path, size=6, dark_ink=True)
     np.testing.assert_allclose(inverted.images, 1 - data.images, atol=1e-6)
     (tmp_path / "a" / "x.png").write_bytes(b"nothing")
-    with pytest.raises(DamagedFile, match=r"'a/x.png' is no picture: it is a text file: replace or remove"):
+    with pytest.raises(DamagedFile, match=r"'a/x.png' cannot be read: it is a text file: replace or remove"):
         datasets.folder(tmp_path)
 
 
@@ -297,7 +297,7 @@ def test_a_malicious_npz_is_an_error(tmp_path, data, message):
         (b"P6 2 2 255\nabcd", "truncated"),
         (b"Pf 2 2 1.0\n" + bytes(16), "is a floating-point picture"),
         (b"GIF89a" + bytes(40), "begins like a GIF picture, and the rest is damaged or missing"),
-        (b"", "is no picture: it is empty"),
+        (b"", "cannot be read: it is empty"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(40), "begins like a JPEG picture"),
     ],
 )
