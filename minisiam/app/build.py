@@ -229,6 +229,17 @@ def pixels(config: Config) -> int:
     return {"koch35": 35, "koch105": 105}.get(config.encoder, 28)
 
 
+def preparation(config: Config) -> str:
+    """How the encoder gets its images, and which are one class: a line for the screen."""
+    side, blur = READS.get(config.encoder, (pixels(config), False))
+    steps = ["shifted until their ink is centred"] * config.centre + ["blurred"] * blur
+    steps += [f"reduced to {side} × {side}"] * (side != pixels(config))
+    read = f"images of {pixels(config)} × {pixels(config)} pixels{', ' * bool(steps)}{', '.join(steps)}"
+    if config.dihedral == 1:
+        return f"{read}; rotations and reflections are no classes of their own (--dihedral 8: they are)"
+    return f"{read}; each class is rotated and reflected into eight (--dihedral 1: it is not)"
+
+
 def build_encoder(config: Config) -> Layer:
     """The encoder of these settings, made of fast ops and run in chunks on all cores, unless `readable`."""
     encoder = _readable_encoder(config)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._version import VERSION
+from ..datasets.safe_io import expanded
 from .commands import benchmark, check, compare, data, evaluate, explore, learn, papers, plot, train, xray
 
 if TYPE_CHECKING:
@@ -33,12 +35,22 @@ compares two embeddings; the loss says how far apart they should be. Begin with
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0, or 1 after an error that the message explains."""
-    arguments = parser().parse_args(argv)
+    arguments = _with_home(parser().parse_args(argv))
     try:
         return arguments.command(arguments)
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         print(f"minisiam: {error}", file=sys.stderr)
         return 1
+
+
+def _with_home(arguments: argparse.Namespace) -> argparse.Namespace:
+    """The arguments with ~ expanded in every path, which a shell does not do in --out=~/run."""
+    for name, value in vars(arguments).items():
+        if isinstance(value, Path):
+            setattr(arguments, name, expanded(value))
+        elif isinstance(value, list):
+            setattr(arguments, name, [expanded(one) if isinstance(one, Path) else one for one in value])
+    return arguments
 
 
 def parser() -> argparse.ArgumentParser:

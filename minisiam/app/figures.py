@@ -84,7 +84,8 @@ def _clusters(data: Dataset, z: Array, new: str) -> Any:
     title = f"{len(letters)} {TESTED_ON[new][1]}"
     if new == "alphabets":
         title = f"{len(letters)} letters of {_readable(data.names[data.groups[0]])}, a held-out alphabet"
-    return plots.clusters(z[rows], data.labels[rows], data.images[rows], title)
+    names = [data.class_name(letter) for letter in letters]
+    return plots.clusters(z[rows], data.labels[rows], data.images[rows], title, names)
 
 
 def _readable(alphabet: str) -> str:

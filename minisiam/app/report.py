@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,6 +83,7 @@ def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
         "pixels": (evaluation.pixels(data.images), pairwise.l2),
     }
     found = {name: few_shot(z, data, EPISODES, d, way, shot) for name, (z, d) in embeddings.items()}
+    named = bool(data.classes) and not data.has_alphabets
     return {
         "way": way,
         "shot": shot,
@@ -91,6 +93,32 @@ def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
         "episodes": EPISODES,
         "classes": len(np.unique(data.labels)),
         "alphabets": len(np.unique(data.groups)) if data.has_alphabets else 0,
+        "by_class": by_class(*embeddings["network"], data, way, shot) if named else {},
+    }
+
+
+def by_class(z: Array, distance: PairwiseDistance, data: Dataset, way: int, shot: int) -> dict[str, Any]:
+    """For each class in the same episodes: its accuracy, and the class that it is most often taken for."""
+    predicted, true = few_shot_answers(z, data, EPISODES, distance, way, shot)
+    drawn = samplers.episode_indices(
+        data.labels, np.random.default_rng(0), way, shot, 1, data.groups, data.known_drawers
+    )
+    labels = np.stack([data.labels[episode.support[::shot]] for episode in islice(drawn, EPISODES)])
+    known, number = np.unique(labels, return_inverse=True)
+    number = number.reshape(labels.shape)
+    row, column = np.take_along_axis(number, true, 1), np.take_along_axis(number, predicted, 1)
+    decided = predicted >= 0  # the others are ties
+    counts = np.zeros((len(known), len(known)), int)
+    np.add.at(counts, (row[decided], column[decided]), 1)
+    right, total = np.diag(counts).copy(), np.bincount(row.ravel(), minlength=len(known))
+    np.fill_diagonal(counts, 0)
+    taken_for = [
+        data.class_name(known[other]) if some[other] else None
+        for some, other in zip(counts, counts.argmax(1), strict=True)
+    ]
+    return {
+        data.class_name(label): {"accuracy": float(a / n), "taken_for": other}
+        for label, a, n, other in zip(known, right, total, taken_for, strict=True)
     }
 
 
@@ -124,6 +152,13 @@ def scores(results: dict[str, Any]) -> dict[str, Score]:
     return {LABELS[name]: Score(value, *found["intervals"][name]) for name, value in found["accuracy"].items()}
 
 
+def _hardest(classes: dict[str, Any]) -> list[str]:
+    """The classes with the lowest accuracy, as a line."""
+    wrong = sorted((one["accuracy"], name, one["taken_for"]) for name, one in classes.items() if one["accuracy"] < 1)
+    shown = [f"{name} {100 * a:.1f} %" + (f" (taken for {other})" if other else "") for a, name, other in wrong[:3]]
+    return [f"hardest classes: {', '.join(shown)}"] if shown else []
+
+
 def table(results: dict[str, Any]) -> str:
     """The report as text."""
     found, verified = results["one_shot"], results["verification"]
@@ -134,6 +169,7 @@ def table(results: dict[str, Any]) -> str:
         lines.append(f"  {name:49}{100 * score.accuracy:6.1f} %    {100 * score.low:.1f} to {100 * score.high:.1f}")
     lines.append(f"  {'chance':49}{100 * found['chance']:6.1f} %")
     lines.append(f"  (intervals over {found['episodes']} episodes: they hold for these {these}, not for others)")
+    lines += _hardest(found.get("by_class", {}))
     chosen_on = "validation alphabets" if these == "alphabets" else "validation set"
     lines.append(
         f"same class or not: {100 * verified['accuracy']:.1f} % correct at the threshold {verified['threshold']:.3g}, "

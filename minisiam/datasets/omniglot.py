@@ -58,7 +58,8 @@ def omniglot(path: str | Path, size: int = 28) -> Dataset:
         If a file is damaged or not a file of Omniglot.
     """
     require.whole("size", size, 1)
-    parts = [_drawings(existing(one.strip()), size) for one in str(path).split(",")]
+    paths = [str(path)] if Path(path).exists() else str(path).split(",")
+    parts = [_drawings(existing(one.strip()), size) for one in paths]
     letters = [letter for part in parts for letter in part.letters]
     images = np.concatenate([part.images for part in parts])
     drawers = np.concatenate([part.drawers for part in parts])
@@ -74,7 +75,8 @@ def omniglot(path: str | Path, size: int = 28) -> Dataset:
         alphabet, letter = known[labels[order][1:][twice][0]]
         raise DamagedFile(f"{path}: one drawer has letter {letter} of {alphabet} twice: give each file once")
     groups = np.array([place[alphabet] for alphabet, _ in letters])
-    return Dataset(images[order][..., None], labels[order], groups[order], drawers[order], tuple(names))
+    classes = tuple(f"{alphabet}/character{letter:02}" for alphabet, letter in known)
+    return Dataset(images[order][..., None], labels[order], groups[order], drawers[order], tuple(names), classes)
 
 
 def _drawings(path: Path, size: int) -> Drawings:

@@ -92,11 +92,17 @@ def reported_damage(path: str | Path) -> Iterator[None]:
         raise DamagedFile(f"{path}: is damaged or in a wrong format ({error or type(error).__name__})") from error
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with ~ replaced by the home folder, unless there is a file of this name."""
+    path = Path(path)
+    if path.exists():
+        return path
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises an error if there is no such user
+
+
 def existing(path: str | Path) -> Path:
     """Require that a file or folder exists, and return its path, with ~ expanded."""
-    path = Path(path)
-    if not path.exists():
-        path = Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises an error if there is no such user
+    path = expanded(path)
     if not (path.is_dir() or path.is_file()):
         raise FileNotFoundError(f"there is no file or folder {path}")
     return path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ... import datasets, require
 from .. import data_spec, official, papers, report
 from ..run import Run, open_run, write_report
-from ._options import DATA, Formatter, log
+from ._options import DATA, Formatter, log, log_notes
 
 if TYPE_CHECKING:
     import argparse
@@ -73,6 +73,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if arguments.save:
         _check_save(run, arguments)
     data, has_metrics = test_data(run, name, arguments.holdout)
+    if not arguments.json:
+        log_notes(data)
     measure = papers.evaluate if has_metrics else report.evaluate
     results = measure(run, data, arguments.way, arguments.shot) | {"data": name}
     if arguments.save:

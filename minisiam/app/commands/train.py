@@ -16,7 +16,7 @@ from .. import build, data_spec, figures, papers, report, trainer
 from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, Config
 from ..loss_options import OF_NETWORK
 from ..run import Run, is_finished, open_run, require_free, resumed_config, write_report
-from ._options import DATA, Formatter, can_draw, choice, log, warn_if_no_figures
+from ._options import DATA, Formatter, can_draw, choice, log, log_notes, warn_if_no_figures
 
 if TYPE_CHECKING:
     from ..data_spec import Data
@@ -32,7 +32,7 @@ Train an embedding on the built-in pen glyphs, or on your data, and evaluate it 
     minisiam train --loss hinge --miner semi-hard-facenet     FaceNet's triplets of a batch
     minisiam train --loss cosface                         a learned proxy for each class
     minisiam train --augment affine                       rotate, slant, stretch and shift every image a little
-    minisiam train --data folder:my_pictures              your images, as my_pictures/CLASS/NAME.png or .pgm
+    minisiam train --data folder:my_pictures              your images, as my_pictures/CLASS/NAME.jpg
     minisiam train --resume runs/batch-cosine-supcon      continue a run that was interrupted
 
 What a loss reads determines which network can have it:
@@ -81,7 +81,8 @@ def _add_data(group: Any, default: Config) -> None:
         "--dihedral",
         type=int,
         metavar="1|8",
-        help=f"8 treats each rotation and reflection of a class as its own class (default: {default.dihedral})",
+        help="8 treats each rotation and reflection of a class as its own class "
+        "(default: 8 for pen-glyphs and omniglot, else 1)",
     )
 
 
@@ -195,7 +196,10 @@ def _open(config: Config) -> Data:
     """Show the method, and load its data."""
     warn_if_no_figures()
     log(config.title)
-    return data_spec.load(config.data, build.pixels(config), config.holdout)
+    data = data_spec.load(config.data, build.pixels(config), config.holdout)
+    log_notes(data)
+    log(f"  {build.preparation(config)}")
+    return data
 
 
 def _complete(run: Run, data: Data) -> Run:
