@@ -42,10 +42,12 @@ class Layout(NamedTuple):
 
     pictures : (class, file) in the order of the data
     stray : pictures that are in no folder of a class
+    empty : folders beside those of the classes that hold no picture
     """
 
     pictures: list[tuple[str, str]]
     stray: list[str]
+    empty: list[str]
 
 
 def folder(path: str | Path, size: int = 28, dark_ink: bool | None = None) -> Dataset:
@@ -95,20 +97,26 @@ def folder(path: str | Path, size: int = 28, dark_ink: bool | None = None) -> Da
 def _layout(files: Members) -> Layout:
     """The pictures by class: in the least deep folders of which there are two, or else in the only one."""
     pictures = sorted(name for name in files if _ending(name) in ENDINGS)
-    folders = {str(PurePosixPath(name).parent) for name in pictures} - {"."}
+    folders = {_parent(name) for name in pictures} - {"."}
     depths = Counter(folder.count("/") for folder in folders)
     if not depths:
         raise DamagedFile(_no_classes(files, pictures))
     depth = min((depth for depth, count in depths.items() if count > 1), default=min(depths))
     kinds = sorted(folder for folder in folders if folder.count("/") == depth)
-    wrappers = sorted({str(PurePosixPath(kind).parent) for kind in kinds})
+    wrappers = sorted({_parent(kind) for kind in kinds})
     if len(wrappers) > 1:
         raise DamagedFile(
             f"holds folders of classes in {len(wrappers)} folders, {_listed(wrappers)}: "
             "name one of them, which must hold CLASS/NAME.png"
         )
-    of_class = [(_class(name), name) for name in pictures if str(PurePosixPath(name).parent) in kinds]
-    return Layout(sorted(of_class), [name for name in pictures if str(PurePosixPath(name).parent) not in kinds])
+    of_class = [(_class(name), name) for name in pictures if _parent(name) in kinds]
+    stray = [name for name in pictures if _parent(name) not in kinds]
+    empty = sorted(name for name in files.folders - {"", *kinds} if _parent(name) == wrappers[0])
+    return Layout(sorted(of_class), stray, empty)
+
+
+def _parent(name: str) -> str:
+    return str(PurePosixPath(name).parent)
 
 
 def _ending(name: str) -> str:
@@ -116,9 +124,8 @@ def _ending(name: str) -> str:
 
 
 def _class(name: str) -> str:
-    """The name of a picture's folder, in one form of Unicode, and without bytes that are none."""
-    folder = unicodedata.normalize("NFC", PurePosixPath(name).parent.name)
-    return folder.encode(errors="backslashreplace").decode()
+    """The name of a picture's folder, in one form of Unicode: macOS stores another one."""
+    return unicodedata.normalize("NFC", PurePosixPath(name).parent.name)
 
 
 def _no_classes(files: Members, pictures: list[str]) -> str:
@@ -182,16 +189,17 @@ def _ink(inverted: bool, brightness: float, dark_ink: bool | None) -> str:
 def _passed_over(files: Members, found: Layout) -> Iterable[str]:
     """What was not read, with counts and reasons."""
     others = [name for name in files if _ending(name) not in ENDINGS]
-    reasons = [f"{line}" for line in _by_ending(others)]
+    reasons = list(_by_ending(others))
     for names, reason in (
         (found.stray, "in no folder of a class"),
+        (found.empty, "folders without pictures, so no classes"),
         (sorted(files.hidden), "hidden or made by the system"),
         (sorted(files.dead), "links that lead nowhere or back, or no regular files"),
     ):
         if names:
             reasons.append(f"{len(names):,} {reason} ({_listed(names)})")
     if reasons:
-        count = len(others) + len(found.stray) + len(files.hidden) + len(files.dead)
+        count = len(others) + sum(map(len, (found.stray, found.empty, files.hidden, files.dead)))
         yield f"{count:,} passed over: {'; '.join(reasons)}"
 
 

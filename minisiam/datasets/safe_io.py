@@ -10,6 +10,7 @@ import gzip
 import os
 import re
 import struct
+import unicodedata
 import zipfile
 import zlib
 from contextlib import contextmanager, suppress
@@ -68,14 +69,14 @@ class Members(dict[str, "Callable[[int], bytes]"]):
 
     hidden : the names of hidden files and folders, which are left out
     dead : the names of links that lead nowhere or back, and of what is neither file nor folder
-    folders : the number of folders
+    folders : the names of all folders that are not hidden; "" is the zip or folder itself
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.hidden: set[str] = set()
         self.dead: set[str] = set()
-        self.folders = 0
+        self.folders: set[str] = set()
 
 
 @contextmanager
@@ -137,10 +138,10 @@ def _scan(folder: Path, prefix: str, above: tuple[tuple[int, int], ...], found: 
     if here in above:
         found.dead.add(prefix)
         return
-    found.folders += 1
+    found.folders.add(prefix[:-1])
     for entry in sorted(folder.iterdir()):
-        name = prefix + entry.name
-        if len(found) + len(found.hidden) + len(found.dead) + found.folders > MEMBERS:
+        name = prefix + _printable(entry.name)
+        if len(found) + len(found.hidden) + len(found.dead) + len(found.folders) > MEMBERS:
             raise DamagedFile(f"holds more than {MEMBERS:,} files: name the folder of the data set itself")
         if HIDDEN.fullmatch(entry.name):
             found.hidden.add(name)
@@ -171,7 +172,9 @@ def _check_directory(read: Callable[[int], bytes], seek: Callable[[int], object]
         at = tail.rfind(b"PK\5\6")
     if at < 0 or at + 22 > len(tail):
         seek(0)
-        raise DamagedFile(f"is not a zip file, or its end is missing: it is {described(read(1024))}")
+        raise DamagedFile(
+            f"is not a zip file, or its end is missing: it is {described(read(1024))}; name a folder or a zip file"
+        )
     if tail[max(0, at - 20) : at].startswith(b"PK\6\7"):
         raise DamagedFile("is a zip file of the large kind (zip64): unpack it, and name the folder")
     count, length = struct.unpack("<HL", tail[at + 10 : at + 16])
@@ -194,9 +197,16 @@ def _in_zip(archive: zipfile.ZipFile) -> Members:
             found.hidden.add("/".join(parts[: hidden + 1]))
         elif name in found:
             raise DamagedFile(f"holds {name!r} twice")
-        elif parts[-1]:
-            found[name] = _unpacker(archive, info, name)
+        else:
+            found.folders.update("/".join(parts[:count]) for count in range(len(parts)))
+            if parts[-1]:
+                found[name] = _unpacker(archive, info, name)
     return found
+
+
+def _printable(name: str) -> str:
+    """A name with control characters, and bytes that are not UTF-8, as escapes: it can be shown anywhere."""
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in ("Cc", "Cs") else c for c in name)
 
 
 def _safe_name(info: zipfile.ZipInfo) -> str:
@@ -208,7 +218,7 @@ def _safe_name(info: zipfile.ZipInfo) -> str:
     slashed = name.replace("\\", "/").removeprefix("./")
     if not slashed or slashed.startswith("/") or re.match("[A-Za-z]:", slashed) or ".." in slashed.split("/"):
         raise DamagedFile(f"holds a member that would leave its folder, or has no name: {name!r}")
-    return slashed
+    return _printable(slashed)
 
 
 def _unpacker(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Callable[[int], bytes]:
