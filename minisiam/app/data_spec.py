@@ -79,6 +79,18 @@ def refuse_training_classes(train: Dataset, test: Dataset, option: str) -> None:
         )
 
 
+def require_pairs(data: Data) -> None:
+    """Raise ValueError if a class with a name has a single image, which has no second one to be compared with."""
+    for part in data:
+        labels, count = np.unique(part.labels, return_counts=True)
+        if part.classes and (count < 2).any():
+            single = [part.class_name(label) for label in labels[count < 2]]
+            raise ValueError(
+                f"{', '.join(single[:3])}{' …' * (len(single) > 3)}: {len(single)} classes with only one image, and two "
+                "are compared: add images, or take these classes out"
+            )
+
+
 def load(name: str, pixels: int = 28, holdout: str = "third") -> Data:
     """The data that `--data` names, as `pixels` × `pixels` images, split as `--holdout` says.
 

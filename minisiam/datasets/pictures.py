@@ -129,7 +129,9 @@ def _check_size(image: Any) -> None:
     """Refuse a picture that would take much memory, before it is decoded."""
     width, height = image.size
     if max(width, height) > SIDE or width * height > DECODED:
-        raise DamagedFile(f"has {width} × {height} pixels: at most {DECODED:,} in all and {SIDE:,} a side can be read")
+        raise DamagedFile(
+            f"has {width} × {height} pixels: at most {DECODED:,} in all and {SIDE:,} a side can be read: reduce it"
+        )
 
 
 def _white(image: Any, kind: str) -> int:

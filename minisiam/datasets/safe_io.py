@@ -199,6 +199,8 @@ def _in_zip(archive: zipfile.ZipFile) -> Members:
             raise DamagedFile(f"holds {name!r} twice")
         else:
             found.folders.update("/".join(parts[:count]) for count in range(len(parts)))
+            if info.flag_bits & ENCRYPTED:
+                raise DamagedFile(f"is encrypted with a password ({name!r}): unpack it, and name the folder")
             if parts[-1]:
                 found[name] = _unpacker(archive, info, name)
     return found
@@ -223,8 +225,6 @@ def _safe_name(info: zipfile.ZipInfo) -> str:
 
 def _unpacker(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Callable[[int], bytes]:
     def read(limit: int) -> bytes:
-        if info.flag_bits & ENCRYPTED:
-            raise DamagedFile(f"{name!r} is encrypted with a password: unpack the zip, and name the folder")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DamagedFile(f"{name!r} is compressed in an unusual way: unpack the zip, and name the folder")
         if info.file_size > limit:

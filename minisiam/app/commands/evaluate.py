@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ Evaluate a run: 20-way one-shot accuracy on held-out alphabets, beside pixels an
     minisiam evaluate runs/batch-l2-soft-margin                       its own test set
     minisiam evaluate runs/batch-l2-soft-margin --data pen-glyphs:7   the same letters, drawn with another seed
     minisiam evaluate runs/batch-l2-soft-margin --way 5 --shot 5      an easier task
+    minisiam evaluate runs/mine --csv classes.csv                     of your pictures, the accuracy of each class
     minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip     Omniglot's 400 official questions
     minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip --against runs/omniglot-30-0
     minisiam evaluate runs/omniglot-minimal-0 --holdout omniglot:images_evaluation.zip
@@ -56,6 +58,7 @@ def add(subparsers: Any) -> None:
         help="with omniglot-runs: compare with other runs on the same questions, by McNemar's exact test",
     )
     parser.add_argument("--save", action="store_true", help="replace RUN/report.json, for `minisiam papers report`")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the accuracy of each class, by its name")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(command=evaluate)
 
@@ -72,16 +75,32 @@ def evaluate(arguments: argparse.Namespace) -> int:
         require.whole("way", arguments.way, 2)
     if arguments.save:
         _check_save(run, arguments)
+    if arguments.csv is not None and arguments.csv.exists():
+        raise FileExistsError(f"--csv {arguments.csv} exists: name a new file, or remove it first")
     data, has_metrics = test_data(run, name, arguments.holdout)
     if not arguments.json:
         log_notes(data)
+    data_spec.require_pairs(data)
     measure = papers.evaluate if has_metrics else report.evaluate
     results = measure(run, data, arguments.way, arguments.shot) | {"data": name}
     if arguments.save:
         run = write_report(run, results)
+    if arguments.csv is not None:
+        _write_csv(arguments.csv, results["one_shot"]["by_class"])
     shown = results | {"config": run.config.as_dict()} | run.training
     log(json.dumps(shown, indent=2, allow_nan=False) if arguments.json else report.table(shown))
     return 0
+
+
+def _write_csv(path: Path, classes: dict[str, Any]) -> None:
+    """A row for each class."""
+    if not classes:
+        raise ValueError(f"--csv {path} has a row for each class, and these classes have no names: leave it out")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["class", "accuracy", "most often taken for"])
+        rows.writerows([name, f"{one['accuracy']:.4f}", one["taken_for"]] for name, one in classes.items())
 
 
 def _check_save(run: Run, arguments: argparse.Namespace) -> None:

@@ -198,7 +198,9 @@ def _open(config: Config) -> Data:
     log(config.title)
     data = data_spec.load(config.data, build.pixels(config), config.holdout)
     log_notes(data)
-    log(f"  {build.preparation(config)}")
+    for line in build.preparation(config):
+        log(f"  {line}")
+    data_spec.require_pairs(data)
     return data
 
 
