@@ -74,8 +74,8 @@ def refuse_training_classes(train: Dataset, test: Dataset, option: str) -> None:
             )
     elif both := shared_classes(train, test):
         raise ValueError(
-            f"{option} would test on {', '.join(both[:3])}{' …' * (len(both) > 3)}, classes that this run was trained "
-            "on: leave --holdout out"
+            f"{option} would test on classes that this run was trained on, "
+            f"{', '.join(both[:3])}{' …' * (len(both) > 3)}: leave --holdout out"
         )
 
 
@@ -86,8 +86,8 @@ def require_pairs(data: Data) -> None:
         if part.classes and (count < 2).any():
             single = [part.class_name(label) for label in labels[count < 2]]
             raise ValueError(
-                f"{', '.join(single[:3])}{' …' * (len(single) > 3)}: {len(single)} classes with only one image, and two "
-                "are compared: add images, or take these classes out"
+                f"{len(single)} class{'es' * (len(single) > 1)} with only one image, {', '.join(single[:3])}"
+                f"{' …' * (len(single) > 3)}: two images of a class are compared, so add images or leave the class out"
             )
 
 

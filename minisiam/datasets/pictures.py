@@ -111,7 +111,7 @@ def _read(data: bytes, kind: str, size: int | None) -> Picture:
         _check_size(image)
         white = _white(image, kind)
         transparent = _transparent_shade(image, data[24] if kind == "PNG" else 8)
-        inverted = kind == "TIFF" and image.mode.startswith("I") and WHITE_IS_ZERO in image.tag_v2.items()
+        inverted = kind == "TIFF" and _is_inverted(image)
         image.load()
         stored = image.size
         with suppress(SyntaxError):  # damaged EXIF data, which Pillow itself ignores in a JPEG
@@ -141,6 +141,11 @@ def _white(image: Any, kind: str) -> int:
     if kind == "TIFF" and image.mode.startswith("I;16"):
         return 2 ** image.tag_v2[BITS][0] - 1  # also 12 bits
     return WHITE.get(image.mode, 255)
+
+
+def _is_inverted(tiff: Any) -> bool:
+    """Whether 0 is white in a picture of 16 bits; Pillow itself inverts those of 8 bits."""
+    return tiff.mode.startswith("I;16") and WHITE_IS_ZERO in tiff.tag_v2.items()
 
 
 def _transparent_shade(image: Any, depth: int) -> Any:
