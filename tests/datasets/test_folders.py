@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from minisiam import datasets
-from minisiam.app import cli, config, data_spec
+from minisiam.app import cli, config, data_spec, figures
 from minisiam.datasets import DamagedFile
 from minisiam.datasets.contents import described
 
@@ -288,6 +288,7 @@ def test_names_of_classes_reach_the_report_and_the_csv(tmp_path, capsys, monkeyp
         page[number + 1 : number + 3, 1:7] = 255
         write(tmp_path / "mine", *(f"{name}/{i}.pgm" for i in range(4)), data=fixtures.pgm(page))
     monkeypatch.setattr("minisiam.app.commands.train.can_draw", lambda: False)
+    monkeypatch.setattr("minisiam.app.report.EPISODES", 20)
     run, file = str(tmp_path / "run"), tmp_path / "classes.csv"
     training = ["train", "--data", f"folder:{tmp_path}/mine", "--encoder", "mlp", "--steps", "1", "--out", run]
     assert cli.main(training) == 0
@@ -299,6 +300,12 @@ def test_names_of_classes_reach_the_report_and_the_csv(tmp_path, capsys, monkeyp
     assert [row.rpartition(",")[0].rpartition(",")[0] for row in rows] == ["class", '"a class, named"', "żółw"]
     assert cli.main(["evaluate", run, "--csv", str(file)]) == 1
     assert "exists: name a new file" in capsys.readouterr().err
+
+
+def test_names_of_classes_are_in_the_legend(classes):
+    data = read(classes)
+    figure = figures._clusters(data, np.random.default_rng(0).random((12, 2)), "classes")
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == list("abcdef")
 
 
 def test_a_class_of_one_picture_is_named(classes, capsys):

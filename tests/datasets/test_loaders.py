@@ -124,6 +124,80 @@ def test_mnist_loads_images_and_labels(tmp_path, rng, zipped):
         datasets.mnist(tmp_path.parent)
 
 
+def emnist(folder, rng, *sets, count=6):
+    """The four files of each set, and the images of the training part of the last one, upright."""
+    for which in sets:
+        for part in ("train", "test"):
+            images = rng.integers(0, 256, (count, 5, 5), dtype=np.uint8)
+            labels = np.arange(1, count + 1)
+            for kind, array in (("images-idx3", images.transpose(0, 2, 1)), ("labels-idx1", labels)):
+                name = f"emnist-{which}-{part}-{kind}-ubyte.gz"
+                (folder / name).write_bytes(gzip.compress(fixtures.idx(array), mtime=0))
+            upright = images if part == "train" else upright
+    return upright
+
+
+def test_emnist_is_upright_and_its_labels_have_names(tmp_path, rng):
+    upright = emnist(tmp_path, rng, "letters")
+    for data in (
+        datasets.emnist(tmp_path),
+        datasets.mnist(tmp_path),  # by the names of the files
+        datasets.mnist(tmp_path / "emnist-letters-train-images-idx3-ubyte.gz"),
+        data_spec.load_all(f"emnist-letters:{tmp_path}", 5),
+    ):
+        np.testing.assert_allclose(data.images[..., 0], upright / 255, rtol=1e-6)
+        assert data.labels.tolist() == [1, 2, 3, 4, 5, 6]
+        assert data.class_names == list("abcdef")
+        assert "transposed" in data.notes[1]
+    assert {name: len(classes) for name, classes in datasets.EMNIST.items()} == {
+        "letters": 27,
+        "balanced": 47,
+        "byclass": 62,
+        "bymerge": 47,
+        "digits": 10,
+        "mnist": 10,
+    }
+    upright = emnist(tmp_path, rng, "balanced")
+    np.testing.assert_allclose(datasets.emnist(tmp_path, which="balanced").images[..., 0], upright / 255, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"several sets, emnist-balanced, emnist-letters.*--data emnist-balanced:"):
+        datasets.mnist(tmp_path)
+
+
+NAMES = ["train-{}-ubyte", "train-{}-ubyte.gz", "Train-{}-ubyte", "kmnist-train-{}-ubyte.gz"]
+
+
+@pytest.mark.parametrize("images, labels", [("images-idx3", "labels-idx1"), ("images.idx3", "labels.idx1")])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("within", ["", "raw", "MNIST/raw", "{}"])
+def test_idx_files_may_have_their_usual_names(tmp_path, images, labels, name, within):
+    bright = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+    for kind, array in ((images, bright), (labels, np.array([3, 1]))):
+        file = tmp_path / within.format(kind) / name.format(kind)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(gzip.compress(fixtures.idx(array)) if name.endswith(".gz") else fixtures.idx(array))
+    for path in (tmp_path,) if within == "{}" else (tmp_path, file.with_name(name.format(images))):
+        read = datasets.mnist(path)
+        np.testing.assert_allclose(read.images[..., 0], bright / 255, rtol=1e-6)
+        assert read.class_names == ["1", "3"]
+    assert datasets.fashion_mnist(tmp_path).class_names == ["Trouser", "Dress"]
+
+
+def test_a_missing_idx_file_is_named_beside_those_that_are_there(tmp_path):
+    (tmp_path / "train-images.idx3-ubyte").write_bytes(fixtures.idx(np.zeros((1, 2, 2))))
+    with pytest.raises(FileNotFoundError, match=r"no train-labels-idx1-ubyte .* this one has train-images.idx3-ubyte$"):
+        datasets.mnist(tmp_path)
+    with pytest.raises(FileNotFoundError, match="this one has none of them"):
+        datasets.mnist(tmp_path.joinpath("other").mkdir() or tmp_path / "other")
+
+
+def test_an_unpacked_file_is_preferred_to_the_packed_one(tmp_path):
+    for level, pack in ((1, gzip.compress), (2, bytes)):
+        ending = ".gz" if pack is gzip.compress else ""
+        (tmp_path / f"train-images-idx3-ubyte{ending}").write_bytes(pack(fixtures.idx(np.full((1, 2, 2), level))))
+        (tmp_path / f"train-labels-idx1-ubyte{ending}").write_bytes(pack(fixtures.idx(np.array([level]))))
+    assert datasets.mnist(tmp_path).labels.tolist() == [2]
+
+
 def test_a_folder_has_one_class_per_subfolder(tmp_path, rng):
     pages = rng.integers(0, 100, (4, 6, 6), dtype=np.uint8)
     for name, data in {
