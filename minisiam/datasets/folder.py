@@ -12,7 +12,7 @@ import numpy as np
 from .. import require
 from .dataset import UNKNOWN, Dataset
 from .pictures import PICTURE_BYTES, Picture, read_picture
-from .safe_io import DamagedFile, existing, members, reported_damage, require_size
+from .safe_io import DamagedFile, existing, listed, members, reported_damage, require_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,6 @@ UNREAD = {  # endings of pictures that are not read, and what to do
     **dict.fromkeys(("dcm", "exr", "hdr", "pfm", "pam"), "convert them to PNG"),
     **dict.fromkeys(("zip", "gz", "tar", "tgz", "rar", "7z"), "unpack them"),
 }
-SHOWN = 3  # names in a message
 
 
 class Layout(NamedTuple):
@@ -83,15 +82,15 @@ def folder(path: str | Path, size: int = 28, dark_ink: bool | None = None) -> Da
         found = _layout(files)
         require_size(len(found.pictures), size, size)
         images, read = _read(files, found.pictures, size)
-    brightness = float(images.mean())
+    as_read, brightness = list(_as_read(read, size)), float(images.mean())
     inverted = brightness > 0.5 if dark_ink is None else dark_ink
     if inverted:
         np.subtract(1, images, out=images)
     classes, labels = np.unique([kind for kind, _ in found.pictures], return_inverse=True)
     everyone = np.zeros(len(labels), int)
-    notes = [*_as_read(read, size), _ink(inverted, brightness, dark_ink), *_passed_over(files, found)]
     names = tuple(classes.tolist())
-    return Dataset(images[..., None], labels, everyone, everyone + UNKNOWN, ("images",), names, tuple(notes))
+    notes = (*as_read, _ink(inverted, brightness, dark_ink), *_passed_over(files, found))
+    return Dataset(images[..., None], labels, everyone, everyone + UNKNOWN, ("images",), names, notes)
 
 
 def _layout(files: Members) -> Layout:
@@ -106,7 +105,7 @@ def _layout(files: Members) -> Layout:
     wrappers = sorted({_parent(kind) for kind in kinds})
     if len(wrappers) > 1:
         raise DamagedFile(
-            f"holds folders of classes in {len(wrappers)} folders, {_listed(wrappers)}: "
+            f"holds folders of classes in {len(wrappers)} folders, {listed(wrappers)}: "
             "name one of them, which must hold CLASS/NAME.png"
         )
     of_class = [(_class(name), name) for name in pictures if _parent(name) in kinds]
@@ -154,7 +153,7 @@ def _read(files: Members, pictures: list[tuple[str, str]], size: int) -> tuple[A
         raise DamagedFile(f"{errors[0]}: replace or remove this file")
     if errors:
         raise DamagedFile(
-            f"{len(errors)} of {len(pictures)} pictures cannot be read, replace or remove them: {_listed(errors, '; ')}"
+            f"{len(errors)} of {len(pictures)} pictures cannot be read, replace or remove them: {listed(errors, '; ')}"
         )
     return images, read
 
@@ -162,9 +161,11 @@ def _read(files: Members, pictures: list[tuple[str, str]], size: int) -> tuple[A
 def _as_read(read: list[tuple[str, Picture]], size: int) -> Iterable[str]:
     """How the pictures were read."""
     kinds = Counter(picture.kind for _, picture in read)
+    levels = [(float(picture.grey.min()), float(picture.grey.max())) for _, picture in read]
+    low, high = min(low for low, _ in levels), max(high for _, high in levels)
     yield (
         f"{len(read):,} pictures ({', '.join(f'{count:,} {kind}' for kind, count in kinds.most_common())}) as grey "
-        "levels, the mean of the colours"
+        f"levels, the mean of the colours: {low:.2f} to {high:.2f} of white"
     )
     sizes = sorted({(one.width, one.height) for _, one in read}, key=lambda side: (side[0] * side[1], side))
     if sizes != [(size, size)]:
@@ -174,10 +175,13 @@ def _as_read(read: list[tuple[str, Picture]], size: int) -> Iterable[str]:
         yield f"scaled from {span} to {size} × {size} pixels{shape}"
     renamed = [f"{name} is a {one.kind} picture" for name, one in read if ENDINGS[_ending(name)] != one.kind]
     if renamed:
-        yield f"{len(renamed):,} with another content than their name says, read all the same: {_listed(renamed)}"
+        yield f"{len(renamed):,} with another content than their name says, read all the same: {listed(renamed)}"
+    blank = [name for (name, _), (low, high) in zip(read, levels, strict=True) if low == high]
+    if blank:
+        yield f"{len(blank):,} blank, of a single grey level: {listed(blank)}"
     several = [name for name, one in read if one.frames > 1]
     if several:
-        yield f"{len(several):,} with several frames or pages, of which the first is read: {_listed(several)}"
+        yield f"{len(several):,} with several frames or pages, of which the first is read: {listed(several)}"
 
 
 def _ink(inverted: bool, brightness: float, dark_ink: bool | None) -> str:
@@ -197,7 +201,7 @@ def _passed_over(files: Members, found: Layout) -> Iterable[str]:
         (sorted(files.dead), "links that lead nowhere or back, or no regular files"),
     ):
         if names:
-            reasons.append(f"{len(names):,} {reason} ({_listed(names)})")
+            reasons.append(f"{len(names):,} {reason} ({listed(names)})")
     if reasons:
         count = len(others) + sum(map(len, (found.stray, found.empty, files.hidden, files.dead)))
         yield f"{count:,} passed over: {'; '.join(reasons)}"
@@ -211,8 +215,3 @@ def _by_ending(names: list[str]) -> Iterable[str]:
         remedy = f"cannot be read: {UNREAD[ending]}" if ending in UNREAD else "no pictures by their names"
         example = next(name for name in names if _ending(name) == ending)
         yield f"{count:,} {kind} ({remedy}; {example})"
-
-
-def _listed(words: list[str], comma: str = ", ") -> str:
-    more = f"{comma}and {len(words) - SHOWN:,} more" if len(words) > SHOWN else ""
-    return comma.join(words[:SHOWN]) + more

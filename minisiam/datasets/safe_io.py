@@ -34,6 +34,7 @@ ARRAY_BYTES = 1 << 29  # of one array, unpacked
 PIXELS = 1 << 29  # of all images of a data set, which is 2 GB as float32
 GZIP_RATIO = 1032  # the largest number of bytes that one deflated byte can become
 CHUNK = 1 << 20
+SHOWN = 3  # names in a message
 
 HIDDEN = re.compile(  # what systems and programs leave beside pictures, some of them with the names of pictures
     r"\..*|__MACOSX|Icon\r|Thumbs\.db|ehthumbs\w*\.db|desktop\.ini|@eaDir|\$RECYCLE\.BIN|System Volume Information",
@@ -77,6 +78,12 @@ class Members(dict[str, "Callable[[int], bytes]"]):
         self.hidden: set[str] = set()
         self.dead: set[str] = set()
         self.folders: set[str] = set()
+
+
+def listed(words: list[str], comma: str = ", ") -> str:
+    """The first few words, and how many more there are."""
+    more = f"{comma}and {len(words) - SHOWN:,} more" if len(words) > SHOWN else ""
+    return comma.join(words[:SHOWN]) + more
 
 
 @contextmanager

@@ -236,16 +236,31 @@ def test_a_file_that_may_not_be_opened_is_named(classes, monkeypatch):
 
 
 def test_the_notes_say_how_pictures_were_read(tmp_path):
-    write(tmp_path, "a/1.pgm", "b/1.pgm", data=fixtures.pgm(np.full((9, 5), 200, np.uint8)))
-    data = datasets.folder(tmp_path, size=4)
-    assert data.notes[:3] == (
-        "2 pictures (2 PPM) as grey levels, the mean of the colours",
-        "scaled from 5 × 9 to 4 × 4 pixels, not cropped, so what is not square is stretched",
-        "dark is ink: inverted, since their mean is 0.78 of white",
+    page = np.full((9, 5), 204, np.uint8)
+    page[:, 0] = 51
+    write(tmp_path, "a/1.pgm", "b/1.pgm", data=fixtures.pgm(page))
+    data = datasets.folder(tmp_path, size=5)
+    assert data.notes == (
+        "2 pictures (2 PPM) as grey levels, the mean of the colours: 0.20 to 0.80 of white",
+        "scaled from 5 × 9 to 5 × 5 pixels, not cropped, so what is not square is stretched",
+        "dark is ink: inverted, since their mean is 0.68 of white",
     )
-    assert datasets.folder(tmp_path, size=4, dark_ink=False).notes[2].startswith("light is ink: not inverted")
+    assert datasets.folder(tmp_path, size=5, dark_ink=False).notes[2].startswith("light is ink: not inverted")
     Image.new("L", (3, 3)).save(tmp_path / "a" / "2.gif", save_all=True, append_images=[Image.new("L", (3, 3), 255)])
-    assert note(datasets.folder(tmp_path), "frames").endswith("of which the first is read: a/2.gif")
+    data = datasets.folder(tmp_path)
+    assert note(data, "frames").endswith("of which the first is read: a/2.gif")
+    assert note(data, "blank") == "1 blank, of a single grey level: a/2.gif"
+
+
+def test_omniglot_may_be_deep_in_a_folder_and_reports_other_files(tmp_path, rng):
+    write(tmp_path, "New folder/a.txt", "New folder/images_background/Greek/character01/copy of 0001_01.png", data=PNG)
+    for name, data in fixtures.letters(rng).items():
+        write(tmp_path, f"New folder/{name}", data=data)
+    data = datasets.omniglot(tmp_path)
+    assert len(data.images) == 12
+    assert data.class_name(2) == "Latin/character01"
+    (said,) = data.notes
+    assert said.startswith("2 files passed over, which are no letters by their names: New folder/a.txt, ")
 
 
 def test_a_home_folder_is_expanded(classes, tmp_path, monkeypatch, capsys):
