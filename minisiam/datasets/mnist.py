@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import require
 from .dataset import UNKNOWN, Dataset
-from .safe_io import DamagedFile, existing, idx
+from .safe_io import DamagedFile, existing, idx, is_hidden
 
 if TYPE_CHECKING:
     from ..typing import Array
@@ -125,7 +125,8 @@ def _read(path: str | Path, part: str | None, name: str, classes: tuple[str, ...
 def _in_folder(folder: Path) -> dict[Idx, Path]:
     """The idx files in a folder, or else in its folders, or in theirs; of two with one name the one without .gz."""
     for pattern in ("*", "*/*", "*/*/*"):
-        files = sorted((file for file in folder.glob(pattern) if file.is_file()), key=lambda file: file.suffix != ".gz")
+        seen = [file for file in folder.glob(pattern) if file.is_file() and not is_hidden(file.relative_to(folder))]
+        files = sorted(seen, key=lambda file: (file.suffix != ".gz", file))
         found = [(one, file) for file in files if (one := Idx.of(file))]
         if len({file.parent for _, file in found}) > 1 and len({one for one, _ in found}) < len(found):
             one, file = max(found, key=lambda pair: (pair[0].part, pair[0].kind == "images"))

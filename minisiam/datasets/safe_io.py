@@ -124,6 +124,11 @@ def require_size(count: int, height: int, width: int) -> None:
         )
 
 
+def is_hidden(path: Path) -> bool:
+    """Whether a file or one of its folders is hidden, or made by a system beside the files of a user."""
+    return any(HIDDEN.fullmatch(part) for part in path.parts)
+
+
 @contextmanager
 def members(path: Path) -> Iterator[Members]:
     """The files in a zip or a folder; each is read on demand. Hidden files are left out, links are followed."""

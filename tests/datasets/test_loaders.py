@@ -175,6 +175,8 @@ def test_idx_files_may_have_their_usual_names(tmp_path, images, labels, name, wi
         file = tmp_path / within.format(kind) / name.format(kind)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(gzip.compress(fixtures.idx(array)) if name.endswith(".gz") else fixtures.idx(array))
+    (tmp_path / within.format(images) / "__MACOSX").mkdir()
+    (tmp_path / within.format(images) / "__MACOSX" / name.format(images)).write_bytes(b"\0\5\x16\7")
     for path in (tmp_path,) if within == "{}" else (tmp_path, file.with_name(name.format(images))):
         read = datasets.mnist(path)
         np.testing.assert_allclose(read.images[..., 0], bright / 255, rtol=1e-6)

@@ -73,7 +73,7 @@ def _add_data(group: Any, default: Config) -> None:
     group.add_argument(
         "--holdout",
         metavar="WHAT",
-        help=f"the test set: {', '.join(data_spec.HOLDOUT)}, or NAME:PATH, the new alphabets of other data "
+        help=f"the test set: {', '.join(data_spec.HOLDOUT)}, or NAME:PATH, the new alphabets or classes of other data "
         f"(default: {default.holdout})",
     )
     group.add_argument("--augment", help=choice("distort every training image", AUGMENTS, default.augment))
@@ -81,7 +81,7 @@ def _add_data(group: Any, default: Config) -> None:
         "--dihedral",
         type=int,
         metavar="1|8",
-        help="8 treats each rotation and reflection of a class as its own class "
+        help="8 treats each rotation and reflection of a class as its own class, except with proxies "
         "(default: 8 for pen-glyphs and omniglot, else 1)",
     )
 
