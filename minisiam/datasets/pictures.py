@@ -96,33 +96,54 @@ def _pillow() -> Any:
     return PIL
 
 
+class Levels(NamedTuple):
+    """What the numbers of a picture mean.
+
+    white : the level of white
+    transparent : the shade that is transparent in a picture without an alpha channel, as it is in memory; or None
+    inverted : whether 0 is white
+    """
+
+    white: int
+    transparent: Any
+    inverted: bool
+
+
 def _read(data: bytes, kind: str, size: int | None) -> Picture:
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     if kind == "PNG":
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             image.verify()  # the checksums, which Pillow does not compare while it decodes
     with Image.open(io.BytesIO(data), formats=[kind]) as image:
-        width, height = image.size
-        if "progressive" in image.info:  # decoded at full size even for a draft
-            _check_size(image)
-        if kind == "JPEG" and size is not None:
-            image.draft(None, (4 * size, 4 * size))
-        _check_size(image)
-        white = _white(image, kind)
-        transparent = _transparent_shade(image, data[24] if kind == "PNG" else 8)
-        inverted = kind == "TIFF" and _is_inverted(image)
+        shape = image.size
+        _reduce(image, kind, size)
+        levels = Levels(_white(image, kind), _transparent_shade(image, kind, data), _is_inverted(image, kind))
         image.load()
-        stored = image.size
-        with suppress(SyntaxError):  # damaged EXIF data, which Pillow itself ignores in a JPEG
-            ImageOps.exif_transpose(image, in_place=True)
-        if image.size != stored:
-            width, height = height, width
-        if size is None or image.size == (size, size):
-            grey = _grey(image, white, transparent)
-        else:
-            grey = _by_area_in_strips(image, white, transparent, size)
-        return Picture(1 - grey if inverted else grey, kind, width, height, getattr(image, "n_frames", 1))
+        if _turn(image):
+            shape = shape[::-1]
+        whole = size is None or image.size == (size, size)
+        grey = _grey(image, levels) if whole else _by_area_in_strips(image, levels, size)
+        return Picture(grey, kind, *shape, getattr(image, "n_frames", 1))
+
+
+def _reduce(image: Any, kind: str, size: int | None) -> None:
+    """Choose a fraction of a large JPEG; refuse what would take much memory, before it is decoded."""
+    if "progressive" in image.info:  # decoded at full size even for a draft
+        _check_size(image)
+    if kind == "JPEG" and size is not None:
+        image.draft(None, (4 * size, 4 * size))
+    _check_size(image)
+
+
+def _turn(image: Any) -> bool:
+    """Turn a picture as its EXIF data say; whether its width and height have changed places."""
+    from PIL import ImageOps
+
+    stored = image.size
+    with suppress(SyntaxError):  # damaged EXIF data, which Pillow itself ignores in a JPEG
+        ImageOps.exif_transpose(image, in_place=True)
+    return image.size != stored
 
 
 def _check_size(image: Any) -> None:
@@ -143,16 +164,17 @@ def _white(image: Any, kind: str) -> int:
     return WHITE.get(image.mode, 255)
 
 
-def _is_inverted(tiff: Any) -> bool:
-    """Whether 0 is white in a picture of 16 bits; Pillow itself inverts those of 8 bits."""
-    return tiff.mode.startswith("I;16") and WHITE_IS_ZERO in tiff.tag_v2.items()
+def _is_inverted(image: Any, kind: str) -> bool:
+    """Whether 0 is white in a TIFF of 16 bits; Pillow itself inverts those of 8 bits."""
+    return kind == "TIFF" and image.mode.startswith("I;16") and WHITE_IS_ZERO in image.tag_v2.items()
 
 
-def _transparent_shade(image: Any, depth: int) -> Any:
-    """The transparent shade of a grey or RGB picture of so many bits, as its pixels are in memory; None without one."""
+def _transparent_shade(image: Any, kind: str, data: bytes) -> Any:
+    """The transparent shade of a grey or RGB picture, as its pixels are in memory; None without one."""
     shade = image.info.get("transparency")
     if shade is None or image.mode not in ("L", "I;16", "RGB", "1"):
         return None
+    depth = data[24] if kind == "PNG" else 8
     if image.mode == "RGB":
         return np.array(shade) >> (8 if depth == 16 else 0)
     if image.mode == "1":
@@ -160,18 +182,20 @@ def _transparent_shade(image: Any, depth: int) -> Any:
     return shade * 255 // (2**depth - 1) if depth < 8 else shade
 
 
-def _grey(image: Any, white: int, transparent: Any) -> Array:
+def _grey(image: Any, levels: Levels) -> Array:
     """(height, width) float32: the mean of the colours, on white where the picture is transparent."""
     if image.mode not in (*WHITE, "LA", "RGB", "RGBA"):  # a palette, or the colours of printing
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     values = np.asarray(image)
-    grey = values.astype(np.float32) / np.float32(white)
+    grey = values.astype(np.float32) / np.float32(levels.white)
     if image.mode in ("LA", "RGBA"):
         alpha = grey[..., -1]
         return alpha * _mean(grey[..., :-1]) + (1 - alpha)
-    seen = None if transparent is None else values != transparent
+    seen = None if levels.transparent is None else values != levels.transparent
     if image.mode == "RGB":
         grey, seen = _mean(grey), None if seen is None else seen.any(axis=2)
+    if levels.inverted:
+        return 1 - grey
     return grey if seen is None else np.where(seen, grey, np.float32(1))
 
 
@@ -181,14 +205,14 @@ def _mean(colours: Array) -> Array:
     return colours @ np.ones(count, np.float32) / np.float32(count)
 
 
-def _by_area_in_strips(image: Any, white: int, transparent: Any, size: int) -> Array:
+def _by_area_in_strips(image: Any, levels: Levels, size: int) -> Array:
     """`by_area` of a picture of which only a strip at a time is converted to floating point."""
     width, height = image.size
     rows, columns, step = _shares(height, size), _shares(width, size), max(1, STRIP // width)
     total = np.zeros((size, width), np.float32)
     for start in range(0, height, step):
         stop = min(start + step, height)
-        total += rows[:, start:stop] @ _grey(image.crop((0, start, width, stop)), white, transparent)
+        total += rows[:, start:stop] @ _grey(image.crop((0, start, width, stop)), levels)
     return np.clip(total @ columns.T, 0, 1)
 
 
