@@ -101,21 +101,21 @@ def _layout(files: Members) -> Layout:
     if not depths:
         raise DamagedFile(_no_classes(files, pictures))
     depth = min((depth for depth, count in depths.items() if count > 1), default=min(depths))
-    kinds = sorted(folder for folder in folders if folder.count("/") == depth)
+    kinds = {folder for folder in folders if folder.count("/") == depth}
     wrappers = sorted({_parent(kind) for kind in kinds})
     if len(wrappers) > 1:
         raise DamagedFile(
             f"holds folders of classes in {len(wrappers)} folders, {listed(wrappers)}: "
             "name one of them, which must hold CLASS/NAME.png"
         )
-    of_class = [(_class(name), name) for name in pictures if _parent(name) in kinds]
+    of_class = sorted((_class(name), name) for name in pictures if _parent(name) in kinds)
     stray = [name for name in pictures if _parent(name) not in kinds]
-    empty = sorted(name for name in files.folders - {"", *kinds} if _parent(name) == wrappers[0])
-    return Layout(sorted(of_class), stray, empty)
+    empty = sorted(name for name in files.folders - kinds - {""} if _parent(name) == wrappers[0])
+    return Layout(of_class, stray, empty)
 
 
 def _parent(name: str) -> str:
-    return str(PurePosixPath(name).parent)
+    return name.rpartition("/")[0] or "."
 
 
 def _ending(name: str) -> str:
@@ -124,7 +124,7 @@ def _ending(name: str) -> str:
 
 def _class(name: str) -> str:
     """The name of a picture's folder, in one form of Unicode: macOS stores another one."""
-    return unicodedata.normalize("NFC", PurePosixPath(name).parent.name)
+    return unicodedata.normalize("NFC", _parent(name).rpartition("/")[2])
 
 
 def _no_classes(files: Members, pictures: list[str]) -> str:
@@ -196,7 +196,7 @@ def _passed_over(files: Members, found: Layout) -> Iterable[str]:
     reasons = list(_by_ending(others))
     for names, reason in (
         (found.stray, "in no folder of a class"),
-        (found.empty, "folders without pictures, so no classes"),
+        (found.empty, "folders without pictures, which are no classes"),
         (sorted(files.hidden), "hidden or made by the system"),
         (sorted(files.dead), "links that lead nowhere or back, or no regular files"),
     ):

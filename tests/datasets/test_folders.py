@@ -81,7 +81,7 @@ def test_what_is_passed_over_is_counted_with_a_reason(classes):
         "1 .txt (no pictures by their names; notes.txt)",
         "1 without an ending",
         "2 in no folder of a class (a/sub/0.pgm, cover.pgm)",
-        "1 folders without pictures, so no classes (g)",
+        "1 folders without pictures, which are no classes (g)",
     ):
         assert words in said
 
