@@ -75,7 +75,7 @@ def refuse_training_classes(train: Dataset, test: Dataset, option: str) -> None:
     elif both := shared_classes(train, test):
         raise ValueError(
             f"{option} would test on classes that this run was trained on, "
-            f"{', '.join(both[:3])}{' …' * (len(both) > 3)}: leave --holdout out"
+            f"{', '.join(both[:3])}{' …' * (len(both) > 3)}: use its own test set, or data with other classes"
         )
 
 
@@ -181,7 +181,7 @@ def _by_images(data: Dataset, every: int) -> tuple[Dataset, Dataset]:
 
 
 def _with_other_test(train: Dataset, others: Dataset, name: str, holdout: str) -> Data:
-    """All of one data set for training; of the other its new alphabets or classes, every fourth for validation."""
+    """All of one data set for training; of the other its new alphabets or classes, some of them for validation."""
     by = "alphabets" if others.has_alphabets else "classes"
     if by == "alphabets":
         known = np.isin(others.names, shared_alphabets(train, others))[others.groups]

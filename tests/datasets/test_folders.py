@@ -337,5 +337,5 @@ def test_another_folder_of_pictures_can_be_the_test_set(classes, tmp_path):
     assert data.new == "classes"
     with pytest.raises(ValueError, match="fewer than four classes that"):
         data_spec.load(f"folder:{classes}", 2, f"folder:{classes}")
-    with pytest.raises(ValueError, match="trained on, a, b: leave"):
+    with pytest.raises(ValueError, match="trained on, a, b: use its own test set"):
         data_spec.refuse_training_classes(data.train, read(tmp_path / "other"), "--data x")
