@@ -106,8 +106,8 @@ def _sheet(name: str, loaded: Data) -> tuple[Array, list[str], str]:
             if part.has_alphabets:
                 rows[part.names[number]] = part.images[letters[part.groups[letters] == number][:COLUMNS]]
             else:
-                name = part.class_name(number) if part.classes else f"{part.names[0]} {number}"
-                rows[name] = part.images[part.labels == number][:COLUMNS]
+                row = part.class_name(number) if part.classes else f"{part.names[0]} {number}"
+                rows[row] = part.images[part.labels == number][:COLUMNS]
     shown = dict(list(rows.items())[:ROWS])
     filled = [np.pad(images, ((0, COLUMNS - len(images)), (0, 0), (0, 0), (0, 0))) for images in shown.values()]
     first = "twenty letters of each alphabet" if parts[0].has_alphabets else "the first images of each class"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import datasets, require
 from .. import data_spec, official, papers, report
-from ..run import Run, open_run, write_report
+from ..run import Run, fingerprint, open_run, read_checkpoint, write_report
 from ._options import DATA, Formatter, log, log_notes
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     data, has_metrics = test_data(run, name, arguments.holdout)
     if not arguments.json:
         log_notes(data)
+        if (name, arguments.holdout) == (run.config.data, None):
+            _warn_if_changed(run, data)
     data_spec.require_pairs(data)
     measure = papers.evaluate if has_metrics else report.evaluate
     results = measure(run, data, arguments.way, arguments.shot) | {"data": name}
@@ -90,6 +92,16 @@ def evaluate(arguments: argparse.Namespace) -> int:
     shown = results | {"config": run.config.as_dict()} | run.training
     log(json.dumps(shown, indent=2, allow_nan=False) if arguments.json else report.table(shown))
     return 0
+
+
+def _warn_if_changed(run: Run, data: Data) -> None:
+    """Tell the user that the files are not those of the training: another split may test on training classes."""
+    progress = read_checkpoint(run.folder)[1]
+    if progress is not None and progress["data"] != fingerprint(data.train):
+        log(
+            f"  the training images are not those that {run.folder} was trained on: if classes were added, removed or "
+            "renamed, the test set has classes of the training"
+        )
 
 
 def _write_csv(path: Path, classes: dict[str, Any]) -> None:
