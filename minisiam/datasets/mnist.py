@@ -144,10 +144,8 @@ def _only(files: dict[Idx, Path], path: Path) -> str:
     if "" in known or not known:
         return ""
     if len(known) > 1:
-        raise ValueError(
-            f"{path} has the files of several sets, {', '.join(known)}: name a file of images, or use "
-            f"datasets.emnist(path, which='letters'), or --data {known[0]}:{path}"
-        )
+        option = f", or use --data {known[0]}:{path}" if known[0].startswith("emnist-") else ""
+        raise ValueError(f"{path} has the files of several sets, {', '.join(known)}: name a file of images{option}")
     return known[0]
 
 
