@@ -41,6 +41,7 @@ OTHERS = {
     "a tar file: unpack it": rb".{257}ustar",
     "a 7z file: unpack it": rb"7z\xbc\xaf",
     "a RAR file: unpack it": rb"Rar!",
+    "an idx file of other numbers or axes": rb"\0\0[\x08-\x0e][\x01-\x04]",
     "a NumPy array": rb"\x93NUMPY",
     "an HDF5 file": rb"\x89HDF",
 }

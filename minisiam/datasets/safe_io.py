@@ -291,7 +291,8 @@ def idx(path: Path, axes: int) -> Array:
 def _idx(read: Callable[[int], bytes], axes: int, holds: int) -> Array:
     header = read(4 + 4 * axes)
     if len(header) < 4 + 4 * axes or header[:4] != bytes([0, 0, 8, axes]):
-        raise DamagedFile(f"has no idx header for bytes with {axes} axes")
+        what = described(header + read(CHUNK >> 10))
+        raise DamagedFile(f"has no idx header for bytes with {axes} axes: it is {what}")
     shape = struct.unpack(f">{axes}L", header[4:])
     expected = 1
     for number in shape:
