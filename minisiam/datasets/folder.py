@@ -110,8 +110,14 @@ def _layout(files: Members) -> Layout:
         )
     of_class = sorted((_class(name), name) for name in pictures if _parent(name) in kinds)
     stray = [name for name in pictures if _parent(name) not in kinds]
-    empty = sorted(name for name in files.folders - kinds - {""} if _parent(name) == wrappers[0])
-    return Layout(of_class, stray, empty)
+    return Layout(of_class, stray, sorted(_folders_in(wrappers[0], files) - kinds))
+
+
+def _folders_in(wrapper: str, files: Members) -> set[str]:
+    """The folders that are directly in a folder."""
+    start = "" if wrapper == "." else f"{wrapper}/"
+    within = (name.removeprefix(start) for name in (*files, *files.folders) if name.startswith(start))
+    return {start + name.partition("/")[0] for name in within if "/" in name}
 
 
 def _parent(name: str) -> str:

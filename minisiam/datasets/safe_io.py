@@ -70,7 +70,7 @@ class Members(dict[str, "Callable[[int], bytes]"]):
 
     hidden : the names of hidden files and folders, which are left out
     dead : the names of links that lead nowhere or back, and of what is neither file nor folder
-    folders : the names of all folders that are not hidden; "" is the zip or folder itself
+    folders : the names of folders, which end in /; of a zip those that it lists
     """
 
     def __init__(self) -> None:
@@ -150,7 +150,7 @@ def _scan(folder: Path, prefix: str, above: tuple[tuple[int, int], ...], found: 
     if here in above:
         found.dead.add(prefix)
         return
-    found.folders.add(prefix[:-1])
+    found.folders.add(prefix)
     for entry in sorted(folder.iterdir()):
         name = prefix + _printable(entry.name)
         if len(found) + len(found.hidden) + len(found.dead) + len(found.folders) > MEMBERS:
@@ -198,10 +198,10 @@ def _check_directory(read: Callable[[int], bytes], seek: Callable[[int], object]
 def _in_zip(archive: zipfile.ZipFile) -> Members:
     """The members of a zip; a malicious name or size raises an error before any member is read."""
     found = Members()
-    listed = archive.infolist()
-    if len(listed) > MEMBERS or sum(info.file_size for info in listed) > TOTAL_BYTES:
+    entries = archive.infolist()
+    if len(entries) > MEMBERS or sum(info.file_size for info in entries) > TOTAL_BYTES:
         raise DamagedFile(f"would unpack to more than {MEMBERS:,} files or {TOTAL_BYTES:,} bytes")
-    for info in listed:
+    for info in entries:
         name = _safe_name(info)
         parts = name.split("/")
         hidden = next((i for i, part in enumerate(parts) if HIDDEN.fullmatch(part)), None)
@@ -209,12 +209,12 @@ def _in_zip(archive: zipfile.ZipFile) -> Members:
             found.hidden.add("/".join(parts[: hidden + 1]))
         elif name in found:
             raise DamagedFile(f"holds {name!r} twice")
+        elif info.flag_bits & ENCRYPTED:
+            raise DamagedFile(f"is encrypted with a password ({name!r}): unpack it, and name the folder")
+        elif not parts[-1]:
+            found.folders.add(name)
         else:
-            found.folders.update("/".join(parts[:count]) for count in range(len(parts)))
-            if info.flag_bits & ENCRYPTED:
-                raise DamagedFile(f"is encrypted with a password ({name!r}): unpack it, and name the folder")
-            if parts[-1]:
-                found[name] = _unpacker(archive, info, name)
+            found[name] = _unpacker(archive, info, name)
     return found
 
 
@@ -291,7 +291,7 @@ def idx(path: Path, axes: int) -> Array:
 def _idx(read: Callable[[int], bytes], axes: int, holds: int) -> Array:
     header = read(4 + 4 * axes)
     if len(header) < 4 + 4 * axes or header[:4] != bytes([0, 0, 8, axes]):
-        what = described(header + read(CHUNK >> 10))
+        what = described(header + read(1024))
         raise DamagedFile(f"has no idx header for bytes with {axes} axes: it is {what}")
     shape = struct.unpack(f">{axes}L", header[4:])
     expected = 1
