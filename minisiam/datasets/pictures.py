@@ -122,8 +122,10 @@ def _read(data: bytes, kind: str, size: int | None) -> Picture:
         image.load()
         if _turn(image):
             shape = shape[::-1]
-        whole = size is None or image.size == (size, size)
-        grey = _grey(image, levels) if whole else _by_area_in_strips(image, levels, size)
+        if size is None or image.size == (size, size):
+            grey = _grey(image, levels)
+        else:
+            grey = _by_area_in_strips(image, levels, size)
         return Picture(grey, kind, *shape, getattr(image, "n_frames", 1))
 
 
