@@ -38,6 +38,12 @@ def photographs(rng):
         ("png", _saved(colours.quantize(16), "PNG", transparency=3)),
         ("png", _saved(Image.fromarray(rng.integers(0, 65536, (8, 8)).astype(np.uint16)), "PNG")),
         ("ppm", _saved(colours, "PPM")),
+        ("pbm", _saved(colours.convert("1"), "PPM")),
+        ("gif", _saved(colours.quantize(16), "GIF", transparency=3)),
+        ("bmp", _saved(colours, "BMP")),
+        ("webp", _saved(glass, "WEBP", lossless=True, exif=exif)),
+        ("tif", _saved(colours, "TIFF", exif=exif)),
+        ("tiff", _saved(colours, "TIFF", compression="tiff_lzw")),
     ]
 
 

@@ -52,6 +52,11 @@ def honest(rng: np.random.Generator) -> list[tuple[str, bytes, Any]]:
         ("o.npz", stored(fixtures.npz(rng)[0]), datasets.omniglot),
         ("f.zip", fixtures.zipped(classes, compression=0), datasets.folder),
         ("f.zip", fixtures.zipped(classes), datasets.folder),
+        (
+            "f.zip",
+            fixtures.zipped({f"mine/{name}".replace("/", "\\"): data for name, data in classes.items()}),
+            datasets.folder,
+        ),
         ("p/a/x.png", fixtures.png(grey), datasets.folder),
         ("p/a/x.png", fixtures.one_bit_png(grey > 0.5), datasets.folder),
         *[(f"p/a/x.{kind}", data, datasets.folder) for kind, data in fixtures.photographs(rng)],

@@ -254,6 +254,19 @@ def pixels(config: Config) -> int:
     return {"koch35": 35, "koch105": 105}.get(config.encoder, 28)
 
 
+def preparation(config: Config) -> list[str]:
+    """How the encoder gets its images, and whether their rotations are classes: lines for the screen."""
+    side, blur = READS.get(config.encoder, (pixels(config), False))
+    steps = [f"images of {pixels(config)} × {pixels(config)} pixels"]
+    steps += ["shifted until their ink is centred"] * config.centre + ["blurred"] * blur
+    steps += [f"reduced to {side} × {side}"] * (side != pixels(config))
+    if config.dihedral == 1:
+        poses = "no class is rotated and reflected into eight (--dihedral 8 does it, the default for letters)"
+    else:
+        poses = "each class is rotated and reflected into eight (the default for letters; --dihedral 1 does not)"
+    return [", ".join(steps), poses]
+
+
 def build_encoder(config: Config) -> Layer:
     """The encoder of these settings, made of fast ops and run in chunks on all cores, unless `readable`."""
     encoder = _readable_encoder(config)

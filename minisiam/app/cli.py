@@ -6,10 +6,12 @@ import argparse
 import errno
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._version import VERSION
 from ..analysis import _console
+from ..datasets.safe_io import expanded
 from .commands import benchmark, check, compare, data, evaluate, explore, learn, papers, plot, train, xray
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    arguments = parser().parse_args(argv)
+    arguments = _with_home(parser().parse_args(argv))
     try:
         return arguments.command(arguments)
     except BrokenPipeError:
@@ -85,6 +87,16 @@ def explained(error: Exception) -> str:
     where = f"{error.filename}: " if error.filename else ""
     remedy = REMEDIES.get(error.errno)
     return f"{where}{error.strerror}" + (f": {remedy}" if remedy else "")
+
+
+def _with_home(arguments: argparse.Namespace) -> argparse.Namespace:
+    """The arguments with ~ expanded in every path, which a shell does not do in --out=~/run."""
+    for name, value in vars(arguments).items():
+        if isinstance(value, Path):
+            setattr(arguments, name, expanded(value))
+        elif isinstance(value, list):
+            setattr(arguments, name, [expanded(one) if isinstance(one, Path) else one for one in value])
+    return arguments
 
 
 def parser() -> argparse.ArgumentParser:

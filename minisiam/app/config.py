@@ -28,6 +28,7 @@ ENCODERS = ("conv2", "mlp", "bielski", "conv3", "conv4", "hoffer", "koch28", "ko
 WITHOUT_DENSE = ("conv3", "conv4", "hoffer")  # these can end without a dense layer: --embedding-size 0
 PAIR_BY = ("class", *neighbour_graph.BUILDERS)  # which images make a positive pair
 OPTIMIZERS = ("adam", "sgd")
+DIHEDRAL = ("pen-glyphs", "omniglot")  # letters: rotated or reflected, each is another letter
 # the ranges of the affine distortions, and what is done to every image of a training batch: (images, rng) → images
 AFFINE: dict[str, dict[str, Any]] = {"affine": {}, "wide": {"rotation": 15.0, "shift": 0.04, "probability": 0.7}}
 AUGMENTS: dict[str, Callable[..., Any]] = {
@@ -46,19 +47,21 @@ class DataConfig:
 
     data, holdout : which data, and which part of it is the test set: words of `data_spec.load`
     augment : the distortion of every training image, a name of `AUGMENTS`
-    dihedral : 1, or 8 to treat each rotation and reflection of a class as its own class
+    dihedral : 1, or 8 to treat each rotation and reflection of a class as its own class; None is replaced by 8 for the
+        letters of `DIHEDRAL`, and by 1 for other data, of which a rotated image shows no other class
     classes : number of training classes, which a network with proxies needs; the trainer fills it in
     """
 
     data: str = "pen-glyphs"
     holdout: str = "third"
     augment: str = "none"
-    dihedral: int = 8
+    dihedral: int = None  # type: ignore[assignment]
     classes: int = 0
 
     def check_data(self) -> None:
         """Raise ValueError if a setting of the data is not possible."""
         require.one_of("augment", self.augment, AUGMENTS)
+        _fill_in(self, "dihedral", 8 if self.data.partition(":")[0] in DIHEDRAL else 1)
         require.one_of("dihedral", str(self.dihedral), ("1", "8"))
         if ":" not in self.holdout:
             require.one_of("holdout", self.holdout, HOLDOUT)

@@ -7,13 +7,13 @@ data = load("omniglot:small1.zip", holdout="omniglot:background.zip")  train on 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .. import datasets, require
 from ..datasets import Dataset
+from ..datasets.safe_io import existing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,14 +48,19 @@ class Data(NamedTuple):
             return "nothing"
         if self.test.has_alphabets and not shared_alphabets(self.train, self.test):
             return "alphabets"
-        same = self.train.names == self.test.names and np.isin(self.test.labels, self.train.labels).all()
-        return "images" if same else "classes"
+        others = set(self.test.class_names) - set(shared_classes(self.train, self.test))
+        return "classes" if others else "images"
 
 
 def shared_alphabets(one: Dataset, other: Dataset) -> list[str]:
     """The names of the alphabets of which both have images."""
     a, b = ({data.names[group] for group in np.unique(data.groups)} for data in (one, other))
     return sorted(a & b)
+
+
+def shared_classes(one: Dataset, other: Dataset) -> list[str]:
+    """The names of the classes of which both have images; classes of two kinds of data are never the same."""
+    return sorted(set(one.class_names) & set(other.class_names)) if one.names == other.names else []
 
 
 def refuse_training_classes(train: Dataset, test: Dataset, option: str) -> None:
@@ -67,8 +72,23 @@ def refuse_training_classes(train: Dataset, test: Dataset, option: str) -> None:
                 f"{option} would test on {', '.join(both[:3])}{' …' * (len(both) > 3)}, which this run was trained on: "
                 "use --holdout NAME:PATH, which leaves these alphabets out"
             )
-    elif train.names == test.names and np.isin(test.labels, train.labels).any():
-        raise ValueError(f"{option} would test on classes that this run was trained on: leave --holdout out")
+    elif both := shared_classes(train, test):
+        raise ValueError(
+            f"{option} would test on classes that this run was trained on, "
+            f"{', '.join(both[:3])}{' …' * (len(both) > 3)}: use its own test set, or data with other classes"
+        )
+
+
+def require_pairs(data: Data) -> None:
+    """Raise ValueError if a class with a name has a single image, which has no second one to be compared with."""
+    for part in data:
+        labels, count = np.unique(part.labels, return_counts=True)
+        if part.classes and (count < 2).any():
+            single = [part.class_name(label) for label in labels[count < 2]]
+            raise ValueError(
+                f"{len(single)} class{'es' * (len(single) > 1)} with only one image, {', '.join(single[:3])}"
+                f"{' …' * (len(single) > 3)}: two images of a class are compared, so add images or leave the class out"
+            )
 
 
 def load(name: str, pixels: int = 28, holdout: str = "third") -> Data:
@@ -78,8 +98,9 @@ def load(name: str, pixels: int = 28, holdout: str = "third") -> Data:
     ----------
     name
         "pen-glyphs" is built in; "pen-glyphs:7" has the same letters drawn with another seed. Other data are on your
-        disk: "omniglot:PATH", "mnist:PATH", "fashion-mnist:PATH", "folder:PATH". The maps of Hadsell et al. (2006)
-        use "mnist-4-9:PATH", "mnist-4-shifted:PATH", and "rendered", which is built in.
+        disk: "omniglot:PATH", "mnist:PATH", "fashion-mnist:PATH", "emnist-letters:PATH" (or
+        another set of `datasets.EMNIST`), "folder:PATH". The maps of Hadsell et al. (2006) use "mnist-4-9:PATH",
+        "mnist-4-shifted:PATH", and "rendered", which is built in.
     pixels
         The side of the images.
     holdout
@@ -161,18 +182,22 @@ def _by_images(data: Dataset, every: int) -> tuple[Dataset, Dataset]:
 
 
 def _with_other_test(train: Dataset, others: Dataset, name: str, holdout: str) -> Data:
-    """All of one data set for training; of the other its new alphabets, every fourth of them for validation."""
-    known = np.isin(others.names, shared_alphabets(train, others))[others.groups]
+    """All of one data set for training; of the other its new alphabets or classes, some of them for validation."""
+    by = "alphabets" if others.has_alphabets else "classes"
+    if by == "alphabets":
+        known = np.isin(others.names, shared_alphabets(train, others))[others.groups]
+    else:
+        known = np.isin([others.class_name(label) for label in others.labels], shared_classes(train, others))
     others = others.where(~known)
-    if not others.has_alphabets or len(np.unique(others.groups)) < 4:
-        raise ValueError(f"--holdout {holdout} has fewer than four alphabets that --data {name} does not have")
-    test, validation = datasets.split(others, every=4)
+    if len(np.unique(others.groups if by == "alphabets" else others.labels)) < 4:
+        raise ValueError(f"--holdout {holdout} has fewer than four {by} that --data {name} does not have")
+    test, validation = datasets.split(others, every=4 if by == "alphabets" else 2, by=by)
     return Data(train, validation, test)
 
 
 def _published_split(read: Callable[..., Dataset], path: str, pixels: int, holdout: str) -> Data:
     """Data with a published split: train on images of its training part, validate and test on its test part."""
-    if not Path(path).is_dir():
+    if not existing(path).is_dir():
         raise ValueError(f"{path} is not a folder: name the folder that contains the four idx files")
     train, test = (_at_size(read(path, part), pixels) for part in ("train", "test"))
     if holdout == "images":
@@ -205,6 +230,7 @@ PUBLISHED: dict[str, Callable[..., Dataset]] = {
     "mnist": datasets.mnist,
     "mnist-4-9": datasets.digits,
     "fashion-mnist": datasets.fashion_mnist,
+    **{f"emnist-{which}": partial(datasets.emnist, which=which) for which in datasets.EMNIST},
 }
 SHIFTED: dict[str, Callable[..., Dataset]] = {"mnist-4-shifted": partial(datasets.digits, which=(4,), each=1000)}
 READERS: dict[str, Callable[[str, int], Dataset]] = {

@@ -106,6 +106,8 @@ def _clusters(data: Dataset, z: Array, new: str) -> Any:
     title = f"{len(letters)} {TESTED_ON[new][1]}"
     if new == "alphabets":
         title = f"{len(letters)} letters of {_readable(data.names[data.groups[0]])}, a held-out alphabet"
+    if data.classes and not data.has_alphabets:  # a legend with their names, where letters show what they are
+        return plots.clusters(z[rows], data.labels[rows], None, title, [data.class_name(letter) for letter in letters])
     return plots.clusters(z[rows], data.labels[rows], data.images[rows], title)
 
 

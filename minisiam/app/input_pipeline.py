@@ -1,8 +1,8 @@
 """The batches of each network, in two steps: draw which rows of the data, then load their images.
 
-Unless `dihedral` is 1, each of the eight rotations and reflections of a class is its own class. Images that are
-compared have the same rotation and reflection, so it cannot distinguish them. Letters of one alphabet are drawn
-together, because they are the hardest to distinguish.
+If `dihedral` is 8, each of the eight rotations and reflections of a class is its own class. Images that are compared
+have the same rotation and reflection, so it cannot distinguish them. Letters of one alphabet are drawn together,
+because they are the hardest to distinguish.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,6 +141,7 @@ def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
     right = {name: (predicted == true).mean(axis=1) for name, (predicted, true) in answers.items()}
     before = right.get("started", right["untrained"])
     found = {name: evaluation.mean_score(values) for name, values in right.items()}
+    named = bool(data.classes) and not data.has_alphabets
     return {
         "way": way,
         "shot": shot,
@@ -151,6 +153,31 @@ def one_shot(run: Run, data: Dataset, way: int, shot: int) -> dict[str, Any]:
         "episodes": EPISODES,
         "classes": len(np.unique(data.labels)),
         "alphabets": len(np.unique(data.groups)) if data.has_alphabets else 0,
+        "by_class": by_class(*answers["network"], data, way, shot) if named else {},
+    }
+
+
+def by_class(predicted: Array, true: Array, data: Dataset, way: int, shot: int) -> dict[str, Any]:
+    """For each class in the episodes of `few_shot_answers`: its accuracy, and what it is most often taken for."""
+    drawn = samplers.episode_indices(
+        data.labels, np.random.default_rng(0), way, shot, 1, data.groups, data.known_drawers
+    )
+    labels = np.stack([data.labels[episode.support[::shot]] for episode in islice(drawn, EPISODES)])
+    known, number = np.unique(labels, return_inverse=True)
+    number = number.reshape(labels.shape)
+    row, column = np.take_along_axis(number, true, 1), np.take_along_axis(number, predicted, 1)
+    decided = predicted >= 0  # the others are ties
+    counts = np.zeros((len(known), len(known)), int)
+    np.add.at(counts, (row[decided], column[decided]), 1)
+    right, total = np.diag(counts).copy(), np.bincount(row.ravel(), minlength=len(known))
+    np.fill_diagonal(counts, 0)
+    taken_for = [
+        data.class_name(known[other]) if some[other] else None
+        for some, other in zip(counts, counts.argmax(1), strict=True)
+    ]
+    return {
+        data.class_name(label): {"accuracy": float(a / n), "taken_for": other}
+        for label, a, n, other in zip(known, right, total, taken_for, strict=True)
     }
 
 
@@ -184,6 +211,13 @@ def scores(results: dict[str, Any]) -> dict[str, Score]:
     return {LABELS[name]: Score(value, *found["intervals"][name]) for name, value in found["accuracy"].items()}
 
 
+def _hardest(classes: dict[str, Any]) -> list[str]:
+    """The classes with the lowest accuracy, as a line."""
+    wrong = sorted((one["accuracy"], name, one["taken_for"]) for name, one in classes.items() if one["accuracy"] < 1)
+    shown = [f"{name} {100 * a:.1f} %" + (f" (taken for {other})" if other else "") for a, name, other in wrong[:3]]
+    return [f"hardest classes: {', '.join(shown)}"] if shown else []
+
+
 def table(results: dict[str, Any]) -> str:
     """The report as text."""
     found, verified = results["one_shot"], results["verification"]
@@ -199,6 +233,7 @@ def table(results: dict[str, Any]) -> str:
             f"  ({100 * found['ties']:.1f} % of the answers of this network are ties: several classes are at the same "
             "distance. A tie counts as wrong, so a collapsed network has 0 %, below chance)"
         )
+    lines += _hardest(found.get("by_class", {}))
     chosen_on = "validation alphabets" if these == "alphabets" else "validation set"
     lines.append(
         f"same class or not: {100 * verified['accuracy']:.1f} % correct at the threshold {verified['threshold']:.3g}, "

@@ -3,7 +3,7 @@
 from .dataset import UNKNOWN, Dataset, blurred, centred, resized, rotated, split
 from .downloads import SETS, fetch
 from .folder import folder
-from .mnist import digits, fashion_mnist, mnist
+from .mnist import EMNIST, digits, emnist, fashion_mnist, mnist
 from .omniglot import OneShotRun, omniglot, omniglot_runs
 from .pen_glyphs import pen_glyphs, skeletons
 from .rendered import AZIMUTHS, ELEVATIONS, LIGHTS, POSED, angles_of, pose_of, rendered
@@ -14,6 +14,7 @@ from .synthetic import plane, posed_glyphs
 __all__ = [
     "AZIMUTHS",
     "ELEVATIONS",
+    "EMNIST",
     "LIGHTS",
     "POSED",
     "SETS",
@@ -26,6 +27,7 @@ __all__ = [
     "blurred",
     "centred",
     "digits",
+    "emnist",
     "fashion_mnist",
     "fetch",
     "folder",

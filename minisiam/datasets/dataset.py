@@ -23,6 +23,8 @@ class Dataset(NamedTuple):
     groups : (n,) integers, the alphabet: classes of one alphabet look alike
     drawers : (n,) integers, the person who drew the image; all `UNKNOWN` if not recorded
     names : the names of the alphabets, by number; a single name if there are no alphabets
+    classes : the names of the classes, by label, each once; empty if the classes have no names
+    notes : how the files were read and which were passed over, a sentence each
     """
 
     images: Array
@@ -30,10 +32,22 @@ class Dataset(NamedTuple):
     groups: Array
     drawers: Array
     names: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def where(self, mask: Array) -> Dataset:
         """Select images by a boolean mask; labels and groups keep their numbers."""
-        return Dataset(self.images[mask], self.labels[mask], self.groups[mask], self.drawers[mask], self.names)
+        arrays = {name: getattr(self, name)[mask] for name in ("images", "labels", "groups", "drawers")}
+        return self._replace(**arrays)
+
+    def class_name(self, label: int) -> str:
+        """The name of a class, or "class 7" if it has no name."""
+        return self.classes[label] if self.classes else f"class {label}"
+
+    @property
+    def class_names(self) -> list[str]:
+        """The names of the classes of these images, in the order of their labels."""
+        return [self.class_name(label) for label in np.unique(self.labels)]
 
     @property
     def has_alphabets(self) -> bool:

@@ -14,25 +14,36 @@ import numpy as np
 from .. import require
 from .dataset import Dataset
 from .pictures import SIDE, by_area, picture
-from .safe_io import MEMBER_BYTES, TOTAL_BYTES, DamagedFile, existing, members, npy, reported_damage, require_size
+from .safe_io import (
+    ARRAY_BYTES,
+    MEMBER_BYTES,
+    DamagedFile,
+    existing,
+    listed,
+    members,
+    npy,
+    reported_damage,
+    require_size,
+)
 
 if TYPE_CHECKING:
     from ..typing import Array
     from .safe_io import Members
 
-LETTER = re.compile(r"(?:[\w.-]{1,60}/)?([\w().-]{1,60})/character([0-9]{2})/[0-9]{4}_([0-9]{2})\.png")
-QUESTION = re.compile(r"(?:all_runs/)?(run[0-9]{2}/(?:training/class|test/item)[0-9]{2}\.png)")
-KEY = re.compile(r"(?:all_runs/)?(run[0-9]{2})/class_labels\.txt")
+LETTER = re.compile(r"(?:.+/)?([\w().-]{1,60})/character([0-9]{2})/[0-9]{4}_([0-9]{2})\.png")
+QUESTION = re.compile(r"(?:.+/)?(run[0-9]{2}/(?:training/class|test/item)[0-9]{2}\.png)")
+KEY = re.compile(r"(?:.+/)?(run[0-9]{2})/class_labels\.txt")
 ANSWER = re.compile(r"(run[0-9]{2})/test/item([0-9]{2})\.png\s+(run[0-9]{2})/training/class([0-9]{2})\.png")
 RUNS = 20  # the number of runs, and of training images and of test images in each
 
 
 class Drawings(NamedTuple):
-    """The contents of one file: images (n, size, size), and letter (alphabet, number) and drawer of each."""
+    """The contents of one file: images (n, size, size), letter (alphabet, number) and drawer of each, and notes."""
 
     images: Array
     letters: list[tuple[str, int]]
     drawers: Array
+    notes: list[str]
 
 
 def omniglot(path: str | Path, size: int = 28) -> Dataset:
@@ -58,7 +69,8 @@ def omniglot(path: str | Path, size: int = 28) -> Dataset:
         If a file is damaged or not a file of Omniglot.
     """
     require.whole("size", size, 1)
-    parts = [_drawings(existing(one.strip()), size) for one in str(path).split(",")]
+    paths = [str(path)] if Path(path).exists() else str(path).split(",")
+    parts = [_drawings(existing(one.strip()), size) for one in paths]
     letters = [letter for part in parts for letter in part.letters]
     images = np.concatenate([part.images for part in parts])
     drawers = np.concatenate([part.drawers for part in parts])
@@ -74,7 +86,9 @@ def omniglot(path: str | Path, size: int = 28) -> Dataset:
         alphabet, letter = known[labels[order][1:][twice][0]]
         raise DamagedFile(f"{path}: one drawer has letter {letter} of {alphabet} twice: give each file once")
     groups = np.array([place[alphabet] for alphabet, _ in letters])
-    return Dataset(images[order][..., None], labels[order], groups[order], drawers[order], tuple(names))
+    notes = tuple(note for part in parts for note in part.notes)
+    classes = tuple(f"{alphabet}/character{letter:02}" for alphabet, letter in known)
+    return Dataset(images[order][..., None], labels[order], groups[order], drawers[order], tuple(names), classes, notes)
 
 
 def _drawings(path: Path, size: int) -> Drawings:
@@ -92,7 +106,9 @@ def _published(files: Members, size: int) -> Drawings:
     for image, (match, read) in zip(images, matched, strict=True):
         image[...] = 1 - picture(read(MEMBER_BYTES), match[0], size)  # ink is black there
     letters = [(match[1], int(match[2])) for match, _ in matched]
-    return Drawings(images, letters, np.array([int(match[3]) - 1 for match, _ in matched], int))
+    others = sorted(name for name in files if not LETTER.fullmatch(name))
+    notes = [f"{len(others):,} files passed over, which are no letters by their names: {listed(others)}"] * bool(others)
+    return Drawings(images, letters, np.array([int(match[3]) - 1 for match, _ in matched], int), notes)
 
 
 def _stored(files: Members, size: int) -> Drawings:
@@ -101,7 +117,7 @@ def _stored(files: Members, size: int) -> Drawings:
     missing = [name for name in wanted if name not in files]
     if missing:
         raise DamagedFile(f"holds no {missing[0]}")
-    images, alphabets, characters = (npy(files[name](TOTAL_BYTES)) for name in wanted)
+    images, alphabets, characters = (npy(files[name](ARRAY_BYTES)) for name in wanted)
     if images.dtype != np.uint8 or images.ndim != 4 or not images.size or max(images.shape[2:]) > SIDE:
         raise DamagedFile(f"its images are {images.dtype} {images.shape}, not uint8 (letters, drawers, height, width)")
     count, drawers, height, width = images.shape
@@ -115,7 +131,7 @@ def _stored(files: Members, size: int) -> Drawings:
         new[...] = by_area(old.astype(np.float32) / 255, size, size)
     letters = list(zip(alphabets.tolist(), characters.tolist(), strict=True))
     repeated = [letter for letter in letters for _ in range(drawers)]
-    return Drawings(out, repeated, np.tile(np.arange(drawers), count))
+    return Drawings(out, repeated, np.tile(np.arange(drawers), count), [])
 
 
 class OneShotRun(NamedTuple):

@@ -1,14 +1,16 @@
-"""Pictures in memory: PNG, JPEG, PGM and PPM, decoded by Pillow; and a change of size by the mean over areas."""
+"""Pictures in memory, decoded by Pillow whatever their kind; and a change of size by the mean over areas."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .. import require
+from .contents import described, picture_kind
 from .safe_io import DamagedFile
 
 if TYPE_CHECKING:
@@ -17,24 +19,37 @@ if TYPE_CHECKING:
 SIDE = 65_535  # pixels, the longest side of a picture: the most that a JPEG can have
 DECODED = 1 << 26  # pixels of a decoded picture, which take up to four bytes each
 STRIP = 1 << 20  # pixels that are converted to floating point at once
-PICTURE_BYTES = 1 << 25  # of a file
-FORMATS = {  # how a file begins, and which of Pillow's decoders reads it
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    **{b"P%d" % number: "PPM" for number in range(1, 7)},
-}
-WHITE = {"1": 1, "L": 255, "I;16": 65_535, "I": 65_535}  # by Pillow's mode; the other modes have 255
+PICTURE_BYTES = 1 << 28  # of a file: as many as the decoded picture may have
+WHITE = {"1": 1, "L": 255, "I;16": 65_535, "I;16B": 65_535, "I": 65_535}  # by Pillow's mode; the other modes have 255
+BITS, WHITE_IS_ZERO = 258, (262, 0)  # of TIFF: the tag of the depth, and the tag and value of an inverted scale
+
+
+class Picture(NamedTuple):
+    """A picture as it was read.
+
+    grey : (height, width) float32, 0 for black and 1 for white
+    kind : the format of its contents, whatever its name says: PNG, JPEG, PPM (also PGM and PBM), GIF, BMP, WEBP or TIFF
+    width, height : in the file, as it is shown
+    frames : pages or frames; the first one is read
+    """
+
+    grey: Array
+    kind: str
+    width: int
+    height: int
+    frames: int
 
 
 def picture(data: bytes, name: str, size: int | None = None) -> Array:
     """The grey levels of a picture, 0 for black and 1 for white.
 
-    Colours are reduced to their mean; transparent pixels are shown on white; a JPEG is turned as its EXIF data say.
+    Colours are reduced to their mean; transparent pixels are shown on white; a picture is turned as its EXIF data say;
+    of several frames or pages the first one is read; colour profiles and gamma are ignored.
 
     Parameters
     ----------
     data
-        The bytes of a PNG, JPEG, PGM or PPM file.
+        The bytes of a PNG, JPEG, PGM, PPM, PBM, GIF, BMP, WebP or TIFF file.
     name
         The name of the file, for error messages.
     size
@@ -51,61 +66,118 @@ def picture(data: bytes, name: str, size: int | None = None) -> Array:
         If the file cannot be read, or would have more than 2²⁶ pixels or 65,535 a side in memory. Whatever the bytes
         are, there is no other exception.
     """
-    kind = next((kind for beginning, kind in FORMATS.items() if data.startswith(beginning)), None)
+    return read_picture(data, name, size).grey
+
+
+def read_picture(data: bytes, name: str, size: int | None = None) -> Picture:
+    """`picture`, with the kind and the size of the file."""
+    kind = picture_kind(data)
     if kind is None:
-        raise DamagedFile(f"{name!r} is no PNG, JPEG, PGM or PPM picture")
-    Image = _pillow()
+        raise DamagedFile(f"{name!r} cannot be read: it is {described(data)}")
+    UnidentifiedImageError = _pillow().UnidentifiedImageError
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `_check_size` is stricter
+            warnings.simplefilter(
+                "ignore"
+            )  # of its metadata, and of many pixels, about which `_check_size` is stricter
             return _read(data, kind, size)
     except DamagedFile as error:
         raise DamagedFile(f"{name!r} {error}") from error
+    except UnidentifiedImageError as error:
+        raise DamagedFile(f"{name!r} begins like a {kind} picture, and the rest is damaged or missing") from error
     except Exception as error:  # Pillow's decoders raise many kinds
         raise DamagedFile(f"{name!r} is a {kind} picture that cannot be read ({error})") from error
 
 
 def _pillow() -> Any:
     try:
-        from PIL import Image
+        import PIL
     except ImportError as error:
         raise ImportError(f"pictures are read by Pillow: {require.how_to_install('data')}") from error
-    return Image
+    return PIL
 
 
-def _read(data: bytes, kind: str, size: int | None) -> Array:
-    from PIL import Image, ImageOps
+class Levels(NamedTuple):
+    """What the numbers of a picture mean.
+
+    white : the level of white
+    transparent : the shade that is transparent in a picture without an alpha channel, as it is in memory; or None
+    inverted : whether 0 is white
+    """
+
+    white: int
+    transparent: Any
+    inverted: bool
+
+
+def _read(data: bytes, kind: str, size: int | None) -> Picture:
+    from PIL import Image
 
     if kind == "PNG":
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             image.verify()  # the checksums, which Pillow does not compare while it decodes
     with Image.open(io.BytesIO(data), formats=[kind]) as image:
-        if "progressive" in image.info:  # decoded at full size even for a draft
-            _check_size(image)
-        if kind == "JPEG" and size is not None:
-            image.draft(None, (4 * size, 4 * size))
-        _check_size(image)
-        transparent = _transparent_shade(image, data[24]) if kind == "PNG" else None
+        shape = image.size
+        _reduce(image, kind, size)
+        levels = Levels(_white(image, kind), _transparent_shade(image, kind, data), _is_inverted(image, kind))
         image.load()
-        ImageOps.exif_transpose(image, in_place=True)
+        if _turn(image):
+            shape = shape[::-1]
         if size is None or image.size == (size, size):
-            return _grey(image, transparent)
-        return _by_area_in_strips(image, transparent, size)
+            grey = _grey(image, levels)
+        else:
+            grey = _by_area_in_strips(image, levels, size)
+        return Picture(grey, kind, *shape, getattr(image, "n_frames", 1))
+
+
+def _reduce(image: Any, kind: str, size: int | None) -> None:
+    """Choose a fraction of a large JPEG; refuse what would take much memory, before it is decoded."""
+    if "progressive" in image.info:  # decoded at full size even for a draft
+        _check_size(image)
+    if kind == "JPEG" and size is not None:
+        image.draft(None, (4 * size, 4 * size))
+    _check_size(image)
+
+
+def _turn(image: Any) -> bool:
+    """Turn a picture as its EXIF data say; whether its width and height have changed places."""
+    from PIL import ImageOps
+
+    stored = image.size
+    with suppress(SyntaxError):  # damaged EXIF data, which Pillow itself ignores in a JPEG
+        ImageOps.exif_transpose(image, in_place=True)
+    return image.size != stored
 
 
 def _check_size(image: Any) -> None:
     """Refuse a picture that would take much memory, before it is decoded."""
     width, height = image.size
     if max(width, height) > SIDE or width * height > DECODED:
-        raise DamagedFile(f"has {width} × {height} pixels: at most {DECODED:,} in all and {SIDE:,} a side can be read")
+        raise DamagedFile(
+            f"has {width} × {height} pixels: at most {DECODED:,} in all and {SIDE:,} a side can be read: reduce it"
+        )
 
 
-def _transparent_shade(image: Any, depth: int) -> Any:
-    """The transparent shade of a grey or RGB PNG of so many bits, as its pixels are in memory; None without one."""
+def _white(image: Any, kind: str) -> int:
+    """The level of white; a picture whose levels have no known range is refused."""
+    if image.mode == "F" or (image.mode == "I" and kind == "TIFF"):
+        raise DamagedFile("has levels of 32 bits or with a sign, of which white is unknown: save it with 8 or 16 bits")
+    if kind == "TIFF" and image.mode.startswith("I;16"):
+        return 2 ** image.tag_v2[BITS][0] - 1  # also 12 bits
+    return WHITE.get(image.mode, 255)
+
+
+def _is_inverted(image: Any, kind: str) -> bool:
+    """Whether 0 is white in a TIFF of 16 bits; Pillow itself inverts those of 8 bits."""
+    return kind == "TIFF" and image.mode.startswith("I;16") and WHITE_IS_ZERO in image.tag_v2.items()
+
+
+def _transparent_shade(image: Any, kind: str, data: bytes) -> Any:
+    """The transparent shade of a grey or RGB picture, as its pixels are in memory; None without one."""
     shade = image.info.get("transparency")
     if shade is None or image.mode not in ("L", "I;16", "RGB", "1"):
         return None
+    depth = data[24] if kind == "PNG" else 8
     if image.mode == "RGB":
         return np.array(shade) >> (8 if depth == 16 else 0)
     if image.mode == "1":
@@ -113,29 +185,37 @@ def _transparent_shade(image: Any, depth: int) -> Any:
     return shade * 255 // (2**depth - 1) if depth < 8 else shade
 
 
-def _grey(image: Any, transparent: Any = None) -> Array:
+def _grey(image: Any, levels: Levels) -> Array:
     """(height, width) float32: the mean of the colours, on white where the picture is transparent."""
     if image.mode not in (*WHITE, "LA", "RGB", "RGBA"):  # a palette, or the colours of printing
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     values = np.asarray(image)
-    grey = values.astype(np.float32) / np.float32(WHITE.get(image.mode, 255))
+    grey = values.astype(np.float32) / np.float32(levels.white)
     if image.mode in ("LA", "RGBA"):
         alpha = grey[..., -1]
-        return alpha * grey[..., :-1].mean(axis=2) + (1 - alpha)
-    seen = None if transparent is None else values != transparent
+        return alpha * _mean(grey[..., :-1]) + (1 - alpha)
+    seen = None if levels.transparent is None else values != levels.transparent
     if image.mode == "RGB":
-        grey, seen = grey.mean(axis=2), None if seen is None else seen.any(axis=2)
+        grey, seen = _mean(grey), None if seen is None else seen.any(axis=2)
+    if levels.inverted:
+        return 1 - grey
     return grey if seen is None else np.where(seen, grey, np.float32(1))
 
 
-def _by_area_in_strips(image: Any, transparent: Any, size: int) -> Array:
+def _mean(colours: Array) -> Array:
+    """The mean of one or three colours: as a product, twenty times as fast as `colours.mean(axis=2)`."""
+    count = colours.shape[2]
+    return colours @ np.ones(count, np.float32) / np.float32(count)
+
+
+def _by_area_in_strips(image: Any, levels: Levels, size: int) -> Array:
     """`by_area` of a picture of which only a strip at a time is converted to floating point."""
     width, height = image.size
     rows, columns, step = _shares(height, size), _shares(width, size), max(1, STRIP // width)
     total = np.zeros((size, width), np.float32)
     for start in range(0, height, step):
         stop = min(start + step, height)
-        total += rows[:, start:stop] @ _grey(image.crop((0, start, width, stop)), transparent)
+        total += rows[:, start:stop] @ _grey(image.crop((0, start, width, stop)), levels)
     return np.clip(total @ columns.T, 0, 1)
 
 

@@ -10,29 +10,37 @@ import gzip
 import os
 import re
 import struct
+import unicodedata
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from .contents import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..typing import Array
 
-    Members = dict[str, Callable[[int], bytes]]  # a name, and a function that reads at most this many bytes
-
-MEMBERS = 100_000  # files in a zip or in a folder
+MEMBERS = 100_000  # files in a zip, or files and folders in a folder
 DIRECTORY_BYTES = 1 << 24  # of a zip's list of members
 MEMBER_BYTES = 1 << 22  # of one picture, unpacked
-TOTAL_BYTES = 1 << 29  # of all members of a zip, unpacked
+TOTAL_BYTES = 1 << 33  # of all members of a zip, unpacked, of which only one at a time is in memory
+ARRAY_BYTES = 1 << 29  # of one array, unpacked
 PIXELS = 1 << 29  # of all images of a data set, which is 2 GB as float32
 GZIP_RATIO = 1032  # the largest number of bytes that one deflated byte can become
 CHUNK = 1 << 20
+SHOWN = 3  # names in a message
 
+HIDDEN = re.compile(  # what systems and programs leave beside pictures, some of them with the names of pictures
+    r"\..*|__MACOSX|Icon\r|Thumbs\.db|ehthumbs\w*\.db|desktop\.ini|@eaDir|\$RECYCLE\.BIN|System Volume Information",
+    re.IGNORECASE,
+)
+UTF_8, ENCRYPTED = 0x800, 1  # flags of a member of a zip
 NPY = re.compile(
     rb"\{'descr': '([|<](?:[ui][1248]|U[1-9][0-9]{0,2}))', 'fortran_order': False, "
     rb"'shape': \(((?:[0-9]{1,9}, ?)*(?:[0-9]{1,9})?)\), \} *\n"
@@ -57,6 +65,27 @@ class DamagedFile(ValueError):
     """
 
 
+class Members(dict[str, "Callable[[int], bytes]"]):
+    """The files of a zip or a folder: a name, with / between folders, and a function that reads at most so many bytes.
+
+    hidden : the names of hidden files and folders, which are left out
+    dead : the names of links that lead nowhere or back, and of what is neither file nor folder
+    folders : the names of folders, which end in /; of a zip those that it lists
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden: set[str] = set()
+        self.dead: set[str] = set()
+        self.folders: set[str] = set()
+
+
+def listed(words: list[str], comma: str = ", ") -> str:
+    """The first few words, and how many more there are."""
+    more = f"{comma}and {len(words) - SHOWN:,} more" if len(words) > SHOWN else ""
+    return comma.join(words[:SHOWN]) + more
+
+
 @contextmanager
 def reported_damage(path: str | Path) -> Iterator[None]:
     """Raise a `DamagedFile` that names the file for every error inside the `with` block."""
@@ -66,12 +95,22 @@ def reported_damage(path: str | Path) -> Iterator[None]:
         known = str(error)
         raise DamagedFile(known if known.startswith(str(path)) else f"{path}: {known}") from error
     except BROKEN as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise DamagedFile(f"{error.filename or path}: cannot be read ({error.strerror})") from error
         raise DamagedFile(f"{path}: is damaged or in a wrong format ({error or type(error).__name__})") from error
 
 
-def existing(path: str | Path) -> Path:
-    """Require that a file or folder exists, and return its path."""
+def expanded(path: str | Path) -> Path:
+    """A path with ~ replaced by the home folder, unless there is a file of this name."""
     path = Path(path)
+    if path.exists():
+        return path
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises an error if there is no such user
+
+
+def existing(path: str | Path) -> Path:
+    """Require that a file or folder exists, and return its path, with ~ expanded."""
+    path = expanded(path)
     if not (path.is_dir() or path.is_file()):
         raise FileNotFoundError(f"there is no file or folder {path}")
     return path
@@ -85,11 +124,18 @@ def require_size(count: int, height: int, width: int) -> None:
         )
 
 
+def is_hidden(path: Path) -> bool:
+    """Whether a file or one of its folders is hidden, or made by a system beside the files of a user."""
+    return any(HIDDEN.fullmatch(part) for part in path.parts)
+
+
 @contextmanager
 def members(path: Path) -> Iterator[Members]:
-    """The files in a zip or a folder by name, with / between folders; each is read on demand."""
+    """The files in a zip or a folder; each is read on demand. Hidden files are left out, links are followed."""
     if path.is_dir():
-        yield _in_folder(path)
+        found = Members()
+        _scan(path, "", (), found)
+        yield found
         return
     with path.open("rb") as file:
         _check_directory(file.read, file.seek, path.stat().st_size)
@@ -97,23 +143,33 @@ def members(path: Path) -> Iterator[Members]:
             yield _in_zip(archive)
 
 
-def _in_folder(path: Path) -> Members:
-    """Regular files only; links to folders are not followed."""
-    found: Members = {}
-    for folder, _, names in os.walk(path):
-        for name in sorted(names):
-            file = Path(folder) / name
-            if file.is_file():
-                found[file.relative_to(path).as_posix()] = _reader(file)
-        if len(found) > MEMBERS:
+def _scan(folder: Path, prefix: str, above: tuple[tuple[int, int], ...], found: Members) -> None:
+    """Add the files of a folder and the folders in it; `above` identifies the folders that contain it."""
+    status = folder.stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        found.dead.add(prefix)
+        return
+    found.folders.add(prefix)
+    for entry in sorted(folder.iterdir()):
+        name = prefix + _printable(entry.name)
+        if len(found) + len(found.hidden) + len(found.dead) + len(found.folders) > MEMBERS:
             raise DamagedFile(f"holds more than {MEMBERS:,} files: name the folder of the data set itself")
-    return found
+        if HIDDEN.fullmatch(entry.name):
+            found.hidden.add(name)
+        elif entry.is_dir():
+            _scan(entry, f"{name}/", (*above, here), found)
+        elif entry.is_file():
+            found[name] = _reader(entry)
+        else:
+            found.dead.add(name)
 
 
 def _reader(file: Path) -> Callable[[int], bytes]:
     def read(limit: int) -> bytes:
         with reported_damage(file), file.open("rb") as opened:
-            return _no_more_than(limit, opened.read(limit + 1), file.name)
+            some = min(limit, file.stat().st_size) + 1  # Python reserves the memory for as many bytes as it is to read
+            return _no_more_than(limit, opened.read(some), file.name)
 
     return read
 
@@ -127,9 +183,12 @@ def _check_directory(read: Callable[[int], bytes], seek: Callable[[int], object]
     if not (tail[at : at + 4] == b"PK\5\6" and tail[-2:] == b"\0\0"):
         at = tail.rfind(b"PK\5\6")
     if at < 0 or at + 22 > len(tail):
-        raise DamagedFile("is not a zip file, or its end is missing")
+        seek(0)
+        raise DamagedFile(
+            f"is not a zip file, or its end is missing: it is {described(read(1024))}; name a folder or a zip file"
+        )
     if tail[max(0, at - 20) : at].startswith(b"PK\6\7"):
-        raise DamagedFile("is a zip file of the large kind (zip64), which no data set here needs")
+        raise DamagedFile("is a zip file of the large kind (zip64): unpack it, and name the folder")
     count, length = struct.unpack("<HL", tail[at + 10 : at + 16])
     if count > MEMBERS or length > DIRECTORY_BYTES:
         raise DamagedFile(f"lists {count:,} members in {length:,} bytes: more than any data set here has")
@@ -138,31 +197,54 @@ def _check_directory(read: Callable[[int], bytes], seek: Callable[[int], object]
 
 def _in_zip(archive: zipfile.ZipFile) -> Members:
     """The members of a zip; a malicious name or size raises an error before any member is read."""
-    found: Members = {}
-    listed = archive.infolist()
-    if len(listed) > MEMBERS or sum(info.file_size for info in listed) > TOTAL_BYTES:
+    found = Members()
+    entries = archive.infolist()
+    if len(entries) > MEMBERS or sum(info.file_size for info in entries) > TOTAL_BYTES:
         raise DamagedFile(f"would unpack to more than {MEMBERS:,} files or {TOTAL_BYTES:,} bytes")
-    for info in listed:
-        name = info.filename
-        if not name or name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
-            raise DamagedFile(f"holds a member that would leave its folder, or has no name: {name!r}")
-        if name in found:
+    for info in entries:
+        name = _safe_name(info)
+        parts = name.split("/")
+        hidden = next((i for i, part in enumerate(parts) if HIDDEN.fullmatch(part)), None)
+        if hidden is not None:
+            found.hidden.add("/".join(parts[: hidden + 1]))
+        elif name in found:
             raise DamagedFile(f"holds {name!r} twice")
-        if not name.endswith("/"):
-            found[name] = _unpacker(archive, info)
+        elif info.flag_bits & ENCRYPTED:
+            raise DamagedFile(f"is encrypted with a password ({name!r}): unpack it, and name the folder")
+        elif not parts[-1]:
+            found.folders.add(name)
+        else:
+            found[name] = _unpacker(archive, info, name)
     return found
 
 
-def _unpacker(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[int], bytes]:
+def _printable(name: str) -> str:
+    """A name with control characters, and bytes that are not UTF-8, as escapes: it can be shown anywhere."""
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in ("Cc", "Cs") else c for c in name)
+
+
+def _safe_name(info: zipfile.ZipInfo) -> str:
+    """The name of a member, whose folders Windows may have separated by backslashes."""
+    name = info.filename
+    if not info.flag_bits & UTF_8:  # zipfile then assumes code page 437, but many programs write UTF-8
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    slashed = name.replace("\\", "/").removeprefix("./")
+    if not slashed or slashed.startswith("/") or re.match("[A-Za-z]:", slashed) or ".." in slashed.split("/"):
+        raise DamagedFile(f"holds a member that would leave its folder, or has no name: {name!r}")
+    return _printable(slashed)
+
+
+def _unpacker(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Callable[[int], bytes]:
     def read(limit: int) -> bytes:
-        if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DamagedFile(f"{info.filename!r} is encrypted, or compressed in an unusual way")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DamagedFile(f"{name!r} is compressed in an unusual way: unpack the zip, and name the folder")
         if info.file_size > limit:
-            raise DamagedFile(f"{info.filename!r} would unpack to {info.file_size:,} bytes, more than {limit:,}")
+            raise DamagedFile(f"{name!r} would unpack to {info.file_size:,} bytes, more than {limit:,}")
         with archive.open(info) as member:
             data = member.read(info.file_size + 1)
         if len(data) != info.file_size:
-            raise DamagedFile(f"{info.filename!r} is truncated: {len(data):,} of {info.file_size:,} bytes")
+            raise DamagedFile(f"{name!r} is truncated: {len(data):,} of {info.file_size:,} bytes")
         return data
 
     return read
@@ -209,7 +291,8 @@ def idx(path: Path, axes: int) -> Array:
 def _idx(read: Callable[[int], bytes], axes: int, holds: int) -> Array:
     header = read(4 + 4 * axes)
     if len(header) < 4 + 4 * axes or header[:4] != bytes([0, 0, 8, axes]):
-        raise DamagedFile(f"has no idx header for bytes with {axes} axes")
+        what = described(header + read(1024))
+        raise DamagedFile(f"has no idx header for bytes with {axes} axes: it is {what}")
     shape = struct.unpack(f">{axes}L", header[4:])
     expected = 1
     for number in shape:

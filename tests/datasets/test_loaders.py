@@ -124,6 +124,82 @@ def test_mnist_loads_images_and_labels(tmp_path, rng, zipped):
         datasets.mnist(tmp_path.parent)
 
 
+def emnist(folder, rng, *sets, count=6):
+    """The four files of each set, and the images of the training part of the last one, upright."""
+    for which in sets:
+        for part in ("train", "test"):
+            images = rng.integers(0, 256, (count, 5, 5), dtype=np.uint8)
+            labels = np.arange(1, count + 1)
+            for kind, array in (("images-idx3", images.transpose(0, 2, 1)), ("labels-idx1", labels)):
+                name = f"emnist-{which}-{part}-{kind}-ubyte.gz"
+                (folder / name).write_bytes(gzip.compress(fixtures.idx(array), mtime=0))
+            upright = images if part == "train" else upright
+    return upright
+
+
+def test_emnist_is_upright_and_its_labels_have_names(tmp_path, rng):
+    upright = emnist(tmp_path, rng, "letters")
+    for data in (
+        datasets.emnist(tmp_path),
+        datasets.mnist(tmp_path),  # by the names of the files
+        datasets.mnist(tmp_path / "emnist-letters-train-images-idx3-ubyte.gz"),
+        data_spec.load_all(f"emnist-letters:{tmp_path}", 5),
+    ):
+        np.testing.assert_allclose(data.images[..., 0], upright / 255, rtol=1e-6)
+        assert data.labels.tolist() == [1, 2, 3, 4, 5, 6]
+        assert data.class_names == list("abcdef")
+        assert "transposed" in data.notes[1]
+    assert {name: len(classes) for name, classes in datasets.EMNIST.items()} == {
+        "letters": 27,
+        "balanced": 47,
+        "byclass": 62,
+        "bymerge": 47,
+        "digits": 10,
+        "mnist": 10,
+    }
+    upright = emnist(tmp_path, rng, "balanced")
+    np.testing.assert_allclose(datasets.emnist(tmp_path, which="balanced").images[..., 0], upright / 255, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"several sets, emnist-balanced, emnist-letters.*--data emnist-balanced:"):
+        datasets.mnist(tmp_path)
+
+
+NAMES = ["train-{}-ubyte", "train-{}-ubyte.gz", "Train-{}-ubyte", "kmnist-train-{}-ubyte.gz"]
+
+
+@pytest.mark.parametrize("images, labels", [("images-idx3", "labels-idx1"), ("images.idx3", "labels.idx1")])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("within", ["", "raw", "MNIST/raw", "{}"])
+def test_idx_files_may_have_their_usual_names(tmp_path, images, labels, name, within):
+    bright = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+    for kind, array in ((images, bright), (labels, np.array([3, 1]))):
+        file = tmp_path / within.format(kind) / name.format(kind)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(gzip.compress(fixtures.idx(array)) if name.endswith(".gz") else fixtures.idx(array))
+    (tmp_path / within.format(images) / "__MACOSX").mkdir()
+    (tmp_path / within.format(images) / "__MACOSX" / name.format(images)).write_bytes(b"\0\5\x16\7")
+    for path in (tmp_path,) if within == "{}" else (tmp_path, file.with_name(name.format(images))):
+        read = datasets.mnist(path)
+        np.testing.assert_allclose(read.images[..., 0], bright / 255, rtol=1e-6)
+        assert read.class_names == ["1", "3"]
+    assert datasets.fashion_mnist(tmp_path).class_names == ["Trouser", "Dress"]
+
+
+def test_a_missing_idx_file_is_named_beside_those_that_are_there(tmp_path):
+    (tmp_path / "train-images.idx3-ubyte").write_bytes(fixtures.idx(np.zeros((1, 2, 2))))
+    with pytest.raises(FileNotFoundError, match=r"no train-labels-idx1-ubyte .* this one has train-images.idx3-ubyte$"):
+        datasets.mnist(tmp_path)
+    with pytest.raises(FileNotFoundError, match="this one has none of them"):
+        datasets.mnist(tmp_path.joinpath("other").mkdir() or tmp_path / "other")
+
+
+def test_an_unpacked_file_is_preferred_to_the_packed_one(tmp_path):
+    for level, pack in ((1, gzip.compress), (2, bytes)):
+        ending = ".gz" if pack is gzip.compress else ""
+        (tmp_path / f"train-images-idx3-ubyte{ending}").write_bytes(pack(fixtures.idx(np.full((1, 2, 2), level))))
+        (tmp_path / f"train-labels-idx1-ubyte{ending}").write_bytes(pack(fixtures.idx(np.array([level]))))
+    assert datasets.mnist(tmp_path).labels.tolist() == [2]
+
+
 def test_a_folder_has_one_class_per_subfolder(tmp_path, rng):
     pages = rng.integers(0, 100, (4, 6, 6), dtype=np.uint8)
     for name, data in {
@@ -140,7 +216,7 @@ def test_a_folder_has_one_class_per_subfolder(tmp_path, rng):
     inverted = datasets.folder(tmp_path, size=6, dark_ink=True)
     np.testing.assert_allclose(inverted.images, 1 - data.images, atol=1e-6)
     (tmp_path / "a" / "x.png").write_bytes(b"nothing")
-    with pytest.raises(DamagedFile, match=r"'a/x.png' is no PNG"):
+    with pytest.raises(DamagedFile, match=r"'a/x.png' cannot be read: it is a text file: replace or remove"):
         datasets.folder(tmp_path)
 
 
@@ -219,7 +295,8 @@ def hostile_idx():
     yield "promises much", header + struct.pack(">LLL", 60_000, 28, 28) + b"abc", "which it cannot hold"
     yield "promises all", header + struct.pack(">LLL", *3 * [2**32 - 1]), "which it cannot hold"
     yield "nothing", header + struct.pack(">LLL", 0, 28, 28), "which it cannot hold"
-    yield "labels", fixtures.idx(np.arange(4)), "no idx header"
+    yield "labels", fixtures.idx(np.arange(4)), "no idx header .*: it is an idx file of other numbers or axes"
+    yield "a pointer", b"version https://git-lfs.github.com/spec/v1\n", "no idx header .*: it is a pointer of Git LFS"
     yield "cut off", fixtures.idx(np.zeros((2, 3, 3)))[:-1], "which it cannot hold|is truncated"
     yield "goes on", fixtures.idx(np.zeros((2, 3, 3))) + b"0", "is too long"
     yield "packed bomb", gzip.compress(fixtures.idx(np.zeros((1, 3, 3))) + bytes(10**7)), "is too long"
@@ -230,7 +307,7 @@ def hostile_idx():
     )
     yield "packed, cut off", gzip.compress(fixtures.idx(np.ones((9, 3, 3))))[:-9], "damaged"
     yield "packed, another checksum", gzip.compress(fixtures.idx(np.ones((2, 3, 3))))[:-8] + bytes(8), "damaged"
-    yield "empty", b"", "no idx header"
+    yield "empty", b"", "no idx header .*: it is empty"
 
 
 @pytest.mark.parametrize(("data", "message"), [pytest.param(d, m, id=name) for name, d, m in hostile_idx()])
@@ -295,10 +372,10 @@ def test_a_malicious_npz_is_an_error(tmp_path, data, message):
         (b"P2 2 2 255\n1 2 3 -4", "negative"),
         (b"P2 2 2 9\n1 2 3 10", "too large"),
         (b"P6 2 2 255\nabcd", "truncated"),
-        (b"Pf 2 2 1.0\n" + bytes(16), "is no PNG, JPEG, PGM or PPM"),
-        (b"GIF89a" + bytes(40), "is no PNG, JPEG, PGM or PPM"),
-        (b"", "is no PNG, JPEG, PGM or PPM"),
-        (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(40), "is a JPEG picture that cannot be read"),
+        (b"Pf 2 2 1.0\n" + bytes(16), "is a floating-point picture"),
+        (b"GIF89a" + bytes(40), "begins like a GIF picture, and the rest is damaged or missing"),
+        (b"", "cannot be read: it is empty"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(40), "begins like a JPEG picture"),
     ],
 )
 def test_a_damaged_pgm_is_an_error(data, message):

@@ -11,7 +11,7 @@ from fixtures import chunk, pgm
 from PIL import Image
 
 from minisiam.datasets import DamagedFile
-from minisiam.datasets.pictures import DECODED, SIDE, by_area, picture
+from minisiam.datasets.pictures import DECODED, SIDE, by_area, picture, read_picture
 
 TOP_LEFT_DARK = np.array([[0.0, 1, 1, 1], [1, 1, 1, 1], [1, 1, 0, 0]]).repeat(8, 0).repeat(8, 1)
 
@@ -109,7 +109,8 @@ def test_pgm_and_ppm_plain_and_raw():
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_jpeg_is_turned_as_its_exif_data_say(orientation):
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_picture_is_turned_as_its_exif_data_say(kind, orientation):
     """The definition: where the first row and the first column of the stored picture are when it is shown."""
     stored = {
         1: TOP_LEFT_DARK,
@@ -123,8 +124,91 @@ def test_a_jpeg_is_turned_as_its_exif_data_say(orientation):
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = saved(Image.fromarray((255 * stored).astype(np.uint8)), "JPEG", quality=95, exif=exif)
-    np.testing.assert_allclose(picture(data, "x"), TOP_LEFT_DARK, atol=0.03)
+    data = saved(Image.fromarray((255 * stored).astype(np.uint8)), kind, quality=95, exif=exif)
+    found = read_picture(data, "x")
+    np.testing.assert_allclose(found.grey, TOP_LEFT_DARK, atol=0.03)
+    assert (found.width, found.height) == TOP_LEFT_DARK.shape[::-1]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0no exif data", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\0\0"])
+def test_damaged_exif_data_are_ignored(kind, exif):
+    data = saved(Image.new("L", (8, 8), 255), kind, exif=exif)
+    np.testing.assert_allclose(picture(data, "x"), 1, atol=0.01)
+
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (6, 4, 4), dtype=np.uint8)
+ALPHA = COLOURS[..., 3] / 255
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("PPM", {}),
+        ("BMP", {}),
+        ("WEBP", {"lossless": True, "exact": True}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {"compression": "tiff_deflate"}),
+    ],
+)
+def test_lossless_formats_have_the_levels_that_were_saved(kind, options):
+    colours, grey = COLOURS[..., :3], COLOURS[..., :3].mean(axis=2) / 255
+    np.testing.assert_allclose(picture(saved(Image.fromarray(colours), kind, **options), "x"), grey, atol=1e-6)
+    one = Image.fromarray(np.ascontiguousarray(COLOURS[..., 0]))
+    np.testing.assert_allclose(picture(saved(one, kind, **options), "x"), COLOURS[..., 0] / 255, atol=1e-6)
+    bits = one.convert("1")
+    np.testing.assert_array_equal(picture(saved(bits, kind, **options), "x"), np.asarray(bits))
+    if kind not in ("PPM", "BMP"):
+        found = picture(saved(Image.fromarray(COLOURS), kind, **options), "x")
+        np.testing.assert_allclose(found, ALPHA * grey + 1 - ALPHA, atol=1e-6)
+
+
+def test_a_gif_has_a_palette_and_a_transparent_entry():
+    image = Image.fromarray(COLOURS[..., :3]).quantize(8)
+    grey, entries = np.asarray(image.convert("RGB")).mean(axis=2) / 255, np.asarray(image)
+    np.testing.assert_allclose(picture(saved(image, "GIF"), "x"), grey, atol=1e-6)
+    found = picture(saved(image, "GIF", transparency=3), "x")
+    np.testing.assert_allclose(found, np.where(entries == 3, 1, grey), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP", "TIFF"])
+def test_of_several_frames_the_first_is_read(kind):
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("white", "black", "red")]
+    found = read_picture(saved(frames[0], kind, save_all=True, append_images=frames[1:]), "x")
+    np.testing.assert_allclose(found.grey, 1, atol=0.02)
+    assert (found.kind, found.frames) == (kind, 3)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "white_is_zero"), [(np.uint8, False), (np.uint8, True), (np.uint16, False), (np.uint16, True)]
+)
+def test_a_tiff_may_have_16_bits_and_an_inverted_scale(dtype, white_is_zero):
+    levels = np.array([[0, 1], [100, np.iinfo(dtype).max]], dtype)
+    data = bytearray(saved(Image.fromarray(levels), "TIFF"))
+    at = data.index(struct.pack("<HHLL", 262, 3, 1, 1))  # the tag of the scale, whose value is 1: black is 0
+    data[at + 8] = not white_is_zero
+    expected = levels / np.iinfo(dtype).max
+    np.testing.assert_allclose(picture(bytes(data), "x"), 1 - expected if white_is_zero else expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_levels_without_a_known_range_are_refused(dtype):
+    with pytest.raises(DamagedFile, match="of which white is unknown: save it with 8 or 16"):
+        picture(saved(Image.fromarray(np.ones((2, 2), dtype)), "TIFF"), "x")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM"])
+def test_a_picture_that_is_cut_off_is_an_error(kind):
+    data = saved(Image.fromarray(COLOURS[..., :3].repeat(9, 0).repeat(9, 1)), kind)
+    with pytest.raises(DamagedFile, match="'x'"):
+        picture(data[: len(data) // 2], "x")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (3, 2)])
+def test_a_picture_may_have_any_shape(size):
+    np.testing.assert_allclose(picture(saved(Image.new("L", size, 51), "PNG"), "x", 28), 0.2, atol=1e-6)
 
 
 def test_a_picture_of_printing_colours_is_read():

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ... import datasets, require
+from ...datasets.safe_io import expanded
 from .. import data_spec, outputs
 from ..config import AUGMENTS, Config
-from ._options import DATA, Formatter, choice, command, log
+from ._options import DATA, Formatter, choice, command, log, log_notes
 
 if TYPE_CHECKING:
     import argparse
 
+    from ...datasets import Dataset
     from ...typing import Array
     from ..data_spec import Data
 
@@ -23,11 +26,13 @@ ABOUT = """\
 List the classes of a data set and its split, and draw them; or download a published data set.
 
     minisiam data --show                              the built-in pen glyphs, as a sheet
-    minisiam data --data folder:my_pictures --show    your images, as my_pictures/CLASS/NAME.png or .pgm
+    minisiam data --data folder:my_pictures --show    your images, as my_pictures/CLASS/NAME.jpg
+    minisiam data --data emnist-letters:gzip --show   also emnist-balanced, -byclass, -bymerge, -digits, -mnist
     minisiam data --show --augment affine             some letters and their distortions
     minisiam data fetch omniglot                      into data/omniglot; also omniglot-small1, mnist, fashion-mnist
 """
 COLUMNS = 20  # images in a row of a sheet
+LISTED = 100  # names of classes
 ROWS = 60  # at most, of a sheet
 
 
@@ -65,10 +70,11 @@ def data(arguments: argparse.Namespace) -> int:
     loaded = data_spec.load(arguments.data, holdout=arguments.holdout)
     if arguments.data == Config.data:
         log("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 simulated drawers, 28 × 28 pixels")
+    log_notes(loaded)
     for role, part in loaded._asdict().items():
-        log(f"\n{role}: {part}\n  {', '.join(part.names[group] for group in np.unique(part.groups))}")
+        log(f"\n{role}: {part}\n{fill(', '.join(_kinds(part)), 120, initial_indent='  ', subsequent_indent='  ')}")
     if arguments.show is not None:
-        path = Path(arguments.show) if arguments.show else outputs.unused(_default_sheet(arguments.data))
+        path = expanded(arguments.show) if arguments.show else outputs.unused(_default_sheet(arguments.data))
         outputs.save_figure(_figure(arguments, loaded), path, dpi=110)
         log(f"\n{path}")
     return 0
@@ -77,6 +83,14 @@ def data(arguments: argparse.Namespace) -> int:
 def _default_sheet(name: str) -> Path:
     """The name of the sheet of some data."""
     return Path(f"{name.partition(':')[0]}.png")
+
+
+def _kinds(part: Dataset) -> list[str]:
+    """The names of the alphabets of these images, or of their classes, or else of the data."""
+    if part.classes and not part.has_alphabets:
+        names = part.class_names
+        return names[:LISTED] + [f"and {len(names) - LISTED:,} more"] * (len(names) > LISTED)
+    return [part.names[group] for group in np.unique(part.groups)]
 
 
 def _figure(arguments: argparse.Namespace, loaded: Data) -> Any:
@@ -98,7 +112,8 @@ def _sheet(name: str, loaded: Data) -> tuple[Array, list[str], str]:
             if part.has_alphabets:
                 rows[part.names[number]] = part.images[letters[part.groups[letters] == number][:COLUMNS]]
             else:
-                rows[f"{part.names[0]} {number}"] = part.images[part.labels == number][:COLUMNS]
+                row = part.class_name(number) if part.classes else f"{part.names[0]} {number}"
+                rows[row] = part.images[part.labels == number][:COLUMNS]
     shown = dict(list(rows.items())[:ROWS])
     filled = [np.pad(images, ((0, COLUMNS - len(images)), (0, 0), (0, 0), (0, 0))) for images in shown.values()]
     first = "twenty letters of each alphabet" if parts[0].has_alphabets else "the first images of each class"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,8 @@ import numpy as np
 
 from ... import datasets, require
 from .. import data_spec, official, papers, report
-from ..run import Run, open_run, write_report
-from ._options import DATA, Formatter, log
+from ..run import Run, fingerprint, open_run, read_checkpoint, write_report
+from ._options import DATA, Formatter, log, log_notes
 
 if TYPE_CHECKING:
     import argparse
@@ -23,8 +24,9 @@ ABOUT = """\
 Evaluate a run: 20-way one-shot accuracy on held-out alphabets, beside pixels and the untrained network.
 
     minisiam evaluate runs/batch-cosine-supcon                        its own test set
-    minisiam evaluate runs/batch-cosine-supcon --data pen-glyphs:7   the same letters, drawn with another seed
-    minisiam evaluate runs/batch-cosine-supcon --way 5 --shot 5      an easier task
+    minisiam evaluate runs/batch-cosine-supcon --data pen-glyphs:7    the same letters, drawn with another seed
+    minisiam evaluate runs/batch-cosine-supcon --way 5 --shot 5       an easier task
+    minisiam evaluate runs/mine --csv classes.csv                     of your pictures, the accuracy of each class
     minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip     Omniglot's 400 official questions
     minisiam evaluate runs/omniglot-minimal-0 --data omniglot-runs:all_runs.zip --against runs/omniglot-30-0
     minisiam evaluate runs/omniglot-minimal-0 --holdout omniglot:images_evaluation.zip
@@ -61,6 +63,7 @@ def add(subparsers: Any) -> None:
         help="with omniglot-runs: compare with other runs on the same questions, by McNemar's exact test",
     )
     parser.add_argument("--save", action="store_true", help="replace RUN/report.json, for `minisiam papers report`")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the accuracy of each class, by its name")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(command=evaluate)
 
@@ -77,12 +80,21 @@ def evaluate(arguments: argparse.Namespace) -> int:
         require.whole("way", arguments.way, 2)
     if arguments.save:
         _check_save(run, arguments)
+    if arguments.csv is not None and arguments.csv.exists():
+        raise FileExistsError(f"--csv {arguments.csv} exists: name a new file, or remove it first")
     data, has_metrics = test_data(run, name, arguments.holdout)
+    if not arguments.json:
+        log_notes(data)
+        if (name, arguments.holdout) == (run.config.data, None):
+            _warn_if_changed(run, data)
+    data_spec.require_pairs(data)
     check_episodes(data, arguments.way, arguments.shot)
     measure = papers.evaluate if has_metrics else report.evaluate
     results = measure(run, data, arguments.way, arguments.shot) | {"data": name}
     if arguments.save:
         run = write_report(run, results)
+    if arguments.csv is not None:
+        _write_csv(arguments.csv, results["one_shot"]["by_class"])
     shown = results | {"config": run.config.as_dict()} | run.training
     log(json.dumps(shown, indent=2, allow_nan=False) if arguments.json else report.table(shown))
     return 0
@@ -103,6 +115,27 @@ def check_episodes(data: Data, way: int | None, shot: int) -> None:
             f"--way {way} is more than the {largest} classes that the test set can show in one episode: "
             f"use --way {largest}"
         )
+
+
+def _warn_if_changed(run: Run, data: Data) -> None:
+    """Tell the user that the files are not those of the training: another split may test on training classes."""
+    progress = read_checkpoint(run.folder)[1]
+    if progress is not None and progress["data"] != fingerprint(data.train):
+        log(
+            f"  the training images are not those that {run.folder} was trained on: if classes were added, removed or "
+            "renamed, the test set has classes of the training"
+        )
+
+
+def _write_csv(path: Path, classes: dict[str, Any]) -> None:
+    """A row for each class."""
+    if not classes:
+        raise ValueError(f"--csv {path} has a row for each class, and these classes have no names: leave it out")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["class", "accuracy", "most often taken for"])
+        rows.writerows([name, f"{one['accuracy']:.4f}", one["taken_for"]] for name, one in classes.items())
 
 
 def _check_save(run: Run, arguments: argparse.Namespace) -> None:

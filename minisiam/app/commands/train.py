@@ -18,7 +18,7 @@ from .. import build, data_spec, figures, outputs, papers, report, starting_poin
 from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, WITHOUT_DENSE, Config
 from ..loss_options import OF_NETWORK
 from ..run import Run, folder_of_run, is_finished, open_run, require_free, resumed_config, write_report
-from ._options import DATA, Formatter, can_draw, choice, command, log, warn_if_no_figures
+from ._options import DATA, Formatter, can_draw, choice, command, log, log_notes, warn_if_no_figures
 
 if TYPE_CHECKING:
     from ..data_spec import Data
@@ -34,7 +34,7 @@ Train an embedding on the built-in pen glyphs, or on your data, and evaluate it 
     minisiam train --loss hinge --miner semi-hard-facenet     FaceNet's triplets of a batch
     minisiam train --loss cosface                         a learned proxy for each class
     minisiam train --augment affine                       rotate, slant, stretch and shift every image a little
-    minisiam train --data folder:my_pictures              your images, as my_pictures/CLASS/NAME.png or .pgm
+    minisiam train --data folder:my_pictures              your images, as my_pictures/CLASS/NAME.jpg
     minisiam train --data folder:my_pictures --start runs/batch-cosine-supcon     begin with the letters' encoder
     minisiam train --resume runs/batch-cosine-supcon      continue a run that was interrupted
 
@@ -76,7 +76,7 @@ def _add_data(group: Any, default: Config) -> None:
     group.add_argument(
         "--holdout",
         metavar="WHAT",
-        help=f"the test set: {', '.join(data_spec.HOLDOUT)}, or NAME:PATH, the new alphabets of other data "
+        help=f"the test set: {', '.join(data_spec.HOLDOUT)}, or NAME:PATH, the new alphabets or classes of other data "
         f"(default: {default.holdout})",
     )
     group.add_argument("--augment", help=choice("distort every training image", AUGMENTS, default.augment))
@@ -85,7 +85,7 @@ def _add_data(group: Any, default: Config) -> None:
         type=int,
         metavar="1|8",
         help="8 treats each rotation and reflection of a class as its own class, except with proxies "
-        f"(default: {default.dihedral})",
+        "(default: 8 for pen-glyphs and omniglot, else 1)",
     )
 
 
@@ -241,7 +241,12 @@ def _open(config: Config) -> Data:
     log(config.title)
     if sentence := report.about_distance(config.distance, config.network):
         log(f"  {sentence}")
-    return data_spec.load(config.data, build.pixels(config), config.holdout)
+    data = data_spec.load(config.data, build.pixels(config), config.holdout)
+    log_notes(data)
+    for line in build.preparation(config):
+        log(f"  {line}")
+    data_spec.require_pairs(data)
+    return data
 
 
 def _complete(run: Run, data: Data) -> Run:
