@@ -60,8 +60,10 @@ x = positive - negative + margin
     "two-branches": """
 Write the inner function: encode both images with the same params, and compare the embeddings.
 Everything is an op: z, pull_z = encoder(params["encoder"], x, input_grad=False); pull_z(dz) gives
-(dtheta, None). `distance` and `loss` are ops as in the earlier exercises. The pullback returns one tree:
-({"encoder": dtheta, "distance": ddistance, "loss": dloss},), and `tree.add` adds two trees.
+(dtheta, None), where dtheta is a tree of the shape of params["encoder"]; `tree.add` adds two trees.
+A distance or a loss may be learned. Its parameters are a tuple, () for most: distance(z1, z2, *params["distance"])
+and loss(d, *params["loss"], same), and their pullbacks give the gradients of the parameters after the others.
+The pullback returns one tree: ({"encoder": dtheta, "distance": ddistance, "loss": dloss},).
 
 The weights are used twice, so a small change of them changes the loss in two ways.
 

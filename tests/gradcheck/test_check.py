@@ -68,17 +68,16 @@ MISTAKES = {
     "sign": "the right size, but the wrong sign",
     "twice": "twice too large",
     "half": "half of what it should be",
-    "sum": "3 times too large, and there are 3 rows: a sum instead of a mean?",
-    "mean twice": "divided by the number of rows twice?",
+    "sum": "2 times too large, and there are 2 rows: a sum instead of a mean?",
+    "mean twice": "2 times too small, and there are 2 rows: divided by the number of rows, but it should not be?",
     "zero": "zero, but should not be",
-    "inner sign": "the wrong sign",
+    "inner sign": "right where same is True; where it is False: the right size, but the wrong sign",
     "hinge ignored": "a hinge or a mask forgotten?",
-    "leak": "the gradient of d is float64, but all inputs are float32",
     "no tuple": "must return a tuple, one gradient for each of d, not ndarray",
     "two": "returns 2 gradients for the 1 variables d",
     "column": "has the shape (1, 1), not (1,)",
     "input modified": "it changes its input d",
-    "upstream ignored": "the gradient of d is wrong",
+    "upstream ignored": "it does not depend on g, the argument of the pullback: multiply by it",
     "raises": "it raises ValueError",
     "value": "the value is wrong",
     "margin at the corner": "does not follow the convention where d = margin, different",
@@ -99,7 +98,15 @@ def test_a_mistake_is_found_on_a_small_input_with_a_clue(mistake, capsys):
 
 def test_a_correct_op_is_reported_as_correct(capsys):
     assert gradcheck.check(contrastive())
-    assert capsys.readouterr().out.startswith("contrastive: correct. ")
+    said = capsys.readouterr().out
+    assert said.startswith("contrastive: correct. ")
+    assert "remark" not in said
+
+
+def test_float64_from_a_correct_formula_is_a_remark_with_its_correction(capsys):
+    assert gradcheck.check(contrastive("leak"))
+    remark = "One remark: the gradient of d is float64, but all inputs are float32, and float64 makes training slower. "
+    assert remark + "Return np.asarray(dd, d.dtype)" in capsys.readouterr().out
 
 
 def test_the_report_shows_the_gradients_in_three_columns(capsys):
