@@ -10,6 +10,7 @@ import numpy as np
 from .. import tree
 from ..distances import squared_l2, weighted_l1
 from ..gradcheck import kinks, reference
+from ..gradcheck.compare import WrongForm
 from ..gradcheck.kinks.table import row
 from ..losses import contrastive, margin_loss
 from ..typing import Array, Bool, Float
@@ -84,13 +85,13 @@ def as_op_of_all_parameters(siamese: Function) -> AnyOp:
 def _leaves(gradients: Any, params: dict[str, Any]) -> tuple[Any, ...]:
     """The leaves of the only tree that a pullback returns, which must have the structure of the parameters."""
     if not isinstance(gradients, tuple) or len(gradients) != 1 or not isinstance(gradients[0], dict):
-        raise TypeError('the pullback must return ({"encoder": …, "distance": …, "loss": …},)')
+        raise WrongForm('the pullback must return ({"encoder": …, "distance": …, "loss": …},)')
     (found,) = gradients
     encoder = found.get("encoder")
     if isinstance(encoder, tuple) and encoder[1:] == (None,):
-        raise TypeError("pull_z(dz) returns a pair, (dtheta, None): use its first part, the gradient of the weights")
+        raise WrongForm("pull_z(dz) returns a pair, (dtheta, None): use its first part, the gradient of the weights")
     if _outline(found) != _outline(params):
-        raise TypeError(
+        raise WrongForm(
             f"the gradient is the tree {_outline(found)}, but the parameters are {_outline(params)}: each gradient must "
             "have the structure of its parameters, and tree.add adds two trees"
         )
@@ -134,13 +135,21 @@ def small_convolution(x: Any, W: Any, b: Any) -> Any:
     return reference.conv2d(x, W, b)
 
 
+@reference.specify(
+    corner=reference.max_pool.corner, sizes={"h": (3, 5), "w": (3, 5)}, cases=({"size": 3}, {"size": 2})
+)
+def larger_pool(x: Any, size: int = 2) -> Any:
+    """The formula, on images that hold a block of size 3."""
+    return reference.max_pool(x, size)
+
+
 def as_op_of_rows(function: Function) -> AnyOp:
     """Make an op of a log-sum-exp that returns its value and its slope."""
 
     def log_sum_exp(x: Float[Array, "n m"], /) -> Any:
-        result = function(np.copy(x))
+        result = function(x)
         if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError("the function must return a pair: return value, slope")
+            raise WrongForm("the function must return a pair: return value, slope")
         value, slope = result
         return value, lambda dl: (dl[:, None] * slope,)
 
@@ -157,4 +166,12 @@ EXTREME_INPUTS = [
     _lse("all entries are −1000: no logarithm of 0", [-1000.0], -1000.0, [1.0]),
     _lse("an entry is −∞: it does not count", [IGNORED, 2.0], 2.0, [0.0, 1.0]),
     _lse("every entry is −∞: value 0, slope 0", [IGNORED], 0.0, [0.0]),
+    row(
+        "losses.log_sum_exp",
+        "the entries of two rows are 1000 and −1000, rows far apart: a largest entry for each row",
+        [[[1000.0], [-1000.0]]],
+        np.array([1000.0, -1000.0]),
+        [np.ones((2, 1))],
+        np.ones(2),
+    ),
 ]

@@ -26,14 +26,6 @@ def labellings(n: int) -> Iterator[Array]:
 NAMES = np.array([7, -2, 40, 0, 3])  # labels may be any integers
 
 
-def any_batches() -> Iterator[Case]:
-    """(D, labels) for a miner that needs no positive and no negative: `batches`, and batches of two and of one image."""
-    for labels in ([0, 0], [0, 1]):
-        yield Case({"D": 1.0 - np.eye(2), "labels": np.array(labels)}, {}, None)
-    yield from batches()
-    yield Case({"D": np.zeros((1, 1)), "labels": np.array([0])}, {}, None)
-
-
 def batches(margins: tuple[float, ...] = ()) -> Iterator[Case]:
     """(D, labels), with a margin if any are given: integer distances that are symmetric, with ties, or asymmetric.
 

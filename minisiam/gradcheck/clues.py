@@ -209,7 +209,7 @@ NEARLY = Law(
     lambda s: _error(s) < 1e-3,
     lambda s: (
         f"right to {-np.log10(_error(s) or 1):.0f} digits: "
-        f"{'is a step computed in float32?' if _error(s) < 5e-7 else 'is a small number, an ε, added somewhere?'}"
+        f"{'is a step computed in float32, or ' if _error(s) < 5e-7 else ''}is a small number, an ε, added somewhere?"
     ),
 )
 

@@ -41,6 +41,10 @@ class Fault(NamedTuple):
     columns: dict[str, Any] = {}  # noqa: RUF012
 
 
+class WrongForm(TypeError):
+    """A result of another form than required. The message alone is the fault."""
+
+
 class Agreement(NamedTuple):
     """No fault: the largest relative error against autograd."""
 
@@ -114,6 +118,8 @@ def changed(case: Case, variables: dict[str, Any], constants: dict[str, Any], up
 
 def raised(mistake: BaseException) -> str:
     """Describe an exception, with its line if that is neither in this package nor in an installed one."""
+    if isinstance(mistake, WrongForm):
+        return str(mistake)
     frames = [f for f in traceback.extract_tb(mistake.__traceback__) if _is_user_code(f.filename)]
     where = f", in line {frames[-1].lineno}: {frames[-1].line}" if frames and frames[-1].line else ""
     return f"it raises {type(mistake).__name__}{f': {mistake}' if str(mistake) else ''}{where}"
