@@ -160,6 +160,14 @@ def _lse(where: str, x: list[float], value: float, slope: list[float]) -> kinks.
     return row("losses.log_sum_exp", where, [[x]], np.array([value]), [np.array([slope])], np.ones(1))
 
 
+ALL_FAR = row(
+    "losses.softmax_cross_entropy",
+    "every distance is 10⁴: no logarithm of 0",
+    [[[1e4]]],
+    0,
+    [np.zeros((1, 1))],
+    targets=np.array([0]),
+)
 IGNORED = -np.inf
 EXTREME_INPUTS = [
     _lse("an entry is 1000: no overflow", [1000.0, 0.0], 1000.0, [1.0, 0.0]),

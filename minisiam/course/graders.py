@@ -302,6 +302,7 @@ SPECIAL: dict[str, Callable[[Function], Grader]] = {
     "convolution": lambda op: by_check(op, definition=adapters.small_convolution, rows=[], default_clue=WINDOWS),
     "max-pool": lambda op: in_turn(by_check(op), by_check(op, definition=adapters.larger_pool, rows=[])),
     "log-sum-exp": lambda f: by_check(f, adapters.as_op_of_rows, None, adapters.EXTREME_INPUTS, SOFTMAX),
+    "softmax-cross-entropy": lambda op: by_check(op, rows=[*kinks.of(op), adapters.ALL_FAR]),
     "all-pairs": lambda f: by_difference(f, small_inputs.batches, clues.pair_rows, PAIRS, clues.pairs),
     "batch-hard": lambda f: by_difference(f, small_inputs.batches, clues.triplet_rows, TRIPLETS, clues.hardest),
     "semi-hard": lambda f: by_difference(f, margins, clues.triplet_rows, TRIPLETS, clues.semi_hard),

@@ -169,7 +169,7 @@ top = x.max(axis=1)
 """,
     "softmax-cross-entropy": """
 The logits are −D / temperature: the nearest candidate is the most probable. There is no margin here.
-Avoid overflow: a distance of 10000 is possible.
+Avoid overflow and the logarithm of 0: distances of 10000 are possible.
 
 The loss of a row is log Σⱼ e^xⱼ − x_target: the last exercise minus one entry.
 
@@ -249,7 +249,8 @@ as few numbers as possible.
 
 Start with one row. If one row is not enough, consider which two quantities the mistake confuses, and make them differ.
 
-Sum and mean differ for two rows; the counts differ if one of two triplets is inactive; columns need two rows.
+Sum and mean differ for two rows; the counts differ if one of two triplets is inactive; rows and columns differ for two
+numbers.
 
 "contrastive, hinge missing": {"d": [2.0], "same": [False]},
 """,

@@ -231,7 +231,7 @@ def _varying_factor(shown: Sample, others: list[Sample]) -> str:
     """Every sample is right up to a factor, which varies. One number says nothing: it is always right up to a factor."""
     factors = [_factor(s) for s in others if (s.truth != 0).sum() > 1]
     own = _factor(shown)
-    if own is None or None in factors or len(factors) < 3 or len({round(f, 6) for f in factors if f}) == 1:
+    if own is None or None in factors or len(factors) < 3 or len({round(f, 6) for f in (own, *factors)}) == 1:
         return ""
     return (
         f"{own:.3g} times what it should be, and another factor on other inputs: "

@@ -139,7 +139,7 @@ def _rung(draw, op, definition, hints, signed, rows, features):
 def generic(op: AnyOp, definition: Definition, seed: int, rows: int | None = None, signed: bool = False) -> Case:
     """A generic point: normal numbers times a power of ten, with shapes and constants from the same seed.
 
-    With `rows`, this many rows of numbers of scale 1; with `signed`, distances are of both signs.
+    With `rows`, this many rows n and one more m, of numbers of scale 1; with `signed`, distances are of both signs.
     """
     rng = np.random.default_rng(seed)
     low, high = (0, 0) if rows else definition.scales
@@ -149,7 +149,7 @@ def generic(op: AnyOp, definition: Definition, seed: int, rows: int | None = Non
     def size(name):
         if name not in sizes:
             least, most = definition.sizes.get(name, (1, 5))
-            sizes[name] = rows if rows and name in ROWS else int(rng.integers(least, most + 1))
+            sizes[name] = rows + (name == "m") if rows and name in ROWS else int(rng.integers(least, most + 1))
         return sizes[name]
 
     def any_of(name, hint):

@@ -8,7 +8,7 @@ from textwrap import indent
 
 import pytest
 
-from minisiam.course import EXERCISES, find, stubs
+from minisiam.course import EXERCISES, find, graders, stubs
 from minisiam.course.bugs import smallest
 from minisiam.course.collapse import COLLAPSING
 from minisiam.course.graders import grade
@@ -34,9 +34,26 @@ def test_every_exercise_has_wrong_answers():
     assert all(len(answers) >= 3 for answers in WRONG.values())
 
 
-@pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in WRONG for mistake in WRONG[name]])
-def test_a_wrong_answer_fails_with_the_right_words(name, mistake):
+def answers(*, slow):
+    names = [name for name in WRONG if (name == "collapse") == slow]
+    return pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in names for mistake in WRONG[name]])
+
+
+def check(name, mistake):
     words, body = WRONG[name][mistake]
     verdict = grade(find(name), written(find(name), body))
     assert verdict.status == "failed"
     assert words in f"{verdict.what}: {verdict.clue}"
+
+
+@answers(slow=False)
+def test_a_wrong_answer_fails_with_the_right_words(name, mistake, monkeypatch):
+    monkeypatch.setattr(graders, "EXAMPLES", 4)  # fewer inputs than for a learner take less time
+    monkeypatch.setattr(graders, "POINTS", 8)
+    check(name, mistake)
+
+
+@pytest.mark.slow
+@answers(slow=True)
+def test_settings_that_do_not_repair_a_run_fail_with_the_right_words(name, mistake):
+    check(name, mistake)
