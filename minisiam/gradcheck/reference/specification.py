@@ -83,7 +83,7 @@ def _with_named_errors(definition):
         try:
             value = definition(*variables, **constants)
         except Exception as mistake:
-            advice = "write it for whole arrays, with import autograd.numpy as np"
+            advice = "Write it for whole arrays, with import autograd.numpy as np"
             raise DefinitionError(f"the definition {name} fails: {raised(mistake)}. {advice}") from mistake
         if value is None or isinstance(value, (tuple, list)):
             raise DefinitionError(f"the definition {name} must return the value alone, not {type(value).__name__}")
