@@ -147,7 +147,7 @@ def as_op_of_rows(function: Function) -> AnyOp:
     """Make an op of a log-sum-exp that returns its value and its slope."""
 
     def log_sum_exp(x: Float[Array, "n m"], /) -> Any:
-        result = function(x)
+        result = function(np.copy(x))  # may overwrite x
         if not isinstance(result, tuple) or len(result) != 2:
             raise WrongForm("the function must return a pair: return value, slope")
         value, slope = result

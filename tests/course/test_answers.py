@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import indent
 
 import pytest
+from clue_claims import claims
 
 from minisiam.course import EXERCISES, find, graders, stubs
 from minisiam.course.bugs import smallest
@@ -44,6 +45,7 @@ def check(name, mistake):
     verdict = grade(find(name), written(find(name), body))
     assert verdict.status == "failed"
     assert words in f"{verdict.what}: {verdict.clue}"
+    assert all(claims(verdict.clue, verdict.case, verdict.columns).values())
 
 
 @answers(slow=False)

@@ -222,15 +222,15 @@ DEFINITIONS = {
     "return x * np.array(getattr(x, '_value', x))": "autograd and differences disagree. Write it with autograd.numpy",
     "return square(x)": "the definition mine must return the value alone, not tuple",
     "x * x": "the definition mine must return the value alone, not NoneType",
-    "while True: x = x + 1": "mine did not finish and was stopped after 0.2 seconds, in line",
+    "while True: x = x + 1": "mine did not finish and was stopped after 0.5 seconds, in line",
 }
 
 
 def checked(tmp_path, capsys, op, definition, more=""):
-    """The exit code and the output of `minisiam check` for functions of a file."""
+    """The exit code and the output of `minisiam check` for functions of a file, with a limit for infinite loops."""
     file = tmp_path / "mine.py"
     file.write_text(SQUARE + more)
-    code = cli.main(["check", f"{file}:{op}", "--definition", f"{file}:{definition}", "--limit", "0.2"])
+    code = cli.main(["check", f"{file}:{op}", "--definition", f"{file}:{definition}", "--limit", "0.5" if "while" in more else "20"])
     said = capsys.readouterr()
     return code, said.out + said.err
 
@@ -292,7 +292,7 @@ BODIES = {
     "return x * x, lambda dy: (2 * x,)": "it does not depend on g, the argument of the pullback: multiply by it",
     "return x * x": "it must return a pair, value and pullback, not ndarray",
     "sys.exit(0)": "it ends the program (sys.exit): use return instead",
-    "while True: x = x + 1": "mine did not finish and was stopped after 0.2 seconds, in line",
+    "while True: x = x + 1": "mine did not finish and was stopped after 0.5 seconds, in line",
 }
 
 
