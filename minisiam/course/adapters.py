@@ -92,8 +92,8 @@ def _leaves(gradients: Any, params: dict[str, Any]) -> tuple[Any, ...]:
         raise WrongForm("pull_z(dz) returns a pair, (dtheta, None): use its first part, the gradient of the weights")
     if _outline(found) != _outline(params):
         raise WrongForm(
-            f"the gradient is the tree {_outline(found)}, but the parameters are {_outline(params)}: each gradient must "
-            "have the structure of its parameters, and tree.add adds two trees"
+            f"the gradient is the tree {_outline(found)}, but the parameters are {_outline(params)}: "
+            "each gradient must have the structure of its parameters, and tree.add adds two trees"
         )
     return tuple(tree.leaves([found[part] for part in ("encoder", "distance", "loss")]))
 
@@ -135,9 +135,7 @@ def small_convolution(x: Any, W: Any, b: Any) -> Any:
     return reference.conv2d(x, W, b)
 
 
-@reference.specify(
-    corner=reference.max_pool.corner, sizes={"h": (3, 5), "w": (3, 5)}, cases=({"size": 3}, {"size": 2})
-)
+@reference.specify(corner=reference.max_pool.corner, sizes={"h": (3, 5), "w": (3, 5)}, cases=({"size": 3}, {"size": 2}))
 def larger_pool(x: Any, size: int = 2) -> Any:
     """The formula, on images that hold a block of size 3."""
     return reference.max_pool(x, size)

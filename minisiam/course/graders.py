@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..gradcheck import Case, Fault, kinks, reference, run_check
-from ..gradcheck.check import CheckResult, columns, describe, show
+from ..gradcheck.check import CheckResult
 from ..gradcheck.compare import changed, raised
+from ..gradcheck.report import columns, describe, show
 from . import adapters, bugs, clues, collapse, sampler_laws, small_inputs
 from .exercises import EXERCISES, Exercise
 
@@ -288,7 +289,7 @@ def by_counterexamples(function: Function) -> Result:
 PAIRS = "Pairs(rows, columns, same), with integers, integers and booleans"
 TRIPLETS = "Triplets(anchor, positive, negative)"
 BRANCHES = "the weights are used twice: does the gradient include both uses?"
-PARAMETERS = 'the distance and the loss have parameters: pull_d gives (dz1, dz2, *ddistance), and the loss (dd, *dloss)'
+PARAMETERS = "the distance and the loss have parameters: pull_d gives (dz1, dz2, *ddistance), and the loss (dd, *dloss)"
 WINDOWS = "write down one entry of z: which entries of x and W does it contain?"
 SOFTMAX = "the slope is the softmax: does each of its rows sum to 1?"
 margins = partial(small_inputs.batches, margins=(1.0, 2.0))

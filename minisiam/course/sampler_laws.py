@@ -39,9 +39,9 @@ def first_violation(function: Sampler, case: Case) -> Violation | None:
         return Violation(f"the generator must not end, but it ended after batch {len(batches)}", {})
     if not np.array_equal(given, labels):
         return Violation("it changes its input labels", {})
-    if len({id(batch) for batch in batches}) < BATCHES:
-        return Violation("it yields the same array again, so a batch changes later", {}, "make a new array each time")
     found = _first(_in_batch(batch, labels, P, K) for batch in batches)
+    if not found and len({id(batch) for batch in batches}) < BATCHES:
+        found = Violation("it yields the same array again, so a batch changes later", {}, "make a new array each time")
     return found or _of_sequence(batches, labels) or _of_seeds(batches, draw, labels)
 
 

@@ -127,7 +127,8 @@ u = a[:, None] - b
 """,
     "all-pairs": """
 Return Pairs(rows, columns, same): each pair once, with the smaller index first, and whether its two images have
-the same class. A batch may have any size and any integers as labels. This miner does not use D; those of the next exercises do.
+the same class. A batch may have any size, and its labels may be any integers. This miner does not use D; those of
+the next exercises do.
 
 The pairs i < j are the entries above the diagonal of an n × n matrix.
 

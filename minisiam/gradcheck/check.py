@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
 from . import kinks, reference
-from .clues import Sample, clue, clue_at_kink
-from .compare import Agreement, Fault, dtype_remark, fault, float32_fault, raised, wrong_form
+from .compare import Agreement, Fault, dtype_remark, fault, float32_fault, raised
+from .hint import hint
 from .inputs import Case, generic, ladder, shapes, variables
-from .oracles import by_autograd
+from .report import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,10 +126,10 @@ def run_check(
             f"the definition {definition.__name__} has no derivative at any input: autograd and differences disagree. "
             "Write it with autograd.numpy alone, because numpy hides steps from autograd"
         )
-    hint = _hint(op, definition, found) if found else ""
+    clue = hint(op, definition, found) if found else ""
     remark = "" if found else _remark(op, definition)
     seconds = time.perf_counter() - start
-    return CheckResult(op.__name__, variables(op), tried, worst, len(rows), seconds, found, hint, skipped, remark)
+    return CheckResult(op.__name__, variables(op), tried, worst, len(rows), seconds, found, clue, skipped, remark)
 
 
 def _require_arguments(op: AnyOp, definition: Definition) -> None:
@@ -234,97 +234,15 @@ def at_kink(op: AnyOp, row: kinks.Kink) -> Fault | None:
             gradients = pullback(copy.deepcopy(row.upstream))
         except Exception as mistake:
             return Fault(f"{raised(mistake)} where {row.where}", case)
-    results = [(None, "the value is wrong", value, row.value)]
+    results: list[tuple[str | None, str, Any, Any]] = [(None, "the value is wrong", value, row.value)]
     for name, ours, truth in zip(case.variables, gradients, row.gradients, strict=True):
         results.append((name, f"the gradient of {name} does not follow the convention", ours, truth))
-    for name, what, ours, truth in results:
+    for variable, what, ours, truth in results:
         if not _equals(ours, truth):
-            return Fault(f"{what} where {row.where}", case, name, {"yours": ours, "convention": truth})
+            return Fault(f"{what} where {row.where}", case, variable, {"yours": ours, "convention": truth})
     return None
 
 
 def _equals(ours: Any, truth: Any) -> bool:
     """Whether shapes are equal, and numbers up to the last digits: 0 equals only 0."""
     return np.shape(ours) == np.shape(truth) and np.allclose(ours, truth, rtol=1e-15, atol=0)
-
-
-def _hint(op: AnyOp, definition: Definition, found: Fault) -> str:
-    """A clue from the reported case and from others with three rows, at which "twice" and "sum for mean" differ."""
-    truth = found.columns.get("convention", found.columns.get("autograd", found.columns.get("definition")))
-    if truth is None or np.shape(truth) != np.shape(found.columns["yours"]):
-        return ""
-    try:
-        others = [_sample(op, definition, generic(op, definition, seed, rows=3), found.variable) for seed in range(8)]
-        shown = _sample(op, definition, found.case, found.variable)._replace(truth=np.asarray(truth))
-    except Exception:  # an op that fails elsewhere is wrong in more than one way: no clue
-        return ""
-    return (clue_at_kink if "convention" in found.columns else clue)(shown, others)
-
-
-def _sample(op: AnyOp, definition: Definition, case: Case, name: str | None) -> Sample:
-    """The value, or the gradient of a variable, beside the right one."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        expected, truths = by_autograd(definition, case)
-        value, pullback = case.call(op)
-        facts = {"rows": _rows(op, case), "constants": _constants(op, case)}
-        if name is None:
-            return Sample(np.asarray(value), np.asarray(expected), None, **facts)
-        place = list(case.variables).index(name)
-        ours, doubled = (np.asarray(pullback(factor * case.upstream)[place]) for factor in (1, 2))
-        return Sample(ours, np.asarray(truths[place]), doubled, **facts)
-
-
-def _rows(op: AnyOp, case: Case) -> int:
-    """The size of the axis n."""
-    arrays = case.variables | case.constants
-    axes = {name: hint.dim_str.split() for name, hint in shapes(op).items()}
-    return next((np.shape(arrays[name])[names.index("n")] for name, names in axes.items() if "n" in names), 0)
-
-
-def _constants(op: AnyOp, case: Case) -> dict[str, Any]:
-    """The constants of a case, and the defaults of the others."""
-    parameters = inspect.signature(op).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty} | case.constants
-
-
-def describe(name: str, found: Fault, hint: str, intro: str = "The smallest case") -> str:
-    """The smallest case on one line, with the columns of results below it."""
-    upstream = {} if found.case.upstream is None else {"g": found.case.upstream}
-    inputs = found.case.variables | found.case.constants | upstream
-    shown = "   ".join(f"{key} = {show(value)}" for key, value in inputs.items())
-    lines = [f"{name}: {found.what}.{f' {intro}:' if shown else ''}", *(["", f"    {shown}"] if shown else [])]
-    if found.columns:
-        cells = columns(found).values()
-        widths = [max(len(head), len(cell)) + 3 for head, cell in zip(found.columns, cells, strict=True)]
-        heads = [head.ljust(width) for head, width in zip(found.columns, widths, strict=True)]
-        body = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-        lines += ["", "    " + "".join(heads) + ("clue" if hint else ""), "    " + "".join(body) + hint]
-    return "\n".join(line.rstrip() for line in lines)
-
-
-DIGITS = ((4, True), (4, False), (8, False), (12, False), (17, False))  # and whether small numbers are shown as 0
-
-
-def columns(found: Fault) -> dict[str, str]:
-    """The results as text, with so many digits that the first differs from the second."""
-    for digits in DIGITS:
-        shown = {name: show(_wide(value), *digits) for name, value in found.columns.items()}
-        first, second, *_ = *shown.values(), "", ""
-        if first != second:
-            return shown
-    return {name: show(value) for name, value in found.columns.items()}
-
-
-def _wide(value: Any) -> Any:
-    """A float32 result as float64, which shows how far it is from the right one."""
-    return np.asarray(value, float) if getattr(value, "dtype", None) == np.float32 else value
-
-
-def show(value: Any, digits: int = 4, suppress_small: bool = True) -> str:
-    """A small array on one line."""
-    if isinstance(value, (bool, str)):
-        return str(value)
-    array = np.asarray(value)
-    text = np.array2string(array, separator=", ", precision=digits, suppress_small=suppress_small, floatmode="maxprec")
-    return " ".join(text.split())

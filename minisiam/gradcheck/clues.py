@@ -85,7 +85,7 @@ def _close(ours: Any, truth: Any) -> bool:
 def _laws(shown: Sample) -> Iterator[Law]:
     """The laws in order; some have numbers of the shown sample."""
     yield from (NO_UPSTREAM, UPSTREAM_TWICE, SINGLE, _square(shown), _added(shown), NEARLY)
-    yield from (_factor_law(lambda _, factor=factor: factor, words) for factor, words in FACTORS.items())
+    yield from FACTORS
     yield from (SUM, MEAN_TWICE, ZERO)
     for name, value in shown.constants.items():
         if isinstance(value, float) and value not in (0, 1):
@@ -98,27 +98,34 @@ def _factor_law(factor: Callable[[Sample], float], words: str | Callable[[Sample
     return Law(lambda s: _close(s.ours, factor(s) * s.truth), lambda s: words if isinstance(words, str) else words(s))
 
 
-FACTORS = {
-    -1: "the right size, but the wrong sign",
-    2: "twice too large",
-    0.5: "half of what it should be",
-    -2: "twice too large, and the wrong sign",
-    -0.5: "half of what it should be, and the wrong sign",
-}
+def _fixed_factor(factor: float, words: str) -> Law:
+    return _factor_law(lambda _: factor, words)
+
+
+FACTORS = (
+    _fixed_factor(-1, "the right size, but the wrong sign"),
+    _fixed_factor(2, "twice too large"),
+    _fixed_factor(0.5, "half of what it should be"),
+    _fixed_factor(-2, "twice too large, and the wrong sign"),
+    _fixed_factor(-0.5, "half of what it should be, and the wrong sign"),
+)
 
 
 def _constant_laws(name: str) -> Iterator[Law]:
-    def power(exponent: float) -> Callable[[Sample], float]:
-        return lambda s: s.constants[name] ** exponent
-
     for exponent, advice in ((1, "divide by it"), (-1, "multiply by it"), (2, "divide by its square")):
-        yield _factor_law(
-            power(exponent),
-            lambda s, exponent=exponent, advice=advice: (
-                f"{s.constants[name] ** exponent:.3g} times what it should be, and {name} is {s.constants[name]:g}: "
-                f"{advice}?"
-            ),
-        )
+        yield _power_law(name, exponent, advice)
+
+
+def _power_law(name: str, exponent: int, advice: str) -> Law:
+    """The factor is a power of a constant."""
+
+    def factor(s: Sample) -> float:
+        return s.constants[name] ** exponent
+
+    def words(s: Sample) -> str:
+        return f"{factor(s):.3g} times what it should be, and {name} is {s.constants[name]:g}: {advice}?"
+
+    return _factor_law(factor, words)
 
 
 def _times(s: Sample, words: str) -> str:
@@ -135,7 +142,7 @@ MEAN_TWICE = _factor_law(
 )
 ZERO = Law(lambda s: not s.ours.any(), lambda _: "zero, but should not be")
 NO_UPSTREAM = Law(
-    lambda s: s.doubled is not None and np.array_equal(s.doubled, s.ours) and (s.ours.any() or not s.truth.any()),
+    lambda s: s.doubled is not None and np.array_equal(s.doubled, s.ours) and bool(s.ours.any() or not s.truth.any()),
     lambda s: "it does not depend on g, the argument of the pullback: multiply by it" if s.ours.any() else "",
 )
 UPSTREAM_TWICE = Law(
@@ -163,7 +170,9 @@ def _flat(s: Sample) -> Array:
 HINGE = Law(
     lambda s: _close(s.ours[~_flat(s)], s.truth[~_flat(s)]),
     lambda s: (
-        "not zero where it should be, and right elsewhere: a hinge or a mask forgotten?" if s.ours[_flat(s)].any() else ""
+        "not zero where it should be, and right elsewhere: a hinge or a mask forgotten?"
+        if s.ours[_flat(s)].any()
+        else ""
     ),
 )
 MASKED = Law(
@@ -182,7 +191,9 @@ def _shift_law(shown: Sample, power: int, words: Callable[[float], str]) -> Law:
 
     def holds(s: Sample) -> bool:
         rounding = 2e-15 * np.abs(s.truth**power).max(initial=0)
-        return s.doubled is None and bool((np.abs(s.ours**power - s.truth**power - c) <= 1e-3 * abs(c) + rounding).all())
+        return s.doubled is None and bool(
+            (np.abs(s.ours**power - s.truth**power - c) <= 1e-3 * abs(c) + rounding).all()
+        )
 
     return Law(holds, lambda s: words(c) if abs(c) > 1e-14 * np.abs(s.truth**power).max(initial=0) else "")
 
@@ -228,10 +239,10 @@ def _same_factor(shown: Sample) -> Law:
 
 
 def _varying_factor(shown: Sample, others: list[Sample]) -> str:
-    """Every sample is right up to a factor, which varies. One number says nothing: it is always right up to a factor."""
+    """Every sample is right up to a factor, which varies. A single number always is, so it says nothing."""
     factors = [_factor(s) for s in others if (s.truth != 0).sum() > 1]
     own = _factor(shown)
-    if own is None or None in factors or len(factors) < 3 or len({round(f, 6) for f in (own, *factors)}) == 1:
+    if own is None or None in factors or len(factors) < 3 or len({f"{f:.5g}" for f in (own, *factors)}) == 1:
         return ""
     return (
         f"{own:.3g} times what it should be, and another factor on other inputs: "
@@ -243,7 +254,9 @@ def _in_one_kind(shown: Sample, others: list[Sample]) -> str:
     """Right where a constant, an array of booleans, is True, and wrong where it is False; or the reverse."""
     samples = [shown, *others]
     for name, kinds in shown.constants.items():
-        if getattr(kinds, "dtype", None) != bool or any(s.constants[name].shape != s.ours.shape[:1] for s in samples):
+        if not (isinstance(kinds, np.ndarray) and kinds.dtype.kind == "b") or any(
+            s.constants[name].shape != s.ours.shape[:1] for s in samples
+        ):
             continue
         for kind in (True, False):
             right = [s.where(name, kind) for s in samples]

@@ -162,7 +162,9 @@ def test_every_common_mistake_is_tested_in_some_exercise():
 
 SUM = "2 times too large, and there are 2 rows: a sum instead of a mean?"
 HINGE = "not zero where it should be, and right elsewhere: a hinge or a mask forgotten?"
-COUNT = "2 times what it should be, and another factor on other inputs: divided by a count of something other than rows?"
+COUNT = (
+    "2 times what it should be, and another factor on other inputs: divided by a count of something other than rows?"
+)
 NAN, ZERO = "NaN: 0 / 0, or ∞ − ∞?", "zero, but should not be"
 COLUMNS = "these are the triplets of the columns of D, but an anchor is a row"
 REPEATED = "do you use every image of a class before you shuffle them again?"

@@ -230,7 +230,9 @@ def checked(tmp_path, capsys, op, definition, more=""):
     """The exit code and the output of `minisiam check` for functions of a file, with a limit for infinite loops."""
     file = tmp_path / "mine.py"
     file.write_text(SQUARE + more)
-    code = cli.main(["check", f"{file}:{op}", "--definition", f"{file}:{definition}", "--limit", "0.5" if "while" in more else "20"])
+    code = cli.main(
+        ["check", f"{file}:{op}", "--definition", f"{file}:{definition}", "--limit", "0.5" if "while" in more else "20"]
+    )
     said = capsys.readouterr()
     return code, said.out + said.err
 
