@@ -718,7 +718,7 @@ def battery(op: Any, definition: Any = None, rows: Any = ()) -> Battery:
     definition = definition or reference.of(op)
     points = 14 if "labels" in inspect.signature(op).parameters else 30  # the definition is a loop
     expected = []
-    cases = [(gradcheck.generic(op, definition, seed), False, np.float64) for seed in range(points)]
+    cases = [(gradcheck.generic(op, definition, seed, signed=True), False, np.float64) for seed in range(points)]
     exact = op.__module__.endswith(".pairwise") and op.__name__ != "cosine"
     cases += [(case, exact, np.float64) for case in designed(op)]
     cases += [(case, False, np.float32) for case in collapsed(op)]

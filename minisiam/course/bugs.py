@@ -54,7 +54,7 @@ def smallest() -> dict[str, dict[str, Any]]:
 def _smallest_input(name: str) -> dict[str, Any]:
     """The first input of the universal check, which starts with the simplest, on which the gradients differ."""
     op = CORRECT[name]
-    found = simplest(op, reference.of(op), (lambda case: _difference(name, case), 40))
+    found = simplest(op, reference.of(op), lambda case: _difference(name, case), 40)
     if found is None:
         raise ValueError(f"no small input shows the mistake in {name!r}")
     return found.case.variables | found.case.constants
@@ -83,8 +83,12 @@ def fault_of_input(name: str, answer: dict[str, Any]) -> Fault | None:
         return Fault(what, case, None, {"wrong": gradient, "correct": gradient})
     size, enough = _size(case.variables), _size(_case(CORRECT[name], _smallest_input(name)).variables)
     if size > enough:
-        return Fault(f"{name}: your input of {size} numbers shows the mistake, but {enough} numbers are enough", case)
+        return Fault(f"{name}: your input of {size} numbers shows the mistake, but {_count(enough)} enough", case)
     return None
+
+
+def _count(numbers: int) -> str:
+    return "1 number is" if numbers == 1 else f"{numbers} numbers are"
 
 
 def _size(arrays: dict[str, Any]) -> int:
@@ -99,10 +103,14 @@ def _case(op: AnyOp, answer: dict[str, Any]) -> Case:
     missing = [name for name in names if name not in answer]
     if missing:
         raise ValueError(f"the argument {missing[0]!r} is missing: add it to the input")
+    arrays = {name: np.asarray(answer[name], float) for name in names}
+    for name, array in arrays.items():
+        if not array.size or not np.isfinite(array).all():
+            raise ValueError(f"{name} must have finite numbers, and at least one, not {answer[name]}")
     constants = {name: value for name, value in answer.items() if name not in names}
     if "same" in constants:
         constants["same"] = np.asarray(constants["same"], bool)
-    return Case({name: np.asarray(answer[name], float) for name in names}, constants, None)
+    return Case(arrays, constants, None)
 
 
 CONSTANTS = ("same", "margin", "reduction")

@@ -6,20 +6,34 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import miners
+
 if TYPE_CHECKING:
     from ..gradcheck import Case
     from ..typing import Array
     from .collapse import Outcome
 
 
-def index_rows(found: Any) -> Array:
-    """Pairs or triplets, one per row, sorted, because their order does not matter."""
-    first, second, third = (np.asarray(part) for part in found)
+COLUMNS = "these are the triplets of the columns of D, but an anchor is a row"
+
+
+def pair_rows(found: Any) -> Array:
+    """Pairs, one per row, sorted, because their order does not matter."""
+    return _sorted_rows(found, "iib")
+
+
+def triplet_rows(found: Any) -> Array:
+    """Triplets, one per row, sorted."""
+    return _sorted_rows(found, "iii")
+
+
+def _sorted_rows(found: Any, kinds: str) -> Array:
+    first, second, third = parts = [np.asarray(part) for part in found]
     if not (first.ndim == 1 and first.shape == second.shape == third.shape):
         raise ValueError("three arrays of equal length are needed")
-    if not all(part.dtype.kind in "iub" or part.size == 0 for part in (first, second, third)):
-        raise TypeError("indices must be integers")
-    rows = np.stack([first, second, third], axis=1).astype(int)
+    if first.size and "".join(part.dtype.kind.replace("u", "i") for part in parts) != kinds:
+        raise TypeError("indices must be integers, and same must be booleans")
+    rows = np.stack(parts, axis=1).astype(int)
     return rows[np.lexsort(rows.T[::-1])]
 
 
@@ -49,6 +63,8 @@ def triplets(extra: list[tuple[int, ...]], case: Case) -> str:
     """A clue to triplets that break the definition."""
     labels = case.variables["labels"]
     for a, p, n in extra:
+        if min(a, p, n) < 0:
+            raise IndexError(f"{min(a, p, n)} is not an index of the batch")
         if a == p:
             return f"image {a} is its own positive"
         if labels[a] != labels[p]:
@@ -66,6 +82,8 @@ def hardest(ours: Array, truth: Array, case: Case) -> str:
     invalid = triplets(extra, case)
     if invalid or not extra:
         return invalid or _missing(missing) or "a triplet occurs twice"
+    if np.array_equal(ours, triplet_rows(miners.batch_hard(D.T, case.variables["labels"]))):
+        return COLUMNS
     for a, p, n in extra:
         if a not in correct:
             return f"anchor {a} has no positive, so it has no triplet"
@@ -73,8 +91,6 @@ def hardest(ours: Array, truth: Array, case: Case) -> str:
             return f"{correct[a][1]} is a positive of {a} and farther than {p}"
         if D[a, n] > D[a, correct[a][2]]:
             return f"{correct[a][2]} is a negative of {a} and nearer than {n}"
-        if D[a, p] > D[a, correct[a][1]] or D[a, n] < D[a, correct[a][2]]:
-            return "an anchor is a row of D, not a column"
     return "of equal distances take the first"
 
 
@@ -85,6 +101,8 @@ def semi_hard(ours: Array, truth: Array, case: Case) -> str:
     invalid = triplets(extra, case)
     if invalid or not extra:
         return invalid or _missing(missing) or "a triplet occurs twice"
+    if np.array_equal(ours, triplet_rows(miners.semi_hard_facenet(D.T, case.variables["labels"], margin))):
+        return COLUMNS
     for a, p, n in extra:
         gap = D[a, n] - D[a, p]
         if gap <= 0:
@@ -97,20 +115,30 @@ def semi_hard(ours: Array, truth: Array, case: Case) -> str:
 
 
 def recall(ours: float, truth: float, case: Case) -> str:
-    """A clue to a wrong recall."""
-    z, labels = case.variables["z"], case.variables["labels"]
-    count = len(labels)
+    """A clue to a wrong recall: the mistakes that give this number."""
+    found = [words for words, value in _wrong_recalls(case).items() if value != truth and np.isclose(ours, value)]
+    return f"this is the result if {' or '.join(found)}" if found else ""
+
+
+def _wrong_recalls(case: Case) -> dict[str, float]:
+    """The recalls of common mistakes."""
+    z, labels, k = case.variables["z"], case.variables["labels"], case.constants["k"]
     D = np.sqrt(((z[:, None] - z) ** 2).sum(axis=2))
-    own = (labels[:, None] == labels) & ~np.eye(count, dtype=bool)
-    counted = own.any(axis=1)
-    nearest = np.where(own, D, np.inf).min(axis=1)
-    if not counted.all() and np.isclose(ours * count, truth * counted.sum()):
-        return "an image that is alone in its class does not count"
-    if ours > truth and ((labels[:, None] != labels) & (nearest[:, None] == D))[counted].any():
-        return "a tie counts against the model, not for it"
-    if ours > truth:
-        return "too high: is an image its own neighbour, or do you look at one neighbour too many?"
-    return "too low: does the image itself count among its k neighbours?"
+    own = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
+    nearest = np.where(own, D, np.inf).min(axis=1, keepdims=True)
+    counted, other = own.any(axis=1), labels[:, None] != labels
+    rivals, nearer = (other & (nearest >= D)).sum(axis=1), (other & (nearest > D)).sum(axis=1)
+    return {
+        "a tie counts for the model, but it counts against it": float((nearer < k)[counted].mean()),
+        "an image that is alone in its class counts as an error, but it does not count": float(
+            (counted & (rivals < k)).mean()
+        ),
+        "an image is its own neighbour": 1.0,
+        "one neighbour too many counts": float((rivals < k + 1)[counted].mean()),
+        "one neighbour too few counts, perhaps because an image is its own neighbour": float(
+            (rivals < k - 1)[counted].mean()
+        ),
+    }
 
 
 def threshold(ours: float, truth: float, case: Case) -> str:
@@ -118,10 +146,16 @@ def threshold(ours: float, truth: float, case: Case) -> str:
     d, same, most = case.variables["d"], case.variables["same"], case.constants["false_accept"]
     share = (d[~same] <= ours).mean()
     if share > most:
-        return f"it accepts {share:.0%} of the different pairs, more than {most:.0%}"
+        return f"it accepts {_percent(share)} of the different pairs, more than {_percent(most)}"
     if ours < truth:
-        return f"{truth:g} is larger and also accepts at most {most:.0%} of the different pairs"
-    return "it accepts the same pairs, but the threshold must be one of the distances"
+        return f"{truth:g} is larger and also accepts at most {_percent(most)} of the different pairs"
+    if ours > truth and np.array_equal(d <= ours, d <= truth):
+        return "it accepts the same pairs, but the threshold must be one of the distances, or −∞ to accept no pair"
+    return ""
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
 
 
 def collapse(outcome: Outcome) -> str:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..gradcheck import Case, Fault, kinks, reference, run_check
-from ..gradcheck.check import CheckResult, describe, show
-from ..gradcheck.compare import changed, float32_fault, raised
-from ..gradcheck.inputs import generic
+from ..gradcheck.check import CheckResult
+from ..gradcheck.compare import changed, raised
+from ..gradcheck.report import columns, describe, show
 from . import adapters, bugs, clues, collapse, sampler_laws, small_inputs
 from .exercises import EXERCISES, Exercise
 
@@ -65,7 +65,7 @@ def grade(exercise: Exercise, function: Function) -> Verdict:
     start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = GRADERS[exercise.name](function)
+        result = _changed_default(exercise, function) or GRADERS[exercise.name](function)
     seconds = round(time.process_time() - start, 3)
     if result.fault is None:
         return Verdict("passed", f"{exercise}: correct. {result.inputs}.", seconds=seconds)
@@ -77,11 +77,32 @@ def grade(exercise: Exercise, function: Function) -> Verdict:
         fault.what,
         result.clue,
         {name: show(value) for name, value in inputs.items()},
-        {name: show(value) for name, value in fault.columns.items()},
+        columns(fault),
         max((len(value) for value in fault.case.variables.values() if np.ndim(value)), default=0),
         seconds,
         result.printed,
     )
+
+
+def _changed_default(exercise: Exercise, function: Function) -> Result | None:
+    """A default of the stub that the learner changed: the graders pass most constants."""
+    expected, given = (inspect.signature(f).parameters for f in (exercise.model_answer, function))
+    for name, parameter in expected.items():
+        if name in given and given[name].default not in (parameter.default, inspect.Parameter.empty):
+            what = f"the default of {name} must be {parameter.default!r}, as in the stub, not {given[name].default!r}"
+            return Result(Fault(what, Case({}, {}, None)))
+    return None
+
+
+def in_turn(*graders: Grader) -> Grader:
+    """The first fault that one of the graders finds."""
+
+    def grader(function: Function) -> Result:
+        results = (each(function) for each in graders)
+        first = next(results)
+        return first if first.fault else next((result for result in results if result.fault), first)
+
+    return grader
 
 
 def by_check(
@@ -99,14 +120,13 @@ def by_check(
     definition = definition or reference.of(library)
 
     def grader(function: Function) -> Result:
-        own = adapt(function)
-        op = adapters.in_float32(own)
+        op = adapt(function)
         parameters = inspect.signature(op).parameters.keys()
         known = kinks.of(library) if rows is None else rows
         relevant = [kink for kink in known if kink.constants.keys() <= parameters and not _underflows(kink)]
         found = run_check(op, definition, EXAMPLES, POINTS, rows=relevant)
         clue = found.clue or (default_clue if found.fault and found.fault.variable else "")
-        inputs = _inputs(found, value_only) + ("" if found.fault else _dtype_remark(own, definition))
+        inputs = _inputs(found, value_only) + (f". One remark: {found.remark} (lesson 12)" if found.remark else "")
         fault = _without_upstream(found.fault) if value_only and found.fault else found.fault
         return Result(fault, clue, inputs, printed=_printed(op, found.fault))
 
@@ -120,12 +140,6 @@ def _without_upstream(fault: Fault) -> Fault:
 def _underflows(kink: kinks.Kink) -> bool:
     """Whether a kink has numbers whose squares underflow: the exercises do not require these."""
     return any((np.square(x[x != 0]) <= np.finfo(float).tiny).any() for x in kink.variables)
-
-
-def _dtype_remark(op: AnyOp, definition: Any) -> str:
-    """A remark on a correct answer that is float64 for float32 inputs; lesson 12 explains its cost."""
-    leak = float32_fault(op, definition, generic(op, reference.specified(definition), 0))
-    return f". One remark: {leak.what} (lesson 12)" if leak else ""
 
 
 class LimitedOutput(io.StringIO):
@@ -272,21 +286,27 @@ def by_counterexamples(function: Function) -> Result:
     return Result(None, "", f"Your inputs show all {len(bugs.WRONG)} mistakes with the fewest numbers")
 
 
-PAIRS, TRIPLETS = "Pairs(rows, columns, same)", "Triplets(anchor, positive, negative)"
-ROWS = clues.index_rows
+PAIRS = "Pairs(rows, columns, same), with integers, integers and booleans"
+TRIPLETS = "Triplets(anchor, positive, negative)"
 BRANCHES = "the weights are used twice: does the gradient include both uses?"
+PARAMETERS = "the distance and the loss have parameters: pull_d gives (dz1, dz2, *ddistance), and the loss (dd, *dloss)"
 WINDOWS = "write down one entry of z: which entries of x and W does it contain?"
 SOFTMAX = "the slope is the softmax: does each of its rows sum to 1?"
 margins = partial(small_inputs.batches, margins=(1.0, 2.0))
 
 SPECIAL: dict[str, Callable[[Function], Grader]] = {
     "squared-distance": lambda op: by_check(op, adapters.value_only(op), value_only=True),
-    "two-branches": lambda f: by_check(f, adapters.as_op_of_weights, adapters.two_branches, [], BRANCHES),
+    "two-branches": lambda f: in_turn(
+        by_check(f, adapters.as_op_of_weights, adapters.two_branches, [], BRANCHES),
+        by_check(f, adapters.as_op_of_all_parameters, adapters.learned_branches, [], PARAMETERS),
+    ),
     "convolution": lambda op: by_check(op, definition=adapters.small_convolution, rows=[], default_clue=WINDOWS),
+    "max-pool": lambda op: in_turn(by_check(op), by_check(op, definition=adapters.larger_pool, rows=[])),
     "log-sum-exp": lambda f: by_check(f, adapters.as_op_of_rows, None, adapters.EXTREME_INPUTS, SOFTMAX),
-    "all-pairs": lambda f: by_difference(f, small_inputs.batches, ROWS, PAIRS, clues.pairs),
-    "batch-hard": lambda f: by_difference(f, small_inputs.batches, ROWS, TRIPLETS, clues.hardest),
-    "semi-hard": lambda f: by_difference(f, margins, ROWS, TRIPLETS, clues.semi_hard),
+    "softmax-cross-entropy": lambda op: by_check(op, rows=[*kinks.of(op), adapters.ALL_FAR]),
+    "all-pairs": lambda f: by_difference(f, small_inputs.batches, clues.pair_rows, PAIRS, clues.pairs),
+    "batch-hard": lambda f: by_difference(f, small_inputs.batches, clues.triplet_rows, TRIPLETS, clues.hardest),
+    "semi-hard": lambda f: by_difference(f, margins, clues.triplet_rows, TRIPLETS, clues.semi_hard),
     "recall": lambda f: by_difference(f, small_inputs.embeddings, float, "a number", clues.recall),
     "threshold": lambda f: by_difference(f, small_inputs.pair_distances, float, "a number", clues.threshold),
     "sampler": lambda _: by_laws,

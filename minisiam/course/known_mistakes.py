@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import miners
+from .. import miners, tree
 from ..miners import Pairs
 from . import mistakes as make
 from .bugs import smallest
@@ -59,10 +59,10 @@ MISTAKES: dict[str, dict[str, Callable[[Function], Function]]] = {
     "soft-margin": GRADIENT | MEAN | SECOND | {"overflow": make.overflow},
     "two-branches": {
         "only one branch": lambda _: make.one_branch,
-        "wrong sign": lambda _: make.siamese_with(lambda dW: -dW),
-        "twice": lambda _: make.siamese_with(lambda dW: 2 * dW),
-        "half": lambda _: make.siamese_with(lambda dW: dW / 2),
-        "transposed": lambda _: make.siamese_with(lambda dW: dW.T),
+        "wrong sign": lambda _: make.siamese_with(partial(tree.map, lambda dW: -dW)),
+        "twice": lambda _: make.siamese_with(partial(tree.map, lambda dW: 2 * dW)),
+        "half": lambda _: make.siamese_with(partial(tree.map, lambda dW: dW / 2)),
+        "transposed": lambda _: make.siamese_with(partial(tree.map, lambda dW: dW.T)),
     },
     "dense": GRADIENT | {"transposed": make.transposed, "bias missing": make.no_bias},
     "relu": GRADIENT | {"hinge missing": make.relu_without_hinge},

@@ -29,6 +29,8 @@ class Row(NamedTuple):
     rows: int
     message: str
     clue: str
+    case: dict[str, str]
+    columns: dict[str, str]
 
     @property
     def description(self) -> str:
@@ -47,7 +49,9 @@ def rows(exercise: Exercise) -> Iterator[Row]:
 def _row(exercise: Exercise, answer: str, verdict: Verdict, passes: bool) -> Row:
     as_expected = verdict.status == "passed" if passes else verdict.status != "passed"
     message = verdict.what or verdict.message.partition(": ")[2]
-    return Row(exercise.name, answer, as_expected, verdict.status, verdict.seconds, verdict.rows, message, verdict.clue)
+    numbers = verdict.seconds, verdict.rows
+    shown = verdict.case, verdict.columns
+    return Row(exercise.name, answer, as_expected, verdict.status, *numbers, message, verdict.clue, *shown)
 
 
 def _grade_stub(exercise: Exercise) -> Verdict:

@@ -60,8 +60,10 @@ x = positive - negative + margin
     "two-branches": """
 Write the inner function: encode both images with the same params, and compare the embeddings.
 Everything is an op: z, pull_z = encoder(params["encoder"], x, input_grad=False); pull_z(dz) gives
-(dtheta, None). `distance` and `loss` are ops as in the earlier exercises. The pullback returns one tree:
-({"encoder": dtheta, "distance": ddistance, "loss": dloss},), and `tree.add` adds two trees.
+(dtheta, None), where dtheta is a tree of the shape of params["encoder"]; `tree.add` adds two trees.
+A distance or a loss may be learned. Its parameters are a tuple, () for most: distance(z1, z2, *params["distance"])
+and loss(d, *params["loss"], same), and their pullbacks give the gradients of the parameters after the others.
+The pullback returns one tree: ({"encoder": dtheta, "distance": ddistance, "loss": dloss},).
 
 The weights are used twice, so a small change of them changes the loss in two ways.
 
@@ -125,7 +127,8 @@ u = a[:, None] - b
 """,
     "all-pairs": """
 Return Pairs(rows, columns, same): each pair once, with the smaller index first, and whether its two images have
-the same class. A batch may have any size. This miner does not use D; those of the next exercises do.
+the same class. A batch may have any size, and its labels may be any integers. This miner does not use D; those of
+the next exercises do.
 
 The pairs i < j are the entries above the diagonal of an n × n matrix.
 
@@ -167,7 +170,7 @@ top = x.max(axis=1)
 """,
     "softmax-cross-entropy": """
 The logits are −D / temperature: the nearest candidate is the most probable. There is no margin here.
-Avoid overflow: a distance of 10000 is possible.
+Avoid overflow and the logarithm of 0: distances of 10000 are possible.
 
 The loss of a row is log Σⱼ e^xⱼ − x_target: the last exercise minus one entry.
 
@@ -247,7 +250,8 @@ as few numbers as possible.
 
 Start with one row. If one row is not enough, consider which two quantities the mistake confuses, and make them differ.
 
-Sum and mean differ for two rows; the counts differ if one of two triplets is inactive; columns need two rows.
+Sum and mean differ for two rows; the counts differ if one of two triplets is inactive; rows and columns differ for two
+numbers.
 
 "contrastive, hinge missing": {"d": [2.0], "same": [False]},
 """,

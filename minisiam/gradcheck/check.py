@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import time
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,15 +13,17 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
 from . import kinks, reference
-from .clues import over_three_rows
-from .compare import Agreement, Fault, fault, float32_fault, raised
-from .inputs import Case, generic, ladder, variables
+from .compare import Agreement, Fault, dtype_remark, fault, float32_fault, raised
+from .hint import hint
+from .inputs import Case, generic, ladder, shapes, variables
+from .report import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..typing import AnyOp, Definition
 
+STATELESS = "it must not have or change any state"
 SETTINGS = settings(
     deadline=None,
     database=None,
@@ -42,6 +45,7 @@ class CheckResult(NamedTuple):
     fault: Fault | None
     clue: str
     skipped: int = 0  # inputs at which the formula has no derivative
+    remark: str = ""  # on a correct op whose results do not keep the dtype
 
     def __bool__(self) -> bool:
         """Whether the op is correct."""
@@ -53,6 +57,7 @@ class CheckResult(NamedTuple):
             return (
                 f"{self.name}: correct. {self.points} inputs against autograd and differences, "
                 f"largest relative error {self.error:.1e}; {self.kinks} kinks as documented"
+                f"{f'. One remark: {self.remark}' if self.remark else ''}"
             )
         return describe(self.name, self.fault, self.clue)
 
@@ -68,6 +73,8 @@ def check(op: AnyOp, definition: Definition | None = None) -> bool:
         Its formula in autograd.numpy. By default it is the definition in `reference` with the op's name.
     """
     found = run_check(op, definition)
+    if definition is not None and not found:
+        found = found._replace(name=f"{found.name}, compared with {definition.__name__}")
     print(found)
     return bool(found)
 
@@ -78,6 +85,7 @@ def run_check(
     examples: int = 40,
     points: int = 60,
     rows: list[kinks.Kink] | None = None,
+    signed: bool = False,
 ) -> CheckResult:
     """Return the result that `check` prints.
 
@@ -92,31 +100,59 @@ def run_check(
     rows
         The kinks to test. By default those with the op's name, or none if a definition is given, since another formula
         may have other conventions.
+    signed
+        Whether distances may be negative, as those of a dot product.
     """
     start = time.perf_counter()
     if rows is None:
         rows = kinks.of(op) if definition is None else []
     definition = reference.specified(definition or reference.of(op))
-    found, tried, worst, skipped = _check_ladder(op, definition, examples)
+    _require_arguments(op, definition)
+    found, tried, worst, skipped = _check_ladder(op, definition, examples, signed)
     found = found or next((f for row in rows if (f := at_kink(op, row))), None)
     for seed in range(points):
         if found:
             break
-        case = generic(op, definition, seed)
+        case = generic(op, definition, seed, signed=signed)
         result = fault(op, definition, case)
         if isinstance(result, Agreement):
             tried, worst = tried + 1, max(worst, result.error)
-            found = float32_fault(op, definition, case, near=True)
+            found = float32_fault(op, definition, case)
         elif isinstance(result, Fault):
             found = result
     found = found or _laws(op, definition)
-    hint = _hint(op, definition, found) if found else ""
+    if not found and not tried:
+        raise reference.DefinitionError(
+            f"the definition {definition.__name__} has no derivative at any input: autograd and differences disagree. "
+            "Write it with autograd.numpy alone, because numpy hides steps from autograd"
+        )
+    clue = hint(op, definition, found) if found else ""
+    remark = "" if found else _remark(op, definition)
     seconds = time.perf_counter() - start
-    return CheckResult(op.__name__, variables(op), tried, worst, len(rows), seconds, found, hint, skipped)
+    return CheckResult(op.__name__, variables(op), tried, worst, len(rows), seconds, found, clue, skipped, remark)
 
 
-def _check_ladder(op: AnyOp, definition: Definition, examples: int) -> tuple[Fault | None, int, float, int]:
-    """Test small inputs, against the oracles and in float32: fault, inputs tried, largest error, inputs skipped."""
+def _require_arguments(op: AnyOp, definition: Definition) -> None:
+    """Raise an error for a definition that does not take the arrays of the op."""
+    constants = [name for name in shapes(op) if name not in variables(op)]
+    try:
+        inspect.signature(definition).bind(*variables(op), **dict.fromkeys(constants))
+    except TypeError as error:
+        arguments = ", ".join([*variables(op), *constants])
+        name = definition.__name__
+        raise reference.DefinitionError(
+            f"the definition {name} does not take the arguments of {op.__name__} ({error}): def {name}({arguments})"
+        ) from error
+
+
+def _remark(op: AnyOp, definition: Definition) -> str:
+    return next(filter(None, (dtype_remark(op, generic(op, definition, seed)) for seed in range(3))), "")
+
+
+def _check_ladder(
+    op: AnyOp, definition: Definition, examples: int, signed: bool
+) -> tuple[Fault | None, int, float, int]:
+    """Test small inputs against the oracles: fault, inputs tried, largest error, inputs skipped."""
     errors: list[float] = []
     skipped = 0
 
@@ -128,23 +164,21 @@ def _check_ladder(op: AnyOp, definition: Definition, examples: int) -> tuple[Fau
             errors.append(result.error)
         return result if isinstance(result, Fault) else None
 
-    def leaks(case: Case) -> Fault | None:
-        return float32_fault(op, definition, case)
-
-    found = simplest(op, definition, (wrong, examples), (leaks, 3))
+    found = simplest(op, definition, wrong, examples, signed)
     return found, len(errors), max(errors, default=0.0), skipped
 
 
-def simplest(op: AnyOp, definition: Definition, *tests: tuple[Callable[[Case], Fault | None], int]) -> Fault | None:
-    """Return the fault at the simplest input on the first rung of the ladder on which a test fails.
+def simplest(
+    op: AnyOp, definition: Definition, test: Callable[[Case], Fault | None], examples: int, signed: bool = False
+) -> Fault | None:
+    """Return the fault at the simplest input on the first rung of the ladder on which the test fails.
 
-    Each test comes with the number of inputs to try on a rung.
+    It tries `examples` inputs on a rung.
     """
-    for rung in ladder(op, definition):
-        for test, examples in tests:
-            found = _first(rung, test, examples)
-            if found:
-                return found
+    for rung in ladder(op, definition, signed):
+        found = _first(rung, test, examples)
+        if found:
+            return found
     return None
 
 
@@ -161,7 +195,7 @@ def _laws(op: AnyOp, definition: Definition) -> Fault | None:
     for seed in range(5):
         case = generic(op, definition, seed)
         try:
-            broken = _broken_law(op, case)
+            broken = _broken_law(op, case, generic(op, definition, seed + 1))
         except Exception as mistake:
             broken = raised(mistake)
         if broken:
@@ -169,15 +203,24 @@ def _laws(op: AnyOp, definition: Definition) -> Fault | None:
     return None
 
 
-def _broken_law(op: AnyOp, case: Case) -> str | None:
+def _broken_law(op: AnyOp, case: Case, other: Case) -> str | None:
     _, pullback = case.call(op)
-    first = [np.copy(g) for g in pullback(case.upstream)]
-    case._replace(variables={name: v + 1 for name, v in case.variables.items()}).call(op)
-    if not all(np.array_equal(a, b) for a, b in zip(first, pullback(case.upstream), strict=True)):
-        return "pullback returns another gradient the second time: it must not have or change any state"
+    results = pullback(case.upstream)
+    first = [np.copy(g) for g in results]
+    shifted = case._replace(variables={name: v + 1 for name, v in case.variables.items()})
+    for between in (shifted, other):
+        between.call(op)
+        try:
+            again = pullback(case.upstream)
+        except Exception as mistake:
+            return f"pullback fails after another call of {op.__name__}, {STATELESS}: {raised(mistake)}"
+        if not all(np.array_equal(a, b) for a, b in zip(first, again, strict=True)):
+            return f"pullback returns another gradient the second time: {STATELESS}"
     twice = pullback(2 * case.upstream)
     if not all(np.allclose(2 * a, b, rtol=1e-12, atol=0) for a, b in zip(first, twice, strict=True)):
         return "pullback is not linear: twice the upstream gradient must give twice the gradient"
+    if not all(np.array_equal(a, b) for a, b in zip(first, results, strict=True)):
+        return "pullback changes the gradients that it returned before: return new arrays"
     return None
 
 
@@ -191,54 +234,15 @@ def at_kink(op: AnyOp, row: kinks.Kink) -> Fault | None:
             gradients = pullback(copy.deepcopy(row.upstream))
         except Exception as mistake:
             return Fault(f"{raised(mistake)} where {row.where}", case)
-    if not _equals(value, row.value):
-        return Fault(f"the value is wrong where {row.where}", case, None, {"yours": value, "convention": row.value})
+    results: list[tuple[str | None, str, Any, Any]] = [(None, "the value is wrong", value, row.value)]
     for name, ours, truth in zip(case.variables, gradients, row.gradients, strict=True):
+        results.append((name, f"the gradient of {name} does not follow the convention", ours, truth))
+    for variable, what, ours, truth in results:
         if not _equals(ours, truth):
-            return Fault(
-                f"the gradient of {name} does not follow the convention where {row.where}",
-                case,
-                None,
-                {"yours": ours, "convention": truth},
-            )
+            return Fault(f"{what} where {row.where}", case, variable, {"yours": ours, "convention": truth})
     return None
 
 
 def _equals(ours: Any, truth: Any) -> bool:
     """Whether shapes are equal, and numbers up to the last digits: 0 equals only 0."""
     return np.shape(ours) == np.shape(truth) and np.allclose(ours, truth, rtol=1e-15, atol=0)
-
-
-def _hint(op: AnyOp, definition: Definition, found: Fault) -> str:
-    """A clue from the reported case, or from cases with three rows: for two, "twice" and "sum for mean" look alike."""
-    truth = "autograd" if found.variable else "definition"
-    if truth not in found.columns:
-        return ""
-    larger = []
-    for seed in range(20):
-        result = fault(op, definition, generic(op, definition, seed, rows=3))
-        if isinstance(result, Fault) and result.variable == found.variable and truth in result.columns:
-            larger.append((result.columns["yours"], result.columns[truth]))
-    return over_three_rows((found.columns["yours"], found.columns[truth]), larger[:6])
-
-
-def describe(name: str, found: Fault, hint: str, intro: str = "The smallest case") -> str:
-    """The smallest case on one line, with the columns of results below it."""
-    upstream = {} if found.case.upstream is None else {"g": found.case.upstream}
-    inputs = found.case.variables | found.case.constants | upstream
-    shown = "   ".join(f"{key} = {show(value)}" for key, value in inputs.items())
-    lines = [f"{name}: {found.what}.{f' {intro}:' if shown else ''}", *(["", f"    {shown}"] if shown else [])]
-    if found.columns:
-        cells = [show(value) for value in found.columns.values()]
-        widths = [max(len(head), len(cell)) + 3 for head, cell in zip(found.columns, cells, strict=True)]
-        heads = [head.ljust(width) for head, width in zip(found.columns, widths, strict=True)]
-        body = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-        lines += ["", "    " + "".join(heads) + ("clue" if hint else ""), "    " + "".join(body) + hint]
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def show(value: Any) -> str:
-    """A small array on one line."""
-    if isinstance(value, (bool, str)):
-        return str(value)
-    return " ".join(np.array2string(np.asarray(value), separator=", ", precision=4, suppress_small=True).split())

@@ -41,6 +41,10 @@ class Fault(NamedTuple):
     columns: dict[str, Any] = {}  # noqa: RUF012
 
 
+class WrongForm(TypeError):
+    """A result of another form than required. The message alone is the fault."""
+
+
 class Agreement(NamedTuple):
     """No fault: the largest relative error against autograd."""
 
@@ -72,12 +76,11 @@ def _compare(
     except Exception as mistake:
         return Fault(raised(mistake), case)
     if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
-        return Fault("it must return a pair, value and pullback", case)
+        return Fault(f"it must return a pair, value and pullback, not {_kind(result)}", case)
     value, pullback = result
-    if not numeric(value):
-        return Fault(f"the value must be an array of numbers, not {type(value).__name__}", case)
-    if np.shape(value) != np.shape(expected):
-        return Fault(f"the value has the shape {np.shape(value)}, not {np.shape(expected)}", case)
+    wrong = wrong_form("the value", value, expected)
+    if wrong:
+        return Fault(wrong, case)
     worst = error(value, expected, value_floor(definition))
     if worst > AUTOGRAD:
         return Fault("the value is wrong", case, None, {"yours": value, "definition": expected})
@@ -89,7 +92,7 @@ def _compare(
     touched = changed(case, variables, constants, upstream)
     if touched:
         return Fault(f"it changes its input {touched}", case)
-    wrong = _form(grads, case, truths)
+    wrong = _wrong_gradients(grads, case, truths) or _views(grads, variables)
     if wrong:
         return Fault(wrong, case)
     for (name, _), ours, truth in zip(case.variables.items(), grads, truths, strict=True):
@@ -100,6 +103,8 @@ def _compare(
             slopes = by_differences(definition, case, name, h)
             if error(slopes, truth, gradient_floor(definition, case)) > 1e-3 or has_corner(definition, case, name, h):
                 return None  # a corner that the definition does not declare
+            if 100 * error(ours, slopes, 0) < error(truth, slopes, 0):
+                return None  # autograd does not see every step of the definition
             columns = {"yours": ours, "autograd": truth, "differences": slopes}
             return Fault(f"the gradient of {name} is wrong", case, name, columns)
     return _along(definition, case, grads) or Agreement(worst)
@@ -115,6 +120,8 @@ def changed(case: Case, variables: dict[str, Any], constants: dict[str, Any], up
 
 def raised(mistake: BaseException) -> str:
     """Describe an exception, with its line if that is neither in this package nor in an installed one."""
+    if isinstance(mistake, WrongForm):
+        return str(mistake)
     frames = [f for f in traceback.extract_tb(mistake.__traceback__) if _is_user_code(f.filename)]
     where = f", in line {frames[-1].lineno}: {frames[-1].line}" if frames and frames[-1].line else ""
     return f"it raises {type(mistake).__name__}{f': {mistake}' if str(mistake) else ''}{where}"
@@ -134,19 +141,48 @@ def numeric(value: Any) -> bool:
         return False
 
 
-def _form(grads: Any, case: Case, truths: tuple[Any, ...]) -> str | None:
+def _kind(value: Any) -> str:
+    return "None (is a return missing?)" if value is None else type(value).__name__
+
+
+def _wrong_gradients(grads: Any, case: Case, truths: tuple[Any, ...]) -> str | None:
     """What is wrong with the form of the gradients."""
     names = list(case.variables)
     if not isinstance(grads, tuple):
-        return f"pullback must return a tuple, one gradient for each of {', '.join(names)}, not {type(grads).__name__}"
+        return f"pullback must return a tuple, one gradient for each of {', '.join(names)}, not {_kind(grads)}"
     if len(grads) != len(names):
         return f"pullback returns {len(grads)} gradients for the {len(names)} variables {', '.join(names)}"
-    for name, ours, truth in zip(names, grads, truths, strict=True):
-        if not numeric(ours):
-            return f"the gradient of {name} must be an array of numbers, not {type(ours).__name__}"
-        if np.shape(ours) != np.shape(truth):
-            hint = ": transposed?" if np.shape(ours) == np.shape(truth)[::-1] and np.ndim(ours) == 2 else ""
-            return f"the gradient of {name} has the shape {np.shape(ours)}, not {np.shape(truth)}{hint}"
+    found = (wrong_form(f"the gradient of {n}", g, t) for n, g, t in zip(names, grads, truths, strict=True))
+    return next(filter(None, found), None)
+
+
+def wrong_form(what: str, ours: Any, truth: Any) -> str | None:
+    """What is wrong with the type, the shape or the dtype of a result."""
+    if isinstance(ours, (list, tuple)) and numeric(ours):
+        return f"{what} is a {type(ours).__name__}, not an array: return np.array(…)"
+    if not numeric(ours):
+        return f"{what} must be an array of numbers, not {type(ours).__name__}"
+    if np.shape(ours) != np.shape(truth):
+        return f"{what} has the shape {np.shape(ours)}, not {np.shape(truth)}{_shape_hint(ours, truth)}"
+    if getattr(ours, "dtype", np.dtype(float)).kind in "biu":
+        return f"{what} is an array of {ours.dtype}, which has no fractions: make it with np.zeros_like or np.where"
+    return None
+
+
+def _shape_hint(ours: Any, truth: Any) -> str:
+    if np.ndim(ours) == np.ndim(truth) == 2 and np.shape(ours) == np.shape(truth)[::-1]:
+        return ": transposed?"
+    if np.shape(ours) == (*np.shape(truth), 1):
+        return ": use [..., 0], or leave out keepdims=True"
+    return ""
+
+
+def _views(grads: tuple[Any, ...], variables: dict[str, Any]) -> str | None:
+    """A gradient that is a view of an input: who changes the gradient in place would change the input."""
+    for name, gradient in zip(variables, grads, strict=True):
+        for other, array in variables.items():
+            if np.may_share_memory(gradient, array):
+                return f"the gradient of {name} is a view of the input {other}: return a copy, with np.copy"
     return None
 
 
@@ -164,30 +200,46 @@ def _along(definition: Definition, case: Case, grads: tuple[Any, ...]) -> Fault 
     return None
 
 
-def float32_fault(op: AnyOp, definition: Definition, case: Case, near: bool = False) -> Fault | None:
-    """Test that float32 inputs give float32 results, even for an upstream np.float64 scalar.
-
-    With `near`, also compare them with the float64 results: for generic points, where nothing cancels by accident.
-    """
+def float32_fault(op: AnyOp, definition: Definition, case: Case) -> Fault | None:
+    """Compare the results for float32 inputs with those for float64 ones, at a generic point: nothing cancels there."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        upstream = case.upstream if np.ndim(case.upstream) == 0 else np.asarray(case.upstream, np.float32)
         try:
-            single, pullback = case.call(op, np.float32)
-            singles = pullback(upstream)
+            singles = _in_float32(op, case)
         except Exception as mistake:
             return Fault(f"in float32 {raised(mistake)}", case)
         value, pullback = case.call(op)
         grads = pullback(case.upstream)
-    names = ["the value", *(f"the gradient of {name}" for name in case.variables)]
-    for name, ours in zip(names, (single, *singles), strict=True):
-        if np.asarray(ours).dtype != np.float32:
-            what = f"{name} is {np.asarray(ours).dtype}, but all inputs are float32"
-            return Fault(f"{what}: NumPy numbers have their own dtype, so use x.dtype.type(number)", case)
-    if not near or distance_to_corner(definition, case) < CLEARANCE_SINGLE:
+    if distance_to_corner(definition, case) < CLEARANCE_SINGLE:
         return None
     floors = [value_floor(definition)] + len(grads) * [gradient_floor(definition, case)]
-    for name, ours, truth, floor in zip(names, (single, *singles), (value, *grads), floors, strict=True):
+    for (name, *_), ours, truth, floor in zip(_results(case), singles, (value, *grads), floors, strict=True):
         if error(ours, np.asarray(truth), max(floor, 1e-30)) > SINGLE:
             return Fault(f"{name} in float32 is far from float64", case, None, {"float32": ours, "float64": truth})
     return None
+
+
+def _in_float32(op: AnyOp, case: Case) -> tuple[Any, ...]:
+    """The value and the gradients for float32 inputs, even with an upstream gradient that is a np.float64 scalar."""
+    upstream = case.upstream if np.ndim(case.upstream) == 0 else np.asarray(case.upstream, np.float32)
+    value, pullback = case.call(op, np.float32)
+    return value, *pullback(upstream)
+
+
+def _results(case: Case) -> list[tuple[str, str, str]]:
+    """For the value and each gradient: its name, a name for it in code, and the variable whose dtype it should have."""
+    first = next(iter(case.variables))
+    return [("the value", "value", first), *((f"the gradient of {name}", f"d{name}", name) for name in case.variables)]
+
+
+def dtype_remark(op: AnyOp, case: Case) -> str:
+    """A remark on a result of another dtype for float32 inputs, with the line that corrects it; "" if there is none."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for (what, code, name), ours in zip(_results(case), _in_float32(op, case), strict=True):
+            if np.asarray(ours).dtype != np.float32:
+                return (
+                    f"{what} is {np.asarray(ours).dtype}, but all inputs are float32, and float64 makes training "
+                    f"slower. Return np.asarray({code}, {name}.dtype)"
+                )
+    return ""

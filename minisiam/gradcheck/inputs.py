@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NUMBERS = sorted((i / 4 for i in range(-20, 21)), key=lambda x: (x % 1 != 0, x % 0.5 != 0, x == 0, abs(x), x < 0))
 RUNGS = ((1, 1), (2, 1), (1, 2), (3, 1), (2, 2), (3, 2))  # rows, features
 ROWS = {"n", "m"}
+DISTANCES = {"d", "D", "positive", "negative"}  # arguments of losses that are ≥ 0, except for a dot product
 
 
 class Case(NamedTuple):
@@ -100,11 +101,11 @@ def split(op: AnyOp, drawn: dict[str, Any], constants: dict[str, Any], upstream:
     )
 
 
-def ladder(op: AnyOp, definition: Definition) -> Iterator[st.SearchStrategy[Case]]:
-    """Hypothesis strategies for small cases, from one row of one number up."""
+def ladder(op: AnyOp, definition: Definition, signed: bool = False) -> Iterator[st.SearchStrategy[Case]]:
+    """Hypothesis strategies for small cases, from one row of one number up; with `signed`, of distances < 0 as well."""
     hints = shapes(op)
     for rung in RUNGS:
-        yield _rung(op, definition, hints, *rung)
+        yield _rung(op, definition, hints, signed, *rung)
 
 
 @cache
@@ -115,13 +116,16 @@ def _entries(dtype: type, shape: tuple[int, ...], numbers: tuple[float, ...]) ->
 
 
 @st.composite
-def _rung(draw, op, definition, hints, rows, features):
+def _rung(draw, op, definition, hints, signed, rows, features):
     def size(name):
         low, high = definition.sizes.get(name, (1, 3))
         return min(high, low - 1 + (rows if name in ROWS or name == "rows" else features))
 
     low, high = definition.domain or (-np.inf, np.inf)
-    numbers = [x for x in NUMBERS if low <= x <= high]
+
+    def numbers(name):
+        least = max(low, 0) if name in DISTANCES and not signed else low
+        return [x for x in NUMBERS if least <= x <= high]
 
     def array(shape, booleans=False, elements=NUMBERS):
         return draw(_entries(bool if booleans else float, shape, () if booleans else tuple(elements)))
@@ -130,7 +134,7 @@ def _rung(draw, op, definition, hints, rows, features):
         shape = dimensions(hint, size)
         if kind(hint) == "int":
             return integers(name, shape, definition, size, lambda k: draw(st.integers(0, k - 1)))
-        return array(shape, kind(hint) == "bool", numbers)
+        return array(shape, kind(hint) == "bool", numbers(name))
 
     drawn = {name: any_of(name, hint) for name, hint in hints.items()}
     case = split(op, drawn, draw(st.sampled_from(cases(op, definition))), None)
@@ -139,10 +143,10 @@ def _rung(draw, op, definition, hints, rows, features):
     return case._replace(upstream=array(np.shape(value))[()])
 
 
-def generic(op: AnyOp, definition: Definition, seed: int, rows: int | None = None) -> Case:
+def generic(op: AnyOp, definition: Definition, seed: int, rows: int | None = None, signed: bool = False) -> Case:
     """A generic point: normal numbers times a power of ten, with shapes and constants from the same seed.
 
-    With `rows`, this many rows of numbers of scale 1.
+    With `rows`, this many rows n and one more m, of numbers of scale 1; with `signed`, distances are of both signs.
     """
     rng = np.random.default_rng(seed)
     low, high = (0, 0) if rows else definition.scales
@@ -152,7 +156,7 @@ def generic(op: AnyOp, definition: Definition, seed: int, rows: int | None = Non
     def size(name):
         if name not in sizes:
             least, most = definition.sizes.get(name, (1, 5))
-            sizes[name] = rows if rows and name in ROWS else int(rng.integers(least, most + 1))
+            sizes[name] = rows + (name == "m") if rows and name in ROWS else int(rng.integers(least, most + 1))
         return sizes[name]
 
     def any_of(name, hint):
@@ -162,7 +166,8 @@ def generic(op: AnyOp, definition: Definition, seed: int, rows: int | None = Non
         if kind(hint) == "bool":
             return rng.random(shape) < 0.5
         low, high = definition.domain or (0.0, 1.0)
-        return np.asarray(rng.uniform(low, high, shape) if definition.domain else scale * rng.normal(size=shape))
+        found = np.asarray(rng.uniform(low, high, shape) if definition.domain else scale * rng.normal(size=shape))
+        return np.abs(found) if name in DISTANCES and not signed else found
 
     drawn = {name: any_of(name, hint) for name, hint in shapes(op).items()}
     known = cases(op, definition)

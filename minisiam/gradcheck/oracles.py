@@ -48,7 +48,7 @@ def by_autograd(definition: Definition, case: Case) -> tuple[Any, tuple[Any, ...
     with np.errstate(all="ignore"):
         value, node = trace(VJPNode.new_root(), of, x)
         if node is None:
-            raise TypeError(
+            raise ValueError(
                 f"autograd cannot differentiate {definition.__name__}: write it with autograd.numpy, not with numpy, "
                 "whose functions would silently give a gradient of zero"
             )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import distances, losses, ops, pairwise, require
 
@@ -44,15 +45,22 @@ def find(name: str, known: dict[str, AnyOp]) -> AnyOp:
 def _from_file(path: Path, function: str) -> AnyOp:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"_checked_{path.stem}"  # no name of a library, even for a file called random.py
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
+        sys.modules[name] = module  # dataclasses and annotations look their module up
         spec.loader.exec_module(module)
+    except SystemExit as mistake:
+        raise ValueError(f"{path} ends the program when it is read (sys.exit): remove this line") from mistake
     except Exception as mistake:
         raise ValueError(f"{path} does not run: {type(mistake).__name__}: {mistake}") from mistake
-    if not callable(getattr(module, function, None)):
-        known = [name for name, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == path.stem]
+    found: Any = module
+    for part in function.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        known = [key for key, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == name]
         raise ValueError(f"{path} has no function {function}; it has {', '.join(known) or 'none'}")
-    return getattr(module, function)
+    return found

@@ -51,12 +51,14 @@ def siamese(encoder, distance, loss) -> Network:
     def apply(params, /, x1, x2, same):
         z1, pull_z1 = encoder(params["encoder"], x1, input_grad=False)
         z2, pull_z2 = encoder(params["encoder"], x2, input_grad=False)
-        d, pull_d = distance(z1, z2)
-        value, pull_loss = loss(d, same)
+        d, pull_d = distance(z1, z2, *params["distance"])
+        value, pull_loss = loss(d, *params["loss"], same)
 
         def pullback(dl):
-            dz1, dz2 = pull_d(*pull_loss(dl))
-            return ({"encoder": tree.add(pull_z1(dz1)[0], pull_z2(dz2)[0]), "distance": (), "loss": ()},)
+            dd, *dloss = pull_loss(dl)
+            dz1, dz2, *ddistance = pull_d(dd)
+            dtheta = tree.add(pull_z1(dz1)[0], pull_z2(dz2)[0])
+            return ({"loss": tuple(dloss), "distance": tuple(ddistance), "encoder": dtheta},)
 
         return value, pullback
 
@@ -99,7 +101,7 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /):
 
 def all_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"]):
     pairs = [(i, j, labels[i] == labels[j]) for i in range(len(labels)) for j in range(i + 1, len(labels))]
-    return tuple(np.array(part) for part in zip(*reversed(pairs), strict=True))
+    return tuple(np.array([pair[k] for pair in reversed(pairs)]) for k in range(3))
 
 
 def batch_hard(D: Float[Array, "n n"], labels: Int[Array, "n"]):

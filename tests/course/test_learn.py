@@ -9,6 +9,7 @@ from itertools import repeat
 import learner_answers
 import numpy as np
 import pytest
+from clue_claims import claims
 
 from minisiam import course
 from minisiam.app import cli
@@ -110,7 +111,7 @@ ANSWERS = {
     "a changed input": ("batch-hard", lambda D, labels: D.fill(0), "it changes its input D"),
     "a pair for a tree": (
         "two-branches",
-        mistakes.siamese_with(lambda dW: (dW, None)),
+        mistakes.siamese_with(lambda dtheta: (dtheta, None)),
         "use its first part, the gradient",
     ),
     "a list": ("threshold", lambda d, same, false_accept: [1, 2], "it must return a number, not [1, 2]"),
@@ -158,27 +159,91 @@ def test_every_common_mistake_is_tested_in_some_exercise():
     }
 
 
-MESSAGES = {
-    ("squared-distance", "twice"): "the value is wrong: twice too large",
-    ("contrastive", "wrong sign"): "the right size, but the wrong sign",
-    ("contrastive", "sum instead of mean"): "a sum instead of a mean?",
-    ("contrastive", "hinge missing"): "a hinge or a mask forgotten?",
-    ("contrastive", "divided by active terms"): "divided by a count of something other than rows?",
-    ("triplet", "divided by active terms"): "divided by a count of something other than rows?",
-    ("two-branches", "only one branch"): "does the gradient include both uses?",
-    ("two-branches", "transposed"): "transposed",
-    ("l2", "equal points not handled"): "where a = b: slope 0",
-    ("pairwise", "gradient of the rows only"): "the gradient of b is wrong: zero, but should not be",
-    ("semi-hard", "negative nearer than the positive"): "not semi-hard",
-    ("recall", "ties in favour of the model"): "a tie counts against the model",
-    ("threshold", "next larger distance"): "it accepts 100% of the different pairs",
+SUM = "2 times too large, and there are 2 rows: a sum instead of a mean?"
+HINGE = "not zero where it should be, and right elsewhere: a hinge or a mask forgotten?"
+COUNT = (
+    "2 times what it should be, and another factor on other inputs: divided by a count of something other than rows?"
+)
+NAN, ZERO = "NaN: 0 / 0, or ∞ − ∞?", "zero, but should not be"
+COLUMNS = "these are the triplets of the columns of D, but an anchor is a row"
+REPEATED = "do you use every image of a class before you shuffle them again?"
+SOFTMAX = "the slope is the softmax: does each of its rows sum to 1?"
+NEIGHBOURS = "this is the result if an image is its own neighbour or one neighbour too many counts"
+COLLAPSE = "and all distances are near 0: which triplets pull all images together?"
+COMMON_CLUES = {
+    "wrong sign": "the right size, but the wrong sign",
+    "twice": "twice too large",
+    "half": "half of what it should be",
+    "input modified": "",
+    "sum instead of mean": SUM,
+    "first variable only": ZERO,
+    "wrong axis": "",
+    "hinge missing": HINGE,
+    "divided by active terms": COUNT,
+    "equal points not handled": NAN,
+    "overflow": NAN,
+    "transposed": "transposed",
+    "bias missing": ZERO,
+    "gradient of the rows only": ZERO,
+    "only one branch": "the weights are used twice: does the gradient include both uses?",
+    "each pair twice": "list each pair once, with i < j: (j, i) is the same pair as (i, j)",
+    "images paired with themselves": "an image does not form a pair with itself",
+    "same inverted": "same must be True where the two labels are equal",
+    "one pair missing": "(0, 1, 1) is missing",
+    "the nearest positive": "2 is a positive of 0 and farther than 1",
+    "the farthest negative": "2 is a negative of 0 and nearer than 3",
+    "anchor as its own positive": "image 0 is its own positive",
+    "column instead of row": COLUMNS,
+    "negative nearer than the positive": "2 is nearer to 0 than 1: not semi-hard",
+    "margin ignored": "0 is farther from 2 than 1 by 2, more than the margin 1",
+    "margin excluded": "(0, 1, 2) is missing",
+    "slope not divided": SOFTMAX,
+    "kernel flipped": "write down one entry of z: which entries of x and W does it contain?",
+    "shared among ties": "",
+    "image as its own neighbour": NEIGHBOURS,
+    "ties in favour of the model": "this is the result if a tie counts for the model, but it counts against it",
+    "one neighbour too many": NEIGHBOURS,
+    "images without positives count": (
+        "this is the result if an image that is alone in its class counts as an error, but it does not count"
+    ),
+    "with replacement": "do you draw with replacement, or add a remaining image again after a new shuffle?",
+    "always the first images": REPEATED,
+    "independent batches": REPEATED,
+    "rng not used": "do you use rng?",
+    "another generator": "do you draw all random numbers from rng?",
+    "only one batch": "",
+    "next larger distance": "it accepts 100% of the different pairs, more than 0%",
+    "strictly below": "1 is larger and also accepts at most 100% of the different pairs",
+    "same pairs counted": "1 is larger and also accepts at most 0% of the different pairs",
+    "largest distance": "it accepts 100% of the different pairs, more than 0%",
+    "unchanged": f"the loss stays at 1.00 {COLLAPSE}",
+    "smaller learning rate only": (
+        "do some triplets still pull all images together? Is the learning rate small enough?"
+    ),
+    "soft margin only": f"the loss stays at 1.31 {COLLAPSE}",
+    "input without the mistake": "",
+    "larger than necessary": "",
+}
+OTHER_CLUES = {
+    ("dense", "transposed"): "",  # the shape says it
+    ("log-sum-exp", "overflow"): "infinity: a division by 0, or an overflow?",
+    ("log-sum-exp", "wrong axis"): SOFTMAX,
 }
 
 
-@pytest.mark.parametrize(("name", "mistake"), MESSAGES)
-def test_the_message_names_the_mistake(name, mistake):
-    (row,) = (row for row in rows_of(course.find(name)) if row.answer == mistake)
-    assert MESSAGES[name, mistake] in row.description
+@pytest.mark.parametrize("exercise", **ids)
+def test_every_known_mistake_gets_its_clue_and_the_numbers_agree_with_it(exercise):
+    for row in rows_of(exercise)[2:]:
+        expected = OTHER_CLUES.get((exercise.name, row.answer), COMMON_CLUES[row.answer])
+        assert (row.answer, row.clue) == (row.answer, expected)
+        assert all(claims(row.clue, row.case, row.columns).values())
+
+
+def test_the_numbers_of_clues_are_read():
+    read = {claim for e in EXERCISES[:8] for row in rows_of(e)[2:] for claim in claims(row.clue, row.case, row.columns)}
+    assert len(read) >= 7
+    shown = {"d": "[1., 1.]"}, {"yours": "[3., 3.]", "autograd": "[1., 1.]"}
+    assert list(claims("3 times too large, and there are 3 rows: a sum?", *shown).values()) == [False]
 
 
 @pytest.mark.parametrize("exercise", **ids)

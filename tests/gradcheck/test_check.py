@@ -68,17 +68,16 @@ MISTAKES = {
     "sign": "the right size, but the wrong sign",
     "twice": "twice too large",
     "half": "half of what it should be",
-    "sum": "3 times too large, and there are 3 rows: a sum instead of a mean?",
-    "mean twice": "divided by the number of rows twice?",
+    "sum": "2 times too large, and there are 2 rows: a sum instead of a mean?",
+    "mean twice": "2 times too small, and there are 2 rows: divided by the number of rows, but it should not be?",
     "zero": "zero, but should not be",
-    "inner sign": "the wrong sign",
+    "inner sign": "right where same is True; where it is False: the right size, but the wrong sign",
     "hinge ignored": "a hinge or a mask forgotten?",
-    "leak": "the gradient of d is float64, but all inputs are float32",
     "no tuple": "must return a tuple, one gradient for each of d, not ndarray",
     "two": "returns 2 gradients for the 1 variables d",
     "column": "has the shape (1, 1), not (1,)",
     "input modified": "it changes its input d",
-    "upstream ignored": "the gradient of d is wrong",
+    "upstream ignored": "it does not depend on g, the argument of the pullback: multiply by it",
     "raises": "it raises ValueError",
     "value": "the value is wrong",
     "margin at the corner": "does not follow the convention where d = margin, different",
@@ -99,7 +98,15 @@ def test_a_mistake_is_found_on_a_small_input_with_a_clue(mistake, capsys):
 
 def test_a_correct_op_is_reported_as_correct(capsys):
     assert gradcheck.check(contrastive())
-    assert capsys.readouterr().out.startswith("contrastive: correct. ")
+    said = capsys.readouterr().out
+    assert said.startswith("contrastive: correct. ")
+    assert "remark" not in said
+
+
+def test_float64_from_a_correct_formula_is_a_remark_with_its_correction(capsys):
+    assert gradcheck.check(contrastive("leak"))
+    remark = "One remark: the gradient of d is float64, but all inputs are float32, and float64 makes training slower. "
+    assert remark + "Return np.asarray(dd, d.dtype)" in capsys.readouterr().out
 
 
 def test_the_report_shows_the_gradients_in_three_columns(capsys):
@@ -189,6 +196,129 @@ def test_an_error_says_why_a_file_cannot_be_checked(tmp_path, capsys, source, me
     definition.write_text("import autograd.numpy as np\ntanh = np.tanh")
     assert cli.main(["check", f"{file}:f", "--definition", f"{definition}:tanh"]) == 1
     assert message in capsys.readouterr().err
+
+
+SQUARE = """
+from __future__ import annotations
+import functools, math, sys
+import numpy as np
+from minisiam.typing import Array, Float
+
+def square(x: Float[Array, "n"], /):
+    return x * x, lambda dy: (2 * x * dy,)
+def formula(x):
+    return x * x
+class Loss:
+    def square(self, x: Float[Array, "n"], /):
+        return x * x, lambda dy: (2 * x * dy,)
+loss, part = Loss(), functools.partial(square)
+loss.__class__.__call__ = lambda self, x: square(x)
+"""
+DEFINITIONS = {
+    "return math.exp(x)": "the definition mine fails: it raises TypeError",
+    "return {}['a']": "the definition mine fails: it raises KeyError: 'a', in line",
+    "return np.array([float(v) for v in x])": "Write it for whole arrays, with import autograd.numpy as np",
+    "return np.square(getattr(x, '_value', x))": "autograd cannot differentiate mine: write it with autograd.numpy",
+    "return x * np.array(getattr(x, '_value', x))": "autograd and differences disagree. Write it with autograd.numpy",
+    "return square(x)": "the definition mine must return the value alone, not tuple",
+    "x * x": "the definition mine must return the value alone, not NoneType",
+    "while True: x = x + 1": "mine did not finish and was stopped after 0.5 seconds, in line",
+}
+
+
+def checked(tmp_path, capsys, op, definition, more=""):
+    """The exit code and the output of `minisiam check` for functions of a file, with a limit for infinite loops."""
+    file = tmp_path / "mine.py"
+    file.write_text(SQUARE + more)
+    code = cli.main(
+        ["check", f"{file}:{op}", "--definition", f"{file}:{definition}", "--limit", "0.5" if "while" in more else "20"]
+    )
+    said = capsys.readouterr()
+    return code, said.out + said.err
+
+
+@pytest.mark.parametrize("body", DEFINITIONS)
+def test_an_error_names_the_definition_that_cannot_be_used(body, tmp_path, capsys):
+    code, said = checked(tmp_path, capsys, "square", "mine", f"def mine(x):\n    {body}\n")
+    assert code == 1
+    assert DEFINITIONS[body] in said
+
+
+def test_a_definition_with_other_arguments_is_an_error(tmp_path, capsys):
+    code, said = checked(tmp_path, capsys, "square", "mine", "def mine(a, b):\n    return a * b\n")
+    assert code == 1
+    assert "the definition mine does not take the arguments of square" in said
+
+
+def test_a_report_names_the_definition(tmp_path, capsys):
+    code, said = checked(tmp_path, capsys, "square", "mine", "def mine(x):\n    return x * x + 1\n")
+    assert code == 1
+    assert said.startswith("square, compared with mine: the value is wrong.")
+    assert "too small by 1 on every input" in said
+
+
+def test_a_constant_that_is_ignored_is_found_with_a_custom_definition(tmp_path, capsys):
+    functions = (
+        'def scaled(x: Float[Array, "n"], /, scale: float = 2.0):\n    return 2.0 * x, lambda dy: (2.0 * dy,)\n'
+        "def mine(x, scale=2.0):\n    return scale * x\n"
+    )
+    code, said = checked(tmp_path, capsys, "scaled", "mine", functions)
+    assert code == 1
+    assert "scale = 1.4" in said
+
+
+@pytest.mark.parametrize(
+    ("op", "message"),
+    [
+        ("Loss.square", "Loss.square is a method"),
+        ("Loss", "Loss is a class"),
+        ("loss", "loss is a Loss"),
+        ("part", "part is a partial"),
+        ("Loss.cube", "has no function Loss.cube; it has square, formula, Loss"),
+    ],
+)
+def test_the_error_for_something_other_than_a_function_says_what_it_is(op, message, tmp_path, capsys):
+    code, said = checked(tmp_path, capsys, op, "formula")
+    assert code == 1
+    assert message in said
+
+
+BODIES = {
+    "return x * x, lambda dy: (x if (dy * x == x).all() else 2 * x * dy,)": "is a view of the input x: return a copy",
+    "return x * x, lambda dy: [2 * x * dy]": "must return a tuple, one gradient for each of x, not list",
+    "return x * x, lambda dy: ([2.0] * len(x),)": "the gradient of x is a list, not an array: return np.array(…)",
+    "return x * x, lambda dy: None": "one gradient for each of x, not None (is a return missing?)",
+    "return x * x, lambda dy: (None,)": "the gradient of x must be an array of numbers, not NoneType",
+    "return (x * x)[:, None], lambda dy: (2 * x * dy,)": "not (1,): use [..., 0], or leave out keepdims=True",
+    "return x * x, lambda dy: ((2 * x * dy).astype(int),)": "an array of int64, which has no fractions",
+    "return x * x, lambda dy: (2 * x,)": "it does not depend on g, the argument of the pullback: multiply by it",
+    "return x * x": "it must return a pair, value and pullback, not ndarray",
+    "sys.exit(0)": "it ends the program (sys.exit): use return instead",
+    "while True: x = x + 1": "mine did not finish and was stopped after 0.5 seconds, in line",
+}
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_the_message_says_what_is_wrong_with_a_result(body, tmp_path, capsys):
+    function = f'def mine(x: Float[Array, "n"], /):\n    {body}\n'
+    formula = "def half(x):\n    return x * x\n"
+    code, said = checked(tmp_path, capsys, "mine", "half", function + formula)
+    assert code == 1
+    assert BODIES[body] in said
+
+
+def test_a_derivation_in_float32_is_not_correct_and_the_message_says_why(capsys):
+    def contrastive(d: Float[Array, "n"], /, same: Bool[Array, "n"], margin: float = 1.0):
+        d = d.astype(np.float32)
+        far = np.maximum(np.float32(margin) - d, 0)
+        value = np.where(same, d * d, far * far).mean() / 2
+        return value, lambda dl: (np.where(same, d, -far) * np.float32(dl / len(d)),)
+
+    assert not gradcheck.check(contrastive)
+    said = capsys.readouterr().out
+    assert "computed in float32, which has 7 digits, but the inputs are float64" in said
+    yours, definition = said.splitlines()[5].split()[:2]
+    assert yours != definition
 
 
 def test_a_stub_is_reported_and_does_not_crash_the_check(capsys):

@@ -51,6 +51,9 @@ def add(subparsers: Any) -> None:
         "--definition", metavar="FILE:FUNCTION", help="its formula in autograd.numpy, if it is not the library's"
     )
     parser.add_argument(
+        "--limit", type=float, default=10.0, metavar="SECONDS", help="for one call of your functions (default: 10)"
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="FILE", help=f"where the figure goes (default: NAME.png); {outputs.KEPT}"
     )
     parser.set_defaults(command=check)
@@ -60,17 +63,21 @@ def check(arguments: argparse.Namespace) -> int:
     """`minisiam check`: 0 if everything that was checked is correct."""
     if arguments.figure:
         return _draw(arguments.figure, arguments.out)
-    from ... import fast, gradcheck
+    from ... import fast, gradcheck, require
     from ...gradcheck import registry
+    from .._time_limit import OutOfTime, limited, time_limit  # needs gradcheck, an extra
 
+    require.between("limit", arguments.limit, 0, open_low=True)
     known = registry.ops_of(*registry.CORE, fast)
     if arguments.all:
         return 0 if _table(known) else 1
-    definition = registry.find(arguments.definition, known) if arguments.definition else None
-    op = registry.find(arguments.op, known)
     try:
-        return 0 if gradcheck.check(op, definition) else 1
-    except TypeError as error:  # of the definition: an error of the op is part of the result
+        with time_limit(arguments.limit, arguments.op):
+            op = registry.find(arguments.op, known)
+            definition = registry.find(arguments.definition, known) if arguments.definition else None
+        op = limited(op, arguments.limit)
+        return 0 if gradcheck.check(op, definition and limited(definition, arguments.limit)) else 1
+    except OutOfTime as error:
         raise ValueError(str(error)) from error
 
 

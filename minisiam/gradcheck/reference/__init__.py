@@ -25,10 +25,10 @@ from . import (
     triplets,
 )
 from .distances import matrix
-from .specification import specified, specify
+from .specification import DefinitionError, specified, specify
 from .terms import each_way, reduce
 
-__all__ = ["DEFINITIONS", "each_way", "matrix", "np", "of", "reduce", "specified", "specify"]
+__all__ = ["DEFINITIONS", "DefinitionError", "each_way", "matrix", "np", "of", "reduce", "specified", "specify"]
 
 MODULES = (
     ops,

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import wraps
+
+from ..compare import raised
+
+
+class DefinitionError(ValueError):
+    """A definition that cannot be the oracle of an op; the message names it and says what to do."""
+
 
 def specify(
     corner=None,
@@ -53,4 +62,31 @@ def specify(
 
 def specified(definition):
     """The definition, with facts for numbers of ordinary size if it has none, as for a learner's formula."""
-    return definition if hasattr(definition, "corner") else specify(scales=(-1, 1), unit=1.0)(definition)
+    if hasattr(definition, "corner"):
+        return definition
+    return specify(scales=(-1, 1), unit=1.0, cases=({}, *_other_constants(definition)))(_with_named_errors(definition))
+
+
+def _other_constants(definition):
+    """Other numbers than the defaults, because an op could ignore a constant: 0.7 times each that is not whole."""
+    parameters = inspect.signature(definition).parameters.values()
+    found = {p.name: 0.7 * p.default for p in parameters if isinstance(p.default, float) and p.default}
+    return [found] if found else []
+
+
+def _with_named_errors(definition):
+    """The definition, whose errors name it: without this they look like errors of the op."""
+    name = getattr(definition, "__name__", type(definition).__name__)
+
+    @wraps(definition)
+    def named(*variables, **constants):
+        try:
+            value = definition(*variables, **constants)
+        except Exception as mistake:
+            advice = "Write it for whole arrays, with import autograd.numpy as np"
+            raise DefinitionError(f"the definition {name} fails: {raised(mistake)}. {advice}") from mistake
+        if value is None or isinstance(value, (tuple, list)):
+            raise DefinitionError(f"the definition {name} must return the value alone, not {type(value).__name__}")
+        return value
+
+    return named

@@ -1,0 +1,61 @@
+"""Wrong answers that are in no list of the course fail with a clue, and the numbers of a clue are those of the case."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from textwrap import indent
+
+import pytest
+from clue_claims import claims
+
+from minisiam.course import EXERCISES, find, graders, stubs
+from minisiam.course.bugs import smallest
+from minisiam.course.collapse import COLLAPSING
+from minisiam.course.graders import grade
+
+WRONG = tomllib.loads(Path(__file__).with_name("wrong_answers.toml").read_text(encoding="utf-8"))
+
+
+def written(exercise, body):
+    """The learner's function: the stub with this body in its hole."""
+    namespace = {"__name__": exercise.file, "COLLAPSING": COLLAPSING, "smallest": smallest}
+    text = stubs.stub(exercise)
+    if exercise.template:
+        text = f"def answer():\n{indent(body, '    ')}"
+    else:
+        (hole,) = (line for line in text.splitlines() if "raise NotImplementedError" in line)
+        text = text.replace(hole, indent(body.strip(), hole[: -len(hole.lstrip())]))
+    exec(compile(text, exercise.file, "exec"), namespace)
+    return namespace["answer" if exercise.template else exercise.function]
+
+
+def test_every_exercise_has_wrong_answers():
+    assert set(WRONG) == {exercise.name for exercise in EXERCISES}
+    assert all(len(answers) >= 3 for answers in WRONG.values())
+
+
+def answers(*, slow):
+    names = [name for name in WRONG if (name == "collapse") == slow]
+    return pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in names for mistake in WRONG[name]])
+
+
+def check(name, mistake):
+    words, body = WRONG[name][mistake]
+    verdict = grade(find(name), written(find(name), body))
+    assert verdict.status == "failed"
+    assert words in f"{verdict.what}: {verdict.clue}"
+    assert all(claims(verdict.clue, verdict.case, verdict.columns).values())
+
+
+@answers(slow=False)
+def test_a_wrong_answer_fails_with_the_right_words(name, mistake, monkeypatch):
+    monkeypatch.setattr(graders, "EXAMPLES", 4)  # fewer inputs than for a learner take less time
+    monkeypatch.setattr(graders, "POINTS", 8)
+    check(name, mistake)
+
+
+@pytest.mark.slow
+@answers(slow=True)
+def test_settings_that_do_not_repair_a_run_fail_with_the_right_words(name, mistake):
+    check(name, mistake)
