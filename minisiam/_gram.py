@@ -51,9 +51,7 @@ def differences(
     B = A if a is b else b - centre
     with np.errstate(over="ignore"):  # pairs whose square overflows are computed from their differences
         norm_a, norm_b = (A * A).sum(axis=1), (B * B).sum(axis=1)
-        largest, limits = norm_a.max() + norm_b.max(), np.finfo(dtype)
-    ordinary = limits.tiny / limits.eps < largest < limits.max / 2  # ‖a − b‖² ≤ 2 (‖a‖² + ‖b‖²)
-    size = squares if not root else (lambda u: np.sqrt(squares(u))) if ordinary else lengths
+    limits, size = np.finfo(dtype), lengths if root else squares
     left = np.concatenate([A, norm_a[:, None], np.ones_like(norm_a)[:, None]], axis=1)
     right = np.concatenate([-2 * B, np.ones_like(norm_b)[:, None], norm_b[:, None]], axis=1).T
     A, B = A.astype(dtype), B.astype(dtype)
@@ -61,8 +59,8 @@ def differences(
     def rows(some: slice, onto: slice = EVERY) -> tuple[Array, Close]:
         with np.errstate(over="ignore", invalid="ignore"):
             S = left[some] @ right[:, onto]
-        if not ordinary:
-            S[limits.max <= S] = np.nan  # computed from the differences, as close pairs are
+        if not S.max() < limits.max:
+            S[~(limits.max > S)] = np.nan  # it counts as close
         i, j = _close(S, norm_a[some], norm_b[onto], limits.tiny)
         S[i, j] = 0
         S = S.astype(dtype, copy=False)

@@ -49,7 +49,8 @@ def _squares(x: Array) -> tuple[Array, Array, Any]:
     limits = np.finfo(x.dtype)
     with np.errstate(over="ignore"):
         squares = (x * x).sum(axis=1, keepdims=True)
-    if ((squares > limits.tiny / limits.eps) & (squares < np.inf)).all():
+    outside = ~((squares > limits.tiny) & (squares < np.inf))
+    if not x[outside[:, 0]].any():
         return x, squares, x.dtype.type(1)
     exponent = np.frexp(np.abs(x).max(axis=1, keepdims=True, initial=0))[1]
     shrink = np.ldexp(x.dtype.type(1), -np.maximum(exponent, limits.minexp))

@@ -67,8 +67,7 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n 
 
     Notes
     -----
-    Kink at aᵢ = bⱼ: slope 0, as in `distances.l2`. Accuracy as in `squared_l2`, also where the square would overflow;
-    distances below √tiny, 10⁻¹⁵⁴ in float64 and 10⁻¹⁹ in float32, may be rounded to 0.
+    Kink at aᵢ = bⱼ: slope 0, as in `distances.l2`. Accuracy as in `squared_l2`, also where the square overflows.
     """
     _check(a, b)
     rows, weigh = differences(a, b, root=True)

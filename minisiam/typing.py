@@ -1,6 +1,6 @@
 """The types in the annotations: `Float[Array, "n d"]` is a floating-point array with n rows and d columns.
 
-People and type checkers read them, and the universal test draws its inputs from them.
+People and type checkers read them, `op` converts arguments by them, and the universal test draws its inputs from them.
 The package imports this module for type checking only: importing jaxtyping takes as long as importing NumPy.
 """
 

@@ -93,7 +93,7 @@ def test_the_three_forms_of_a_distance_agree_and_have_its_sign(name, seed, dtype
         assert np.isfinite(D).all(), form
         assert name == "dot" or D.min() >= 0, form
         error = np.abs(D.astype(float) - found["rows"])
-        assert (error <= 1024 * np.finfo(dtype).eps * size + np.sqrt(np.finfo(dtype).tiny)).all(), form
+        assert (error <= 1024 * np.finfo(dtype).eps * size + np.finfo(dtype).tiny).all(), form
 
 
 @both
