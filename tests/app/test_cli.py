@@ -1,15 +1,17 @@
 """The command line, run as a user would run it."""
 
 import json
+import shlex
 import subprocess
 import sys
-from pathlib import Path
 
+import numpy as np
 import pytest
 
 from minisiam.analysis.registry import MATRIX, PAIRS, TRIPLETS
-from minisiam.app import cli
-from minisiam.app.commands import check, train
+from minisiam.app import cli, report
+from minisiam.app.commands import check
+from minisiam.evaluate import Score
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,8 @@ def test_training_prints_a_report_and_draws_figures(run):
         "chance",
         "95 % interval",
         "intervals over 400 episodes: they hold for these alphabets, not for others",
-        "next: minisiam evaluate",
+        "\nnext: ",
+        "minisiam evaluate",
     ):
         assert words in done.stdout
     figures = {p.name for p in (folder / "figures").iterdir()}
@@ -222,10 +225,46 @@ def test_every_command_has_help(command, capsys):
     assert len(capsys.readouterr().out) > 200
 
 
-def test_a_folder_that_exists_is_not_used_again(tmp_path):
-    assert train.unused(tmp_path, "a") == tmp_path / "a"
-    Path(tmp_path / "a").mkdir()
-    assert train.unused(tmp_path, "a") == tmp_path / "a-2"
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of six classes of four pictures, whose name needs quotes."""
+    folder = tmp_path / "it's mine"
+    for number in range(6):
+        (folder / f"_{number} $x$").mkdir(parents=True)
+        for image in range(4):
+            body = np.random.default_rng([number, image]).integers(0, 256, 64, dtype=np.uint8).tobytes()
+            (folder / f"_{number} $x$" / f"{image}.pgm").write_bytes(b"P5 8 8 255\n" + body)
+    return folder
+
+
+def test_suggestions_fit_the_data_of_the_run(pictures, tmp_path, capsys):
+    small = ["--encoder", "mlp", "--steps", "1", "--network", "verification", "--distance", "weighted-l1"]
+    assert cli.main(["train", "--data", f"folder:{pictures}", "--out", str(tmp_path / "r"), *small]) == 0
+    printed = capsys.readouterr().out
+    assert len(list((tmp_path / "r" / "figures").iterdir())) == 6
+    assert printed.count("p(same) = σ(−d)") == 2  # beside the log, and beside the report
+    *_, suggested = printed.partition("\nnext: ")
+    assert "pen-glyphs" not in suggested
+    commands = [shlex.split(line)[:8] for line in suggested.splitlines() if " train " in line]
+    assert f"folder:{pictures}" in commands[0]
+
+
+def test_the_report_says_that_ties_count_as_wrong():
+    collapsed = {
+        "way": 20,
+        "shot": 1,
+        "chance": 0.05,
+        "accuracy": {"network": 0.0},
+        "intervals": {"network": [0, 0.01]},
+    }
+    collapsed |= {"ties": 1.0, "episodes": 400, "classes": 30, "alphabets": 0, "new": "classes"}
+    verified = {"threshold": 0.0, "accuracy": 0.5, "equal_error": 0.5, "auc": 0.5}
+    results = {"one_shot": collapsed, "verification": verified, "config": {"distance": "dot", "network": "batch"}}
+    text = report.table(results)
+    assert "100.0 % of the answers of this network are ties" in text and "below chance" in text
+    assert "d is minus the inner product, so it may be negative" in text
+    assert "ties" not in report.table(results | {"one_shot": collapsed | {"ties": 0.0}})
+    assert report.scores(results) == {"this network": Score(0.0, 0, 0.01)}
 
 
 def test_the_template_in_the_help_of_check_works(tmp_path, capsys):

@@ -92,3 +92,16 @@ def test_lessons_are_numbered_without_gaps_and_all_are_in_the_readme():
     listed = re.findall(r"\]\((\d\d_\w+\.py)\)", (ROOT / "lessons" / "README.md").read_text())
     assert {path.name for path in LESSONS} <= set(listed)
     assert listed == sorted(listed)
+
+
+def test_a_lesson_without_its_asserts_does_not_start():
+    for path in (LESSONS[0], ROOT / "lessons" / "museum" / "1_labels.py"):
+        done = subprocess.run([sys.executable, "-O", path], capture_output=True, text=True)
+        assert done.returncode == 1 and done.stdout == ""
+        assert "run it without -O" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_nothing_tells_people_to_install_the_package_from_an_index():
+    files = [path for folder in ("lessons", "docs", "minisiam") for path in (ROOT / folder).rglob("*.[pm][yd]")]
+    for path in (*files, ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        assert not re.search(r"install\s+(-U\s+)?['\"]?minisiam", path.read_text(encoding="utf-8")), path
