@@ -455,7 +455,7 @@ def test_you_can_train_on_your_own_pictures_evaluate_and_show_them(pictures, tmp
     assert again["data"] == data
     assert again["one_shot"] == json.loads((tmp_path / "run" / "report.json").read_text())["one_shot"]
     assert cli.main(["evaluate", out, "--way", "3"]) == 1
-    assert "use a smaller way" in capsys.readouterr().err
+    assert "use --way 2" in capsys.readouterr().err
     questions = tmp_path / "all_runs.zip"
     questions.write_bytes(fixtures.zipped(fixtures.official(np.random.default_rng(0))))
     assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}", "--json"]) == 0
