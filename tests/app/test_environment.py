@@ -129,7 +129,7 @@ def test_a_full_disk_is_named_with_the_file_and_leaves_nothing(tmp_path, monkeyp
     path = tmp_path / "new" / "deep" / "x.png"
     with pytest.raises(OSError) as raised:
         outputs.write(path, b"x")
-    assert cli.explained(raised.value).startswith(f"{path}: {os.strerror(code)}: free some space")
+    assert outputs.explained(raised.value).startswith(f"{path}: {os.strerror(code)}: free some space")
     assert list(tmp_path.iterdir()) == []
 
 
