@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from .._version import VERSION
 from ..analysis import _console
 from ..datasets.safe_io import expanded
 from .commands import benchmark, check, compare, data, evaluate, explore, learn, papers, plot, train, xray
+from .outputs import explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,17 +22,6 @@ COMMANDS = {
     "understand": {"check": check, "explore": explore, "xray": xray, "compare": compare},
     "learn": {"learn": learn},
     "papers": {"papers": papers, "benchmark": benchmark},
-}
-FULL = "free some space, or write to another disk"
-REMEDIES = {  # of an error of the operating system
-    errno.ENOSPC: FULL,
-    errno.EDQUOT: FULL,
-    errno.EFBIG: f"{FULL}; `ulimit -f` shows the largest file that is allowed",
-    errno.EACCES: "choose a path that you are allowed to use, or change its permissions",
-    errno.EROFS: "choose a path on a disk that can be written",
-    errno.ENOTDIR: "a folder of this path is a file, so choose another path",
-    errno.EEXIST: "a file has this name already, so choose another path",
-    errno.ENAMETOOLONG: "choose a shorter name",
 }
 ABOUT = """\
 Siamese and triplet networks from first principles, in NumPy.
@@ -78,15 +67,6 @@ def _run(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         print("minisiam: interrupted", file=sys.stderr)
         return 130
-
-
-def explained(error: Exception) -> str:
-    """The message of an error; one of the system names its file, and the remedy."""
-    if not isinstance(error, OSError) or error.errno is None:
-        return str(error)
-    where = f"{error.filename}: " if error.filename else ""
-    remedy = REMEDIES.get(error.errno)
-    return f"{where}{error.strerror}" + (f": {remedy}" if remedy else "")
 
 
 def _with_home(arguments: argparse.Namespace) -> argparse.Namespace:

@@ -37,7 +37,7 @@ def draw(run: Run, data: Data, log: Callable[[Any], object]) -> list[str]:
         try:
             outputs.save_figure(figure(), path, dpi=130)
         except Exception as error:  # whatever it is, it concerns this figure alone
-            reason = str(error) if isinstance(error, (ValueError, OSError)) else repr(error)
+            reason = outputs.explained(error) if isinstance(error, (ValueError, OSError)) else repr(error)
             log(f"  {path} was not drawn: {reason}")
             failed.append(name)
         else:

@@ -6,6 +6,7 @@ exists is left alone, and the command says so before it starts.
 
 from __future__ import annotations
 
+import errno
 import io
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 
 PAGE = "Made by `minisiam papers report`."  # in the page of results
 MARKS = (b"Software\0minisiam", PAGE.encode())  # in the first bytes of a PNG, and of a page
+FULL = "free some space, or write to another disk"
+REMEDIES = {  # of an error of the operating system
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: f"{FULL}; `ulimit -f` shows the largest file that is allowed",
+    errno.EACCES: "choose a path that you are allowed to use, or change its permissions",
+    errno.EROFS: "choose a path on a disk that can be written",
+    errno.ENOTDIR: "a folder of this path is a file, so choose another path",
+    errno.EEXIST: "a file has this name already, so choose another path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
 KEPT = "a file that minisiam did not make is never replaced"
 
 
@@ -70,3 +82,12 @@ def new_folder(folder: Path) -> Iterator[None]:
             with suppress(OSError):  # it has files
                 part.rmdir()
         raise
+
+
+def explained(error: Exception) -> str:
+    """The message of an error; one of the system names its file, and the remedy."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = REMEDIES.get(error.errno)
+    return f"{where}{error.strerror}" + (f": {remedy}" if remedy else "")

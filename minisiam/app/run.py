@@ -23,7 +23,7 @@ from .._version import VERSION
 from ..analysis import plateau
 from ..analysis.plateau import Plateau
 from ..fast.threads import cores
-from . import build
+from . import build, outputs
 from .config import Config
 
 if TYPE_CHECKING:
@@ -186,18 +186,21 @@ def require_free(folder: Path) -> None:
 
 @contextmanager
 def folder_of_run(out: Path | None, parent: Path, name: str) -> Iterator[Path]:
-    """Make the folder of a new run: `out`, or a free one below `parent`; after an error, an empty one is removed."""
-    if out is None:
-        folder = claimed(parent, name)
-    else:
-        require_free(folder := out)
-        folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield folder
-    except BaseException:
-        with suppress(OSError):  # it has files
-            folder.rmdir()
-        raise
+    """Make the folder of a new run: `out`, or a free one below `parent`; after an error, what is empty is removed."""
+    if out is not None:
+        require_free(out)
+    with outputs.new_folder(parent if out is None else out.parent):
+        made = out is None or not out.exists()
+        folder = claimed(parent, name) if out is None else out
+        if out is not None and made:
+            out.mkdir()  # an error if another run has made it since
+        try:
+            yield folder
+        except BaseException:
+            if made:
+                with suppress(OSError):  # it has files
+                    folder.rmdir()
+            raise
 
 
 def claimed(parent: Path, name: str) -> Path:

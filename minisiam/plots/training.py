@@ -39,7 +39,7 @@ def clusters(
     images
         (n, h, w, 1) images: if given, each point is drawn as its image, in the colour of its class.
     title, names
-        Title, and a name for each class in sorted order.
+        Title, and a name for each class in sorted order, for the legend; without names, images have no legend.
     """
     require.dimensions(2, "(n, d)", z=z)
     require.class_labels(labels, len(z))
@@ -47,7 +47,7 @@ def clusters(
     points, axis_names = plane_of(z)
     figure = Figure(figsize=(6.4, 6.0), layout="constrained")
     axes = figure.add_subplot()
-    keys = []
+    keys: list[tuple[Any, str]] = []
     if images is None:
         keys = _scatter(axes, points, labels, names)
     else:
@@ -55,6 +55,8 @@ def clusters(
         for point, image, number in zip(points, images, np.unique(labels, return_inverse=True)[1], strict=True):
             stamp = _stamp(image, COLOURS[number % len(COLOURS)])
             axes.add_artist(AnnotationBbox(OffsetImage(stamp, zoom=0.75), point, frameon=False))
+        for number, name in enumerate(names or ()):
+            keys.append((Patch(color=COLOURS[number % len(COLOURS)]), drawable(name)))
     axes.set(title=heading(title, 5.8), xlabel=axis_names[0], ylabel=axis_names[1])
     axes.margins(0.08)
     axes.set_aspect("equal", adjustable="datalim")

@@ -130,7 +130,7 @@ def test_a_full_disk_is_named_with_the_file_and_leaves_nothing(tmp_path, monkeyp
     path = tmp_path / "new" / "deep" / "x.png"
     with pytest.raises(OSError) as raised:
         outputs.write(path, b"x")
-    assert cli.explained(raised.value).startswith(f"{path}: {os.strerror(code)}: free some space")
+    assert outputs.explained(raised.value).startswith(f"{path}: {os.strerror(code)}: free some space")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -163,10 +163,11 @@ def test_runs_that_start_together_get_a_folder_each(tmp_path):
 
 
 def test_a_run_that_fails_before_its_first_checkpoint_leaves_no_folder(tmp_path):
-    for out in (None, tmp_path / "out"):
+    (tmp_path / "mine").mkdir()
+    for out in (None, tmp_path / "new" / "out", tmp_path / "mine"):
         with pytest.raises(OSError, match="full"), run.folder_of_run(out, tmp_path / "runs", "a"):
             raise OSError("full")
-    assert not (tmp_path / "out").exists() and list((tmp_path / "runs").iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_an_unknown_backend_of_a_notebook_does_not_stop_a_figure(tmp_path):

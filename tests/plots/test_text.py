@@ -113,6 +113,8 @@ def test_any_text_can_be_drawn(figure, name):
 def test_every_class_that_is_named_is_in_the_legend():
     shown = plots.clusters(Z, LABELS, names=["_noise", "", "US$ 1, CA$ 2"]).axes[0].get_legend()
     assert [text.get_text() for text in shown.get_texts()] == ["_noise", "", "US$ 1, CA$ 2"]
+    shown = plots.clusters(Z, LABELS, PICTURES, names=["_a", "b", "c"]).axes[0].get_legend()
+    assert [text.get_text() for text in shown.get_texts()] == ["_a", "b", "c"]
 
 
 def test_names_are_drawn_as_they_are_unless_they_are_too_long_or_no_font_has_them():
