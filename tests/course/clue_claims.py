@@ -43,7 +43,7 @@ def array(text):
 
 def claims(clue, case, columns):
     """The claims that a clue makes about the numbers beside it, and for each whether they agree."""
-    if "yours" not in columns or "library" in columns:
+    if "yours" not in columns or len(columns) < 2 or "library" in columns:
         return {}
     ours, truth = (array(text) for text in list(columns.values())[:2])
     rows = len(np.atleast_1d(array(next(iter(case.values())))))
