@@ -161,7 +161,7 @@ def collapsed(op: Any) -> Iterator[gradcheck.Case]:
         z = single(sides + 0.15 * rng.normal(size=(16, 64)) * base)
         yield gradcheck.Case({"a": z, "b": z[:7]}, {}, single(rng.normal(size=(16, 7))))
     if op.__module__.endswith(".pairwise") and op.__name__ == "l2":  # the squares of some pairs overflow in float32
-        a, b = (single(10.0 ** np.arange(9)[:, None] * 1e15 * rng.normal(size=(9, 2))) for _ in "ab")
+        a, b = (single(1e19 * rng.normal(size=(9, 2))) for _ in "ab")
         yield gradcheck.Case({"a": a, "b": b[:7]}, {}, single(rng.normal(size=(9, 7))))
 
 
