@@ -476,6 +476,9 @@ def blockwise_loss(name: str, loss: Any, formula: Any, corner: Any = None) -> tu
         near = np.allclose(np.concatenate(rows), whole, atol=1e-12)
         if held.shape != whole.shape or held.dtype != whole.dtype or not near or len(rows) < 5:
             raise ValueError("it must know its shape, its dtype and its rows")
+        z = np.random.default_rng(1).normal(size=(60, 16))
+        if name == "cosine" and max(made(z, -z)[0].map_rows(lambda D, some: D.max())) > 2:
+            raise ValueError("opposite rows must have the distance 2")
 
         def run(a, b, *params, labels, reduction):
             D, pull_D = made(a, b, *params)
