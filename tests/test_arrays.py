@@ -25,6 +25,7 @@ from minisiam import (
     train,
     tree,
 )
+from minisiam.datasets import augment
 from minisiam.gradcheck import reference
 
 LABELS = np.repeat([7, -3, 2, 30], 3)
@@ -288,3 +289,10 @@ def test_a_checkpoint_holds_the_byte_order_of_this_machine_and_no_objects(tmp_pa
         with pytest.raises(TypeError, match="params0"):
             checkpoint.save(tmp_path / "n.npz", {"W": wrong}, {})
     assert not (tmp_path / "n.npz").exists()
+
+
+def test_eight_times_a_label_of_one_byte_does_not_overflow():
+    _, labels = augment.dihedral(np.zeros((2, 3, 3, 1), np.float32), np.array([200, 255], np.uint8))
+    assert labels[[0, -1]].tolist() == [1600, 2047]
+    with pytest.raises(TypeError, match="labels must be an array of integers"):
+        augment.dihedral(np.zeros((2, 3, 3, 1), np.float32), ["a", "b"])

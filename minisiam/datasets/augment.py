@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .. import require
+from .. import _arrays, require
 from .bilinear import check_images, grid, in_chunks, position_dtype, warp
 from .dataset import blurred, rotated
 
@@ -252,6 +252,7 @@ def dihedral(
     The poses are those of `datasets.rotated`. A letter that is its own mirror image becomes classes that look alike.
     """
     check_images(images)
-    require.class_labels(labels, len(images))
+    labels = _arrays.labels("labels", labels)
+    require.class_labels(labels, len(images), numbers=True)
     poses = np.tile(np.arange(8), len(images))
     return rotated(np.repeat(images, 8, axis=0), poses), 8 * np.repeat(labels, 8) + poses
