@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import ops
+from .. import ops, tree
 from .._version import VERSION
 from ..checkpoint import replacing
 from ..layers import serial
@@ -56,7 +56,7 @@ def save_onnx(
     ImportError
         If the package `onnx` is not installed.
     ValueError
-        If the encoder has a layer that ONNX does not know.
+        If the encoder has a layer that ONNX does not know, or if encoder, parameters and shape do not fit.
 
     Notes
     -----
@@ -112,6 +112,8 @@ def _model(graph: _Graph, shape: Shape, after: Shape, metadata: dict[str, str]) 
 def _layer(graph: _Graph, x: str, layer: Layer, params: Params, shape: Shape) -> tuple[str, Shape]:
     """Add a layer; return the name of its output and the shape of one example, channels last."""
     if layer.op is serial:
+        if not isinstance(params, list) or len(params) != len(layer.parts):
+            raise ValueError(f"params must be those of {layer.name}, {len(layer.parts)} entries: params['encoder']")
         for part, theta in zip(layer.parts, params, strict=True):
             x, shape = _layer(graph, x, part, theta, shape)
         return x, shape
@@ -121,7 +123,12 @@ def _layer(graph: _Graph, x: str, layer: Layer, params: Params, shape: Shape) ->
             f"no ONNX operator for the layer {layer.name!r}, only for {known}: pass the encoder before fast.convert, "
             "fast.microbatch and layers.at_test, with the same parameters"
         )
-    _, after = layer.init(np.random.default_rng(0), shape)
+    like, after = layer.init(np.random.default_rng(0), shape)
+    found, needed = ([np.shape(a) for a in tree.leaves(theta)] for theta in (params, like))
+    if found != needed:
+        raise ValueError(
+            f"the parameters of {layer.name!r} have the shapes {found}, and images of {shape} need {needed}"
+        )
     return OPERATORS[layer.op](graph, x, params, shape, **layer.options), after
 
 

@@ -233,7 +233,8 @@ class MetricEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             made = getattr(encoders, self.encoder)(embedding=self.n_components)
         else:
             made = encoders.mlp(*self.encoder, self.n_components)
-        return layers.serial(*made.parts, layers.Normalize, name=made.name) if self.normalize else made
+        parts = made.parts if made.op is layers.serial else (made,)
+        return layers.serial(*parts, layers.Normalize, name=made.name) if self.normalize else made
 
     def _distance(self, module: Any) -> Callable[..., Any]:
         """The distance of `distances` or of `pairwise`."""

@@ -93,7 +93,7 @@ class Loss(torch.nn.Module):
         """Return the value of the loss on embeddings and targets."""
         require_arguments(self.network, batch)
         batch = tuple(map(_checked, self.arguments, batch))
-        learned = tree.map(lambda p: _on_cpu("a parameter", p).to(_dtype(self.arguments, batch)), self.learned())
+        learned = tree.map(lambda p: _on_cpu("loss", p).to(_dtype(self.arguments, batch)), self.learned())
 
         def op(*arrays):
             values = iter(arrays[len(batch) :])

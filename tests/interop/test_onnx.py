@@ -97,6 +97,15 @@ def test_a_fast_encoder_is_refused_with_the_remedy(faster, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_does_not_fit_is_refused(tmp_path):
+    encoder = encoders.mlp(4, 2)
+    params = trained(encoder, (3, 3, 1))
+    with pytest.raises(ValueError, match=r"params must be those of mlp, 4 entries: params\['encoder'\]"):
+        save_onnx(tmp_path / "file", encoder, {"encoder": params}, (3, 3, 1))
+    with pytest.raises(ValueError, match=r"of 'Dense 4' have the shapes \[\(9, 4\), \(4,\)\], and images of \(16,\)"):
+        save_onnx(tmp_path / "file", encoder, params, (4, 4, 1))
+
+
 def test_without_the_package_an_error_gives_the_pip_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     monkeypatch.delitem(sys.modules, "minisiam.interop.onnx")

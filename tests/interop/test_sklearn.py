@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from minisiam import distances, encoders, losses, miners
+from minisiam import distances, encoders, fast, layers, losses, miners
 from minisiam.interop.sklearn import MetricEncoder
 
 pytestmark = pytest.mark.interop
@@ -25,6 +25,7 @@ X = X / 16
 TRAIN, TEST = slice(0, 300), slice(300, 500)
 quick = partial(MetricEncoder, encoder=(32,), n_components=8, steps=30, learning_rate=5e-3, random_state=0)
 SMALL = partial(encoders.conv2, 16)
+FAST = lambda: fast.microbatch(fast.convert(SMALL()))
 # each check that it fails, with the reason: none
 EXPECTED_FAILED_CHECKS: dict[str, str] = {}
 
@@ -83,10 +84,12 @@ def test_every_network_brings_classes_together(name):
 
 def test_images_with_an_encoder_by_name_or_function():
     images = X.reshape(-1, 8, 8)
-    for encoder, size in ((SMALL, 16), ("conv3", 8)):
+    for encoder, size in ((SMALL, 16), (FAST, 16), ("conv3", 8)):
         model = quick(encoder=encoder, steps=5).fit(images[TRAIN], Y[TRAIN])
         assert model.transform(images[TEST]).shape == (200, size)
         assert model.pair_distance(images[:6].reshape(3, 2, 8, 8)).shape == (3,)
+    one = quick(encoder=partial(layers.Dense, 3), steps=2).fit(X[TRAIN], Y[TRAIN])
+    assert one.transform(X[TEST]).shape == (200, 3)
     colour = np.repeat(images[TRAIN, ..., None], 3, axis=3)
     assert quick(encoder=SMALL, steps=2).fit_transform(colour, Y[TRAIN]).shape == (300, 16)
 

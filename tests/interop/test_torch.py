@@ -167,7 +167,7 @@ BAD = {
     "parameters on another device": (
         lambda: Loss(losses.arcface, pairwise.cosine, classes=3, size=5).to("meta")(embeddings(), Y),
         ValueError,
-        "a parameter is on the device meta",
+        "loss is on the device meta",
     ),
     "half precision": (lambda: supcon(embeddings().half(), Y), TypeError, r"not float16: x.float\(\)"),
     "an array": (lambda: supcon(z(), Y), TypeError, r"torch.as_tensor\(x\)"),
