@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from . import distances, pairwise, require
+from ._arrays import reads_arrays
 from .evaluate.search import nearest
 from .evaluate.thresholds import probability
 
@@ -56,6 +57,7 @@ class Verdicts(NamedTuple):
     probabilities: Array
 
 
+@reads_arrays
 def enrol(names: Sequence[str], z: Float[Array, "n d"], gallery: Gallery | None = None) -> Gallery:
     """A gallery with new names added.
 
@@ -76,6 +78,7 @@ def enrol(names: Sequence[str], z: Float[Array, "n d"], gallery: Gallery | None 
     return _joined(new, gallery)
 
 
+@reads_arrays
 def add(names: Sequence[str], z: Float[Array, "n d"], gallery: Gallery) -> Gallery:
     """A gallery with more examples of names that it has: n names, and their (n, d) embeddings."""
     new = _checked(names, z, gallery)
@@ -92,6 +95,7 @@ def remove(names: Collection[str], gallery: Gallery) -> Gallery:
     return Gallery(gallery.embeddings[keep], gallery.names[keep])
 
 
+@reads_arrays
 def search(
     gallery: Gallery,
     z: Float[Array, "m d"],
@@ -110,6 +114,7 @@ def search(
     return Matches(gallery.names[entries], d, entries)
 
 
+@reads_arrays
 def identify(
     gallery: Gallery,
     z: Float[Array, "m d"],
@@ -118,7 +123,7 @@ def identify(
     chunk: int = 128,
 ) -> list[str | None]:
     """The name of the nearest entry, or None if it is further than `threshold`, or if two names are equally near."""
-    require.between("threshold", threshold, -np.inf)
+    threshold = require.between("threshold", threshold, -np.inf)
     _require_entries(gallery)
     most = int(np.unique(gallery.names, return_counts=True)[1].max())
     found = search(gallery, z, min(most + 1, len(gallery.names)), distance, chunk)  # at most `most` have the same name
@@ -128,6 +133,7 @@ def identify(
     return [str(name) if sure else None for name, sure in zip(nearest_name[:, 0], known, strict=True)]
 
 
+@reads_arrays
 def verify(
     z1: Float[Array, "n d"],
     z2: Float[Array, "n d"],
@@ -148,7 +154,7 @@ def verify(
     distance
         A distance of rows, `d, _ = distance(z1, z2)`.
     """
-    require.between("threshold", threshold, -np.inf)
+    threshold = require.between("threshold", threshold, -np.inf)
     d, _ = distance(z1, z2)
     chances = np.full(len(d), np.nan) if calibration is None else probability(calibration, d)
     return Verdicts(d <= threshold, d, chances)

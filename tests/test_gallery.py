@@ -101,3 +101,9 @@ def test_names_must_be_strings():
 def test_any_distance_can_be_used(distance):
     names, z = people()
     assert gallery.search(gallery.enrol(names, z), z, distance=distance).names[:, 0].tolist() == names
+
+
+def test_lists_are_read_as_arrays():
+    names, z = people()
+    enrolled = gallery.enrol(names, z.tolist())
+    assert gallery.identify(enrolled, z.tolist(), 1.0) == names

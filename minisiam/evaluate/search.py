@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import distances, pairwise, require
+from .._arrays import reads_arrays
 from .._gram import slices
 from .._numerics import unit_rows
 
@@ -20,6 +21,7 @@ ROUNDING = 4  # more than the errors of a product, of centring and of a distance
 NUMBERS = 1 << 22  # numbers in memory while candidates are compared
 
 
+@reads_arrays
 def nearest(
     z: Float[Array, "n d"],
     queries: Float[Array, "m d"],
@@ -57,8 +59,8 @@ def nearest(
     require.same_columns(z=z, queries=queries)
     require.rows(z=z)
     require.finite(z=z, queries=queries)
-    require.whole("k", k, 1)
-    require.whole("chunk", chunk, 1)
+    k = require.whole("k", k, 1)
+    chunk = require.whole("chunk", chunk, 1)
     if k > len(z):
         raise ValueError(f"k must be at most {len(z)}, the number of embeddings, not {k}")
     if not len(queries):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import require
+from .._arrays import reads_arrays
 from .._numerics import sigmoid
 from .verification import equal_error, roc, threshold_at
 
@@ -36,6 +37,7 @@ class Threshold(NamedTuple):
     false_reject: Rate
 
 
+@reads_arrays
 def choose_threshold(
     d: Float[Array, "n"],
     same: Bool[Array, "n"],
@@ -73,9 +75,9 @@ def choose_threshold(
     Hahn & Meeker (1991), Statistical Intervals, §4.8 (a prediction interval for the mean of future observations).
     """
     require.one_of("target", target, TARGETS)
-    require.between("rate", rate, 0, 1, open_low=True, open_high=True)
+    rate = require.between("rate", rate, 0, 1, open_low=True, open_high=True)
     require.class_labels(groups, len(d), name="groups")
-    require.whole("unseen", unseen, 1)
+    unseen = require.whole("unseen", unseen, 1)
     value = _choose(d, same, target, rate)
     kinds = np.unique(groups)
     if len(kinds) < 3:
@@ -136,6 +138,7 @@ class Calibration(NamedTuple):
     offset: float
 
 
+@reads_arrays
 def calibrate(d: Float[Array, "n"], same: Bool[Array, "n"], prior: float = 0.5) -> Calibration:
     """Fit P(same | d) = σ(offset − slope · d) to pairs of held-out classes, by maximum likelihood.
 
@@ -158,7 +161,7 @@ def calibrate(d: Float[Array, "n"], same: Bool[Array, "n"], prior: float = 0.5) 
     probabilistic outputs, Machine Learning 68.
     """
     roc(d, same)  # checks both
-    require.between("prior", prior, 0, 1, open_low=True, open_high=True)
+    prior = require.between("prior", prior, 0, 1, open_low=True, open_high=True)
     x = d.astype(np.float64)
     centre, scale = float(x.mean()), float(x.std()) or 1.0
     X = np.stack([np.ones(len(x)), (x - centre) / scale], axis=1)
@@ -177,6 +180,7 @@ def calibrate(d: Float[Array, "n"], same: Bool[Array, "n"], prior: float = 0.5) 
     return Calibration(-w[1] / scale, w[0] - w[1] * centre / scale)
 
 
+@reads_arrays
 def probability(calibration: Calibration, d: Float[Array, "n"]) -> Float[Array, "n"]:
     """P(same | d) in [0, 1] for (n,) distances."""
     require.finite(d=d)

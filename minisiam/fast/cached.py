@@ -44,7 +44,7 @@ def cached(encoder: Layer, chunk: int = 128) -> Layer:
     Gao, Zhang, Han & Callan (2021), "Scaling deep contrastive learning batch size under memory limited setup"
     (GradCache), §3.
     """
-    require.whole("chunk", chunk, 1)
+    chunk = require.whole("chunk", chunk, 1)
     if _mixes_images(encoder):
         raise ValueError(
             "encoder has a BatchNorm, whose statistics are over the whole batch, so chunks cannot be computed one by "
