@@ -6,8 +6,8 @@ python benchmarks/interop_torch.py --json interop.json
 
 The model is an MLP, 784 → 512 → 64, on B × 784 float32, four of a class; a step is forward, loss, backward and SGD, on
 two threads. Both libraries take turns in one process, step by step, from the same weights; a time is the median of the
-steps, and the ratio the median of the ratios of neighbouring steps. Memory is what two steps add to the peak of a fresh
-process. A library that cannot hold a batch in 12 GiB (`--limit`) is marked. The values of the first step must agree.
+steps, and the ratio the median of the ratios of neighbouring steps. Memory is the peak of two steps in a fresh process,
+beyond what it held before (Linux). A library that cannot hold a batch in 12 GiB (`--limit`) is marked. The values of the first step must agree.
 
     pip install 'minisiam[interop-torch,threads]' pytorch-metric-learning
 """
@@ -104,9 +104,10 @@ def compare(name: str, B: int, steps: int, libraries: list[str]) -> dict[str, An
     return found
 
 
-def peak() -> float:
-    """The peak memory of this process, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def resident(name: str) -> float:
+    """A size of this process in MiB, on Linux: VmRSS, now, or VmHWM, the peak."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{name}:")[1].split()[0]) / 1024
 
 
 def memory(library: str, name: str, B: int, limit: float) -> float:
@@ -124,10 +125,11 @@ def child(library: str, name: str, B: int, limit: float) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     stepper(library, name, 64)()
     step = stepper(library, name, B)
-    before = peak()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    before = resident("VmRSS")
     step()
     step()
-    print(peak() - before)
+    print(resident("VmHWM") - before)
 
 
 def main() -> None:

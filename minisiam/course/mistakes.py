@@ -64,8 +64,9 @@ def divided_by_active(op: Function) -> Function:
     """The gradient is divided by the number of active terms, the value by the number of all terms."""
 
     @wraps(op)
-    def wrong(*args: Any, **constants: Any) -> Any:
-        return op(*args, **constants)[0], op(*args, **constants | {"reduction": "mean_active"})[1]
+    def wrong(*args: Any, reduction: str = "mean", **constants: Any) -> Any:
+        by = "mean_active" if reduction == "mean" else reduction
+        return op(*args, reduction=reduction, **constants)[0], op(*args, reduction=by, **constants)[1]
 
     return wrong
 

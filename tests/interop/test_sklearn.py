@@ -96,7 +96,7 @@ def test_images_with_an_encoder_by_name_or_function():
 
 def test_a_pipeline_a_search_and_a_clone():
     search = GridSearchCV(
-        make_pipeline(quick(), KNeighborsClassifier(1)),
+        make_pipeline(quick(encoder=(64,), steps=60), KNeighborsClassifier(1)),
         {"metricencoder__loss": ["supcon", losses.nca], "metricencoder__n_components": [4, 8]},
         cv=2,
     )
