@@ -57,11 +57,6 @@ $(BIN)/python:
 	$(BIN)/python -m compileall -q minisiam
 	@touch $@
 
-# TORCH_INDEX has PyTorch for the CPU alone; without it, pip would also download the libraries for GPUs.
-# make test-interop TORCH=torch==2.13.0+cpu takes this version, from wherever pip finds it
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-TORCH ?= torch
 .venv/interop.stamp: .venv/test.stamp
-	$(BIN)/python -m pip install --quiet --extra-index-url $(TORCH_INDEX) \
-		-e '.[interop-sklearn,interop-torch,interop-jax,interop-onnx]' --group interop '$(TORCH)'
+	$(BIN)/python -m pip install --quiet -e '.[interop-sklearn,interop-torch,interop-jax,interop-onnx]' --group interop
 	@touch $@
