@@ -3,9 +3,10 @@
 python benchmarks/interop_digits.py                       the table of docs/interop.md: 15 minutes on one core
 python benchmarks/interop_digits.py --components 2
 
-Ten folds in the order of the data, in which a writer's digits are near each other, so that most writers of a test fold
-are not in its training folds. Each row has the mean accuracy of the folds and its standard error. Nothing was tuned: the
-estimator has its defaults, in two dimensions with squared L2 and without normalisation, since a circle is too little.
+Ten folds in the order of the data, in which the digits of a writer are near each other: most writers of a test fold are
+not in its training folds. Each row has the mean accuracy of the folds and its standard error. Nothing was tuned: the
+estimator has its defaults, except that in two dimensions, where a circle is too little, it has squared L2 and no
+normalisation.
 
     pip install 'minisiam[interop-sklearn]'
 """

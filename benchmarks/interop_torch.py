@@ -7,7 +7,8 @@ python benchmarks/interop_torch.py --json interop.json
 The model is an MLP, 784 → 512 → 64, on B × 784 float32, four of a class; a step is forward, loss, backward and SGD, on
 two threads. Both libraries take turns in one process, step by step, from the same weights; a time is the median of the
 steps, and the ratio the median of the ratios of neighbouring steps. Memory is the peak of two steps in a fresh process,
-beyond what it held before (Linux). A library that cannot hold a batch in 12 GiB (`--limit`) is marked. The values of the first step must agree.
+beyond what it held before (Linux). A library that cannot hold a batch in 12 GiB (`--limit`) is marked. The values of
+the first step must agree.
 
     pip install 'minisiam[interop-torch,threads]' pytorch-metric-learning
 """

@@ -78,6 +78,8 @@ def from_state_dict(state: Mapping[str, Any], network: Layer | Network, shape: S
     A state_dict has no strides, paddings, group counts and ε: they are those of `network`. The `nn.LayerNorm` of an
     image has a weight for each place, and `layers.LayerNorm` one for each channel, as `nn.GroupNorm(1, channels)`.
     """
+    if hasattr(state, "state_dict"):
+        raise TypeError("state must be a state_dict and not a module: model.state_dict()")
     rng = np.random.default_rng(0)
     template = network.init(rng, shape)[0] if isinstance(network, Layer) else network.init(rng, shape)
     channels = shape[-1] if len(shape) == 3 else 1

@@ -95,9 +95,11 @@ class Loss(torch.nn.Module):
         batch = tuple(map(_checked, self.arguments, batch))
         learned = tree.map(lambda p: _on_cpu("loss", p).to(_dtype(self.arguments, batch)), self.learned())
 
+        count, structure = len(batch), tree.map(lambda _: None, learned)  # op outlives a backward, and keeps no tensor
+
         def op(*arrays):
-            values = iter(arrays[len(batch) :])
-            value, pull = evaluate(self.network, tree.map(lambda _: next(values), learned), *arrays[: len(batch)])
+            values = iter(arrays[count:])
+            value, pull = evaluate(self.network, tree.map(lambda _: next(values), structure), *arrays[:count])
 
             def pullback(dl):
                 dparams, dz = pull(dl)
@@ -129,7 +131,7 @@ class _Value(torch.autograd.Function):
     def forward(op, owner, *tensors):
         value, owner.pullback = op(*(tensor.detach().numpy() for tensor in tensors))
         op.pullback = weakref.ref(owner.pullback)
-        return torch.as_tensor(np.asarray(value))
+        return torch.tensor(np.asarray(value))
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -166,7 +168,7 @@ class _Gradient(torch.autograd.Function):
 def _checked(name: str, a: Any) -> torch.Tensor:
     """Require embeddings as a floating tensor on the CPU; labels may be an array as well."""
     if name in CONSTANTS:
-        return _on_cpu(name, torch.as_tensor(a))
+        return _on_cpu(name, a if isinstance(a, torch.Tensor) else torch.tensor(a))
     if not isinstance(a, torch.Tensor):
         raise TypeError(f"{name} must be a tensor, not {type(a).__name__}: torch.as_tensor({name})")
     if a.dtype not in DTYPES:

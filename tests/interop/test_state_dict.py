@@ -196,6 +196,8 @@ def test_another_architecture_is_an_error_with_key_and_shapes(name):
 
 def test_other_errors_name_the_cause(tmp_path):
     pytest.importorskip("safetensors")
+    with pytest.raises(TypeError, match=r"model.state_dict\(\)"):
+        from_state_dict(nn.Linear(4, 3), ENCODER, GREY)
     with pytest.raises(ValueError, match=r"layers.serial\(layer\)"):
         from_state_dict(STATE, layers.Dense(3), (4,))
     with pytest.raises(FileNotFoundError, match="there is no file"):

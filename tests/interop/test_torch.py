@@ -65,6 +65,16 @@ def test_a_loss_of_many_values_has_the_gradient_of_each():
     assert torch.autograd.gradcheck(module, (embeddings(), Y))
 
 
+def test_a_change_of_the_value_in_place_does_not_change_the_gradient():
+    a, b, same = embeddings(), embeddings(), torch.from_numpy(SAME)
+    module = Loss(losses.contrastive, distances.l2, reduction="none")
+    expected = torch.autograd.grad(module(a, b, same).sum(), a)
+    values = module(a, b, same)
+    with torch.no_grad():
+        values.zero_()
+    torch.testing.assert_close(torch.autograd.grad(values.sum(), a), expected)
+
+
 def test_the_first_parameters_repeat_after_manual_seed():
     def proxies():
         torch.manual_seed(3)
