@@ -171,7 +171,7 @@ CASES = {
     "more images than there are": (
         lambda: samplers.pk(IMAGES, LABELS, RNG, classes=2, per_class=3),
         ValueError,
-        "at most 2, the size of the smallest class",
+        "at most 2, since the smallest class has only 2 images",
     ),
     "fewer classes than ways": (
         lambda: evaluate.few_shot(np.zeros((6, 2)), LABELS, RNG, way=4),

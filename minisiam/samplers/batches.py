@@ -146,7 +146,8 @@ def pk_indices(
         raise ValueError(f"classes must be at most {len(table.size)}, the number of classes in labels, not {classes}")
     if per_class > table.size.min():
         raise ValueError(
-            f"per_class must be at most {table.size.min()}, the size of the smallest class, not {per_class}"
+            f"per_class must be at most {table.size.min()}, since the smallest class has only {table.size.min()} "
+            f"images; it is {per_class}"
         )
     next_images = [
         chunks(count, per_class, rng, table.order[start : start + count])
