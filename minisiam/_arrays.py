@@ -108,9 +108,11 @@ def _floats(value: Any, before: Any, name: str, axes: int) -> Any:
         return value
     if hasattr(value, "map_rows"):  # a distance matrix that computes its rows on demand
         return value
+    if hasattr(value, "_value") and value.dtype in FLOATS:  # an array on autograd's tape
+        return value
     if isinstance(value, (int, float)) and not isinstance(value, (bool, np.generic)):
         return np.asarray(
-            value, next((a.dtype for a in reversed(before) if getattr(a, "dtype", None) in FLOATS), float)
+            value, next((a.dtype for a in reversed(before) if hasattr(a, "dtype") and a.dtype in FLOATS), float)
         )
     array = _array(name, value, axes)
     if array.dtype in FLOATS:

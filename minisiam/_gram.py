@@ -94,11 +94,11 @@ def squares(u: Array) -> Array:
 
 
 def slopes(dD: Array, D: Array, close: Close, out: Array | None = None) -> Array:
-    """dD / D, and 0 where D = 0, which is possible for close pairs only."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    """dD / D, and 0 where D = 0 or the ratio overflows, which is possible for close pairs only."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         W = np.divide(dD, D, out=out)
     i, j = close
-    coincide = D[i, j] == 0
+    coincide = (D[i, j] == 0) | np.isinf(W[i, j])
     W[i[coincide], j[coincide]] = 0
     return W
 

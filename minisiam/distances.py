@@ -72,8 +72,8 @@ def l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array, "n"
     d = lengths(u)
 
     def pullback(dd):
-        slope = np.divide(dd, d, out=np.zeros_like(d), where=d > 0)
-        da = slope[:, None] * u
+        unit = np.divide(u, d[:, None], out=np.zeros_like(u), where=d[:, None] > 0)
+        da = dd[:, None] * unit
         return da, -da
 
     return d, pullback

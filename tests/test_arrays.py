@@ -25,7 +25,8 @@ from minisiam import (
     train,
     tree,
 )
-from minisiam.datasets import augment
+from minisiam.analysis import counts, registry, statistics
+from minisiam.datasets import augment, graph
 from minisiam.gradcheck import reference
 
 LABELS = np.repeat([7, -3, 2, 30], 3)
@@ -37,20 +38,18 @@ GROUPS = np.repeat([1, 1, 0, 0], 3)
 CALLS = {
     **{
         f"miners.{name}": (lambda read, mine=mine: mine(read(D), read(LABELS)))
-        for name, mine in miners.MINERS.items()
+        for name, mine in registry.MINERS.items()
         if name not in ("random-triplets", "distance-weighted")
     },
     "miners.random_triplets": lambda read: miners.random_triplets(read(D), read(LABELS), rng=rng()),
     "miners.distance_weighted": lambda read: miners.distance_weighted(
         read(D / 9), read(LABELS), rng=rng(), dimensions=4
     ),
-    "miners.count": lambda read: miners.count(read(D), read(LABELS), 0.2),
-    "miners.count_mined": lambda read: miners.count_mined(read(D), miners.hard(D, LABELS), 0.2),
-    "miners.population": lambda read: miners.population(read(LABELS)),
+    "miners.count": lambda read: counts.count(read(D), read(LABELS), 0.2),
+    "miners.count_mined": lambda read: counts.count_mined(read(D), miners.hard(D, LABELS), 0.2),
+    "miners.population": lambda read: counts.population(read(LABELS)),
     "samplers.pairs": lambda read: next(samplers.pairs(read(Z), read(LABELS), rng(), groups=read(GROUPS))),
     "samplers.pair_indices": lambda read: next(samplers.pair_indices(read(LABELS), rng(), groups=read(GROUPS))),
-    "samplers.epochs_of_pairs": lambda read: next(samplers.epochs_of_pairs(read(LABELS), rng(), 64)),
-    "samplers.copied_pairs": lambda read: next(samplers.copied_pairs(read(LABELS), rng(), 64, 2)),
     "samplers.triplets": lambda read: next(samplers.triplets(read(Z), read(LABELS), rng(), groups=read(GROUPS))),
     "samplers.triplet_indices": lambda read: next(samplers.triplet_indices(read(LABELS), rng())),
     "samplers.pk": lambda read: next(samplers.pk(read(Z), read(LABELS), rng(), 2, 2, groups=read(GROUPS))),
@@ -59,7 +58,7 @@ CALLS = {
         samplers.episodes(read(Z), read(LABELS), rng(), 2, groups=read(GROUPS), drawers=read(np.tile(range(3), 4)))
     ),
     "samplers.episode_indices": lambda read: next(samplers.episode_indices(read(LABELS), rng(), 2)),
-    "samplers.Graph": lambda read: samplers.Graph.of(read(np.arange(5)), read(np.arange(5) + 1), 6),
+    "datasets.graph.Graph": lambda read: graph.Graph.of(read(np.arange(5)), read(np.arange(5) + 1), 6),
     "evaluate.few_shot": lambda read: evaluate.few_shot(read(Z), read(LABELS), rng(), way=3, episodes=5),
     "evaluate.knn_accuracy": lambda read: evaluate.knn_accuracy(read(Z), read(LABELS), read(Z + 1), read(LABELS), 3),
     "evaluate.recall_at_k": lambda read: evaluate.recall_at_k(read(Z), read(LABELS)),
@@ -68,7 +67,13 @@ CALLS = {
     "evaluate.auc": lambda read: evaluate.auc(read(D[0]), read(SAME)),
     "evaluate.equal_error": lambda read: evaluate.equal_error(read(D[0]), read(SAME)),
     "evaluate.threshold_at": lambda read: evaluate.threshold_at(read(D[0]), read(SAME)),
-    "evaluate.clustered": lambda read: evaluate.clustered(read(D < 2)),
+    "evaluate.nearest": lambda read: evaluate.nearest(read(Z), read(Z[:3]), 2),
+    "evaluate.choose_threshold": lambda read: evaluate.choose_threshold(
+        read(D[0]), read(LABELS == 7), read(np.arange(12) % 3), "equal-error"
+    ),
+    "evaluate.calibrate": lambda read: evaluate.calibrate(read(D[0]), read(SAME)),
+    "evaluate.probability": lambda read: evaluate.probability(evaluate.Calibration(1.0, 2.0), read(D[0])),
+    "statistics.clustered": lambda read: statistics.clustered(read(D < 2)),
     "evaluate.mean_score": lambda read: evaluate.mean_score(read(D[0] / 9)),
     "evaluate.pixels": lambda read: evaluate.pixels(read(Z)),
     "evaluate.embed": lambda read: evaluate.embed(encoders.mlp(3), encoders.mlp(3).init(rng(), (4,))[0], read(Z)),
@@ -84,7 +89,7 @@ CALLS = {
     ],
     **{
         f"networks.{name}": (lambda read, name=name: network_step(name, read))
-        for name in ("batch", "siamese", "in_batch", "prototypical", "matching")
+        for name in ("batch", "siamese", "prototypical", "matching")
     },
 }
 
@@ -99,10 +104,6 @@ def network_step(name, read):
     network, batch = {
         "batch": (networks.batch(encoder, pairwise.l2, losses.supcon), (Z, LABELS)),
         "siamese": (networks.siamese(encoder, distances.l2, losses.contrastive), (Z, Z[::-1], SAME)),
-        "in_batch": (
-            networks.siamese_in_batch(encoder, distances.l2, losses.contrastive),
-            (Z, np.arange(12), np.roll(np.arange(12), 1), SAME),
-        ),
         "prototypical": (networks.prototypical(encoder, pairwise.l2, losses.softmax_cross_entropy), query),
         "matching": (networks.matching(encoder, pairwise.cosine, losses.matching), query),
     }[name]
@@ -150,7 +151,7 @@ def test_every_public_function_of_arrays_is_called_above():
         if inspect.isfunction(f) and not name.startswith("_") and "Array, '" in str(inspect.signature(f))
     }
     called = {name.replace("-", "_") for name in CALLS}
-    delegates = {"evaluate.few_shot_answers", "evaluate.averaged", "evaluate.official_answers", "miners.reads_arrays"}
+    delegates = {"evaluate.few_shot_answers", "miners.reads_arrays"}
     assert named - called - delegates == set()
 
 
@@ -229,7 +230,7 @@ def test_row_numbers_of_a_small_dtype_do_not_overflow(dtype):
     )
     first = np.arange(n - 1)
     small, large = (
-        samplers.Graph.of(a.astype(kind), (a + 1).astype(kind), n) for a, kind in ((first, dtype), (first, int))
+        graph.Graph.of(a.astype(kind), (a + 1).astype(kind), n) for a, kind in ((first, dtype), (first, int))
     )
     np.testing.assert_array_equal(small.neighbours, large.neighbours)
 
@@ -260,7 +261,6 @@ def test_a_count_may_be_any_whole_number(number):
     assert len(batch) == 4
     assert evaluate.recall_at_k(Z, LABELS, k=number, chunk=number) == evaluate.recall_at_k(Z, LABELS, k=2)
     assert losses.contrastive(D[0], SAME, margin=number)[0] == losses.contrastive(D[0], SAME, margin=2.0)[0]
-    assert samplers.pk_population(np.uint8(200), np.uint8(200)).triplets == 200 * 200 * 199 * 199 * 200
 
 
 @pytest.mark.parametrize("number", [2.0, True, "2", None, 2.5, np.nan, np.array([2])])

@@ -115,3 +115,13 @@ def test_opposite_and_equal_rows_of_1e20_have_the_cosines_2_and_0():
     y, pullback = ops.normalize(a)
     np.testing.assert_allclose(np.abs(y), 1 / 8, rtol=1e-6)
     assert np.isfinite(pullback(np.ones_like(a))[0]).all()
+
+
+@pytest.mark.parametrize("l2", [distances.l2, pairwise.l2, fast.blockwise(pairwise.l2)])
+def test_the_gradient_of_l2_is_finite_down_to_the_smallest_number(l2):
+    z = np.zeros((3, 2), np.float32)
+    z[1, 0], z[2, 0] = np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).tiny
+    d, pullback = l2(z, z[[1, 2, 0]])
+    dd = np.full(d.shape, 100, np.float32)
+    for gradient in pullback(dd):
+        assert (np.abs(gradient) <= 300).all()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minisiam import distances, evaluate, fast, losses, miners, pairwise
+from minisiam.analysis import registry
 
 SEEDS = range(6)
 
@@ -58,7 +59,7 @@ def test_k_neighbours_vote_as_unluckily_as_ties_allow(seed, k):
 
 
 DETERMINISTIC = {
-    name: mine for name, mine in miners.MINERS.items() if name not in ("random-triplets", "distance-weighted")
+    name: mine for name, mine in registry.MINERS.items() if name not in ("random-triplets", "distance-weighted")
 }
 
 

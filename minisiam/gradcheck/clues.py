@@ -79,6 +79,8 @@ def _not_finite(shown: Sample) -> str:
 
 
 def _close(ours: Any, truth: Any) -> bool:
+    if not (np.isfinite(ours).all() and np.isfinite(truth).all()):
+        return False
     return bool(np.allclose(ours, truth, rtol=1e-6, atol=1e-9 * (np.abs(truth).max(initial=0) or 1)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,4 +64,10 @@ def _from_file(path: Path, function: str) -> AnyOp:
     if not callable(found):
         known = [key for key, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == name]
         raise ValueError(f"{path} has no function {function}; it has {', '.join(known) or 'none'}")
+    if "." in function or not inspect.isroutine(found):
+        kind = "a method" if "." in function else "a class" if inspect.isclass(found) else f"a {type(found).__name__}"
+        raise ValueError(
+            f"{function} is {kind}, and the check needs a function with annotated arguments: define one in {path} that "
+            'calls it, as in  def loss(d: Float[Array, "n"], /): ...'
+        )
     return found

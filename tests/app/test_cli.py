@@ -257,7 +257,7 @@ def test_the_report_says_that_ties_count_as_wrong():
         "accuracy": {"network": 0.0},
         "intervals": {"network": [0, 0.01]},
     }
-    collapsed |= {"ties": 1.0, "episodes": 400, "classes": 30, "alphabets": 0, "new": "classes"}
+    collapsed |= {"ties": 1.0, "episodes": 400, "classes": 30, "alphabets": 0, "new": "classes", "trouble": []}
     verified = {"threshold": 0.0, "accuracy": 0.5, "equal_error": 0.5, "auc": 0.5}
     results = {"one_shot": collapsed, "verification": verified, "config": {"distance": "dot", "network": "batch"}}
     text = report.table(results)

@@ -161,7 +161,7 @@ def test_the_defaults_in_the_help_of_train_are_those_of_a_run():
     groups = {group.title: group._group_actions for group in _train_parser()._action_groups}
     actions = {action.dest: action.help for group in groups.values() for action in group}
     default = Config()
-    for name in ("data", "holdout", "augment", "dihedral", "network", "encoder", "norm", "embedding_size", "per_class"):
+    for name in ("data", "holdout", "augment", "network", "encoder", "norm", "embedding_size", "per_class"):
         assert f"(default: {getattr(default, name)})" in actions[name], name
     assert f"(default: {default.patience})" in actions["patience"]
     for network, batch, steps in (("batch", 256, 2500), ("siamese", 128, 5000), ("triplet", 144, 5000)):

@@ -93,7 +93,7 @@ def test_every_file_has_https_a_size_and_a_checksum():
 
 def test_the_command_downloads_a_data_set(published, tmp_path, capsys):
     assert cli.main(["data", "fetch", "small", "--out", str(tmp_path)]) == 0
-    assert "next: minisiam train --data small:" in capsys.readouterr().out
+    assert "minisiam train --data small:" in capsys.readouterr().out
     assert cli.main(["data", "fetch", "smal"]) == 1
     assert "did you mean 'small'" in capsys.readouterr().err
     assert cli.main(["data", "get"]) == 1
