@@ -98,7 +98,7 @@ def slopes(dD: Array, D: Array, close: Close, out: Array | None = None) -> Array
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         W = np.divide(dD, D, out=out)
     i, j = close
-    coincide = (D[i, j] == 0) | np.isinf(W[i, j])
+    coincide = ~np.isfinite(W[i, j])
     W[i[coincide], j[coincide]] = 0
     return W
 
