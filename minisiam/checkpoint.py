@@ -5,8 +5,8 @@ RUN/model.npz    header           format, versions, settings, progress and the s
                  optimizer0, …    the leaves of the optimizer's state; none if only parameters were saved
 
 A write is atomic: a process that is killed while it writes leaves the old file or the new file. A damaged file raises
-`CheckpointError`, which names the file and the remedy. The reader compares each size with the size of the file before it
-reads, and with that of a template if there is one, so no file makes it use more memory than the file or the network needs.
+`CheckpointError`, which names the file and the remedy. Before it reads an array, the reader compares its size with the
+size of the file, and with that of a template if there is one, so it never uses more memory than the file has bytes.
 """
 
 from __future__ import annotations
