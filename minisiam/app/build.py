@@ -76,10 +76,13 @@ class Method(NamedTuple):
 
     def prepared(self, data: Dataset) -> Dataset:
         """The data with images as the encoder reads them."""
-        images = centred(data.images) if self.centre else data.images
-        if self.blur:
-            images = blurred(images)
-        return data._replace(images=images if self.side == self.pixels else resized(images, self.side))
+        return data._replace(images=self.prepare(data.images))
+
+    def prepare(self, images: Array) -> Array:
+        """Images of `pixels` a side as the encoder reads them."""
+        images = centred(images) if self.centre else images
+        images = blurred(images) if self.blur else images
+        return images if self.side == self.pixels else resized(images, self.side)
 
     def embed(self, params: Params, images: Array) -> Array:
         """z = f(images), with the encoder's part of the network's parameters."""
