@@ -23,7 +23,7 @@ from .._version import VERSION
 from ..analysis import plateau
 from ..analysis.plateau import Plateau
 from ..fast.threads import cores
-from . import build, outputs
+from . import build, data_spec, outputs
 from .config import Config
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..typing import Generator, Params
     from .build import Method
+    from .data_spec import Data
 
 # what a checkpoint stores of the training, beside parameters and optimizer state, with its types in JSON
 PROGRESS = {"step": int, "seconds": float, "rng": dict, "losses": list, "plateau": list, "data": int}
@@ -214,9 +215,14 @@ def claimed(parent: Path, name: str) -> Path:
     raise AssertionError  # count never ends
 
 
+def load_data(config: Config, name: str = "", holdout: str = "") -> Data:
+    """The data of a run, or others, in the size and the channels that it reads."""
+    return data_spec.load(name or config.data, config.pixels, holdout or config.holdout, config.channels)
+
+
 def first_params(config: Config, method: Method) -> Params:
     """The untrained parameters of a run with these settings."""
-    return method.network.init(stream(config.seed, "parameters"), (method.side, method.side, 1))
+    return method.network.init(stream(config.seed, "parameters"), (method.side, method.side, method.channels))
 
 
 def stream(seed: int, purpose: str) -> Generator:
