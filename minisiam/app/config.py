@@ -27,7 +27,7 @@ DISTANCES = ("l2", "squared-l2", "l1", "weighted-l1", "cosine", "dot")
 ENCODERS = ("conv2", "mlp", "bielski", "conv3", "conv4", "hoffer", "koch28", "koch35", "koch105")
 # pixels a side of the images that an encoder can read: the fewest and, if its name gives them, the most
 SIDES = {"conv2": (6, None), "mlp": (1, None), "bielski": (16, None), "conv3": (8, None), "conv4": (16, None)} | {
-    "hoffer": (16, None),
+    "hoffer": (24, None),
     **{f"koch{side}": (side, side) for side in (28, 35, 105)},
 }
 PIXELS = 28  # if the name of the encoder does not give them

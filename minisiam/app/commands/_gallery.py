@@ -115,5 +115,7 @@ def promise(model: Model, target: str) -> str:
     """What a threshold promises, in a sentence."""
     chosen = model.threshold_of(target)
     return (
-        f"threshold {chosen.value:.4g} ({target}): false accepts {chosen.false_accept}, rejects {chosen.false_reject}"
+        f"threshold {chosen.value:.4g} ({target}). Of validation pairs it accepts {chosen.false_accept} that are "
+        f"different,\nand rejects {chosen.false_reject} that are the same; in brackets the 95 % interval for new "
+        f"{model.unit}"
     )
