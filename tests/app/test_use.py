@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -228,6 +229,21 @@ def test_embed_keeps_names_and_files(letters, model, pictures, tmp_path, suffix,
     np.testing.assert_array_equal(z, model.embed(pictures))
     assert cli.main(["embed", str(letters), str(pictures), "--out", str(out)]) == 1
     assert "exists and was not made by this command" in capsys.readouterr().err
+
+
+def test_the_page_on_using_a_network_runs(letters, pictures, tmp_path, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "mine").symlink_to(letters)
+    (tmp_path / "known").mkdir()
+    (pictures / "a").rename(tmp_path / "known" / "ada")
+    (pictures / "b").rename(tmp_path / "known" / "bo")
+    (pictures / "c").rename(tmp_path / "new")
+    monkeypatch.chdir(tmp_path)
+    page = Path(__file__).parents[2] / "docs" / "using.md"
+    namespace = {}
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.S | re.M):
+        exec(compile(block, "using.md", "exec"), namespace)
+    assert namespace["people"].names.tolist() == ["ada"]
 
 
 def test_a_zip_and_a_flat_folder_are_read(letters, model, pictures, tmp_path, capsys):
