@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import distances, pairwise, require
+from ._arrays import reads_arrays
 from .evaluate.search import nearest
 from .evaluate.thresholds import probability
 
@@ -61,6 +62,7 @@ class Verdicts(NamedTuple):
     probabilities: Array
 
 
+@reads_arrays
 def enrol(names: Sequence[str], z: Float[Array, "n d"], gallery: Gallery | None = None) -> Gallery:
     """A gallery with new names added.
 
@@ -81,6 +83,7 @@ def enrol(names: Sequence[str], z: Float[Array, "n d"], gallery: Gallery | None 
     return _joined(new, gallery)
 
 
+@reads_arrays
 def add(names: Sequence[str], z: Float[Array, "n d"], gallery: Gallery) -> Gallery:
     """A gallery with more examples of names that it has: n names, and their (n, d) embeddings."""
     new = _checked(names, z, gallery)
@@ -97,6 +100,7 @@ def remove(names: Collection[str], gallery: Gallery) -> Gallery:
     return gallery._replace(embeddings=gallery.embeddings[keep], names=gallery.names[keep])
 
 
+@reads_arrays
 def search(
     gallery: Gallery,
     z: Float[Array, "m d"],
@@ -115,6 +119,7 @@ def search(
     return Matches(gallery.names[entries], d, entries)
 
 
+@reads_arrays
 def identify(
     gallery: Gallery,
     z: Float[Array, "m d"],
@@ -133,6 +138,7 @@ def identify(
     return [str(name) if sure else None for name, sure in zip(nearest_name[:, 0], known, strict=True)]
 
 
+@reads_arrays
 def verify(
     z1: Float[Array, "n d"],
     z2: Float[Array, "n d"],

@@ -159,3 +159,12 @@ def test_another_file_is_no_gallery(tmp_path, arrays, settings, message):
 def test_a_gallery_that_is_not_there_raises_an_error(tmp_path):
     with pytest.raises(checkpoint.CheckpointError, match=r"there is no file .*nobody.npz"):
         gallery.load(tmp_path / "nobody.npz")
+
+
+def test_lists_are_read_as_arrays():
+    people = gallery.enrol(["a", "b"], [[0.0, 1.0], [2.0, 3.0]])
+    assert gallery.identify(people, [[0.0, 1.1]], 0.5) == ["a"]
+    assert gallery.search(gallery.add(["a"], [[0.0, 1.0]], people), [[2.0, 3.0]]).names.tolist() == [["b"]]
+    assert gallery.verify([[0.0]], [[0.2]], 0.5).same.tolist() == [True]
+    with pytest.raises(TypeError, match="z must"):
+        gallery.enrol(["a"], np.ones((1, 2), int))

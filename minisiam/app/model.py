@@ -21,6 +21,7 @@ from .. import gallery as galleries
 from .._arrays import plain
 from ..datasets import read_pictures
 from ..datasets.pictures import by_area
+from ..datasets.safe_io import expanded
 from ..gallery import Gallery
 from . import build, run, thresholds
 
@@ -207,7 +208,7 @@ def _are_paths(images: Any) -> bool:
 
 def load(folder: str | Path) -> Model:
     """A trained network from the folder of its run."""
-    folder = Path(folder)
+    folder = expanded(folder)
     config, _ = run.read_checkpoint(folder)
     method = build.build(config)
     params = checkpoint.load(folder / "model.npz")

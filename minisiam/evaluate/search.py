@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import distances, pairwise, require
+from .._arrays import reads_arrays
 from .._gram import slices
 from .._numerics import unit_rows
 
@@ -20,6 +21,7 @@ ROUNDING = 4  # more than the errors of a product, of centring and of a distance
 NUMBERS = 1 << 22  # numbers in memory while candidates are compared
 
 
+@reads_arrays
 def nearest(
     z: Float[Array, "n d"],
     queries: Float[Array, "m d"],

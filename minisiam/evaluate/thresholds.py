@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import require
+from .._arrays import reads_arrays
 from .._numerics import sigmoid
 from .verification import equal_error, roc, threshold_at
 
@@ -38,6 +39,7 @@ class Threshold(NamedTuple):
     false_reject: Rate
 
 
+@reads_arrays
 def choose_threshold(
     d: Float[Array, "n"],
     same: Bool[Array, "n"],
@@ -140,6 +142,7 @@ class Calibration(NamedTuple):
     offset: float
 
 
+@reads_arrays
 def calibrate(d: Float[Array, "n"], same: Bool[Array, "n"], prior: float = 0.5) -> Calibration:
     """Fit P(same | d) = σ(offset − slope · d) to pairs of held-out classes, by maximum likelihood.
 
@@ -181,6 +184,7 @@ def calibrate(d: Float[Array, "n"], same: Bool[Array, "n"], prior: float = 0.5) 
     return Calibration(-w[1] / scale, w[0] - w[1] * centre / scale)
 
 
+@reads_arrays
 def probability(calibration: Calibration, d: Float[Array, "n"]) -> Float[Array, "n"]:
     """P(same | d) in [0, 1] for (n,) distances."""
     require.finite(d=d)

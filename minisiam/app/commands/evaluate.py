@@ -195,9 +195,9 @@ def _official(run: Run, path: str, arguments: argparse.Namespace) -> int:
 def _comparable(run: Run, folder: Path) -> Run:
     """Another run that reads images of the same size."""
     other = open_run(folder)
-    if other.method.pixels != run.method.pixels:
+    if (other.config.pixels, other.config.channels) != (run.config.pixels, run.config.channels):
         raise ValueError(
-            f"--against {folder} reads images of {other.method.pixels} pixels, and {run.folder} of "
-            f"{run.method.pixels}: name a run with the same image size"
+            f"--against {folder} reads images of {other.config.pixels} pixels, and {run.folder} of "
+            f"{run.config.pixels}, or others in colour: name a run with the same image size and --channels"
         )
     return other
