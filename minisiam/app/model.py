@@ -10,7 +10,6 @@ model.verify("one.png", "other.png")                    same or not, with distan
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -212,8 +211,7 @@ def load(folder: str | Path) -> Model:
     config, _ = run.read_checkpoint(folder)
     method = build.build(config)
     params = checkpoint.load(folder / "model.npz")
-    path = folder / "report.json"
-    found = json.loads(path.read_text(encoding="utf-8")).get("verification", {}) if path.is_file() else {}
+    found = run.read_report(folder).get("verification", {})
     known, calibration = thresholds.from_json(found) if "thresholds" in found else ({}, None)
     fingerprint = hashlib.sha256((folder / "model.npz").read_bytes()).hexdigest()[:16]
     unit = found.get("groups", {}).get("kind", "classes")

@@ -69,8 +69,7 @@ def open_run(folder: Path) -> Run:
     method = build.build(config)
     untrained = first_params(config, method)
     params = checkpoint.load(folder / "model.npz", untrained)
-    path = folder / "report.json"
-    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    report = read_report(folder)
     training = {key: report[key] for key in OF_TRAINING if key in report}
     if progress is not None and not training:
         training = {"train_seconds": round(progress["seconds"], 2), "steps": progress["step"]}
@@ -97,6 +96,17 @@ def read_checkpoint(folder: Path) -> tuple[Config, dict[str, Any] | None]:
         raise checkpoint.CheckpointError(
             f"{path} has settings that this version does not accept: use the version that wrote it, or train again "
             f"({error})"
+        ) from error
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """The evaluation of a run; empty if there is none yet."""
+    path = folder / "report.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise checkpoint.CheckpointError(
+            f"{path} is damaged: remove it, and `minisiam train --resume {folder}` writes it again"
         ) from error
 
 

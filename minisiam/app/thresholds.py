@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COUNT = 20_000  # pairs
 CHUNK = 1000  # pairs that are compared at a time
-RATES = (0.1, 0.01, 0.001)
+RATES = (0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 DEFAULT = "false-accept 0.01"
 TARGETS: dict[str, tuple[str, float]] = {
     **{name: (name, 0.5) for name in ("equal-error", "accuracy", "f1")},

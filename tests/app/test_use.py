@@ -379,13 +379,14 @@ def broken(folder, **settings):
         ("search {tmp}/none.npz {a}", "there is no file"),
         ("search {wide} {a}", "same number of columns"),
         ("search {moved} {a}", "was made by /gone, which does not exist: name the run with --run RUN"),
-        ("identify {people} {a} --false-accept 0.05", "unknown target 'false-accept 0.05'"),
+        ("identify {people} {a} --false-accept 0.03", "unknown target 'false-accept 0.03'"),
         ("identify {unevaluated} {a} ", "has no report with thresholds: `minisiam train --resume"),
         ("verify {run} {a}", "two pictures are compared, and there are 1"),
         ("verify {people} {a}", "is a gallery: add --name NAME"),
         ("verify {people} {a} --name y", "'y' is not enrolled in"),
         ("verify {run} {a} {a} --name y", "--name compares with a gallery"),
         ("verify {run} {a} {a} --target best", "unknown target 'best'"),
+        ("verify {torn} {a} {a}", "report.json is damaged: remove it, and `minisiam train --resume"),
         ("verify {old} {a} {a}", "settings that this version does not accept"),
     ],
 )
@@ -401,11 +402,12 @@ def test_a_mistake_gets_an_error_with_a_remedy(words, message, letters, people, 
     ):
         paths[name] = tmp_path / f"{name}.npz"
         gallery.save(paths[name], gallery.Gallery(z_of, np.array(["x"] * len(z_of), np.str_), about | changes))
-    for name in ("other", "old", "bare"):
+    for name in ("other", "old", "bare", "torn"):
         paths[name] = tmp_path / name
         paths[name].mkdir()
         (paths[name] / "model.npz").write_bytes((letters / "model.npz").read_bytes())
     broken(paths["other"])
+    (paths["torn"] / "report.json").write_text('{"one_shot": {')
     broken(paths["old"], later=1)
     one = ms.load(paths["bare"])
     paths["unevaluated"] = tmp_path / "unevaluated.npz"

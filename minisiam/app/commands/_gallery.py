@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import gallery as galleries
 from ..model import load
+from ..thresholds import RATES
 from ._options import log
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def add_target(parser: Any) -> None:
         "--false-accept",
         type=float,
         metavar="RATE",
-        help="accept this share of different pairs of the validation set: 0.1, 0.01 or 0.001 (default: 0.01)",
+        help=f"accept this share of different pairs of the validation set: {', '.join(f'{r:g}' for r in RATES)} "
+        "(default: 0.01)",
     )
     group.add_argument("--target", help="the threshold with equal errors or the best score: equal-error, accuracy, f1")
 
