@@ -129,7 +129,6 @@ def test_the_thresholds_of_a_run_hold_on_its_validation_pairs(letters, model):
         accepted = (pairs.d <= chosen.value)[~pairs.same].mean()
         assert accepted == chosen.false_accept.rate <= rate
         assert chosen.false_accept.low <= rate <= chosen.false_accept.high
-    assert opened.report["verification"]["threshold"] == model.thresholds["equal-error"].value
     assert model.calibration.slope > 0
 
 
