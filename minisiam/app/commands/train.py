@@ -15,7 +15,7 @@ from ...analysis.registry import LOSSES, MINERS
 from ...encoders import NORMS
 from ...interop import safetensors
 from .. import build, data_spec, figures, outputs, papers, report, starting_point, trainer
-from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, PIXELS, WITHOUT_DENSE, Config
+from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, PIXELS, SIDES, WITHOUT_DENSE, Config
 from ..loss_options import OF_NETWORK
 from ..run import Run, folder_of_run, is_finished, load_data, open_run, require_free, resumed_config, write_report
 from ._options import DATA, Formatter, can_draw, choice, command, log, log_notes, warn_if_no_figures
@@ -290,9 +290,14 @@ def suggestions(run: Run, data: Data) -> list[str]:
     if config.paper:
         return [*found, f"{command('papers', 'report', run.folder)}     this run beside the paper"]
     other = "siamese" if config.network == "triplet" else "triplet"
-    chosen = {name: getattr(config, name) for name in ("data", "holdout", "dihedral", "channels", "pixels")}
+    kept = ("data", "holdout", "dihedral", "channels", *(["pixels"] if SIDES[config.encoder][1] is None else []))
+    chosen = {name: getattr(config, name) for name in kept}
     same = [word for name, value in chosen.items() if value != getattr(Config(), name) for word in (f"--{name}", value)]
-    return [*found, f"{command('train', *same, '--network', other)}     another method; --help lists them"]
+    return [
+        *found,
+        f"{command('train', *same, '--network', other)}     another method; --help lists them",
+        f"{command('enrol', 'people.npz', 'PICTURES', '--run', run.folder)}     use it: enrol, search, verify",
+    ]
 
 
 def _name(config: Config) -> str:
