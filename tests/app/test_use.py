@@ -421,4 +421,5 @@ def test_progress_is_shown_when_reading_takes_more_than_two_seconds(letters, pic
     assert cli.main(["embed", str(letters), str(pictures), "--json"]) == 0
     said = capsys.readouterr()
     assert "  read 6 of 6 pictures" in said.err
+    assert "  embedded 6 of 6 pictures" in said.err
     assert json.loads(said.out)

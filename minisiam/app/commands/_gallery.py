@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from ... import gallery as galleries
 from ..model import load
 from ..thresholds import RATES
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 PICTURES = "files, folders or zip files of pictures, as CLASS/NAME.png or without classes"
 SECONDS = 2.0  # between lines of progress
+CHUNK = 256  # pictures that are embedded between two of them
 
 
 class Embedded(NamedTuple):
@@ -80,7 +83,11 @@ def embedded(model: Model, arguments: argparse.Namespace, paths: list[Path] | No
     if not arguments.json:
         for note in pictures.notes:
             log(f"  {note}")
-    return Embedded(pictures, model.embed(pictures.images))
+    progress, z, count = _Progress("embedded"), [], len(pictures.images)
+    for start in range(0, count, CHUNK):
+        z.append(model.embed(pictures.images[start : start + CHUNK]))
+        progress(min(start + CHUNK, count), count)
+    return Embedded(pictures, np.concatenate(z))
 
 
 class _Progress:
