@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import minisiam as ms
-from minisiam import checkpoint, datasets, gallery
+from minisiam import checkpoint, datasets, evaluate, gallery
 from minisiam.app import build, cli, data_spec, report, run, thresholds, trainer
 from minisiam.app.config import ENCODERS, SIDES, Config
 
@@ -130,6 +130,28 @@ def test_the_thresholds_of_a_run_hold_on_its_validation_pairs(letters, model):
         assert accepted == chosen.false_accept.rate <= rate
         assert chosen.false_accept.low <= rate <= chosen.false_accept.high
     assert model.calibration.slope > 0
+
+
+@pytest.mark.slow
+def test_the_promise_of_a_threshold_holds_on_unseen_alphabets(tmp_path):
+    """One threshold for 1 % from four alphabets, tried on ten others; and 40 other choices of the four."""
+    config = Config(steps=300)
+    data = run.load_data(config)
+    made = trainer.train(config, data, tmp_path / "run", lambda line: None)
+    parts = [thresholds.draw_pairs(made.method, made.params, part, 30_000) for part in (data.validation, data.test)]
+    d, same = (np.concatenate([getattr(pairs, name) for pairs in parts]) for name in ("d", "same"))
+    alphabet = np.concatenate([data.validation.groups[parts[0].first], data.test.groups[parts[1].first]])
+    known, rng = np.unique(alphabet), np.random.default_rng(0)
+    choices = [np.unique(data.validation.groups), *(rng.permutation(known)[:4] for _ in range(40))]
+    inside = []
+    for chosen in choices:
+        used = np.isin(alphabet, chosen)
+        found = evaluate.choose_threshold(d[used], same[used], alphabet[used])
+        accepted = [(d[(alphabet == one) & ~same] <= found.value).mean() for one in np.setdiff1d(known, chosen)]
+        low, high = found.false_accept[1:]
+        assert low <= np.mean(accepted) <= high
+        inside += [low <= rate <= high for rate in accepted]
+    assert np.mean(inside) > 0.92
 
 
 def few(classes, each=4):
