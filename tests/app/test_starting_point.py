@@ -112,7 +112,7 @@ def test_a_start_that_does_not_fit_is_refused(earlier, tmp_path, capsys, words, 
 
 
 def test_a_start_that_was_trained_on_the_test_set_is_refused(earlier, glyphs, monkeypatch):
-    monkeypatch.setattr(data_spec, "load_all", lambda name, pixels, channels: glyphs)
+    monkeypatch.setattr(data_spec, "load_all", lambda name, *_: glyphs)
     for holdout, known in (("third", False), ("fifth", True)):
         new = Config(**MLP, holdout=holdout, start="runs/letters")
         data = data_spec.load(new.data, holdout=holdout)
