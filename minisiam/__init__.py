@@ -31,7 +31,7 @@ Folders beside the core, loaded on first use:
     plots           figures
     interop         other tools
     course          exercises and their grader
-    app             the command line
+    app             the command line; `load("runs/…")` is a trained network, ready to use
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ from ._version import VERSION
 
 if TYPE_CHECKING:
     from . import analysis, app, checkpoint, course, datasets, fast, gradcheck, interop, plots
+    from .app.model import load as load
 
 __version__ = VERSION
 # the folders, and checkpoint, since importing zipfile and pathlib takes as long as importing the rest of the core
@@ -71,11 +72,13 @@ ON_FIRST_USE = ("analysis", "app", "checkpoint", "course", "datasets", "fast", "
 
 
 def __getattr__(name: str) -> Any:
-    """Import a folder beside the core, or `checkpoint`, on first use."""
+    """Import a folder beside the core, `checkpoint`, or `load` of a run, on first use."""
+    if name == "load":
+        return importlib.import_module(f"{__name__}.app.model").load
     if name in ON_FIRST_USE:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *ON_FIRST_USE})
+    return sorted({*globals(), *ON_FIRST_USE, "load"})

@@ -1,12 +1,12 @@
 """Save parameters and training state in one .npz file, without pickle, and load them.
 
-RUN/model.npz    header           format, versions, settings and progress, as JSON in bytes
+RUN/model.npz    header           format, versions, settings, progress and the structure of both trees, as JSON in bytes
                  params0, …       the leaves of the parameters, in the order of `tree.leaves`
                  optimizer0, …    the leaves of the optimizer's state; none if only parameters were saved
 
 A write is atomic: a process that is killed while it writes leaves the old file or the new file. A damaged file raises
-`CheckpointError`, which names the file and the remedy. The reader compares each size with the expected size before it
-reads, so no file makes it use more memory than the network needs.
+`CheckpointError`, which names the file and the remedy. Before it reads an array, the reader compares its size with the
+size of the file, and with that of a template if there is one, so it never uses more memory than the file has bytes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from .typing import Array, Params
 
-FORMAT = 3
+FORMAT = 4
 LONGEST_HEADER = 1 << 20  # bytes of JSON; a run has about a thousand
 LONGEST_NPY_HEADER = 10_000  # bytes, as in NumPy
 NUMBER = re.compile(r"[<>|=][fiub](1|2|4|8)")  # the permitted dtypes: no objects, no text
@@ -68,7 +68,8 @@ def save(
         the parameters can be loaded, but training cannot be resumed.
     """
     versions = {"format": FORMAT, "minisiam": VERSION, "numpy": np.__version__}
-    text = json.dumps(versions | {"settings": settings, "progress": progress}).encode()
+    trees = {"params": _structure(params), "optimizer": _structure(optimizer)}
+    text = json.dumps(versions | {"settings": settings, "progress": progress, "trees": trees}).encode()
     entries = {"header": np.frombuffer(text, np.uint8)}
     for kind, leaves in (("params", tree.leaves(params)), ("optimizer", tree.leaves(optimizer))):
         names = [f"{kind}{number}" for number in range(len(leaves))]
@@ -135,15 +136,24 @@ def header(path: str | Path) -> dict[str, Any]:
         return _header(Path(path), archive)
 
 
-def load(path: str | Path, template: Params) -> Params:
-    """Return the saved parameters; `template` is a tree of the same shape, as `init` draws it."""
+def load(path: str | Path, template: Params | None = None) -> Params:
+    """Return the saved parameters.
+
+    Parameters
+    ----------
+    path
+        The file.
+    template
+        A tree as `init` draws it: parameters of other shapes then raise an error that names the first of them.
+    """
     with _archive(Path(path)) as archive:
-        _header(Path(path), archive)
         return _tree(Path(path), archive, "params", template)
 
 
-def resume(path: str | Path, params: Params, optimizer: Params) -> tuple[Params, Params, dict[str, Any]]:
-    """Return parameters, optimizer state and progress; the templates come from `init` of network and optimizer."""
+def resume(
+    path: str | Path, params: Params | None = None, optimizer: Params | None = None
+) -> tuple[Params, Params, dict[str, Any]]:
+    """Return parameters, optimizer state and progress; templates as in `load`, from `init` of network and optimizer."""
     path = Path(path)
     with _archive(path) as archive:
         progress = _header(path, archive)["progress"]
@@ -160,6 +170,8 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
             file.seek(0)
             if file.read(4) != b"PK\x03\x04":
                 raise ValueError("there are bytes before the archive")
+            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                raise ValueError("the arrays are larger than the file")
             yield archive
     except CheckpointError:
         raise
@@ -182,24 +194,43 @@ def _header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     return found
 
 
-def _tree(path: Path, archive: zipfile.ZipFile, kind: str, template: Params) -> Params:
-    """The stored arrays of one kind, as a tree like the template; where the template has an int, the leaf is an int."""
-    expected = tree.leaves(template)
+def _structure(tree: Params) -> Any:
+    """The tree without its arrays, for JSON: {"W": …}, ["list", …] or ["tuple", …], with "array" or "int" as leaves."""
+    if isinstance(tree, dict):
+        return {key: _structure(branch) for key, branch in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return ["list" if isinstance(tree, list) else "tuple", *map(_structure, tree)]
+    return "int" if isinstance(tree, int) else "array"
+
+
+def _skeleton(structure: Any) -> Params:
+    """The tree of a structure, with None for each array, whose shape is unknown, and 0 for each int."""
+    if isinstance(structure, dict):
+        return {key: _skeleton(branch) for key, branch in structure.items()}
+    if isinstance(structure, list):
+        return {"list": list, "tuple": tuple}[structure[0]](map(_skeleton, structure[1:]))
+    return {"int": 0, "array": None}[structure]
+
+
+def _tree(path: Path, archive: zipfile.ZipFile, kind: str, template: Params | None) -> Params:
+    """The stored arrays of one kind as a tree: like the template, or as they were saved. An int is an int again."""
+    skeleton = _skeleton(_header(path, archive)["trees"][kind])
     stored = sum(name.startswith(kind) for name in archive.namelist())
-    sizes = f"{stored} arrays of {kind} instead of {len(expected)}"
-    if stored != len(expected):
-        raise CheckpointError(f"{path} holds another network: {sizes}. Use the settings it was saved with")
+    expected = len(tree.leaves(skeleton if template is None else template))
+    if stored != expected:
+        what = f"{stored} arrays of {kind} instead of {expected}"
+        raise CheckpointError(f"{path} holds another network: {what}. Use the settings it was saved with")
     numbers = iter(range(stored))
 
     def leaf(like: Any) -> Any:
         name = f"{kind}{next(numbers)}"
-        array = _array(path, archive, name, 8 * np.size(like))
-        if array.shape != np.shape(like):
+        array = _array(path, archive, name, path.stat().st_size if like is None else 8 * np.size(like))
+        if like is not None and array.shape != np.shape(like):
             what = f"{name} has the shape {array.shape} instead of {np.shape(like)}"
             raise CheckpointError(f"{path} holds another network: {what}. Use the settings it was saved with")
         return int(array) if isinstance(like, int) else array
 
-    return tree.map(leaf, template)
+    return tree.map(leaf, skeleton if template is None else template)
 
 
 def _array(path: Path, archive: zipfile.ZipFile, name: str, most: int) -> Array:

@@ -4,6 +4,7 @@ people = enrol(names, z)                      embeddings of one example or more 
 names, d, entries = search(people, z, k=3)    the nearest entries
 identify(people, z, threshold)                the name, or None for a stranger
 verify(z1, z2, threshold, calibration)        same or not, with the distance and the probability
+save("people.npz", people)                    one file, without pickle; people = load("people.npz")
 
 A gallery is a NamedTuple, and every function returns a new one. `evaluate.choose_threshold` chooses the threshold, and
 `evaluate.calibrate` the calibration, from pairs of held-out classes.
@@ -11,7 +12,8 @@ A gallery is a NamedTuple, and every function returns a new one. `evaluate.choos
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import pairwise as neighbours
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from .evaluate.thresholds import probability
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from pathlib import Path
 
     from .evaluate.thresholds import Calibration
     from .typing import Array, Distance, Float, PairwiseDistance
@@ -32,10 +35,12 @@ class Gallery(NamedTuple):
 
     embeddings : (n, d), one row per example
     names : (n,) strings; several rows may have one name
+    about : what made the embeddings, for instance the run: anything that JSON can hold
     """
 
     embeddings: Array
     names: Array
+    about: dict[str, Any] = {}  # noqa: RUF012  no function changes it
 
     def __repr__(self) -> str:
         return f"{len(self.names):,} embeddings of {len(np.unique(self.names)):,} names"
@@ -92,7 +97,7 @@ def remove(names: Collection[str], gallery: Gallery) -> Gallery:
         names = [names]
     _require_enrolled(set(names), gallery)
     keep = ~np.isin(gallery.names, list(names))
-    return Gallery(gallery.embeddings[keep], gallery.names[keep])
+    return gallery._replace(embeddings=gallery.embeddings[keep], names=gallery.names[keep])
 
 
 @reads_arrays
@@ -160,6 +165,43 @@ def verify(
     return Verdicts(d <= threshold, d, chances)
 
 
+def save(path: str | Path, gallery: Gallery) -> None:
+    """Write a gallery to one .npz file, which replaces an older one: after a crash it is the old or the new file.
+
+    It is a checkpoint, whose arrays are the embeddings, the names in UTF-8 and the length of each in bytes.
+    """
+    from . import checkpoint
+
+    encoded = [str(name).encode() for name in gallery.names]
+    arrays = {
+        "embeddings": gallery.embeddings,
+        "names": np.frombuffer(b"".join(encoded), np.uint8),
+        "lengths": np.array([len(name) for name in encoded], np.int64),
+    }
+    checkpoint.save(path, arrays, {"gallery": gallery.about})
+
+
+def load(path: str | Path) -> Gallery:
+    """Read a gallery that `save` wrote; `checkpoint.CheckpointError` if the file is damaged or something else."""
+    from . import checkpoint
+
+    try:
+        settings, stored = checkpoint.header(path)["settings"], checkpoint.load(path)
+        if not isinstance(settings.get("gallery"), dict):
+            raise ValueError("it is another file of minisiam")
+        text, ends = stored["names"].tobytes(), np.cumsum(stored["lengths"]).tolist()
+        if [0, *ends][-1] != len(text):
+            raise ValueError("its names have another length")
+        names, z = [text[start:end].decode() for start, end in neighbours([0, *ends])], stored["embeddings"]
+        found = _checked(names, z, None) if names or z.size else Gallery(z, np.array(names, np.str_))
+    except (KeyError, TypeError, ValueError) as error:
+        raise checkpoint.CheckpointError(
+            f"{path} is not a gallery that can be read ({error}): name a file that gallery.save or `minisiam enrol` "
+            "wrote, or restore a copy"
+        ) from error
+    return found._replace(about=settings["gallery"])
+
+
 def _checked(names: Sequence[str], z: Array, gallery: Gallery | None) -> Gallery:
     """The new entries, if they fit the gallery."""
     require.dimensions(2, "(n, d), one embedding per row", z=z)
@@ -177,7 +219,10 @@ def _checked(names: Sequence[str], z: Array, gallery: Gallery | None) -> Gallery
 
 
 def _joined(new: Gallery, gallery: Gallery | None) -> Gallery:
-    return new if gallery is None else Gallery(*(np.concatenate(both) for both in zip(gallery, new, strict=True)))
+    if gallery is None:
+        return new
+    z, names = (np.concatenate(both) for both in zip(gallery[:2], new[:2], strict=True))
+    return gallery._replace(embeddings=z, names=names)
 
 
 def _require_enrolled(names: set[str], gallery: Gallery) -> None:

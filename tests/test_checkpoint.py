@@ -60,6 +60,31 @@ def test_load_returns_what_was_saved(model):
     assert (found["format"], found["numpy"]) == (checkpoint.FORMAT, np.__version__)
 
 
+def test_no_template_is_needed_to_load_the_same_tree(model):
+    """Dicts in their order, lists, tuples, empty ones among them, and ints."""
+    params = {"b": [(np.ones(2, np.float32), 7), (), {}, []], "a": np.float64(3), "loss": ()}
+    checkpoint.save(model, params, {}, OPTIMIZER.init({"b": np.ones(2)}), {"step": 1})
+    state_before = OPTIMIZER.init({"b": np.ones(2)})
+    again, state, _ = checkpoint.resume(model)
+    assert (
+        str(again)
+        == str(checkpoint.load(model))
+        == str(tree.map(lambda x: x if isinstance(x, int) else np.array(x), params))
+    )
+    assert list(again) == ["b", "a", "loss"]
+    assert (type(again["b"][0]), type(again["b"][0][1])) == (tuple, int)
+    assert str(state) == str(state_before)
+
+
+@pytest.mark.parametrize(
+    "what", ["missing", "one more", "claims", "objects", "no header", "no trees", "a tree", "settings"]
+)
+def test_damage_is_found_without_a_template(model, what):
+    rewritten(model, WRONG[what][0])
+    with pytest.raises(CheckpointError):
+        checkpoint.resume(model)
+
+
 def test_a_checkpoint_with_only_parameters_cannot_be_resumed(model):
     checkpoint.save(model, params_of(3), {})
     tree.map(np.testing.assert_array_equal, checkpoint.load(model, params_of(0)), params_of(3))
@@ -246,6 +271,11 @@ def header(**changes):
     return {"header.npy": npy(np.frombuffer(json.dumps(found).encode(), np.uint8))}
 
 
+def deep(levels):
+    """A tree of this many lists, one in the other."""
+    return ["list", deep(levels - 1)] if levels else "array"
+
+
 def claiming(shape):
     """A .npy file whose header gives this shape."""
     return npy(np.zeros(12, np.float32)).replace(b"(12,), ", shape.ljust(7))
@@ -272,7 +302,10 @@ WRONG = {
     "deep JSON": (lambda e: e | {"header.npy": npy(np.full(10**5, ord("["), np.uint8))}, "damaged"),
     "a list": (lambda e: e | {"header.npy": npy(np.frombuffer(b"[]", np.uint8))}, "damaged"),
     "settings": (lambda e: e | header(settings=[]), "damaged"),
-    "later": (lambda e: e | header(format=4), r"format 4 \(of minisiam 9\), this version reads format 3: use the"),
+    "no trees": (lambda e: e | header(), "damaged"),
+    "a tree": (lambda e: e | header(trees={"params": ["set", "array"], "optimizer": []}), "damaged"),
+    "deep trees": (lambda e: e | header(trees={"params": deep(900), "optimizer": []}), "damaged|instead of"),
+    "later": (lambda e: e | header(format=5), r"format 5 \(of minisiam 9\), this version reads format 4: use the"),
 }
 
 

@@ -39,8 +39,8 @@ def commands(page):
     return [shlex.split(line, comments=True)[1:] for line in in_blocks + in_sentences]
 
 
-# the page of recipes needs other packages: tests/interop/test_recipes.py runs it
-RUN_HERE = [page for page in DOCS if blocks(page) and page.stem != "interop"]
+# the page of recipes needs other packages, and that on using a network a run: test_recipes.py and test_use.py run them
+RUN_HERE = [page for page in DOCS if blocks(page) and page.stem not in ("interop", "using")]
 
 
 @pytest.mark.parametrize("page", RUN_HERE, ids=lambda page: page.stem)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minisiam import distances, evaluate, gallery, pairwise
+from minisiam import checkpoint, distances, evaluate, gallery, pairwise
 
 
 def people(seed=0):
@@ -103,7 +103,68 @@ def test_any_distance_can_be_used(distance):
     assert gallery.search(gallery.enrol(names, z), z, distance=distance).names[:, 0].tolist() == names
 
 
-def test_lists_are_read_as_arrays():
+@pytest.mark.parametrize("names", [["ada", "Bö", "漢字 🙂"], [f"name {i}" for i in range(50_000)], []])
+def test_a_saved_gallery_is_loaded_as_it_was(tmp_path, names):
+    path, z = tmp_path / "people.npz", np.random.default_rng(0).normal(size=(len(names), 4)).astype(np.float32)
+    one = gallery.enrol([*names, "last"], np.concatenate([z, z[:1] if names else np.ones((1, 4), np.float32)]))
+    people = gallery.remove("last", one)._replace(about={"run": "runs/x", "distance": "l2"})
+    gallery.save(path, people)
+    again = gallery.load(path)
+    np.testing.assert_array_equal(again.embeddings, people.embeddings)
+    assert again.names.tolist() == names
+    assert again.about == people.about
+    assert [entry.name for entry in tmp_path.iterdir()] == ["people.npz"]
+
+
+def test_add_and_remove_keep_what_a_gallery_is_about():
     names, z = people()
-    enrolled = gallery.enrol(names, z.tolist())
-    assert gallery.identify(enrolled, z.tolist(), 1.0) == names
+    about = {"run": "runs/x"}
+    some = gallery.enrol(names[:4], z[:4])._replace(about=about)
+    assert gallery.enrol(names[4:], z[4:], some).about == about
+    assert gallery.remove("bo", gallery.add(["bo"], z[:1], some)).about == about
+
+
+def test_a_damaged_gallery_raises_an_error_that_names_it(tmp_path):
+    path = tmp_path / "people.npz"
+    gallery.save(path, gallery.enrol(*people()))
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for length in rng.integers(0, len(whole), 50):
+        path.write_bytes(whole[:length])
+        with pytest.raises(checkpoint.CheckpointError, match=r"people\.npz is not a gallery that can be read"):
+            gallery.load(path)
+
+
+ARRAYS = {"embeddings": np.ones((2, 3)), "names": np.frombuffer(b"ab", np.uint8), "lengths": np.ones(2, int)}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "settings", "message"),
+    [
+        ({}, {"number": 1}, "it is another file of minisiam"),
+        ({}, {"gallery": []}, "it is another file of minisiam"),
+        ({}, {"gallery": {}}, "'names'"),
+        (ARRAYS | {"lengths": np.array([9])}, {"gallery": {}}, "its names have another length"),
+        (ARRAYS | {"lengths": np.array([3, -1])}, {"gallery": {}}, "names must be a sequence of non-empty strings"),
+        (ARRAYS | {"embeddings": np.ones(2)}, {"gallery": {}}, "z must have the shape"),
+        (ARRAYS | {"embeddings": np.ones((1, 3))}, {"gallery": {}}, "one name per embedding"),
+    ],
+)
+def test_another_file_is_no_gallery(tmp_path, arrays, settings, message):
+    checkpoint.save(tmp_path / "other.npz", arrays, settings)
+    with pytest.raises(checkpoint.CheckpointError, match=message):
+        gallery.load(tmp_path / "other.npz")
+
+
+def test_a_gallery_that_is_not_there_raises_an_error(tmp_path):
+    with pytest.raises(checkpoint.CheckpointError, match=r"there is no file .*nobody.npz"):
+        gallery.load(tmp_path / "nobody.npz")
+
+
+def test_lists_are_read_as_arrays():
+    people = gallery.enrol(["a", "b"], [[0.0, 1.0], [2.0, 3.0]])
+    assert gallery.identify(people, [[0.0, 1.1]], 0.5) == ["a"]
+    assert gallery.search(gallery.add(["a"], [[0.0, 1.0]], people), [[2.0, 3.0]]).names.tolist() == [["b"]]
+    assert gallery.verify([[0.0]], [[0.2]], 0.5).same.tolist() == [True]
+    with pytest.raises(TypeError, match="z must"):
+        gallery.enrol(["a"], np.ones((1, 2), int))

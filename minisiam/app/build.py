@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 NETWORKS = {"siamese": networks.siamese, "verification": networks.verification, "triplet": networks.triplet}
 RANDOM_MINERS = ("random-triplets", "distance-weighted")
-# what an encoder reads: its side in pixels, and whether images are blurred; larger convolutions blur by themselves
-READS = {"conv2": (14, True), "mlp": (28, True)}
+# encoders that read blurred images, and by how much their side is divided; larger convolutions blur by themselves
+BLURRED = {"conv2": 2, "mlp": 1}
 # where verification starts: the scale of the distance, and the distance at which a pair is as likely same as different
 THRESHOLDS = {
     "l2": (3.0, 3.33),
@@ -57,7 +57,7 @@ class Method(NamedTuple):
         loss reads no such matrix
     batches : `Batches`, (data, rng, skip=0) → an endless iterator of the network's arguments
     miner_rng : the generator of a random miner, which the network advances at every step; else None
-    pixels, side : the size of image that is loaded, and the size that the encoder reads
+    pixels, side, channels : the size of image that is loaded, the size that the encoder reads, and its channels
     centre, blur : whether images are centred, and whether they are blurred
     """
 
@@ -71,15 +71,19 @@ class Method(NamedTuple):
     optimizer: Optimizer
     pixels: int
     side: int
+    channels: int
     centre: bool
     blur: bool
 
     def prepared(self, data: Dataset) -> Dataset:
         """The data with images as the encoder reads them."""
-        images = centred(data.images) if self.centre else data.images
-        if self.blur:
-            images = blurred(images)
-        return data._replace(images=images if self.side == self.pixels else resized(images, self.side))
+        return data._replace(images=self.prepare(data.images))
+
+    def prepare(self, images: Array) -> Array:
+        """Images of `pixels` a side as the encoder reads them."""
+        images = centred(images) if self.centre else images
+        images = blurred(images) if self.blur else images
+        return images if self.side == self.pixels else resized(images, self.side)
 
     def embed(self, params: Params, images: Array) -> Array:
         """z = f(images), with the encoder's part of the network's parameters."""
@@ -112,10 +116,11 @@ def build(config: Config, loss: Loss | None = None) -> Method:
         batches=input_pipeline.build(config),
         miner_rng=rng,
         optimizer=build_optimizer(config),
-        pixels=pixels(config),
-        side=READS.get(config.encoder, (pixels(config), False))[0],
+        pixels=config.pixels,
+        side=_side(config),
+        channels=config.channels,
         centre=config.centre,
-        blur=config.encoder in READS,
+        blur=_is_blurred(config),
     )
 
 
@@ -249,17 +254,22 @@ def _optimizer(config: Config) -> Optimizer:
     return optimizers.sgd(falling, momentum=rising, weight_decay=config.weight_decay)
 
 
-def pixels(config: Config) -> int:
-    """The size of image that is loaded for the encoder."""
-    return {"koch35": 35, "koch105": 105}.get(config.encoder, 28)
+def _side(config: Config) -> int:
+    """The size of image that the encoder reads."""
+    return config.pixels // BLURRED.get(config.encoder, 1)
+
+
+def _is_blurred(config: Config) -> bool:
+    """Whether images are blurred: strokes of ink then overlap more, and colours would only fade."""
+    return config.encoder in BLURRED and config.channels == 1
 
 
 def preparation(config: Config) -> list[str]:
     """How the encoder gets its images, and whether their rotations are classes: lines for the screen."""
-    side, blur = READS.get(config.encoder, (pixels(config), False))
-    steps = [f"images of {pixels(config)} × {pixels(config)} pixels"]
-    steps += ["shifted until their ink is centred"] * config.centre + ["blurred"] * blur
-    steps += [f"reduced to {side} × {side}"] * (side != pixels(config))
+    side, pixels = _side(config), config.pixels
+    steps = [f"images of {pixels} × {pixels} pixels" + " in colour" * (config.channels == 3)]
+    steps += ["shifted until their ink is centred"] * config.centre + ["blurred"] * _is_blurred(config)
+    steps += [f"reduced to {side} × {side}"] * (side != pixels)
     if config.dihedral == 1:
         poses = "no class is rotated and reflected into eight (--dihedral 8 does it, the default for letters)"
     else:

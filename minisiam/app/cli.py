@@ -11,14 +11,34 @@ from typing import TYPE_CHECKING
 from .._version import VERSION
 from ..analysis import _console
 from ..datasets.safe_io import expanded
-from .commands import benchmark, check, compare, data, evaluate, explore, learn, papers, plot, train, xray
+from .commands import (
+    benchmark,
+    check,
+    compare,
+    data,
+    embed,
+    enrol,
+    evaluate,
+    explore,
+    identify,
+    learn,
+    papers,
+    plot,
+    search,
+    train,
+    verify,
+    xray,
+)
 from .outputs import explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "use it": {"train": train, "evaluate": evaluate, "plot": plot, "data": data},
+    "use it": {
+        **{"train": train, "evaluate": evaluate, "plot": plot, "data": data},
+        **{"embed": embed, "enrol": enrol, "search": search, "identify": identify, "verify": verify},
+    },
     "understand": {"check": check, "explore": explore, "xray": xray, "compare": compare},
     "learn": {"learn": learn},
     "papers": {"papers": papers, "benchmark": benchmark},

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 DISTANCES = ("l2", "squared-l2", "l1", "weighted-l1", "cosine", "dot")
 ENCODERS = ("conv2", "mlp", "bielski", "conv3", "conv4", "hoffer", "koch28", "koch35", "koch105")
+# pixels a side of the images that an encoder can read: the fewest and, if its name gives them, the most
+SIDES = {"conv2": (6, None), "mlp": (1, None), "bielski": (16, None), "conv3": (8, None), "conv4": (16, None)} | {
+    "hoffer": (24, None),
+    **{f"koch{side}": (side, side) for side in (28, 35, 105)},
+}
+PIXELS = 28  # if the name of the encoder does not give them
 WITHOUT_DENSE = ("conv3", "conv4", "hoffer")  # these can end without a dense layer: --embedding-size 0
 PAIR_BY = ("class", *neighbour_graph.BUILDERS)  # which images make a positive pair
 OPTIMIZERS = ("adam", "sgd")
@@ -49,20 +55,27 @@ class DataConfig:
     augment : the distortion of every training image, a name of `AUGMENTS`
     dihedral : 1, or 8 to treat each rotation and reflection of a class as its own class; None is replaced by 8 for the
         letters of `DIHEDRAL`, and by 1 for other data, of which a rotated image shows no other class
-    classes : number of training classes, which a network with proxies needs; the trainer fills it in
+    pixels : the side of the images in the data set; None is replaced by the encoder's, or 28
+    channels : 1 for grey images, 3 for colour
+    classes, inverted : number of training classes, which a network with proxies needs, and whether their pictures were
+        inverted, as others then must be; the trainer fills them in
     """
 
     data: str = "pen-glyphs"
     holdout: str = "third"
     augment: str = "none"
     dihedral: int = None  # type: ignore[assignment]
+    pixels: int = None  # type: ignore[assignment]
+    channels: int = 1
     classes: int = 0
+    inverted: bool | None = None
 
     def check_data(self) -> None:
         """Raise ValueError if a setting of the data is not possible."""
         require.one_of("augment", self.augment, AUGMENTS)
         _fill_in(self, "dihedral", 8 if self.data.partition(":")[0] in DIHEDRAL else 1)
         require.one_of("dihedral", str(self.dihedral), ("1", "8"))
+        require.one_of("channels", str(self.channels), ("1", "3"))
         if ":" not in self.holdout:
             require.one_of("holdout", self.holdout, HOLDOUT)
 
@@ -228,7 +241,7 @@ class PaperConfig:
     pairs : size of the training set of pairs, drawn once and repeated every epoch; 0 always draws new pairs
     copies : distorted copies added to each of these pairs, drawn once, so an epoch is 1 + copies times as long
     pair_by : which images make a positive pair: "class", or neighbours in a graph of `neighbour_graph.BUILDERS`
-    centre : whether each image is shifted so that its ink is in the middle
+    centre : whether each image is shifted so that its ink is in the middle; None does so unless it is in colour
     views : how many distortions of an image are averaged at test time, in addition to the usual evaluation
     """
 
@@ -236,7 +249,7 @@ class PaperConfig:
     pairs: int = 0
     copies: int = 0
     pair_by: str = "class"
-    centre: bool = True
+    centre: bool = None  # type: ignore[assignment]
     views: int = 0
 
     def check_paper(self) -> None:
@@ -257,6 +270,7 @@ class Config(DataConfig, MethodConfig, TrainingConfig, PaperConfig):
         self._fill_in_training()
         self.check_training()
         self.check_paper()
+        self._check_pixels()
         self._check_start()
         self._check_batch()
         self._check_pairs()
@@ -280,6 +294,23 @@ class Config(DataConfig, MethodConfig, TrainingConfig, PaperConfig):
         if self.network != "batch":
             return share * 3e-3
         return share * (1e-3 if self.kind == "triplets" else 1e-2)
+
+    def _check_pixels(self) -> None:
+        """The sizes and colours that depend on the encoder; in colour, nothing is ink that could be centred."""
+        fewest, most = SIDES[self.encoder]
+        _fill_in(self, "pixels", most or PIXELS)
+        require.whole("pixels", self.pixels, 1)
+        if most is not None and self.pixels != most:
+            raise ValueError(
+                f"--encoder {self.encoder} reads images of {most} pixels, not {self.pixels}: leave --pixels out, or "
+                "use another encoder, such as conv4"
+            )
+        if self.pixels < fewest:
+            raise ValueError(
+                f"--encoder {self.encoder} needs images of at least {fewest} pixels, not {self.pixels}: use "
+                f"--pixels {fewest} or more, or --encoder mlp"
+            )
+        _fill_in(self, "centre", self.channels == 1)
 
     def _check_start(self) -> None:
         if self.freeze and not self.start:

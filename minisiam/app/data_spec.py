@@ -91,7 +91,7 @@ def require_pairs(data: Data) -> None:
             )
 
 
-def load(name: str, pixels: int = 28, holdout: str = "third") -> Data:
+def load(name: str, pixels: int = 28, holdout: str = "third", channels: int = 1) -> Data:
     """The data that `--data` names, as `pixels` × `pixels` images, split as `--holdout` says.
 
     Parameters
@@ -106,22 +106,32 @@ def load(name: str, pixels: int = 28, holdout: str = "third") -> Data:
     holdout
         A key of `HOLDOUT`, or the name of other data: then all of `name` is for training, and the alphabets of
         `holdout` that `name` does not have are for validation and test.
+    channels
+        1 for grey images; 3 for colour, which only folders of pictures have.
     """
     if ":" in holdout:
-        return _with_other_test(load_all(name, pixels), load_all(holdout, pixels), name, holdout)
+        train, others = (load_all(one, pixels, channels) for one in (name, holdout))
+        return _with_other_test(train, others, name, holdout)
     require.one_of("holdout", holdout, HOLDOUT)
     kind, _, path = name.partition(":")
     if holdout == "none":
-        return Data(*3 * [load_all(name, pixels)])
+        return Data(*3 * [load_all(name, pixels, channels)])
+    _require_colours(name, channels)
     if kind in SHIFTED and path:
         return Data(*map(datasets.shifted, _published_split(SHIFTED[kind], path, pixels, holdout)))
     if kind in PUBLISHED and path:
         return _published_split(PUBLISHED[kind], path, pixels, holdout)
-    return split(load_all(name, pixels), holdout)
+    return split(load_all(name, pixels, channels), holdout)
 
 
-def load_all(name: str, pixels: int = 28) -> Dataset:
+def _require_colours(name: str, channels: int) -> None:
+    if channels != 1 and name.partition(":")[0] != "folder":
+        raise ValueError(f"--channels {channels} reads colours, and {name} has grey images: use --data folder:PATH")
+
+
+def load_all(name: str, pixels: int = 28, channels: int = 1) -> Dataset:
     """All images that a name of `load` stands for; of data with a published split, its training part."""
+    _require_colours(name, channels)
     kind, colon, rest = name.partition(":")
     if kind == "pen-glyphs":
         return _at_size(_pen_glyphs(name, colon, rest, min(pixels, LARGEST)), pixels)
@@ -133,6 +143,8 @@ def load_all(name: str, pixels: int = 28) -> Dataset:
             f"unknown data {name!r}: pen-glyphs and rendered are built in, pen-glyphs:7 has another seed; "
             f"data on your disk are {known}"
         )
+    if channels != 1 and rest:
+        return datasets.folder(rest, pixels, channels=channels)
     if not rest:
         raise ValueError(f"data {name!r} needs the path of its files after a colon: {kind}:PATH")
     return READERS[kind](rest, pixels)

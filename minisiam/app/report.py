@@ -12,6 +12,7 @@ from .. import evaluate as evaluation
 from ..analysis import diagnosis
 from ..analysis.statistics import paired_difference
 from ..evaluate import Score
+from . import thresholds
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
@@ -186,8 +187,11 @@ def centred_blurred_pixels(images: Array) -> Array:
     return evaluation.pixels(datasets.blurred(datasets.centred(images)))
 
 
-def verification(method: Method, params: Params, validation: Dataset, test: Dataset) -> dict[str, float]:
-    """Same class or not? A threshold is chosen on the validation set, and evaluated on the test set."""
+def verification(method: Method, params: Params, validation: Dataset, test: Dataset) -> dict[str, Any]:
+    """Same class or not? A threshold of equal errors is chosen on the validation set, and evaluated on the test set.
+
+    It comes from as many pairs as the test, in all reports; `thresholds.of_validation` adds others for use, from more.
+    """
     chosen = evaluation.equal_error(*pair_distances(method, params, validation)).threshold
     d, same = pair_distances(method, params, test)
     return {
@@ -195,14 +199,12 @@ def verification(method: Method, params: Params, validation: Dataset, test: Data
         "accuracy": float(((d <= chosen) == same).mean()),
         "equal_error": evaluation.equal_error(d, same).rate,
         "auc": evaluation.auc(d, same),
-    }
+    } | thresholds.of_validation(method, params, validation)
 
 
 def pair_distances(method: Method, params: Params, data: Dataset) -> tuple[Array, Array]:
     """Distances of random pairs, half of them of one class, the others of two classes of one alphabet."""
-    data = method.prepared(data)
-    x1, x2, same = next(samplers.pairs(data.images, data.labels, np.random.default_rng(1), PAIRS, groups=data.groups))
-    return method.distance(method.embed(params, x1), method.embed(params, x2), *params["distance"])[0], same
+    return thresholds.draw_pairs(method, params, data, PAIRS)[:2]
 
 
 def scores(results: dict[str, Any]) -> dict[str, Score]:

@@ -23,7 +23,7 @@ from .._version import VERSION
 from ..analysis import plateau
 from ..analysis.plateau import Plateau
 from ..fast.threads import cores
-from . import build, outputs
+from . import build, data_spec, outputs
 from .config import Config
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..typing import Generator, Params
     from .build import Method
+    from .data_spec import Data
 
 # what a checkpoint stores of the training, beside parameters and optimizer state, with its types in JSON
 PROGRESS = {"step": int, "seconds": float, "rng": dict, "losses": list, "plateau": list, "data": int}
@@ -68,8 +69,7 @@ def open_run(folder: Path) -> Run:
     method = build.build(config)
     untrained = first_params(config, method)
     params = checkpoint.load(folder / "model.npz", untrained)
-    path = folder / "report.json"
-    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    report = read_report(folder)
     training = {key: report[key] for key in OF_TRAINING if key in report}
     if progress is not None and not training:
         training = {"train_seconds": round(progress["seconds"], 2), "steps": progress["step"]}
@@ -96,6 +96,17 @@ def read_checkpoint(folder: Path) -> tuple[Config, dict[str, Any] | None]:
         raise checkpoint.CheckpointError(
             f"{path} has settings that this version does not accept: use the version that wrote it, or train again "
             f"({error})"
+        ) from error
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """The evaluation of a run; empty if there is none yet."""
+    path = folder / "report.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise checkpoint.CheckpointError(
+            f"{path} is damaged: remove it, and `minisiam train --resume {folder}` writes it again"
         ) from error
 
 
@@ -214,9 +225,14 @@ def claimed(parent: Path, name: str) -> Path:
     raise AssertionError  # count never ends
 
 
+def load_data(config: Config, name: str = "", holdout: str = "") -> Data:
+    """The data of a run, or others, in the size and the channels that it reads."""
+    return data_spec.load(name or config.data, config.pixels, holdout or config.holdout, config.channels)
+
+
 def first_params(config: Config, method: Method) -> Params:
     """The untrained parameters of a run with these settings."""
-    return method.network.init(stream(config.seed, "parameters"), (method.side, method.side, 1))
+    return method.network.init(stream(config.seed, "parameters"), (method.side, method.side, method.channels))
 
 
 def stream(seed: int, purpose: str) -> Generator:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import data_spec
-from .run import as_option, read_checkpoint
+from .run import as_option, load_data, read_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 # the settings that determine the encoder's parameters and what it reads
-OF_ENCODER = ("encoder", "embedding_size", "norm", "normalize", "centre")
+OF_ENCODER = ("encoder", "embedding_size", "norm", "normalize", "centre", "pixels", "channels")
 
 
 def settings(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def with_encoder(params: Params, earlier: Run) -> Params:
     return params | {"encoder": earlier.params["encoder"]}
 
 
-def refuse_known_classes(earlier: Config, config: Config, data: Data, pixels: int, log: Callable[[str], Any]) -> None:
+def refuse_known_classes(earlier: Config, config: Config, data: Data, log: Callable[[str], Any]) -> None:
     """Raise ValueError if the test set has classes that the earlier run was trained on.
 
     Its data may not be on this machine; then `log` shows that nothing was compared.
@@ -55,7 +55,7 @@ def refuse_known_classes(earlier: Config, config: Config, data: Data, pixels: in
     same = (config.data, config.holdout) == (earlier.data, earlier.holdout)
     if kind == own and not same and data.new in ("alphabets", "classes"):
         try:
-            train = data_spec.load(earlier.data, pixels, earlier.holdout).train
+            train = load_data(earlier).train
         except FileNotFoundError as error:
             log(f"  note: {error}, so the classes of {config.start} could not be compared with the test set")
             return

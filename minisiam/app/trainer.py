@@ -96,7 +96,7 @@ def train(config: Config, data: Data, folder: Path, log: Log, earlier: Run | Non
     input_pipeline.require_images(config, data.train)
     report.require_episodes(data)
     folder.mkdir(parents=True, exist_ok=True)
-    config = replace(config, classes=len(np.unique(data.train.labels)))
+    config = replace(config, classes=len(np.unique(data.train.labels)), inverted=data.train.inverted)
     method = build.build(config)
     params = first_params(config, method)
     if earlier is not None:

@@ -2,7 +2,7 @@
 
 from .dataset import UNKNOWN, Dataset, blurred, centred, resized, rotated, split
 from .downloads import SETS, fetch
-from .folder import folder
+from .folder import Pictures, folder, read_pictures
 from .mnist import EMNIST, digits, emnist, fashion_mnist, mnist
 from .omniglot import OneShotRun, omniglot, omniglot_runs
 from .pen_glyphs import pen_glyphs, skeletons
@@ -23,6 +23,7 @@ __all__ = [
     "DamagedFile",
     "Dataset",
     "OneShotRun",
+    "Pictures",
     "angles_of",
     "blurred",
     "centred",
@@ -38,6 +39,7 @@ __all__ = [
     "plane",
     "pose_of",
     "posed_glyphs",
+    "read_pictures",
     "rendered",
     "resized",
     "rotated",

@@ -18,13 +18,14 @@ UNKNOWN = -1  # an unknown drawer
 class Dataset(NamedTuple):
     """Images with class, alphabet and drawer of each. All arrays have one entry per image.
 
-    images : (n, height, width, channels) float32 in [0, 1], white ink on black
+    images : (n, height, width, channels) float32 in [0, 1]: grey, white ink on black; or three channels, as they are
     labels : (n,) integers, the class
     groups : (n,) integers, the alphabet: classes of one alphabet look alike
     drawers : (n,) integers, the person who drew the image; all `UNKNOWN` if not recorded
     names : the names of the alphabets, by number; a single name if there are no alphabets
     classes : the names of the classes, by label, each once; empty if the classes have no names
     notes : how the files were read and which were passed over, a sentence each
+    inverted : whether pictures were inverted, because dark was ink; None if the data are no pictures
     """
 
     images: Array
@@ -34,6 +35,7 @@ class Dataset(NamedTuple):
     names: tuple[str, ...]
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    inverted: bool | None = None
 
     def where(self, mask: Array) -> Dataset:
         """Select images by a boolean mask; labels and groups keep their numbers."""

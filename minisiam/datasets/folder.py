@@ -1,9 +1,10 @@
-"""Your own pictures: a folder with a folder for each class."""
+"""Your own pictures: a folder with a folder for each class, or any files and folders."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,10 +13,10 @@ import numpy as np
 from .. import require
 from .dataset import UNKNOWN, Dataset
 from .pictures import PICTURE_BYTES, Picture, read_picture
-from .safe_io import DamagedFile, existing, listed, members, reported_damage, require_size
+from .safe_io import DamagedFile, existing, listed, members, reader, reported_damage, require_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..typing import Array
     from .safe_io import Members
@@ -49,7 +50,23 @@ class Layout(NamedTuple):
     empty: list[str]
 
 
-def folder(path: str | Path, size: int = 28, dark_ink: bool | None = None) -> Dataset:
+class Pictures(NamedTuple):
+    """Pictures as they were read.
+
+    images : (n, size, size, channels) float32 in [0, 1]
+    classes, files : the name of each picture's class, "" if it is in no folder of a class; and of its file
+    inverted : whether they were inverted, because dark is ink
+    notes : how they were read and which were passed over, a sentence each
+    """
+
+    images: Array
+    classes: list[str]
+    files: list[str]
+    inverted: bool
+    notes: tuple[str, ...]
+
+
+def folder(path: str | Path, size: int = 28, dark_ink: bool | None = None, channels: int = 1) -> Dataset:
     """Images by class: `path/CLASS/NAME.png`, or any other picture that Pillow reads without another program.
 
     Formats are PNG, JPEG, PGM, PPM, PBM, GIF, BMP, WebP and TIFF. Hidden files (`.x`, `Thumbs.db`, `__MACOSX`, …) are
@@ -63,7 +80,9 @@ def folder(path: str | Path, size: int = 28, dark_ink: bool | None = None) -> Da
         Pixels a side. Pictures of another size or shape are scaled to this square by the mean over areas.
     dark_ink
         Whether the pictures are dark on a light page; then they are inverted, since all data here is white on black.
-        None inverts them if they are brighter than half grey on average.
+        None inverts them if they are brighter than half grey on average, and never in colour.
+    channels
+        1 for grey levels, 3 for colour.
 
     Returns
     -------
@@ -76,26 +95,94 @@ def folder(path: str | Path, size: int = 28, dark_ink: bool | None = None) -> Da
     DamagedFile
         If pictures cannot be read, or are larger than 256 MB or, once decoded, 2²⁶ pixels. The error names them.
     """
-    require.whole("size", size, 1)
     path = existing(path)
     with reported_damage(path), members(path) as files:
-        found = _layout(files)
-        require_size(len(found.pictures), size, size)
-        images, read = _read(files, found.pictures, size)
-    as_read, brightness = list(_as_read(read, size)), float(images.mean())
-    inverted = brightness > 0.5 if dark_ink is None else dark_ink
+        layout = _layout(files)
+        found = _pictures(layout.pictures, files, size, dark_ink, channels)
+        passed = tuple(_passed_over(files, layout))
+    classes, labels = np.unique(found.classes, return_inverse=True)
+    everyone = np.zeros(len(labels), int)
+    names, notes = tuple(classes.tolist()), (*found.notes, *passed)
+    return Dataset(found.images, labels, everyone, everyone + UNKNOWN, ("images",), names, notes, found.inverted)
+
+
+def read_pictures(
+    paths: Sequence[str | Path],
+    size: int = 28,
+    dark_ink: bool | None = None,
+    channels: int = 1,
+    progress: Callable[[int, int], object] | None = None,
+) -> Pictures:
+    """The pictures of files, folders and zip files: of classes as `folder` reads them, or without classes.
+
+    Parameters
+    ----------
+    paths
+        Files, folders, and zip files.
+    size, dark_ink, channels
+        As in `folder`.
+    progress
+        A function that is called with how many pictures have been read, and how many there are.
+    """
+    if not paths:
+        raise ValueError("there are no pictures: name files, folders or zip files")
+    found: list[tuple[str, str]] = []
+    readers: dict[str, Callable[[int], bytes]] = {}
+    notes: list[str] = []
+    with ExitStack() as stack:
+        for path in map(existing, paths):
+            if path.is_file() and not _is_zip(path):
+                found.append(("", str(path)))
+                readers[str(path)] = reader(path)
+                continue
+            with reported_damage(path):
+                files = stack.enter_context(members(path))
+                layout = _layout(files, flat=True)
+            found += [(kind, f"{path}/{name}") for kind, name in layout.pictures]
+            readers |= {f"{path}/{name}": read for name, read in files.items()}
+            notes += _passed_over(files, layout)
+        with reported_damage(listed([str(path) for path in paths])):
+            read = _pictures(found, readers, size, dark_ink, channels, progress)
+    return read._replace(notes=(*read.notes, *notes))
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
+
+
+def _pictures(
+    found: list[tuple[str, str]],
+    files: dict[str, Callable[[int], bytes]],
+    size: int,
+    dark_ink: bool | None,
+    channels: int,
+    progress: Callable[[int, int], object] | None = None,
+) -> Pictures:
+    """Read (class, file), and invert them all if dark is ink."""
+    require.whole("size", size, 1)
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1, for grey levels, or 3, for colour, not {channels}")
+    require_size(len(found) * channels, size, size)
+    images, read = _read(files, found, size, channels, progress)
+    notes, brightness = list(_as_read(read, size, channels)), float(images.mean())
+    inverted = (channels == 1 and brightness > 0.5) if dark_ink is None else dark_ink
     if inverted:
         np.subtract(1, images, out=images)
-    classes, labels = np.unique([kind for kind, _ in found.pictures], return_inverse=True)
-    everyone = np.zeros(len(labels), int)
-    names = tuple(classes.tolist())
-    notes = (*as_read, _ink(inverted, brightness, dark_ink), *_passed_over(files, found))
-    return Dataset(images[..., None], labels, everyone, everyone + UNKNOWN, ("images",), names, notes)
+    if channels == 1 or dark_ink is not None:
+        notes.append(_ink(inverted, brightness, dark_ink))
+    classes, names = ([one[part] for one in found] for part in (0, 1))
+    return Pictures(images, classes, names, inverted, tuple(notes))
 
 
-def _layout(files: Members) -> Layout:
-    """The pictures by class: in the least deep folders of which there are two, or else in the only one."""
+def _layout(files: Members, flat: bool = False) -> Layout:
+    """The pictures by class: in the least deep folders of which there are two, or else in the only one.
+
+    With `flat`, pictures that are in no folder at all may stand alone.
+    """
     pictures = sorted(name for name in files if _ending(name) in ENDINGS)
+    if flat and pictures and all(_parent(name) == "." for name in pictures):
+        return Layout([("", name) for name in pictures], [], sorted(_folders_in(".", files)))
     folders = {_parent(name) for name in pictures} - {"."}
     depths = Counter(folder.count("/") for folder in folders)
     if not depths:
@@ -143,18 +230,26 @@ def _no_classes(files: Members, pictures: list[str]) -> str:
     return "holds no pictures by class, CLASS/NAME.png" + (f": {others}" if others else ", and no other files")
 
 
-def _read(files: Members, pictures: list[tuple[str, str]], size: int) -> tuple[Array, list[tuple[str, Picture]]]:
+def _read(
+    files: dict[str, Callable[[int], bytes]],
+    pictures: list[tuple[str, str]],
+    size: int,
+    channels: int,
+    progress: Callable[[int, int], object] | None,
+) -> tuple[Array, list[tuple[str, Picture]]]:
     """The images, and each name with what was read of its picture, or one error for all that cannot be read."""
-    images = np.zeros((len(pictures), size, size), np.float32)
+    images = np.zeros((len(pictures), size, size, channels), np.float32)
     read, errors = [], []
-    for image, (_, name) in zip(images, pictures, strict=True):
+    for number, (image, (_, name)) in enumerate(zip(images, pictures, strict=True), start=1):
         try:
-            one = read_picture(files[name](PICTURE_BYTES), name, size)
+            one = read_picture(files[name](PICTURE_BYTES), name, size, channels)
         except DamagedFile as error:
             errors.append(str(error))
             continue
-        image[...] = one.grey
-        read.append((name, one._replace(grey=image)))
+        image[...] = one.levels.reshape(image.shape)
+        read.append((name, one._replace(levels=image)))
+        if progress is not None:
+            progress(number, len(pictures))
     if len(errors) == 1:
         raise DamagedFile(f"{errors[0]}: replace or remove this file")
     if errors:
@@ -164,14 +259,16 @@ def _read(files: Members, pictures: list[tuple[str, str]], size: int) -> tuple[A
     return images, read
 
 
-def _as_read(read: list[tuple[str, Picture]], size: int) -> Iterable[str]:
+def _as_read(read: list[tuple[str, Picture]], size: int, channels: int) -> Iterable[str]:
     """How the pictures were read."""
     kinds = Counter(picture.kind for _, picture in read)
-    levels = [(float(picture.grey.min()), float(picture.grey.max())) for _, picture in read]
+    levels = [(float(picture.levels.min()), float(picture.levels.max())) for _, picture in read]
     low, high = min(low for low, _ in levels), max(high for _, high in levels)
+    how = "grey levels, the mean of the colours" if channels == 1 else "red, green and blue"
     yield (
-        f"{len(read):,} pictures ({', '.join(f'{count:,} {kind}' for kind, count in kinds.most_common())}) as grey "
-        f"levels, the mean of the colours: {low:.2f} to {high:.2f} of white"
+        f"{len(read):,} picture{'s' * (len(read) != 1)} "
+        f"({', '.join(f'{count:,} {kind}' for kind, count in kinds.most_common())}) as {how}: {low:.2f} to {high:.2f} "
+        "of white"
     )
     sizes = sorted({(one.width, one.height) for _, one in read}, key=lambda side: (side[0] * side[1], side))
     if sizes != [(size, size)]:
@@ -179,7 +276,7 @@ def _as_read(read: list[tuple[str, Picture]], size: int) -> Iterable[str]:
         stretched = any(width != height for width, height in sizes)
         shape = ", not cropped, so what is not square is stretched" if stretched else ""
         yield f"scaled from {span} to {size} × {size} pixels{shape}"
-    renamed = [f"{name} is a {one.kind} picture" for name, one in read if ENDINGS[_ending(name)] != one.kind]
+    renamed = [f"{name} is a {one.kind} picture" for name, one in read if ENDINGS.get(_ending(name)) != one.kind]
     if renamed:
         yield f"{len(renamed):,} with another content than their name says, read all the same: {listed(renamed)}"
     blank = [name for (name, _), (low, high) in zip(read, levels, strict=True) if low == high]

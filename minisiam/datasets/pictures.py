@@ -27,24 +27,24 @@ BITS, WHITE_IS_ZERO = 258, (262, 0)  # of TIFF: the tag of the depth, and the ta
 class Picture(NamedTuple):
     """A picture as it was read.
 
-    grey : (height, width) float32, 0 for black and 1 for white
+    levels : (height, width) float32, 0 for black and 1 for white; in colour (height, width, 3)
     kind : the format of its contents, whatever its name says: PNG, JPEG, PPM (also PGM and PBM), GIF, BMP, WEBP or TIFF
     width, height : in the file, as it is shown
     frames : pages or frames; the first one is read
     """
 
-    grey: Array
+    levels: Array
     kind: str
     width: int
     height: int
     frames: int
 
 
-def picture(data: bytes, name: str, size: int | None = None) -> Array:
-    """The grey levels of a picture, 0 for black and 1 for white.
+def picture(data: bytes, name: str, size: int | None = None, channels: int = 1) -> Array:
+    """The grey levels of a picture, or its red, green and blue, 0 for black and 1 for white.
 
-    Colours are reduced to their mean; transparent pixels are shown on white; a picture is turned as its EXIF data say;
-    of several frames or pages the first one is read; colour profiles and gamma are ignored.
+    Grey levels are the mean of the colours; transparent pixels are shown on white; a picture is turned as its EXIF data
+    say; of several frames or pages the first one is read; colour profiles and gamma are ignored.
 
     Parameters
     ----------
@@ -55,10 +55,12 @@ def picture(data: bytes, name: str, size: int | None = None) -> Array:
     size
         Pixels a side of the result, each the mean over the area that it covers. A large JPEG is then decoded at a
         fraction of its size. None keeps the picture's own size.
+    channels
+        1 for grey levels, 3 for red, green and blue.
 
     Returns
     -------
-    (height, width) float32, or (size, size)
+    (height, width) float32, or (size, size); with three channels (height, width, 3)
 
     Raises
     ------
@@ -66,10 +68,10 @@ def picture(data: bytes, name: str, size: int | None = None) -> Array:
         If the file cannot be read, or would have more than 2²⁶ pixels or 65,535 a side in memory. Whatever the bytes
         are, there is no other exception.
     """
-    return read_picture(data, name, size).grey
+    return read_picture(data, name, size, channels).levels
 
 
-def read_picture(data: bytes, name: str, size: int | None = None) -> Picture:
+def read_picture(data: bytes, name: str, size: int | None = None, channels: int = 1) -> Picture:
     """`picture`, with the kind and the size of the file."""
     kind = picture_kind(data)
     if kind is None:
@@ -80,7 +82,7 @@ def read_picture(data: bytes, name: str, size: int | None = None) -> Picture:
             warnings.simplefilter(
                 "ignore"
             )  # of its metadata, and of many pixels, about which `_check_size` is stricter
-            return _read(data, kind, size)
+            return _read(data, kind, size, channels)
     except DamagedFile as error:
         raise DamagedFile(f"{name!r} {error}") from error
     except UnidentifiedImageError as error:
@@ -98,7 +100,7 @@ def _pillow() -> Any:
 
 
 class Levels(NamedTuple):
-    """What the numbers of a picture mean.
+    """What the numbers of a picture mean, and how many channels are wanted.
 
     white : the level of white
     transparent : the shade that is transparent in a picture without an alpha channel, as it is in memory; or None
@@ -108,9 +110,10 @@ class Levels(NamedTuple):
     white: int
     transparent: Any
     inverted: bool
+    channels: int
 
 
-def _read(data: bytes, kind: str, size: int | None) -> Picture:
+def _read(data: bytes, kind: str, size: int | None, channels: int) -> Picture:
     from PIL import Image
 
     if kind == "PNG":
@@ -119,15 +122,17 @@ def _read(data: bytes, kind: str, size: int | None) -> Picture:
     with Image.open(io.BytesIO(data), formats=[kind]) as image:
         shape = image.size
         _reduce(image, kind, size)
-        levels = Levels(_white(image, kind), _transparent_shade(image, kind, data), _is_inverted(image, kind))
+        shade = _transparent_shade(image, kind, data)
+        levels = Levels(_white(image, kind), shade, _is_inverted(image, kind), channels)
         image.load()
         if _turn(image):
             shape = shape[::-1]
         if size is None or image.size == (size, size):
-            grey = _grey(image, levels)
+            planes = _planes(image, levels)
         else:
-            grey = _by_area_in_strips(image, levels, size)
-        return Picture(grey, kind, *shape, getattr(image, "n_frames", 1))
+            planes = _by_area_in_strips(image, levels, size)
+        found = planes[0] if channels == 1 else np.ascontiguousarray(np.moveaxis(planes, 0, 2))
+        return Picture(found, kind, *shape, getattr(image, "n_frames", 1))
 
 
 def _reduce(image: Any, kind: str, size: int | None) -> None:
@@ -185,21 +190,31 @@ def _transparent_shade(image: Any, kind: str, data: bytes) -> Any:
     return shade * 255 // (2**depth - 1) if depth < 8 else shade
 
 
-def _grey(image: Any, levels: Levels) -> Array:
-    """(height, width) float32: the mean of the colours, on white where the picture is transparent."""
+def _planes(image: Any, levels: Levels) -> Array:
+    """(channels, height, width) float32: grey or three colours, on white where the picture is transparent."""
+    shown = _on_white(image, levels)
+    if shown.ndim == 2:
+        return np.repeat(shown[None], levels.channels, axis=0)
+    if levels.channels == shown.shape[2]:
+        return np.moveaxis(shown, 2, 0)
+    return np.repeat(_mean(shown)[None], levels.channels, axis=0)
+
+
+def _on_white(image: Any, levels: Levels) -> Array:
+    """(height, width) or (height, width, colours): the numbers of the picture as shares of white."""
     if image.mode not in (*WHITE, "LA", "RGB", "RGBA"):  # a palette, or the colours of printing
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     values = np.asarray(image)
-    grey = values.astype(np.float32) / np.float32(levels.white)
+    shown = values.astype(np.float32) / np.float32(levels.white)
     if image.mode in ("LA", "RGBA"):
-        alpha = grey[..., -1]
-        return alpha * _mean(grey[..., :-1]) + (1 - alpha)
-    seen = None if levels.transparent is None else values != levels.transparent
-    if image.mode == "RGB":
-        grey, seen = _mean(grey), None if seen is None else seen.any(axis=2)
+        alpha = shown[..., -1:]
+        return alpha * shown[..., :-1] + (1 - alpha)
     if levels.inverted:
-        return 1 - grey
-    return grey if seen is None else np.where(seen, grey, np.float32(1))
+        return 1 - shown
+    if levels.transparent is None:
+        return shown
+    hidden = values == levels.transparent
+    return np.where(hidden.all(axis=2, keepdims=True) if image.mode == "RGB" else hidden, np.float32(1), shown)
 
 
 def _mean(colours: Array) -> Array:
@@ -212,18 +227,18 @@ def _by_area_in_strips(image: Any, levels: Levels, size: int) -> Array:
     """`by_area` of a picture of which only a strip at a time is converted to floating point."""
     width, height = image.size
     rows, columns, step = _shares(height, size), _shares(width, size), max(1, STRIP // width)
-    total = np.zeros((size, width), np.float32)
+    total = np.zeros((levels.channels, size, width), np.float32)
     for start in range(0, height, step):
         stop = min(start + step, height)
-        total += rows[:, start:stop] @ _grey(image.crop((0, start, width, stop)), levels)
+        total += rows[:, start:stop] @ _planes(image.crop((0, start, width, stop)), levels)
     return np.clip(total @ columns.T, 0, 1)
 
 
 def by_area(image: Array, height: int, width: int) -> Array:
-    """(height, width) pixels, each the mean of the area it covers in the image."""
-    if image.shape == (height, width):
+    """(…, height, width) pixels, each the mean of the area it covers in the (…, h, w) image."""
+    if image.shape[-2:] == (height, width):
         return image
-    rows, columns = _shares(image.shape[0], height), _shares(image.shape[1], width)
+    rows, columns = _shares(image.shape[-2], height), _shares(image.shape[-1], width)
     return np.clip(rows @ image @ columns.T, 0, 1)
 
 

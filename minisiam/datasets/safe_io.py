@@ -160,12 +160,14 @@ def _scan(folder: Path, prefix: str, above: tuple[tuple[int, int], ...], found: 
         elif entry.is_dir():
             _scan(entry, f"{name}/", (*above, here), found)
         elif entry.is_file():
-            found[name] = _reader(entry)
+            found[name] = reader(entry)
         else:
             found.dead.add(name)
 
 
-def _reader(file: Path) -> Callable[[int], bytes]:
+def reader(file: Path) -> Callable[[int], bytes]:
+    """A function that reads a file of at most so many bytes."""
+
     def read(limit: int) -> bytes:
         with reported_damage(file), file.open("rb") as opened:
             some = min(limit, file.stat().st_size) + 1  # Python reserves the memory for as many bytes as it is to read

@@ -19,13 +19,15 @@ STEPS = 100  # of Newton's method, which needs about ten
 
 
 class Rate(NamedTuple):
-    """An error rate on the pairs at hand, and the 95 % interval of this rate on new classes."""
+    """An error rate on the pairs at hand, and the 95 % interval of this rate on new classes: NaN if it is unknown."""
 
     rate: float
     low: float
     high: float
 
     def __str__(self) -> str:
+        if np.isnan(self.low):
+            return f"{100 * self.rate:.2f} % (no interval)"
         return f"{100 * self.rate:.2f} % ({100 * self.low:.2f} to {100 * self.high:.2f})"
 
 
@@ -41,7 +43,7 @@ class Threshold(NamedTuple):
 def choose_threshold(
     d: Float[Array, "n"],
     same: Bool[Array, "n"],
-    groups: Int[Array, "n"],
+    groups: Int[Array, "n"] | None,
     target: str = "false-accept",
     rate: float = 0.01,
     unseen: int = 1,
@@ -54,7 +56,7 @@ def choose_threshold(
         (n,) distances of pairs of held-out classes, and whether both images of each pair have the same class.
     groups
         (n,) integers: pairs that share a group (an alphabet, or the class of the first image) are not independent. At
-        least three groups are needed, each with pairs of both kinds.
+        least three groups are needed, each with pairs of both kinds. None gives no interval.
     target
         "false-accept": accept at most the share `rate` of different pairs, and otherwise as many pairs as possible;
         "equal-error": as many false accepts as false rejects; "accuracy" or "f1": the best on these pairs.
@@ -76,16 +78,18 @@ def choose_threshold(
     """
     require.one_of("target", target, TARGETS)
     rate = require.between("rate", rate, 0, 1, open_low=True, open_high=True)
-    require.class_labels(groups, len(d), name="groups")
     unseen = require.whole("unseen", unseen, 1)
     value = _choose(d, same, target, rate)
+    rates = _errors(d, same, value)
+    if groups is None:
+        return Threshold(value, *(Rate(one, np.nan, np.nan) for one in rates))
+    require.class_labels(groups, len(d), name="groups")
     kinds = np.unique(groups)
     if len(kinds) < 3:
         raise ValueError(f"groups has {len(kinds)} groups: an interval for new classes needs at least 3")
     left_out = np.array(
         [_errors(d[g], same[g], _choose(d[~g], same[~g], target, rate)) for g in kinds[:, None] == groups]
     )
-    rates = _errors(d, same, value)
     return Threshold(value, *(_promised(*both, unseen) for both in zip(rates, left_out.T, strict=True)))
 
 

@@ -141,8 +141,9 @@ def _sheet(parts: list[Array], captions: list[str], columns: int, title: str) ->
 
 
 def _show(axes: Axes, image: Array) -> None:
-    """Black ink on white paper."""
-    axes.imshow(1 - image[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    """Black ink on white paper; or colours as they are."""
+    shown = image if image.shape[2] == 3 else 1 - image[..., 0]
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_axis_off()
 
 

@@ -194,7 +194,7 @@ def test_the_help_lists_the_commands_in_their_groups(capsys):
 
 
 TRAIN_OPTIONS = """
-    --data --holdout --augment --dihedral
+    --data --holdout --augment --dihedral --pixels --channels
     --network --encoder --distance --loss --miner --margin --temperature --norm --normalize --embedding-size
     --steps --batch --per-class --optimizer --learning-rate --weight-decay --seed
     --resume --start --freeze --patience --time-limit --readable

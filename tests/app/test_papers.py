@@ -154,7 +154,7 @@ def test_holdout_splits_alphabets_or_images(tmp_path, rng, glyphs):
 
 def test_alphabets_of_training_are_not_in_the_test_set(glyphs, monkeypatch):
     few = glyphs.where(glyphs.groups < 5)
-    monkeypatch.setattr(data_spec, "load_all", lambda name, pixels: few if name == "few" else glyphs)
+    monkeypatch.setattr(data_spec, "load_all", lambda name, *_: few if name == "few" else glyphs)
     data = data_spec.load("few", 28, "all:of them")
     assert len(data.train.labels) == len(few.labels)
     tested = set(np.unique(data.test.groups)) | set(np.unique(data.validation.groups))
@@ -317,7 +317,7 @@ def test_only_runs_of_experiments_can_be_reported(tmp_path, report):
 @pytest.mark.slow
 def test_an_experiment_runs_from_the_command_line_to_the_page(tmp_path, glyphs, monkeypatch, capsys):
     few, more = (glyphs.where(np.isin(glyphs.groups, groups)) for groups in ([0, 1], [1, 3, 4, 6, 9, 12]))
-    monkeypatch.setattr(data_spec, "load_all", lambda name, pixels: few if name.startswith("omniglot") else more)
+    monkeypatch.setattr(data_spec, "load_all", lambda name, *_: few if name.startswith("omniglot") else more)
     monkeypatch.setitem(EXPERIMENTS["omniglot-minimal"].settings, "views", 1)
     words = ["papers", "run", "omniglot-minimal", "--data", "omniglot:x", "--holdout", "pen-glyphs:"]
     words += ["--steps", "2", "--out", str(tmp_path / "run")]
@@ -336,7 +336,7 @@ def test_an_experiment_runs_from_the_command_line_to_the_page(tmp_path, glyphs, 
 @pytest.mark.slow
 def test_a_run_without_a_test_set_is_labelled(tmp_path, glyphs, monkeypatch, capsys):
     few = glyphs.where(np.isin(glyphs.groups, [0, 1, 2]))
-    monkeypatch.setattr(data_spec, "load_all", lambda name, pixels: few)
+    monkeypatch.setattr(data_spec, "load_all", lambda name, *_: few)
     words = ["train", "--encoder", "mlp", "--holdout", "none", "--steps", "2", "--out", str(tmp_path / "run")]
     assert cli.main(words) == 0
     assert "training classes: nothing was held out" in capsys.readouterr().out
@@ -378,7 +378,7 @@ def trained(tmp_path_factory, glyphs):
 
 def test_evaluation_refuses_alphabets_of_training(trained, glyphs, monkeypatch, capsys):
     run, few = trained
-    monkeypatch.setattr(data_spec, "load_all", lambda name, pixels: few if name == "omniglot:one" else glyphs)
+    monkeypatch.setattr(data_spec, "load_all", lambda name, *_: few if name == "omniglot:one" else glyphs)
     words = ["evaluate", str(run.folder), "--json"]
     for more in (["--holdout", "fifth"], ["--data", "omniglot:all", "--holdout", "fifth"]):
         assert cli.main(words + more) == 1
@@ -393,7 +393,7 @@ def test_evaluation_refuses_alphabets_of_training(trained, glyphs, monkeypatch, 
 def test_other_data_have_the_default_test_set(trained, monkeypatch, glyphs):
     run, few = trained
     loaded = []
-    monkeypatch.setattr(data_spec, "load_all", lambda name, pixels: loaded.append(name) or few)
+    monkeypatch.setattr(data_spec, "load_all", lambda name, *_: loaded.append(name) or few)
     other = run._replace(config=replace(run.config, holdout="omniglot:elsewhere"))
     data_to_test(other, "pen-glyphs:7", None)
     assert loaded == ["pen-glyphs:7"]

@@ -112,18 +112,18 @@ def test_a_start_that_does_not_fit_is_refused(earlier, tmp_path, capsys, words, 
 
 
 def test_a_start_that_was_trained_on_the_test_set_is_refused(earlier, glyphs, monkeypatch):
-    monkeypatch.setattr(data_spec, "load_all", lambda name, pixels: glyphs)
+    monkeypatch.setattr(data_spec, "load_all", lambda name, *_: glyphs)
     for holdout, known in (("third", False), ("fifth", True)):
         new = Config(**MLP, holdout=holdout, start="runs/letters")
         data = data_spec.load(new.data, holdout=holdout)
         with pytest.raises(ValueError, match="which this run was trained on") if known else nullcontext():
-            starting_point.refuse_known_classes(earlier.config, new, data, 28, print)
+            starting_point.refuse_known_classes(earlier.config, new, data, print)
 
 
 def test_a_start_whose_data_are_elsewhere_is_used_and_this_is_said(few):
     said = []
     theirs, mine = Config(data="folder:theirs"), Config(data="folder:mine", start="runs/theirs")
-    starting_point.refuse_known_classes(theirs, mine, few, 28, said.append)
+    starting_point.refuse_known_classes(theirs, mine, few, said.append)
     assert "there is no file or folder theirs" in said[0]
     assert "could not be compared with the test set" in said[0]
 

@@ -126,7 +126,7 @@ def test_a_picture_is_turned_as_its_exif_data_say(kind, orientation):
     exif[0x0112] = orientation
     data = saved(Image.fromarray((255 * stored).astype(np.uint8)), kind, quality=95, exif=exif)
     found = read_picture(data, "x")
-    np.testing.assert_allclose(found.grey, TOP_LEFT_DARK, atol=0.03)
+    np.testing.assert_allclose(found.levels, TOP_LEFT_DARK, atol=0.03)
     assert (found.width, found.height) == TOP_LEFT_DARK.shape[::-1]
 
 
@@ -177,7 +177,7 @@ def test_a_gif_has_a_palette_and_a_transparent_entry():
 def test_of_several_frames_the_first_is_read(kind):
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("white", "black", "red")]
     found = read_picture(saved(frames[0], kind, save_all=True, append_images=frames[1:]), "x")
-    np.testing.assert_allclose(found.grey, 1, atol=0.02)
+    np.testing.assert_allclose(found.levels, 1, atol=0.02)
     assert (found.kind, found.frames) == (kind, 3)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import datasets, require
 from .. import data_spec, official, papers, report
-from ..run import Run, fingerprint, open_run, read_checkpoint, write_report
+from ..run import Run, fingerprint, load_data, open_run, read_checkpoint, write_report
 from ._options import DATA, Formatter, log, log_notes
 
 if TYPE_CHECKING:
@@ -157,14 +157,14 @@ def test_data(run: Run, name: str, holdout: str | None) -> tuple[Data, bool]:
 
     Raises ValueError if the test set has classes that the run was trained on.
     """
-    own, pixels = run.config, run.method.pixels
+    own = run.config
     holdout = holdout or (own.holdout if name == own.data or own.holdout in ("third", "fifth", "images") else "third")
-    data = data_spec.load(name, pixels, holdout)
+    data = load_data(own, name, holdout)
     if (name, holdout) == (own.data, own.holdout):
         return data, True
     same_kind = name.partition(":")[0] == own.data.partition(":")[0]
     if same_kind and own.holdout != "images":
-        train = data_spec.load(own.data, pixels, own.holdout).train
+        train = load_data(own).train
         data_spec.refuse_training_classes(train, data.test, f"--data {name} --holdout {holdout}")
     return data, same_kind and ":" in holdout
 
@@ -175,6 +175,10 @@ def _official(run: Run, path: str, arguments: argparse.Namespace) -> int:
     for option, value in (("holdout", arguments.holdout), ("way", arguments.way), ("shot", shot)):
         if value is not None:
             raise ValueError(f"{QUESTIONS}{path} has fixed questions, 20-way one-shot: leave --{option} out")
+    if run.config.channels != 1:
+        raise ValueError(
+            f"{QUESTIONS}{path} has grey images, and {run.folder} reads colours: name a run on grey images"
+        )
     questions = datasets.omniglot_runs(path, run.method.pixels)
     results = official.evaluate(run, questions, [_comparable(run, other) for other in arguments.against])
     if not arguments.json:
@@ -191,9 +195,9 @@ def _official(run: Run, path: str, arguments: argparse.Namespace) -> int:
 def _comparable(run: Run, folder: Path) -> Run:
     """Another run that reads images of the same size."""
     other = open_run(folder)
-    if other.method.pixels != run.method.pixels:
+    if (other.config.pixels, other.config.channels) != (run.config.pixels, run.config.channels):
         raise ValueError(
-            f"--against {folder} reads images of {other.method.pixels} pixels, and {run.folder} of "
-            f"{run.method.pixels}: name a run with the same image size"
+            f"--against {folder} reads images of {other.config.pixels} pixels, and {run.folder} of "
+            f"{run.config.pixels}, or others in colour: name a run with the same image size and --channels"
         )
     return other

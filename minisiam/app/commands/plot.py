@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import data_spec, figures
-from ..run import open_run
+from .. import figures
+from ..run import load_data, open_run
 from ._options import log
 
 if TYPE_CHECKING:
@@ -25,5 +25,5 @@ def add(subparsers: Any) -> None:
 def plot(arguments: argparse.Namespace) -> int:
     """`minisiam plot`: 1 if a figure could not be drawn."""
     run = open_run(arguments.run)
-    data = data_spec.load(run.config.data, run.method.pixels, run.config.holdout)
+    data = load_data(run.config)
     return 1 if figures.draw(run, data, log) else 0

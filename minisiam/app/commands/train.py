@@ -15,9 +15,9 @@ from ...analysis.registry import LOSSES, MINERS
 from ...encoders import NORMS
 from ...interop import safetensors
 from .. import build, data_spec, figures, outputs, papers, report, starting_point, trainer
-from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, WITHOUT_DENSE, Config
+from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, PIXELS, SIDES, WITHOUT_DENSE, Config
 from ..loss_options import OF_NETWORK
-from ..run import Run, folder_of_run, is_finished, open_run, require_free, resumed_config, write_report
+from ..run import Run, folder_of_run, is_finished, load_data, open_run, require_free, resumed_config, write_report
 from ._options import DATA, Formatter, can_draw, choice, command, log, log_notes, warn_if_no_figures
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ Train an embedding on the built-in pen glyphs, or on your data, and evaluate it 
     minisiam train --loss cosface                         a learned proxy for each class
     minisiam train --augment affine                       rotate, slant, stretch and shift every image a little
     minisiam train --data folder:my_pictures              your images, as my_pictures/CLASS/NAME.jpg
+    minisiam train --data folder:my_pictures --channels 3 --pixels 64 --encoder conv4      in colour, and larger
     minisiam train --data folder:my_pictures --start runs/batch-cosine-supcon     begin with the letters' encoder
     minisiam train --resume runs/batch-cosine-supcon      continue a run that was interrupted
 
@@ -86,6 +87,19 @@ def _add_data(group: Any, default: Config) -> None:
         metavar="1|8",
         help="8 treats each rotation and reflection of a class as its own class, except with proxies "
         "(default: 8 for pen-glyphs and omniglot, else 1)",
+    )
+    group.add_argument(
+        "--pixels",
+        type=int,
+        metavar="N",
+        help=f"scale pictures to N × N (default: {PIXELS}, or as the name of the encoder says); a larger one needs a "
+        "deeper encoder, such as conv4",
+    )
+    group.add_argument(
+        "--channels",
+        type=int,
+        metavar="1|3",
+        help=f"3 reads the colours of folder:PATH; they are neither inverted nor centred (default: {default.channels})",
     )
 
 
@@ -211,7 +225,7 @@ def start(config: Config, out: Path | None) -> Run:
     earlier = open_run(Path(config.start)) if config.start else None
     data = _open(config)
     if earlier is not None:
-        starting_point.refuse_known_classes(earlier.config, config, data, build.pixels(config), log)
+        starting_point.refuse_known_classes(earlier.config, config, data, log)
     with folder_of_run(out, Path("runs"), _name(config)) as folder:
         run = trainer.train(config, data, folder, log, earlier)
     return _complete(run, data)
@@ -241,7 +255,7 @@ def _open(config: Config) -> Data:
     log(config.title)
     if sentence := report.about_distance(config.distance, config.network):
         log(f"  {sentence}")
-    data = data_spec.load(config.data, build.pixels(config), config.holdout)
+    data = load_data(config)
     log_notes(data)
     for line in build.preparation(config):
         log(f"  {line}")
@@ -276,9 +290,14 @@ def suggestions(run: Run, data: Data) -> list[str]:
     if config.paper:
         return [*found, f"{command('papers', 'report', run.folder)}     this run beside the paper"]
     other = "siamese" if config.network == "triplet" else "triplet"
-    chosen = {name: getattr(config, name) for name in ("data", "holdout", "dihedral")}
+    kept = ("data", "holdout", "dihedral", "channels", *(["pixels"] if SIDES[config.encoder][1] is None else []))
+    chosen = {name: getattr(config, name) for name in kept}
     same = [word for name, value in chosen.items() if value != getattr(Config(), name) for word in (f"--{name}", value)]
-    return [*found, f"{command('train', *same, '--network', other)}     another method; --help lists them"]
+    return [
+        *found,
+        f"{command('train', *same, '--network', other)}     another method; --help lists them",
+        f"{command('enrol', 'people.npz', 'PICTURES', '--run', run.folder)}     use it: enrol, search, verify",
+    ]
 
 
 def _name(config: Config) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 from ... import require
 from ...analysis.registry import MATRIX, MINERS, PAIRS, TRIPLETS
 from ...ops import normalize
-from .. import build, data_spec, outputs
+from .. import build, outputs
 from ..config import DISTANCES, Config
-from ..run import open_run
+from ..run import load_data, open_run
 from ..run_xray import xray_of_embeddings, xray_of_run
 from ._options import Formatter, choice, log
 
@@ -69,7 +69,7 @@ def xray(arguments: argparse.Namespace) -> int:
 
 def _of_run(arguments: argparse.Namespace) -> tuple[XRay, str]:
     run = open_run(arguments.run)
-    data = data_spec.load(run.config.data, run.method.pixels, run.config.holdout)
+    data = load_data(run.config)
     return xray_of_run(run, data.test, arguments.seed), run.config.title
 
 
