@@ -74,7 +74,7 @@ def cached(encoder: Layer, chunk: int = 128) -> Layer:
         encoder.name,
         encoder.parts,
         cached,
-        {"chunk": chunk},
+        {**encoder.options, "chunk": chunk},
         None if tested is encoder else tested,
     )
 
