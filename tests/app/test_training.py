@@ -164,7 +164,7 @@ def test_a_large_cached_batch_has_no_distance_matrix_unless_the_loss_needs_it(lo
 
 
 def test_a_cached_batch_norm_is_refused():
-    with pytest.raises(ValueError, match="--cached .* --norm batch .*: use --norm group"):
+    with pytest.raises(ValueError, match=r"--cached .* --norm batch .*: use --norm group"):
         Config(norm="batch", cached=True)
 
 
