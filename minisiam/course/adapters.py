@@ -77,7 +77,7 @@ def in_chunks(W: Any, x: Any, chunk: int = 2) -> Any:
 
 
 def recording(events: list[tuple[str, int, int]]) -> Function:
-    """The smallest encoder, which appends ("encode", call, images) and, if its pullback is used, ("pull", call, images)."""
+    """The smallest encoder. It notes ("encode", call, images) and, when its pullback runs, ("pull", call, images)."""
 
     def encoder(params: list[Array], x: Array, input_grad: bool = True) -> Any:
         call, images = sum(kind == "encode" for kind, *_ in events), len(x)

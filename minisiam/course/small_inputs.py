@@ -104,9 +104,8 @@ def galleries() -> Iterator[Case]:
                     yield _gallery(np.array(places)[:, None], names, np.array(queries)[:, None], threshold)
     rng = np.random.default_rng(0)
     for _ in range(60):
-        places = rng.integers(0, 5, (7, 2)).astype(float)
-        names = rng.choice(["ann", "bea", "cem"], 7)
-        yield _gallery(places, names, rng.integers(0, 5, (4, 2)).astype(float), float(rng.choice([1.0, 1.5, 9.0])))
+        plane, drawn = rng.integers(0, 5, (7, 2)).astype(float), rng.choice(["ann", "bea", "cem"], 7).tolist()
+        yield _gallery(plane, drawn, rng.integers(0, 5, (4, 2)).astype(float), float(rng.choice([1.0, 1.5, 9.0])))
 
 
 def _gallery(places: Array, names: Sequence[str], queries: Array, threshold: float) -> Case:
