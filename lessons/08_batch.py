@@ -186,8 +186,8 @@ for name in ("compared", "sorted"):
 
 # %% [markdown]
 # (The soft margin has no such form: $\log(1 + e^{p - q})$ is not a function of $p$ plus one of $q$.) And $D$ need not
-# be in memory either: `fast.blockwise(pairwise.l2)` computes a few rows at a time and propagates their gradient at once.
-# So 32,768 images, 3.2 billion triplets, fit in 214 MB. Nor need the activations of the encoder: `fast.cached` keeps
+# be in memory either: `fast.blockwise(pairwise.l2)` computes a few rows at a time and propagates their gradient, so
+# 32,768 images, 3.2 billion triplets, fit in 214 MB. Nor need the activations of the encoder: `fast.cached` keeps
 # only the embeddings, and encodes each chunk of the batch again when its gradient has arrived.
 
 # %% [markdown]

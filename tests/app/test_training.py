@@ -147,7 +147,7 @@ def test_a_cached_step_is_the_same_step(monkeypatch, settings):
     assert found == pytest.approx(value, rel=1e-5)
     largest = max(np.abs(leaf).max() for leaf in tree.leaves(gradient))
     tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5 * largest), found_gradient, gradient)
-    assert "; activations of 10 images at a time" in words
+    assert "Conv" in words and "; activations of 10 images at a time" in words
     assert ("distances in blocks of rows" in words) == (settings != {"loss": "n-pair"})
 
 
