@@ -12,6 +12,7 @@ from .._version import VERSION
 from ..analysis import _console
 from ..datasets.safe_io import expanded
 from .commands import benchmark, check, compare, data, evaluate, explore, learn, papers, plot, train, xray
+from .completion import PrintCompletion
 from .outputs import explained
 
 if TYPE_CHECKING:
@@ -89,6 +90,12 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"minisiam {VERSION}")
+    top.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        metavar="SHELL",
+        help="print a script for completion in bash, zsh or tcsh",
+    )
     top.set_defaults(command=partial(_help, top))
     subparsers = top.add_subparsers(prog="minisiam", metavar="COMMAND", help=argparse.SUPPRESS)
     for commands in COMMANDS.values():
