@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--print-completion",
         action=PrintCompletion,
+        default=argparse.SUPPRESS,  # the commands read all that is in the namespace
         metavar="SHELL",
         help="print a script for completion in bash, zsh or tcsh",
     )
