@@ -197,7 +197,7 @@ TRAIN_OPTIONS = """
     --data --holdout --augment --dihedral
     --network --encoder --distance --loss --miner --margin --temperature --norm --normalize --embedding-size
     --steps --batch --per-class --optimizer --learning-rate --weight-decay --seed
-    --resume --start --freeze --patience --time-limit --readable
+    --resume --start --freeze --patience --time-limit --readable --cached
     --out --log-every --safetensors
 """
 
