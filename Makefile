@@ -53,7 +53,7 @@ $(BIN)/python:
 	@touch $@
 
 .venv/test.stamp: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads,data,safetensors,benchmark]' --group dev
+	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads,data,safetensors,benchmark,completion]' --group dev
 	$(BIN)/python -m compileall -q minisiam
 	@touch $@
 

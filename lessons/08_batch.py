@@ -185,11 +185,10 @@ for name in ("compared", "sorted"):
     assert np.allclose(answers[name][1], answers["listed"][1], rtol=1e-9, atol=1e-15)
 
 # %% [markdown]
-# And $D$ need not be in memory either: `fast.blockwise(pairwise.l2)` computes a few rows at a time, propagates their
-# gradient at once and discards them. That is how a batch of 32,768 images, 3.2 billion triplets, fits in 214 MB.
-#
-# The soft margin has no such form, since $\log(1 + e^{p - q})$ is not a sum of a function of $p$ and a function of $q$.
-# It takes its $n^2 K$ exponentials.
+# (The soft margin has no such form: $\log(1 + e^{p - q})$ is not a function of $p$ plus one of $q$.) And $D$ need not
+# be in memory either: `fast.blockwise(pairwise.l2)` computes a few rows at a time and propagates their gradient, so
+# 32,768 images, 3.2 billion triplets, fit in 214 MB. Nor need the activations of the encoder: `fast.cached` keeps
+# only the embeddings, and encodes each chunk of the batch again when its gradient has arrived.
 
 # %% [markdown]
 # ## Your turn
@@ -198,3 +197,4 @@ for name in ("compared", "sorted"):
 #     minisiam learn start all-pairs        # every pair of a batch, as indices
 #     minisiam learn start batch-hard       # the hardest triplet of each anchor
 #     minisiam learn start semi-hard        # negatives a little farther than the positive
+#     minisiam learn start cached           # a batch larger than the memory of its activations

@@ -60,6 +60,7 @@ PACKAGES = {
     "interop": {"jax", "onnx", "safetensors", "sklearn", "torch"},
     "plots": {"matplotlib"},
     "course": {"matplotlib"},
+    "app": {"shtab"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

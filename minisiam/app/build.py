@@ -18,6 +18,8 @@ from .. import distances, encoders, initializers, layers, losses, miners, networ
 from ..analysis.registry import CENTRES, EPISODES, LOSSES, MINERS, PROXIES
 from ..datasets import blurred, centred, resized
 from ..evaluate import embed
+from ..fast.blockwise import blockwise
+from ..fast.cached import cached
 from ..fast.convert import convert
 from ..fast.microbatch import microbatch
 from ..op import has_parameters, with_parameters, with_parameters_of
@@ -47,6 +49,10 @@ THRESHOLDS = {
     "weighted-l1": (30.0, 0.33),
     "cosine": (10.0, 0.5),
 }
+
+CHUNK = 128  # images whose activations are in memory with --cached
+LARGE = 2048  # images of a batch from which --cached computes the distances in blocks of rows
+WHOLE_MATRIX = ("n-pair", "lifted", "angular", "histogram")  # losses that are not a sum over rows
 
 
 class Method(NamedTuple):
@@ -138,8 +144,14 @@ def _network(
         return siamese_in_batch(encoder, rows, loss)
     matrix_loss = _matrix_loss(config, loss, rng)
     if matrix_loss is not None:
-        return networks.batch(encoder, matrix, matrix_loss)
+        return networks.batch(encoder, blockwise(matrix) if in_blocks(config) else matrix, matrix_loss)
     return _batch_network(str(config.loss), encoder, matrix, loss, max(2, config.classes))
+
+
+def in_blocks(config: Config) -> bool:
+    """Whether the distance matrix of a batch is computed in blocks of rows, and never in memory as a whole."""
+    by_rows = config.kind == "matrix" and config.loss not in WHOLE_MATRIX
+    return config.cached and config.batch >= LARGE and (by_rows or (config.mines and config.miner == "batch-hard"))
 
 
 def _batch_network(loss_name: str, encoder: Layer, matrix: PairwiseDistance, loss: Loss, classes: int) -> Network:
@@ -279,6 +291,11 @@ def preparation(config: Config) -> list[str]:
 
 def build_encoder(config: Config) -> Layer:
     """The encoder of these settings, made of fast ops and run in chunks on all cores, unless `readable`."""
+    encoder = _uncached_encoder(config)
+    return cached(encoder, CHUNK) if config.cached else encoder
+
+
+def _uncached_encoder(config: Config) -> Layer:
     encoder = _readable_encoder(config)
     if config.normalize:
         encoder = layers.serial(*encoder.parts, layers.Normalize, name=encoder.name)

@@ -29,6 +29,7 @@ from .commands import (
     verify,
     xray,
 )
+from .completion import PrintCompletion
 from .outputs import explained
 
 if TYPE_CHECKING:
@@ -109,6 +110,13 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"minisiam {VERSION}")
+    top.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        default=argparse.SUPPRESS,  # the commands read all that is in the namespace
+        metavar="SHELL",
+        help="print a script for completion in bash, zsh or tcsh",
+    )
     top.set_defaults(command=partial(_help, top))
     subparsers = top.add_subparsers(prog="minisiam", metavar="COMMAND", help=argparse.SUPPRESS)
     for commands in COMMANDS.values():

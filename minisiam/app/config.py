@@ -202,6 +202,7 @@ class TrainingConfig:
     time_limit : minutes after which training stops early, or None
     log_every : steps between records of the log; 0 makes a record every few seconds
     readable : whether the readable ops run instead of the fast ones
+    cached : whether the activations of only one chunk of a batch are in memory, at the price of one more forward pass
     """
 
     steps: int = None  # type: ignore[assignment]
@@ -217,6 +218,7 @@ class TrainingConfig:
     time_limit: float | None = None
     log_every: int = 0
     readable: bool = False
+    cached: bool = False
 
     def check_training(self) -> None:
         """Raise ValueError if a setting of the training is not possible."""
@@ -273,6 +275,7 @@ class Config(DataConfig, MethodConfig, TrainingConfig, PaperConfig):
         self._check_pixels()
         self._check_start()
         self._check_batch()
+        self._check_cached()
         self._check_pairs()
 
     def _fill_in_training(self) -> None:
@@ -336,6 +339,13 @@ class Config(DataConfig, MethodConfig, TrainingConfig, PaperConfig):
             )
         if self.kind in ("episodes", "views") and self.per_class != TrainingConfig.per_class:
             raise ValueError(f"--loss {self.loss} has a fixed number of images per class: leave --per-class out")
+
+    def _check_cached(self) -> None:
+        if self.cached and self.norm == "batch":
+            raise ValueError(
+                "--cached computes one chunk of a batch at a time, and --norm batch needs the statistics of the whole "
+                "batch: use --norm group"
+            )
 
     def _check_pairs(self) -> None:
         if self.pairs and self.network not in ("siamese", "verification"):

@@ -23,7 +23,6 @@ import numpy as np
 from .. import checkpoint, evaluate, miners, samplers, tree
 from ..analysis import diagnosis, forces, plateau
 from ..fast.convert import algorithms
-from ..fast.microbatch import microbatch
 from ..fast.threads import one_blas_thread
 from ..train import fit_from
 from . import build, input_pipeline, report, starting_point
@@ -155,7 +154,7 @@ def _train(config: Config, method: Method, data: Data, start: TrainState, folder
     limit = "" if config.time_limit is None else f", at most {config.time_limit:g} min"
     trained = ", only the last dense layer is trained" if config.freeze else ""
     log(f"  {tree.size(start.params):,} parameters{trained}; {config.steps:,} steps{limit}")
-    log(f"  {ops_in_use(method, start.params)}\n")
+    log(f"  {ops_in_use(config, method, start.params)}\n")
     if data.new in ("alphabets", "classes") and config.classes < diagnosis.FEW_CLASSES and not config.start:
         log(
             f"  note: {config.classes} training classes are few. A network trained on letters may distinguish yours as "
@@ -175,11 +174,14 @@ def _train(config: Config, method: Method, data: Data, start: TrainState, folder
     return run._replace(training=training)
 
 
-def ops_in_use(method: Method, params: Params) -> str:
-    """Which ops compute the convolutions, and on how many threads."""
+def ops_in_use(config: Config, method: Method, params: Params) -> str:
+    """Which ops compute the convolutions, on how many threads, and what of a batch is in memory."""
     convolutions = algorithms(method.encoder, params["encoder"]) or ["no convolution"]
     threads = method.encoder.options.get("threads", 0)
-    return ", ".join(convolutions) + (f"; {threads} thread{'s' * (threads > 1)}" if threads else "")
+    parts = [", ".join(convolutions), *[f"{threads} thread{'s' * (threads > 1)}"] * bool(threads)]
+    parts += [f"activations of {build.CHUNK} images at a time"] * config.cached
+    parts += ["distances in blocks of rows"] * build.in_blocks(config)
+    return "; ".join(parts)
 
 
 class Trainer:
@@ -206,7 +208,7 @@ class Trainer:
         self.last, worked = time.perf_counter(), time.process_time()
         steps = fit_from(method.network, start.params, start.optimizer, method.optimizer, batches, start.step)
         # an encoder that runs on several threads leaves no core to the threads of BLAS
-        one_thread = one_blas_thread if method.encoder.op is microbatch else nullcontext()
+        one_thread = one_blas_thread if "threads" in method.encoder.options else nullcontext()
         with one_thread:
             end = self._steps(start, steps, rng)
         self.busy = (time.process_time() - worked) / max(1e-9, end.seconds - start.seconds)

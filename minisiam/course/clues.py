@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import miners
+from ..evaluate.thresholds import t_975
+from ..evaluate.verification import threshold_at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..gradcheck import Case
     from ..typing import Array
     from .collapse import Outcome
@@ -152,6 +156,104 @@ def threshold(ours: float, truth: float, case: Case) -> str:
     if ours > truth and np.array_equal(d <= ours, d <= truth):
         return "it accepts the same pairs, but the threshold must be one of the distances, or −∞ to accept no pair"
     return ""
+
+
+def seven_numbers(found: Any) -> Array:
+    """A `Threshold` as seven numbers, without the digits that rounding may change."""
+    value, accept, reject = found
+    numbers = np.array([value, *accept, *reject], float)
+    if numbers.shape != (7,):
+        raise ValueError("a threshold has seven numbers")
+    return np.round(numbers, 9)
+
+
+PLACES = ("value", *(f"{rate}.{part}" for rate in ("false_accept", "false_reject") for part in ("rate", "low", "high")))
+
+
+def promise(ours: Array, truth: Array, case: Case) -> str:
+    """A clue to a wrong threshold with intervals: the first number that is wrong, and the mistakes that give it."""
+    place = int(np.flatnonzero(ours != truth)[0])
+    name = PLACES[place]
+    if name == "value":
+        return "value is not the largest threshold with at most this share of false accepts (exercise 23)"
+    if name.endswith("rate"):
+        return f"{name} must be the share of all pairs of its kind, at the threshold that all pairs choose"
+    if not 0 <= ours[place] <= 1:
+        return f"{name} must be between 0 and 1"
+    if np.array_equal(ours, truth[[0, 4, 5, 6, 1, 2, 3]]):
+        return "false accepts are those of different pairs: the two rates are exchanged"
+    rates = [2, 3, 5, 6]
+    found = [words for words, numbers in _wrong_promises(case).items() if np.allclose(numbers[rates], ours[rates])]
+    return f"{name} is the result if {' or '.join(found)}" if found else f"{name} is wrong"
+
+
+def _wrong_promises(case: Case) -> dict[str, Array]:
+    """What common mistakes make of the seven numbers."""
+    d, same, groups = case.variables.values()
+    rate, kinds = case.constants["rate"], np.unique(groups)
+    value = threshold_at(d, same, rate)
+
+    def numbers(
+        choose: Callable[[Array], float], t: float, ddof: int = 1, more: float = 1.0, middle: Any = None
+    ) -> Array:
+        rates = np.array([_errors_at(d[own], same[own], choose(own)) for own in kinds[:, None] == groups])
+        middle = rates.mean(axis=0) if middle is None else np.array(middle)
+        half = t * rates.std(axis=0, ddof=ddof) * np.sqrt(1 / len(kinds) + more)
+        low, high = np.maximum(middle - half, 0), np.minimum(middle + half, 1)
+        return np.array([value, 0, low[0], high[0], 0, low[1], high[1]])
+
+    def others(own: Array) -> float:
+        return threshold_at(d[~own], same[~own], rate)
+
+    t = t_975(len(kinds) - 1)
+    known = _errors_at(d, same, value)
+    return {
+        "the interval is around the rate of all pairs, not around the mean of the groups": numbers(
+            others, t, middle=known
+        ),
+        "the threshold of all pairs is tried on each group": numbers(lambda own: value, t),
+        "each group chooses its own threshold": numbers(lambda own: threshold_at(d[own], same[own], rate), t),
+        "only the mean of the rates is uncertain: the new group varies as well": numbers(others, t, more=0.0),
+        "1.96 stands for Student's t": numbers(others, 1.96),
+        "t has G instead of G − 1 degrees of freedom": numbers(others, t_975(len(kinds))),
+        "the standard deviation divides by G instead of G − 1": numbers(others, t, ddof=0),
+    }
+
+
+def _errors_at(d: Array, same: Array, threshold: float) -> tuple[float, float]:
+    return float((d[~same] <= threshold).mean()), float((d[same] > threshold).mean())
+
+
+def identities(found: Any) -> Array:
+    """Names and None, one for each query."""
+    if not isinstance(found, (list, tuple, np.ndarray)):
+        raise TypeError("a list is needed")
+    if not all(name is None or isinstance(name, str) for name in found):
+        raise TypeError("each answer is a name or None")
+    answers = np.empty(len(found), object)
+    answers[:] = [None if name is None else str(name) for name in found]
+    return answers
+
+
+def identity(ours: Array, truth: Array, case: Case) -> str:
+    """A clue to a wrong name."""
+    embeddings, names, z = case.variables.values()
+    if len(ours) != len(truth):
+        return f"z has {len(truth)} row{'s' * (len(truth) > 1)}: one answer for each"
+    i = next(i for i, (a, b) in enumerate(zip(ours, truth, strict=True)) if a != b)
+    d = np.sqrt(((embeddings - z[i]) ** 2).sum(axis=1))
+    nearest, threshold = sorted({str(name) for name in names[d == d.min()]}), case.constants["threshold"]
+    if d.min() > threshold:
+        return f"query {i}: its nearest entry is at {d.min():.3g}, farther than the threshold: None"
+    if len(nearest) > 1:
+        return f"query {i}: {' and '.join(nearest)} are equally near: None"
+    if ours[i] is not None:
+        return f"query {i}: {truth[i]} is nearer than {ours[i]}" if ours[i] in names else f"{ours[i]} is not enrolled"
+    if (d == d.min()).sum() > 1:
+        return f"query {i}: all entries at {d.min():.3g} have one name, {truth[i]}, so there is no tie of names"
+    if d.min() == threshold:
+        return f"query {i}: {truth[i]} is at exactly the threshold, which is near enough"
+    return f"query {i}: {truth[i]} is at {d.min():.3g}, nearer than the threshold"
 
 
 def _percent(share: float) -> str:

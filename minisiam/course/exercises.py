@@ -115,6 +115,11 @@ EXERCISES = (
     Exercise("collapse", "repair a run that collapses", "09", "course.collapse.settings", template="COLLAPSING"),
     Exercise("find-the-bug", "the smallest input that shows a wrong gradient", "12", "course.bugs.smallest",
              template="INSUFFICIENT"),
+    Exercise("threshold-interval", "what a threshold promises for new classes", "15", "evaluate.choose_threshold",
+             ("target", "unseen")),
+    Exercise("open-set", "a name, or unknown", "15", "gallery.identify", ("distance", "chunk")),
+    Exercise("cached", "a batch larger than the memory of its activations", "08", "fast.cached.recomputed",
+             hole="apply"),
 )  # fmt: skip
 
 

@@ -213,12 +213,19 @@ def by_difference(
                 ours = form(result)
             except (TypeError, ValueError, IndexError):
                 return Result(Fault(f"it must return {shape}, not {_short(result)}", case))
-            if np.shape(ours) != np.shape(truth) or not np.allclose(ours, truth, rtol=1e-12, atol=0):
+            if not _equal(ours, truth):
                 fault = Fault("the result is wrong", case, None, {"yours": ours, "library": truth})
                 return Result(fault, _clue(clue, ours, truth, case), printed=_printed(function, fault))
         return Result(None, "", f"Equal to the library on {count} inputs")
 
     return grader
+
+
+def _equal(ours: Any, truth: Any) -> bool:
+    """Whether two results are equal; numbers up to rounding."""
+    if np.shape(ours) != np.shape(truth) or np.asarray(truth).dtype == object:
+        return np.array_equal(ours, truth)
+    return np.allclose(ours, truth, rtol=1e-12, atol=0)
 
 
 def _clue(clue: Clue, ours: Any, truth: Any, case: Case) -> str:
@@ -244,6 +251,46 @@ def by_laws(function: Function) -> Result:
         if violation:
             return Result(Fault(violation.law, case, None, violation.columns), violation.clue, "", "The labels")
     return Result(None, "", f"Every law holds on {count} sets of labels")
+
+
+def by_chunks(function: Function) -> Result:
+    """The cached encoder: which calls it makes of the encoder that it wraps, for three images in chunks of one."""
+    case = Case({"W": np.eye(2), "x": np.arange(6.0).reshape(3, 2)}, {"chunk": 1, "input_grad": False}, np.ones((3, 2)))
+    events: list[tuple[str, int, int]] = []
+    try:
+        apply = function(adapters.recording(events), 1)
+        _, pullback = apply([case.variables["W"]], case.variables["x"], input_grad=False)
+        first = list(events)
+        _, dx = pullback(case.upstream)
+    except Exception as mistake:
+        return Result(Fault(raised(mistake), case))
+    law, clue = _broken_law_of_chunks(first, events[len(first) :], 3, 1) or ("", "")
+    if not law and dx is not None:
+        law, clue = "with input_grad=False, dx must be None", "it is not needed: do not compute it"
+    if not law:
+        return Result(None, "", "It keeps the activations of one chunk")
+    calls = {"images in each call": [images for kind, _, images in events if kind == "encode"]}
+    return Result(Fault(law, case, None, calls), clue)
+
+
+def _broken_law_of_chunks(
+    first: list[tuple[str, int, int]], second: list[tuple[str, int, int]], images: int, chunk: int
+) -> tuple[str, str] | None:
+    """A law that the calls of the encoder violate, before and after the gradient arrives, with a clue."""
+    largest = max((rows for _, _, rows in first + second), default=0)
+    if largest > chunk:
+        return f"the encoder gets {largest} images at once, and chunk is {chunk}", "chunk is the size of a part"
+    calls = [sum(rows for kind, _, rows in each if kind == "encode") for each in (first, second)]
+    if any(kind == "pull" and call < len(first) for kind, call, _ in second):
+        what = "it uses pullbacks of the first pass, so the activations of the whole batch were in memory"
+        return what, "in the pullback, encode each chunk again"
+    for name, rows in zip(("the first pass", "the pullback"), calls, strict=True):
+        if rows != images:
+            return f"{name} encodes {rows} images, and the batch has {images}", "encode each chunk once in each pass"
+    if [kind for kind, *_ in second] != ["encode", "pull"] * (len(second) // 2):
+        what = "in the pullback, two chunks are encoded before the first is used, so the activations of both are kept"
+        return what, "use the pullback of a chunk before you encode the next"
+    return None
 
 
 def by_training(function: Function) -> Result:
@@ -286,10 +333,17 @@ def by_counterexamples(function: Function) -> Result:
     return Result(None, "", f"Your inputs show all {len(bugs.WRONG)} mistakes with the fewest numbers")
 
 
+def _of_gallery(grader: Grader) -> Grader:
+    return lambda identify: grader(adapters.of_gallery(identify))
+
+
 PAIRS = "Pairs(rows, columns, same), with integers, integers and booleans"
 TRIPLETS = "Triplets(anchor, positive, negative)"
 BRANCHES = "the weights are used twice: does the gradient include both uses?"
+CHUNKS = "the chunks share the weights, so dparams is a sum; each image has its own dx"
 PARAMETERS = "the distance and the loss have parameters: pull_d gives (dz1, dz2, *ddistance), and the loss (dd, *dloss)"
+IDENTITIES = "a list of names and None, one for each row of z"
+RATES = "Threshold(value, Rate(rate, low, high), Rate(rate, low, high))"
 WINDOWS = "write down one entry of z: which entries of x and W does it contain?"
 SOFTMAX = "the slope is the softmax: does each of its rows sum to 1?"
 margins = partial(small_inputs.batches, margins=(1.0, 2.0))
@@ -309,6 +363,13 @@ SPECIAL: dict[str, Callable[[Function], Grader]] = {
     "semi-hard": lambda f: by_difference(f, margins, clues.triplet_rows, TRIPLETS, clues.semi_hard),
     "recall": lambda f: by_difference(f, small_inputs.embeddings, float, "a number", clues.recall),
     "threshold": lambda f: by_difference(f, small_inputs.pair_distances, float, "a number", clues.threshold),
+    "threshold-interval": lambda f: by_difference(
+        f, small_inputs.grouped_pairs, clues.seven_numbers, RATES, clues.promise
+    ),
+    "open-set": lambda f: _of_gallery(
+        by_difference(adapters.of_gallery(f), small_inputs.galleries, clues.identities, IDENTITIES, clues.identity)
+    ),
+    "cached": lambda f: in_turn(by_check(f, adapters.as_op_of_chunks, adapters.in_chunks, [], CHUNKS), by_chunks),
     "sampler": lambda _: by_laws,
     "collapse": lambda _: by_training,
     "find-the-bug": lambda _: by_counterexamples,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import miners, tree
+from ..evaluate import threshold_at
+from ..evaluate.thresholds import t_975
 from ..miners import Pairs
 from . import mistakes as make
 from .bugs import smallest
@@ -121,6 +123,57 @@ MISTAKES: dict[str, dict[str, Callable[[Function], Function]]] = {
         "strictly below": lambda _: make.strictly_below,
         "same pairs counted": lambda op: lambda d, same, false_accept: op(d, ~same, false_accept),
         "largest distance": lambda _: lambda d, same, false_accept: float(d.max()),
+    },
+    "threshold-interval": {
+        "one threshold for all groups": lambda _: make.unseen_rates(
+            lambda d, same, own, rate: threshold_at(d, same, rate), make.prediction
+        ),
+        "each group chooses its own": lambda _: make.unseen_rates(
+            lambda d, same, own, rate: threshold_at(d[own], same[own], rate), make.prediction
+        ),
+        "interval of the mean": lambda _: make.unseen_rates(
+            make.of_the_others, lambda rates: make.prediction(rates) / np.sqrt(len(rates) + 1)
+        ),
+        "normal instead of t": lambda _: make.unseen_rates(
+            make.of_the_others, lambda rates: 1.96 * make.prediction(rates) / t_975(len(rates) - 1)
+        ),
+        "below 0": make.result(lambda found: found._replace(false_accept=found.false_accept._replace(low=-0.5))),
+        "kinds exchanged": make.result(lambda found: (found[0], found[2], found[1])),
+    },
+    "open-set": {
+        "no threshold": lambda _: make.identify_by(lambda d, names, threshold: make.names_of_nearest(d, names) == 1),
+        "below the threshold": lambda _: make.identify_by(
+            lambda d, names, threshold: d.min() < threshold and make.names_of_nearest(d, names) == 1
+        ),
+        "the first of a tie": lambda _: make.identify_by(lambda d, names, threshold: d.min() <= threshold),
+        "two examples of a name are a tie": lambda _: make.identify_by(
+            lambda d, names, threshold: d.min() <= threshold and (d == d.min()).sum() == 1
+        ),
+        "squared distances": lambda _: make.identify_by(
+            lambda d, names, threshold: d.min() <= threshold and make.names_of_nearest(d, names) == 1, power=2
+        ),
+    },
+    "cached": {
+        "all activations kept": lambda _: make.in_one_pass,
+        "all chunks encoded, then pulled": lambda _: make.chunks_by(make.all_chunks_at_once),
+        "the last chunk only": lambda _: make.chunks_by(
+            lambda *given: ((both := make.one_by_one(*given))[0][-1], np.concatenate(both[1]))
+        ),
+        "the mean of the chunks": lambda _: make.chunks_by(
+            lambda *given: (
+                tree.map(lambda dW: dW / len(given[1]), tree.add(*(both := make.one_by_one(*given))[0])),
+                np.concatenate(both[1]),
+            )
+        ),
+        "the first rows of dz for every chunk": lambda _: make.chunks_by(
+            lambda encode, parts, each: (
+                tree.add(*(both := make.one_by_one(encode, parts, [each[0][: len(x)] for x in parts]))[0]),
+                np.concatenate(both[1]),
+            )
+        ),
+        "the whole batch again": lambda _: make.chunks_by(
+            lambda encode, parts, each: encode(np.concatenate(parts))[1](np.concatenate(each))
+        ),
     },
     "collapse": {
         "unchanged": lambda _: settings_with(),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .. import evaluate, miners, networks, samplers
+from .. import evaluate, miners, networks, samplers, tree
+from ..evaluate.thresholds import t_975
 from ..gradcheck import Case, reference, variables
 from ..gradcheck.oracles import by_autograd
 from ..miners import Triplets
@@ -253,6 +254,100 @@ def rng_not_used(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -
 def other_rng(labels: Any, rng: Any, classes: int = 16, per_class: int = 4) -> Any:
     """Different batches each time, whatever the seed."""
     return samplers.pk_indices(labels, np.random.default_rng(), classes, per_class)
+
+
+def unseen_rates(choose: Callable[..., float], spread: Callable[[Any], float]) -> Function:
+    """A threshold with intervals x̄ ± spread(rates); `choose` chooses the threshold for each group."""
+
+    def choose_threshold(d: Any, same: Any, groups: Any, rate: float = 0.01) -> Any:
+        value = evaluate.threshold_at(d, same, rate)
+
+        def errors(some: Any, threshold: float) -> list[float]:
+            return [(d[some & ~same] <= threshold).mean(), (d[some & same] > threshold).mean()]
+
+        rates = np.array([errors(g == groups, choose(d, same, g == groups, rate)) for g in np.unique(groups)])
+        low, high = (rates.mean(axis=0) + sign * np.apply_along_axis(spread, 0, rates) for sign in (-1, 1))
+        known = errors(d == d, value)
+        return value, *((k, max(0.0, a), min(1.0, b)) for k, a, b in zip(known, low, high, strict=True))
+
+    return choose_threshold
+
+
+def of_the_others(d: Any, same: Any, own: Any, rate: float) -> float:
+    """The threshold of the other groups."""
+    return evaluate.threshold_at(d[~own], same[~own], rate)
+
+
+def prediction(rates: Any) -> float:
+    """Half of the prediction interval of one more group."""
+    return t_975(len(rates) - 1) * float(rates.std(ddof=1)) * np.sqrt(1 / len(rates) + 1)
+
+
+def identify_by(known: Callable[..., bool], power: int = 1) -> Function:
+    """The name of the nearest entry if `known(distances, names, threshold)`; distances to a power."""
+
+    def identify(gallery: Any, z: Any, threshold: float) -> list[str | None]:
+        answers = []
+        for query in z:
+            d = np.sqrt(((gallery.embeddings - query) ** 2).sum(axis=1)) ** power
+            answers.append(str(gallery.names[d.argmin()]) if known(d, gallery.names, threshold) else None)
+        return answers
+
+    return identify
+
+
+def names_of_nearest(d: Any, names: Any) -> int:
+    """How many names have the smallest distance."""
+    return len(set(names[d == d.min()].tolist()))
+
+
+def chunks_by(second_pass: Callable[..., Any]) -> Function:
+    """A cached encoder whose pullback is `second_pass(encode, chunks, dz of each)`, a pair."""
+
+    def recomputed(encoder: Any, chunk: int) -> Any:
+        def apply(params: Any, x: Any, /, input_grad: bool = True) -> Any:
+            parts = [x[start : start + chunk] for start in range(0, len(x), chunk)]
+            z = np.concatenate([encoder(params, part, input_grad=False)[0] for part in parts])
+
+            def pullback(dz: Any) -> Any:
+                each = [dz[start : start + chunk] for start in range(0, len(x), chunk)]
+                dparams, dx = second_pass(partial(encoder, params), parts, each)
+                return dparams, dx if input_grad else None
+
+            return z, pullback
+
+        return apply
+
+    return recomputed
+
+
+def one_by_one(encode: Any, parts: Any, each: Any) -> Any:
+    """The gradients of each chunk: dparams and dx."""
+    return list(zip(*(encode(part)[1](dz) for part, dz in zip(parts, each, strict=True)), strict=True))
+
+
+def in_one_pass(encoder: Any, chunk: int) -> Any:
+    """All activations are kept: exact, and no smaller than the whole batch."""
+
+    def apply(params: Any, x: Any, /, input_grad: bool = True) -> Any:
+        parts = [x[start : start + chunk] for start in range(0, len(x), chunk)]
+        z, pulls = zip(*(encoder(params, part, input_grad=input_grad) for part in parts), strict=True)
+
+        def pullback(dz: Any) -> Any:
+            each = [dz[start : start + chunk] for start in range(0, len(x), chunk)]
+            dparams, dxs = zip(*(pull(d) for pull, d in zip(pulls, each, strict=True)), strict=True)
+            return tree.add(*dparams), np.concatenate(dxs) if input_grad else None
+
+        return np.concatenate(z), pullback
+
+    return apply
+
+
+def all_chunks_at_once(encode: Any, parts: Any, each: Any) -> Any:
+    """All chunks are encoded before the first pullback is used."""
+    pulls = [encode(part)[1] for part in parts]
+    dparams, dxs = zip(*(pull(dz) for pull, dz in zip(pulls, each, strict=True)), strict=True)
+    return tree.add(*dparams), np.concatenate(dxs)
 
 
 def next_above(d: Any, same: Any, false_accept: float = 0.01) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from ..gradcheck import Case
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..typing import Array
 
@@ -80,6 +80,37 @@ def pair_distances() -> Iterator[Case]:
         shuffled = rng.permutation(np.arange(8) < rng.integers(1, 8))
         constants = {"false_accept": float(rng.choice([0.25, 0.01, 0.6]))}
         yield Case({"d": rng.integers(0, 6, 8) / 2, "same": shuffled}, constants, None)
+
+
+def grouped_pairs() -> Iterator[Case]:
+    """(d, same, groups, rate) for a threshold with an interval: three groups of two pairs, then more of more."""
+    rng = np.random.default_rng(0)
+    for groups, size, rate in [(3, 2, 0.5)] * 30 + [(3, 4, 0.2)] * 20 + [(5, 6, 0.25)] * 20 + [(12, 4, 0.1)] * 10:
+        kinds = np.arange(size) < rng.integers(1, max(2, size // 2))
+        same = np.concatenate([rng.permutation(kinds) for _ in range(groups)])
+        distances = rng.integers(0, 4 if size == 2 else 12, groups * size) / 2
+        drawn = {"d": distances + np.where(same, 0, 1), "same": same, "groups": np.repeat(NAMES[:3], size)}
+        if groups > 3:
+            drawn["groups"] = np.repeat(rng.permutation(groups), size)
+        yield Case(drawn, {"rate": rate}, None)
+
+
+def galleries() -> Iterator[Case]:
+    """(embeddings, names, z, threshold) to identify: one entry, two, three on a line; then more, in the plane."""
+    for n in (1, 2, 3):
+        for names in (tuple("abc"[:n]), tuple("bab"[:n]), tuple("aab"[:n])):
+            for places in product((0.0, 2.0, 3.0), repeat=n):
+                for queries, threshold in (([1.0], 1.0), ([1.0], 0.5), ([5.0], 2.5), ([1.0, 8.0], 9.0)):
+                    yield _gallery(np.array(places)[:, None], names, np.array(queries)[:, None], threshold)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        plane, drawn = rng.integers(0, 5, (7, 2)).astype(float), rng.choice(["ann", "bea", "cem"], 7).tolist()
+        yield _gallery(plane, drawn, rng.integers(0, 5, (4, 2)).astype(float), float(rng.choice([1.0, 1.5, 9.0])))
+
+
+def _gallery(places: Array, names: Sequence[str], queries: Array, threshold: float) -> Case:
+    enrolled = {"gallery.embeddings": places, "gallery.names": np.array(names)}
+    return Case(enrolled | {"z": queries}, {"threshold": threshold}, None)
 
 
 def label_sets() -> Iterator[Case]:

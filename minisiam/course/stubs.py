@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .exercises import Exercise, Function
 
-TYPING = ("Array", "Bool", "Float", "Generator", "Int", "Op", "Params")
+TYPING = ("Array", "Bool", "Encoder", "Float", "Generator", "Int", "Op", "Params")
 STANDARD = {"Any": "typing", "Callable": "collections.abc", "Iterator": "collections.abc"}
 HOLE = 'raise NotImplementedError("your turn: replace this line by the body of {name}")'
 

@@ -255,4 +255,44 @@ numbers.
 
 "contrastive, hinge missing": {"d": [2.0], "same": [False]},
 """,
+    "threshold-interval": """
+There is one target, "false-accept", and one new group is to come: unseen = 1. Choose the threshold on all pairs, as in
+exercise 23, and measure both error rates there. Then leave out each group in turn: choose a threshold on the pairs of
+all others, and measure both error rates on the group. These rates give the intervals.
+`from minisiam.evaluate.thresholds import Rate, t_975, threshold_at` has what you need: t_975(G − 1) is Student's t.
+Return Threshold(value, Rate(rate, low, high), Rate(rate, low, high)), with low ≥ 0 and high ≤ 1.
+
+A threshold looks better on the pairs that chose it than on others. A group that is left out is one that is new.
+
+G rates with mean x̄ and standard deviation s (n − 1 below the root): x̄ ± t s √(1/G + 1). The 1/G is for the mean,
+the 1 for the new group, which varies as these do.
+
+left_out = [errors(groups == g, threshold_at(d[groups != g], same[groups != g], rate)) for g in np.unique(groups)]
+""",
+    "open-set": """
+gallery.embeddings is an (n, d) array and gallery.names has n names, one for each row; several rows may have one name.
+Return a list with one answer for each row of z. The distance is L2. A query at exactly the threshold is known. If
+entries of two names are nearest, at the same distance, the query is unknown: None.
+
+Look at the nearest distance first. Which entries have it, and how many different names do these have?
+
+Known means: the smallest distance is ≤ threshold, and all entries at this distance have the same name.
+
+D = np.sqrt(((z[:, None] - gallery.embeddings) ** 2).sum(axis=2))  # (m, n)
+""",
+    "cached": """
+Write the inner function. A loss on a batch needs all embeddings before it sends a gradient back, but not all
+activations. A pullback of the encoder keeps the activations of its images in memory as long as it is used. So embed
+chunk by chunk, keep only the embeddings, and let `pullback` encode each chunk again.
+z, pull = encoder(params, part, input_grad=...) and pull(dz of the part) gives (dparams, dx of the part), or
+(dparams, None) without input_grad. `tree.add` adds two trees of parameters.
+
+Two passes over the chunks. The first needs no pullback. In the second, use the pullback of a chunk before you make the
+next one.
+
+All chunks share the weights, so dparams is the sum over the chunks; each image has its own row of dx, so dx is a
+concatenation.
+
+chunks = [x[start : start + chunk] for start in range(0, len(x), chunk)]
+""",
 }

@@ -78,6 +78,10 @@ class Writing:
         """A JSON value: a plain number, text, or a list that begins with a tag."""
         if x is None or type(x) in (bool, float, str) or (type(x) is int and x.bit_length() < 1000):
             return x
+        if isinstance(x, str):
+            return str(x)
+        if isinstance(x, np.ndarray) and x.dtype.kind == "U":
+            return ["texts", list(x.shape), x.ravel().tolist()]
         if isinstance(x, np.ndarray | np.generic) and x.dtype.kind in NUMBERS:
             return self._array(x)
         if isinstance(x, tuple):
@@ -168,6 +172,11 @@ class Reading:
         self.shared.append(array)
         return array
 
+    def _texts(self, shape: list[int], texts: list[str]) -> Any:
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("an array of texts has texts only")
+        return np.array(texts, np.str_).reshape(shape)
+
     def _scalar(self, dtype: str) -> Any:
         return self._numbers(dtype, 1)[0]
 
@@ -218,9 +227,9 @@ class Reading:
         return self._foreign(Foreign, name, text)
 
     READERS: dict[str, Callable[..., Any]] = {  # noqa: RUF012
-        "list": _many, "tuple": _tuple, "named": _named, "dict": _dict, "array": _array, "scalar": _scalar,
-        "generator": _generator, "yours": _yours, "import": _import, "function": _function, "iterator": _iterator,
-        "object": _object,
+        "list": _many, "tuple": _tuple, "named": _named, "dict": _dict, "array": _array, "texts": _texts,
+        "scalar": _scalar, "generator": _generator, "yours": _yours, "import": _import, "function": _function,
+        "iterator": _iterator, "object": _object,
     }  # fmt: skip
 
 

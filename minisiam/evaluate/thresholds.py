@@ -111,10 +111,13 @@ def _errors(d: Array, same: Array, threshold: float) -> tuple[float, float]:
     return float(accepted[~same].mean()), float((~accepted[same]).mean())
 
 
+def t_975(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t: 12.7 for one degree of freedom, 1.96 for many."""
+    return T_975[freedom - 1] if freedom <= len(T_975) else 1.96 + 2.37 / freedom + 2.8 / freedom**2
+
+
 def _promised(rate: float, others: Array, unseen: int) -> Rate:
-    freedom = len(others) - 1
-    t = T_975[freedom - 1] if freedom <= len(T_975) else 1.96 + 2.37 / freedom + 2.8 / freedom**2
-    half = t * float(others.std(ddof=1)) * np.sqrt(1 / len(others) + 1 / unseen)
+    half = t_975(len(others) - 1) * float(others.std(ddof=1)) * np.sqrt(1 / len(others) + 1 / unseen)
     middle = float(others.mean())
     return Rate(rate, max(0.0, middle - half), min(1.0, middle + half))
 

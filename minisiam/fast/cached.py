@@ -20,7 +20,9 @@ from .batch_norm import pooled
 from .stages import split
 
 if TYPE_CHECKING:
-    from ..typing import Params
+    from collections.abc import Callable
+
+    from ..typing import Array, Encoder, Op, Params
 
 
 def cached(encoder: Layer, chunk: int = 128) -> Layer:
@@ -50,6 +52,34 @@ def cached(encoder: Layer, chunk: int = 128) -> Layer:
             "encoder has a BatchNorm, whose statistics are over the whole batch, so chunks cannot be computed one by "
             'one: use another norm, as in encoders.conv4(norm="group")'
         )
+    tested = at_test(encoder)
+    return Layer(
+        encoder.init,
+        recomputed(encoder, chunk),
+        encoder.name,
+        encoder.parts,
+        cached,
+        {**encoder.options, "chunk": chunk},
+        None if tested is encoder else tested,
+    )
+
+
+def recomputed(encoder: Encoder, chunk: int) -> Callable[..., Op[Array]]:
+    """`Layer.apply` of `cached`: the embeddings of all chunks; the activations of a chunk when its gradient is due.
+
+    Parameters
+    ----------
+    encoder
+        z, pull = encoder(params, x, input_grad=True): a function that embeds each image on its own.
+    chunk
+        The number of images in a chunk; the last one may have fewer.
+
+    Returns
+    -------
+    apply
+        z, pullback = apply(params, x, /, input_grad=True): the embeddings of the batch x, and `pullback(dz)` gives
+        `(dparams, dx)`, where dx is None and is not computed with input_grad=False.
+    """
 
     def apply(params, x, /, input_grad=True):
         chunks = [x[start : start + chunk] for start in range(0, len(x), chunk)] or [x]
@@ -67,16 +97,7 @@ def cached(encoder: Layer, chunk: int = 128) -> Layer:
 
         return z, pullback
 
-    tested = at_test(encoder)
-    return Layer(
-        encoder.init,
-        apply,
-        encoder.name,
-        encoder.parts,
-        cached,
-        {"chunk": chunk},
-        None if tested is encoder else tested,
-    )
+    return apply
 
 
 def _mixes_images(layer: Layer) -> bool:

@@ -15,7 +15,6 @@ from . import im2row
 from .batch_norm import pooled
 from .convolution import algorithm, fastest_conv2d
 from .fused import conv_pool_relu, pool_2x2
-from .microbatch import microbatch
 from .stages import in_one_chunk, stages_of
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def convert(encoder: Layer) -> Layer:
 
 def algorithms(encoder: Layer, params: Params) -> list[str]:
     """List the convolutions of an encoder, and the algorithm of each: `ops.conv2d`, or its replacement by `convert`."""
-    if encoder.op in (serial, microbatch):
+    if encoder.parts:
         return [name for part, theta in zip(encoder.parts, params, strict=True) for name in algorithms(part, theta)]
     if encoder.op is ops.conv2d:
         return [f"{encoder.name} by conv2d"]

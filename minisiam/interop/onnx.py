@@ -121,7 +121,7 @@ def _layer(graph: _Graph, x: str, layer: Layer, params: Params, shape: Shape) ->
         known = ", ".join(sorted(op.__name__ for op in OPERATORS))
         raise ValueError(
             f"no ONNX operator for the layer {layer.name!r}, only for {known}: pass the encoder before fast.convert, "
-            "fast.microbatch and layers.at_test, with the same parameters"
+            "fast.microbatch, fast.cached and layers.at_test, with the same parameters"
         )
     like, after = layer.init(np.random.default_rng(0), shape)
     found, needed = ([np.shape(a) for a in tree.leaves(theta)] for theta in (params, like))

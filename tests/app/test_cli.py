@@ -197,7 +197,7 @@ TRAIN_OPTIONS = """
     --data --holdout --augment --dihedral --pixels --channels
     --network --encoder --distance --loss --miner --margin --temperature --norm --normalize --embedding-size
     --steps --batch --per-class --optimizer --learning-rate --weight-decay --seed
-    --resume --start --freeze --patience --time-limit --readable
+    --resume --start --freeze --patience --time-limit --readable --cached
     --out --log-every --safetensors
 """
 
@@ -277,3 +277,30 @@ def test_the_template_in_the_help_of_check_works(tmp_path, capsys):
     (tmp_path / "mine.py").write_text(body)
     assert cli.main(["check", f"{tmp_path / 'mine.py'}:contrastive"]) == 0
     assert "contrastive: correct" in capsys.readouterr().out
+
+
+@pytest.fixture
+def bash_script(capsys):
+    pytest.importorskip("shtab")
+    assert cli.main(["--print-completion", "bash"]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_completion_script_is_bash_and_knows_commands_options_words_and_paths(bash_script):
+    assert subprocess.run(["bash", "-n"], input=bash_script, text=True).returncode == 0
+    assert "_pos_0_choices=(train " in bash_script
+    assert "_train___loss_choices=(" in bash_script and " --cached " in bash_script
+    for option, kind in (("_train___out", "dirs"), ("_train___start", "dirs"), ("_train___safetensors", "files")):
+        assert f"{option}_COMPGEN=_shtab_compgen_{kind}" in bash_script
+
+
+def test_an_unknown_shell_is_an_error(capsys):
+    pytest.importorskip("shtab")
+    assert cli.main(["--print-completion", "bsh"]) == 1
+    assert "unknown shell 'bsh': did you mean 'bash'?" in capsys.readouterr().err
+
+
+def test_completion_names_its_extra(capsys, monkeypatch):
+    monkeypatch.setattr("minisiam.interop.find_spec", lambda package: None)
+    assert cli.main(["--print-completion", "bash"]) == 1
+    assert "needs the package shtab: python -m pip install -e '.[completion]'" in capsys.readouterr().err

@@ -30,6 +30,7 @@ SETTINGS = {
     "episodes": {"loss": "prototypical"},
     "views": {"loss": "info-nce"},
     "batch norm": {"norm": "batch", "encoder": "conv2"},
+    "cached": {"cached": True, "encoder": "conv2", "batch": 200},
 }
 
 

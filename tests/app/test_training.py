@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minisiam import checkpoint, datasets, optimizers, train, tree
-from minisiam.analysis.registry import MINERS
+from minisiam import checkpoint, datasets, fast, optimizers, pairwise, train, tree
+from minisiam.analysis.registry import MATRIX, MINERS
 from minisiam.app import build, data_spec, figures, loss_options, report, run_xray, trainer
 from minisiam.app import run as run_folder
 from minisiam.app.config import Config
@@ -115,7 +115,7 @@ def test_fast_and_readable_ops_are_named_and_make_the_same_step(small, encoder, 
         batch = next(method.batches(method.prepared(small.train), np.random.default_rng(1)))
         _, value, after = next(train.fit(method.network, start, optimizers.sgd(1e-3), [batch]))
         values.append(value)
-        ops.append(trainer.ops_in_use(method, start))
+        ops.append(trainer.ops_in_use(chosen, method, start))
         params.append(after)
     assert fast_ops in ops[0]
     assert readable_op in ops[1]
@@ -128,6 +128,44 @@ def run(small, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
     trained = trainer.train(Config(network="siamese", steps=60), small, folder, lambda line: None)
     return run_folder.write_report(trained, report.evaluate(trained, small))
+
+
+def first_step(chosen):
+    method = build.build(chosen)
+    params = method.network.init(np.random.default_rng(0), (method.side, method.side, 1))
+    images = np.random.default_rng(1).random((24, method.side, method.side, 1), np.float32)
+    value, pullback = method.network(params, images, np.arange(24) // 3)
+    return value, pullback(1.0), trainer.ops_in_use(chosen, method, params)
+
+
+@pytest.mark.parametrize("settings", [{}, {"loss": "hinge"}, {"loss": "n-pair"}, {"readable": True}], ids=str)
+def test_a_cached_step_is_the_same_step(monkeypatch, settings):
+    monkeypatch.setattr(build, "CHUNK", 10)
+    monkeypatch.setattr(build, "LARGE", 24)
+    whole, in_parts = (Config(batch=24, per_class=3, cached=cached, **settings) for cached in (False, True))
+    (value, gradient, _), (found, found_gradient, words) = first_step(whole), first_step(in_parts)
+    assert found == pytest.approx(value, rel=1e-5)
+    largest = max(np.abs(leaf).max() for leaf in tree.leaves(gradient))
+    tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5 * largest), found_gradient, gradient)
+    assert "Conv" in words and "; activations of 10 images at a time" in words
+    assert ("distances in blocks of rows" in words) == (settings != {"loss": "n-pair"})
+
+
+@pytest.mark.parametrize("loss", [loss for loss in loss_options.OF_NETWORK["batch"] if loss in MATRIX])
+def test_a_large_cached_batch_has_no_distance_matrix_unless_the_loss_needs_it(loss):
+    z = np.random.default_rng(0).normal(size=(8, 4))
+    D, _ = fast.blockwise(pairwise.cosine)(z, z)
+    assert not build.in_blocks(Config(loss=loss, batch=4096))
+    if build.in_blocks(Config(loss=loss, batch=4096, cached=True)):
+        MATRIX[loss](D, np.arange(8) // 2)[1](1.0)
+    else:
+        with pytest.raises(TypeError, match="needs the whole matrix"):
+            MATRIX[loss](D, np.arange(8) // 2)
+
+
+def test_a_cached_batch_norm_is_refused():
+    with pytest.raises(ValueError, match=r"--cached .* --norm batch .*: use --norm group"):
+        Config(norm="batch", cached=True)
 
 
 def test_the_same_seed_trains_the_same_network(small, run, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minisiam import tree
+from minisiam.evaluate.thresholds import t_975
 from minisiam.networks import Network
 from minisiam.typing import Array, Bool, Float, Int
 
@@ -208,3 +209,56 @@ def threshold_at(d: Float[Array, "n"], same: Bool[Array, "n"], false_accept: flo
         if np.mean(d[~same] <= t) <= false_accept:
             best = t
     return best
+
+
+def choose_threshold(d: Float[Array, "n"], same: Bool[Array, "n"], groups: Int[Array, "n"], rate: float = 0.01):
+    def errors(d, same, t):
+        return np.mean(d[~same] <= t), np.mean(d[same] > t)
+
+    value = threshold_at(d, same, rate)
+    rates = []
+    for g in set(groups.tolist()):
+        own = groups == g
+        rates.append(errors(d[own], same[own], threshold_at(d[~own], same[~own], rate)))
+    intervals = []
+    for known, x in zip(errors(d, same, value), np.transpose(rates), strict=True):
+        s = np.sqrt(((x - sum(x) / len(x)) ** 2).sum() / (len(x) - 1))
+        half = t_975(len(x) - 1) * np.sqrt(s**2 / len(x) + s**2)
+        intervals.append((known, np.clip(np.mean(x) - half, 0, 1), np.clip(np.mean(x) + half, 0, 1)))
+    return value, *intervals
+
+
+def identify(gallery, z: Float[Array, "m d"], threshold: float):
+    answers = []
+    for query in z:
+        nearest: dict = {}
+        for name, entry in zip(gallery.names, gallery.embeddings, strict=True):
+            d = np.linalg.norm(entry - query)
+            nearest[name] = min(d, nearest.get(name, np.inf))
+        ranked = sorted(nearest.items(), key=lambda item: item[1])
+        tie = len(ranked) > 1 and ranked[0][1] == ranked[1][1]
+        answers.append(None if tie or ranked[0][1] > threshold else ranked[0][0])
+    return answers
+
+
+def recomputed(encoder, chunk: int):
+    def apply(params, x, /, input_grad=True):
+        z = []
+        for start in range(0, len(x), chunk):
+            part, _ = encoder(params, x[start : start + chunk])
+            z += list(part)
+
+        def pullback(dz):
+            dparams, dx = tree.map(np.zeros_like, params), np.zeros_like(x)
+            for start in range(0, len(x), chunk):
+                some = slice(start, start + chunk)
+                _, pull = encoder(params, x[some], input_grad=input_grad)
+                more, dpart = pull(dz[some])
+                dparams = tree.add(dparams, more)
+                if input_grad:
+                    dx[some] = dpart
+            return dparams, dx if input_grad else None
+
+        return np.array(z), pullback
+
+    return apply

@@ -217,7 +217,7 @@ def linked():
 VALUES = [
     None, True, 3, -(10**30), 0.1, float("inf"), "é\n", (1, [2.0, "x"], {"a": (None,), 3: []}), np.float32(0.1),
     np.True_, np.arange(6.0).reshape(2, 3).T, np.zeros((0, 3), np.float32), np.array(1.5), np.array([True]),
-    np.arange(3, dtype=">i2"),
+    np.arange(3, dtype=">i2"), np.array([["ann", "é"], ["", "b"]]),
 ]  # fmt: skip
 
 
@@ -249,7 +249,7 @@ def test_functions_iterators_and_errors_work_across_the_connection(linked):
         next(steps)
 
 
-@pytest.mark.parametrize("name", ["two-branches", "batch-hard", "sampler"])
+@pytest.mark.parametrize("name", ["two-branches", "batch-hard", "sampler", "open-set", "cached"])
 def test_an_answer_may_take_functions_and_return_tuples_or_a_generator(name, linked):
     exercise = course.find(name)
     function = linked(getattr(learner_answers, exercise.function))

@@ -50,7 +50,7 @@ def test_a_class_gets_a_table_with_reasons(tmp_path, capsys):
     states = {"'=bob": "failed", "a dog": "failed", "ada": "passed", "cem": "open"}
     assert {student: row["01 squared-distance"] for student, row in table.items()} == states
     assert tuple(table["ada"]) == grading.HEADER
-    assert all(row["02 squared-distance-gradient"] == "open" and row["of"] == "25" for row in table.values())
+    assert all(row["02 squared-distance-gradient"] == "open" and row["of"] == "28" for row in table.values())
     assert table["ada"]["passed"] == "1" and table["ada"]["reasons"] == ""
     assert table["'=bob"]["reasons"].startswith("01: it ended the program (os._exit)")
     assert "an answer must not write to ../answer.json" in table["a dog"]["reasons"]
@@ -61,7 +61,7 @@ def test_a_class_gets_a_table_with_reasons(tmp_path, capsys):
     assert found["ada"]["squared-distance"] == {"status": "passed", "reason": "", "seconds": pytest.approx(1, abs=5)}
     assert found["cem"]["squared-distance"]["reason"].startswith("not started")
     assert list(found["ada"]) == [exercise.name for exercise in EXERCISES]
-    assert "ada: 1 of 25   (3 of 4 students)" in output.err
+    assert "ada: 1 of 28   (3 of 4 students)" in output.err
 
 
 def test_the_table_is_opened_before_the_work_starts(tmp_path, capsys, monkeypatch):

@@ -22,7 +22,10 @@ from minisiam.typing import Array, Bool, Float
 HEADER = "from __future__ import annotations\nimport numpy as np\nfrom minisiam.typing import Array, Float, Op\n"
 SIGNATURE = 'def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /):\n'
 RIGHT = HEADER + SIGNATURE + "    return ((a - b) ** 2).sum(axis=1)\n"
-NO_GRADIENT = {"all-pairs", "batch-hard", "semi-hard", "recall", "sampler", "threshold", "collapse", "find-the-bug"}
+NO_GRADIENT = {
+    *("all-pairs", "batch-hard", "semi-hard", "recall", "sampler", "threshold", "collapse", "find-the-bug"),
+    *("threshold-interval", "open-set"),
+}
 ids = {"argvalues": EXERCISES, "ids": lambda exercise: exercise.name}
 
 
@@ -170,6 +173,8 @@ REPEATED = "do you use every image of a class before you shuffle them again?"
 SOFTMAX = "the slope is the softmax: does each of its rows sum to 1?"
 NEIGHBOURS = "this is the result if an image is its own neighbour or one neighbour too many counts"
 COLLAPSE = "and all distances are near 0: which triplets pull all images together?"
+INTERVAL, OWN = "false_accept.high is the result if", "or each group chooses its own threshold"
+CHUNKS = "the chunks share the weights, so dparams is a sum; each image has its own dx"
 COMMON_CLUES = {
     "wrong sign": "the right size, but the wrong sign",
     "twice": "twice too large",
@@ -216,6 +221,23 @@ COMMON_CLUES = {
     "strictly below": "1 is larger and also accepts at most 100% of the different pairs",
     "same pairs counted": "1 is larger and also accepts at most 0% of the different pairs",
     "largest distance": "it accepts 100% of the different pairs, more than 0%",
+    "one threshold for all groups": f"{INTERVAL} the threshold of all pairs is tried on each group {OWN}",
+    "each group chooses its own": f"{INTERVAL} the threshold of all pairs is tried on each group {OWN}",
+    "interval of the mean": f"{INTERVAL} only the mean of the rates is uncertain: the new group varies as well",
+    "normal instead of t": f"{INTERVAL} 1.96 stands for Student's t",
+    "below 0": "false_accept.low must be between 0 and 1",
+    "kinds exchanged": "false accepts are those of different pairs: the two rates are exchanged",
+    "no threshold": "query 0: its nearest entry is at 1, farther than the threshold: None",
+    "below the threshold": "query 0: a is at exactly the threshold, which is near enough",
+    "the first of a tie": "query 0: a and b are equally near: None",
+    "two examples of a name are a tie": ("query 0: all entries at 1 have one name, a, so there is no tie of names"),
+    "squared distances": "query 1: a is at 8, nearer than the threshold",
+    "all activations kept": "in the pullback, encode each chunk again",
+    "all chunks encoded, then pulled": "use the pullback of a chunk before you encode the next",
+    "the last chunk only": CHUNKS,
+    "the mean of the chunks": COUNT.replace("2 times", "0.5 times"),
+    "the first rows of dz for every chunk": CHUNKS,
+    "the whole batch again": "chunk is the size of a part",
     "unchanged": f"the loss stays at 1.00 {COLLAPSE}",
     "smaller learning rate only": (
         "do some triplets still pull all images together? Is the learning rate small enough?"
@@ -274,8 +296,8 @@ def test_a_stub_does_not_contain_the_formula_of_the_gradient():
 
 
 def test_the_exercises_are_numbered_and_belong_to_lessons():
-    assert [exercise.number for exercise in EXERCISES] == list(range(1, 26))
-    assert len({exercise.name for exercise in EXERCISES}) == 25
+    assert [exercise.number for exercise in EXERCISES] == list(range(1, 29))
+    assert len({exercise.name for exercise in EXERCISES}) == 28
     lessons = {exercise.name: exercise.lesson for exercise in EXERCISES}
     assert lessons["squared-distance"] == "00"
     assert lessons["find-the-bug"] == "12"
@@ -291,8 +313,8 @@ def test_an_exercise_is_found_by_number_or_name(text):
     [
         ("contrastve", "did you mean contrastive"),
         ("batch", "did you mean batch-hard"),
-        ("26", "a number from 1 to 25"),
-        ("0", "a number from 1 to 25"),
+        ("29", "a number from 1 to 28"),
+        ("0", "a number from 1 to 28"),
         ("qqq", "minisiam learn list"),
     ],
 )
@@ -357,10 +379,10 @@ def test_list_shows_states_and_hints(tmp_path, capsys):
     assert output[2].startswith("03  open  l2")
     assert output[2].endswith("2 of 3 hints")
     assert output[7].endswith("3 of 3 hints, solution")
-    assert "1 of 25 done. Next: 02 squared-distance-gradient" in output[-1]
+    assert "1 of 28 done. Next: 02 squared-distance-gradient" in output[-1]
     assert run("list", "--json", work=tmp_path) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["number"] for row in rows] == list(range(1, 26))
+    assert [row["number"] for row in rows] == list(range(1, 29))
     assert rows[0] == {
         "number": 1,
         "name": "squared-distance",

@@ -26,9 +26,18 @@ DATA = (
 )
 
 
-def choice(what: str, known: Iterable[str], default: str) -> str:
+class Choice(str):
+    """The help of an option that takes one of several words; `words` are these, for completion in a shell."""
+
+    words: tuple[str, ...]
+
+
+def choice(what: str, known: Iterable[str], default: str) -> Choice:
     """The help of an option that takes one of several words."""
-    return f"{what}{': ' if what else ''}{', '.join(known)} (default: {default})"
+    words = tuple(known)
+    made = Choice(f"{what}{': ' if what else ''}{', '.join(words)} (default: {default})")
+    made.words = words
+    return made
 
 
 def log_notes(data: Data) -> None:
