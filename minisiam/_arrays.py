@@ -117,7 +117,7 @@ def _floats(value: Any, before: Any, name: str, axes: int) -> Any:
     array = _array(name, value, axes)
     if array.dtype in FLOATS:
         return array
-    if array.dtype.kind in "iu" and _has_no_dtype(value) and not _may_be_pictures(array):
+    if array.dtype.kind in "iu" and array.ndim < 3 and _has_no_dtype(value):
         return array.astype(np.float64)
     return _refuse_numbers(name, array, value)
 

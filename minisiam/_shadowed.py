@@ -2,6 +2,8 @@
 
 import sys
 
+PACKAGES = ("numpy", "autograd", "hypothesis", "jaxtyping", "matplotlib", "PIL", "threadpoolctl")
+
 
 class explained:
     """A context in which a failed import names the scripts that Python imports in place of a module."""
@@ -13,19 +15,22 @@ class explained:
         """Raise an ImportError with the names, if there are any."""
         if isinstance(error, Exception) and (scripts := _scripts()):
             raise ImportError(
-                f"{' and '.join(scripts)} beside your script, or in this folder, has the name of a module that "
-                "minisiam needs, and Python imports it instead: rename it"
+                f"beside your script, or in this folder, are files with names of modules that minisiam needs, and Python "
+                f"imports them instead: {', '.join(scripts)}. Rename them"
             ) from error
 
 
 def _scripts() -> list[str]:
-    """The Python files in the folder of the script that have the name of a standard module, or of NumPy."""
-    import os
+    """The Python files and packages in the folder of the script with the name of a standard module, or of PACKAGES."""
+    import os  # and not pathlib: a pathlib.py may be here
 
-    names = {f"{name}.py" for name in (*sys.stdlib_module_names, "numpy")}
     folder = sys.path[0] or os.curdir
-    here = os.listdir(folder) if os.path.isdir(folder) else []  # noqa: PTH112, PTH208  a pathlib.py may be here
-    return sorted(names.intersection(here))
+    names = {*sys.stdlib_module_names, *PACKAGES}
+    files = {entry for name in names for entry in (f"{name}.py", os.path.join(name, "__init__.py"))}  # noqa: PTH118
+    here = os.listdir(folder) if os.path.isdir(folder) else []  # noqa: PTH112, PTH208
+    packages = [os.path.join(entry, "__init__.py") for entry in names.intersection(here)]  # noqa: PTH118
+    found = [*here, *(file for file in packages if os.path.isfile(os.path.join(folder, file)))]  # noqa: PTH113, PTH118
+    return sorted(files.intersection(found))
 
 
 if _scripts():

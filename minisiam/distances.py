@@ -157,7 +157,7 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array,
     Returns
     -------
     d, pullback
-        `d` is (n,), from 0 (one direction) to 2 (opposite), and exactly 0 where a = b;
+        `d` is (n,), from 0 (one direction) to 2 (opposite), and exactly 0 where a = b, except at the kink;
         `pullback(dd)` gives `(da, db)` with da = dd (â − b̂ − d â) / ‖a‖.
 
     Notes
@@ -168,9 +168,11 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array,
     Computed in float64 as half the squared difference of the unit vectors, which is right to about 10⁻¹⁶ / θ at a small
     angle θ; 1 − cos would have no digit left at 10⁻⁸.
 
-    On the unit sphere ‖a − b‖² = 2 d: the two rank neighbours alike and pull differently.
+    On the unit sphere ‖a − b‖² = 2 d: the two rank neighbours alike, and after `ops.normalize` their gradients differ by
+    the factor 2 only.
     """
-    _difference(a, b)
+    require.dimensions(2, "(n, d), one embedding a row", a=a, b=b)
+    require.same_shape(a=a, b=b)
     (unit_a, inverse_a), (unit_b, inverse_b) = unit_rows(a, np.float64), unit_rows(b, np.float64)
     directed = (inverse_a > 0) & (inverse_b > 0)
     u = unit_a - unit_b

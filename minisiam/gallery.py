@@ -93,9 +93,8 @@ def add(names: Sequence[str], z: Float[Array, "n d"], gallery: Gallery) -> Galle
 
 def remove(names: Collection[str], gallery: Gallery) -> Gallery:
     """The gallery without these names."""
-    if isinstance(names, str):
-        names = [names]
-    _require_enrolled(set(names), gallery)
+    names = {names} if isinstance(names, str) else set(names)
+    _require_enrolled(names, gallery)
     keep = ~np.isin(gallery.names, list(names))
     return gallery._replace(embeddings=gallery.embeddings[keep], names=gallery.names[keep])
 
@@ -161,8 +160,8 @@ def verify(
     """
     threshold = require.between("threshold", threshold, -np.inf)
     d, _ = distance(z1, z2)
-    chances = np.full(len(d), np.nan) if calibration is None else probability(calibration, d)
-    return Verdicts(d <= threshold, d, chances)
+    probabilities = np.full(len(d), np.nan) if calibration is None else probability(calibration, d)
+    return Verdicts(d <= threshold, d, probabilities)
 
 
 def save(path: str | Path, gallery: Gallery) -> None:
@@ -207,7 +206,8 @@ def _checked(names: Sequence[str], z: Array, gallery: Gallery | None) -> Gallery
     require.dimensions(2, "(n, d), one embedding per row", z=z)
     require.rows(z=z)
     require.finite(z=z)
-    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+    ordered = not isinstance(names, (str, set, frozenset, dict)) and hasattr(names, "__len__")
+    if not ordered or not all(isinstance(name, str) and name for name in names):
         raise TypeError(
             "names must be a sequence of non-empty strings, one per row of z: [str(name) for name in names]"
         )

@@ -25,7 +25,7 @@ from minisiam import (
     train,
     tree,
 )
-from minisiam.analysis import counts, registry, statistics
+from minisiam.analysis import counts, registry
 from minisiam.datasets import augment, graph
 from minisiam.gradcheck import reference
 
@@ -73,7 +73,6 @@ CALLS = {
     ),
     "evaluate.calibrate": lambda read: evaluate.calibrate(read(D[0]), read(SAME)),
     "evaluate.probability": lambda read: evaluate.probability(evaluate.Calibration(1.0, 2.0), read(D[0])),
-    "statistics.clustered": lambda read: statistics.clustered(read(D < 2)),
     "evaluate.mean_score": lambda read: evaluate.mean_score(read(D[0] / 9)),
     "evaluate.pixels": lambda read: evaluate.pixels(read(Z)),
     "evaluate.embed": lambda read: evaluate.embed(encoders.mlp(3), encoders.mlp(3).init(rng(), (4,))[0], read(Z)),

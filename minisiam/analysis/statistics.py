@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import require
-from .._arrays import reads_arrays
 from ..evaluate import Score, wilson
 
 if TYPE_CHECKING:
@@ -76,7 +75,6 @@ def paired_p(a: Sequence[float], b: Sequence[float]) -> float:
     return float(scipy_stats().ttest_1samp(d, 0.0).pvalue)
 
 
-@reads_arrays
 def clustered(right: Bool[Array, "units questions"], t: float = 1.96) -> Score:
     """Accuracy on questions that come in units, with the 95 % interval over units.
 

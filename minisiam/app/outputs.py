@@ -38,7 +38,7 @@ def require_free(path: Path, option: str) -> Path:
     if path.is_dir():
         raise ValueError(f"{option} {path} is a folder: name a file")
     if path.exists() and not _is_ours(path):
-        raise FileExistsError(f"{path} exists and was not made by this command: choose another {option}, or remove it")
+        raise FileExistsError(f"{path} exists, and it has no mark of minisiam: choose another {option}, or remove it")
     return path
 
 
@@ -52,6 +52,8 @@ def unused(path: Path) -> Path:
 
 
 def _is_ours(path: Path) -> bool:
+    if not path.is_file():  # to open a pipe would wait
+        return False
     with path.open("rb") as file:
         start = file.read(4096)
     return any(mark in start for mark in MARKS)

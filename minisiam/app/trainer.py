@@ -222,7 +222,7 @@ class Trainer:
         if plateau.is_over(end.constant, config.patience):
             self.log(
                 f"stopped {steps}: the loss has been constant for {config.patience:,} steps, so it gives "
-                "no direction to further steps; --resume with --patience 0 makes the others"
+                "no direction to further steps; --resume with --patience 0 makes the remaining steps"
             )
         elif has_ended(config, end.step, end.seconds):
             self.log(

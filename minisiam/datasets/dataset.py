@@ -24,7 +24,7 @@ class Dataset(NamedTuple):
     drawers : (n,) integers, the person who drew the image; all `UNKNOWN` if not recorded
     names : the names of the alphabets, by number; a single name if there are no alphabets
     classes : the names of the classes, by label, each once; empty if the classes have no names
-    notes : how the files were read and which were passed over, a sentence each
+    notes : how the files were read and which were skipped, a sentence each
     inverted : whether pictures were inverted, because dark was ink; None if the data are no pictures
     """
 

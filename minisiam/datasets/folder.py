@@ -56,7 +56,7 @@ class Pictures(NamedTuple):
     images : (n, size, size, channels) float32 in [0, 1]
     classes, files : the name of each picture's class, "" if it is in no folder of a class; and of its file
     inverted : whether they were inverted, because dark is ink
-    notes : how they were read and which were passed over, a sentence each
+    notes : how they were read and which were skipped, a sentence each
     """
 
     images: Array
@@ -70,7 +70,7 @@ def folder(path: str | Path, size: int = 28, dark_ink: bool | None = None, chann
     """Images by class: `path/CLASS/NAME.png`, or any other picture that Pillow reads without another program.
 
     Formats are PNG, JPEG, PGM, PPM, PBM, GIF, BMP, WebP and TIFF. Hidden files (`.x`, `Thumbs.db`, `__MACOSX`, …) are
-    passed over, links to files and folders are followed, and `wrapper/CLASS/NAME.png` is read as `CLASS/NAME.png`.
+    skipped, links to files and folders are followed, and `wrapper/CLASS/NAME.png` is read as `CLASS/NAME.png`.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def folder(path: str | Path, size: int = 28, dark_ink: bool | None = None, chann
     -------
     Dataset
         Labels in the alphabetical order of the classes' names, which are in `classes`; one group; drawers are unknown.
-        `notes` say how the pictures were read, and which files were passed over and why.
+        `notes` say how the pictures were read, and which files were skipped and why.
 
     Raises
     ------
@@ -274,7 +274,7 @@ def _as_read(read: list[tuple[str, Picture]], size: int, channels: int) -> Itera
     if sizes != [(size, size)]:
         span = " to ".join(f"{width} × {height}" for width, height in dict.fromkeys([sizes[0], sizes[-1]]))
         stretched = any(width != height for width, height in sizes)
-        shape = ", not cropped, so what is not square is stretched" if stretched else ""
+        shape = ", not cropped, so pictures that are not square are stretched" if stretched else ""
         yield f"scaled from {span} to {size} × {size} pixels{shape}"
     renamed = [f"{name} is a {one.kind} picture" for name, one in read if ENDINGS.get(_ending(name)) != one.kind]
     if renamed:
@@ -301,13 +301,13 @@ def _passed_over(files: Members, found: Layout) -> Iterable[str]:
         (found.stray, "in no folder of a class"),
         (found.empty, "folders without pictures, which are no classes"),
         (sorted(files.hidden), "hidden or made by the system"),
-        (sorted(files.dead), "links that lead nowhere or back, or no regular files"),
+        (sorted(files.dead), "broken or circular links, or special files"),
     ):
         if names:
             reasons.append(f"{len(names):,} {reason} ({listed(names)})")
     if reasons:
         count = len(others) + sum(map(len, (found.stray, found.empty, files.hidden, files.dead)))
-        yield f"{count:,} passed over: {'; '.join(reasons)}"
+        yield f"{count:,} skipped: {'; '.join(reasons)}"
 
 
 def _by_ending(names: list[str]) -> Iterable[str]:
@@ -315,6 +315,6 @@ def _by_ending(names: list[str]) -> Iterable[str]:
     counts = Counter(_ending(name) for name in names)
     for ending, count in counts.most_common():
         kind = f".{ending}" if ending else "without an ending"
-        remedy = f"cannot be read: {UNREAD[ending]}" if ending in UNREAD else "no pictures by their names"
+        remedy = f"cannot be read: {UNREAD[ending]}" if ending in UNREAD else "not pictures by their names"
         example = next(name for name in names if _ending(name) == ending)
         yield f"{count:,} {kind} ({remedy}; {example})"

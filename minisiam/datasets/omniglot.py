@@ -107,7 +107,7 @@ def _published(files: Members, size: int) -> Drawings:
         image[...] = 1 - picture(read(MEMBER_BYTES), match[0], size)  # ink is black there
     letters = [(match[1], int(match[2])) for match, _ in matched]
     others = sorted(name for name in files if not LETTER.fullmatch(name))
-    notes = [f"{len(others):,} files passed over, which are no letters by their names: {listed(others)}"] * bool(others)
+    notes = [f"{len(others):,} files skipped, which are not letters by their names: {listed(others)}"] * bool(others)
     return Drawings(images, letters, np.array([int(match[3]) - 1 for match, _ in matched], int), notes)
 
 

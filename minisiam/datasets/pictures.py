@@ -166,7 +166,9 @@ def _check_size(image: Any) -> None:
 def _white(image: Any, kind: str) -> int:
     """The level of white; a picture whose levels have no known range is refused."""
     if image.mode == "F" or (image.mode == "I" and kind == "TIFF"):
-        raise DamagedFile("has levels of 32 bits or with a sign, of which white is unknown: save it with 8 or 16 bits")
+        raise DamagedFile(
+            "has levels of 32 bits or with a sign, whose white level is unknown: save it with 8 or 16 bits"
+        )
     if kind == "TIFF" and image.mode.startswith("I;16"):
         return 2 ** image.tag_v2[BITS][0] - 1  # also 12 bits
     return WHITE.get(image.mode, 255)

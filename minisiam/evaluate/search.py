@@ -90,7 +90,7 @@ def _first(k: int, rows: int, i: Array, j: Array, d: Array) -> tuple[Array, Arra
 
 
 def _centred(a: Array, b: Array) -> tuple[Array, Array]:
-    centre = b.mean(axis=0, dtype=np.float64).astype(b.dtype)
+    centre = (b / len(b)).sum(axis=0, dtype=np.float64).astype(b.dtype)  # the sum of b may overflow
     return a - centre, b - centre
 
 

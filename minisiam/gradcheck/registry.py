@@ -33,6 +33,8 @@ def find(name: str, known: dict[str, AnyOp]) -> AnyOp:
     path, colon, function = name.rpartition(":")
     if not colon and name.endswith(".py"):
         raise ValueError(f"name the function of {name} to check: {name}:FUNCTION")
+    if colon and not function:
+        raise ValueError(f"name the function of {path} to check: {path}:FUNCTION")
     if colon:
         return _from_file(Path(path), function)
     named = [op for op in known if op == name or op.endswith(f".{name}")]

@@ -31,7 +31,7 @@ from .. import (
     tree,
 )
 from .. import train as training
-from ..losses.registry import LOSSES
+from ..analysis.registry import LOSSES
 from ..op import init_params
 from . import require_package
 
@@ -57,7 +57,7 @@ class MetricEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     Parameters
     ----------
     loss
-        A name of `losses.registry`, "supcon", "contrastive", or a loss of `minisiam.losses`, also as a
+        A name of `analysis.registry`, "supcon", "contrastive", or a loss of `minisiam.losses`, also as a
         `functools.partial` with constants.
     distance
         "l2", "squared_l2", "cosine", "dot", "l1" or "weighted_l1".

@@ -90,7 +90,7 @@ def test_no_command_replaces_the_file_of_another(tmp_path, capsys, words):
     path = tmp_path / "mine.png"
     path.write_bytes(MINE)
     assert cli.main([*words, str(path)]) == 1
-    assert "exists and was not made by this command" in capsys.readouterr().err
+    assert "exists, and it has no mark of minisiam" in capsys.readouterr().err
     assert path.read_bytes() == MINE
     assert cli.main([*words, str(tmp_path)]) == 1
     assert "is a folder: name a file" in capsys.readouterr().err

@@ -249,7 +249,7 @@ def test_embed_keeps_names_and_files(letters, model, pictures, tmp_path, suffix,
     assert files[0] == f"{pictures}/a/0.png"
     np.testing.assert_array_equal(z, model.embed(pictures))
     assert cli.main(["embed", str(letters), str(pictures), "--out", str(out)]) == 1
-    assert "exists and was not made by this command" in capsys.readouterr().err
+    assert "exists, and it has no mark of minisiam" in capsys.readouterr().err
 
 
 def test_the_page_on_using_a_network_runs(letters, pictures, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Folders and zips of pictures as users have them: what is read, what is passed over, and what is said about it."""
+"""Folders and zips of pictures as users have them: what is read, what is skipped, and what is said about it."""
 
 import os
 import re
@@ -62,7 +62,7 @@ def test_hidden_files_are_no_pictures_and_no_classes(classes):
     data = read(classes)
     assert len(data.images) == 12
     assert data.classes == tuple("abcdef")
-    assert note(data, "passed over").startswith("10 passed over: 10 hidden or made by the system (.git, ")
+    assert note(data, "skipped").startswith("10 skipped: 10 hidden or made by the system (.git, ")
 
 
 def test_hidden_files_are_left_out_of_omniglot(tmp_path, rng):
@@ -74,11 +74,11 @@ def test_hidden_files_are_left_out_of_omniglot(tmp_path, rng):
 def test_what_is_passed_over_is_counted_with_a_reason(classes):
     write(classes, *(f"a/{i}.heic" for i in range(3)), "notes.txt", "b/raw", "cover.pgm", "a/sub/0.pgm", data=PGM)
     (classes / "g").mkdir()
-    said = note(read(classes), "passed over")
-    assert said.startswith("8 passed over")
+    said = note(read(classes), "skipped")
+    assert said.startswith("8 skipped")
     for words in (
         "3 .heic (cannot be read: convert them to JPEG; a/0.heic)",
-        "1 .txt (no pictures by their names; notes.txt)",
+        "1 .txt (not pictures by their names; notes.txt)",
         "1 without an ending",
         "2 in no folder of a class (a/sub/0.pgm, cover.pgm)",
         "1 folders without pictures, which are no classes (g)",
@@ -96,7 +96,7 @@ def test_linked_folders_are_followed_and_circles_are_not(classes, tmp_path):
     data = read(classes)
     assert data.classes == tuple("abcdefgh")
     assert len(data.images) == 15
-    assert "2 links that lead nowhere or back, or no regular files (a/circle/, b/gone.pgm)" in note(data, "passed over")
+    assert "2 broken or circular links, or special files (a/circle/, b/gone.pgm)" in note(data, "skipped")
 
 
 def test_many_links_to_each_other_are_an_error(tmp_path, monkeypatch):
@@ -128,7 +128,7 @@ def test_folders_around_the_classes_are_not_classes(classes, tmp_path):
     write(tmp_path, "cover.pgm")
     data = read(tmp_path)
     assert data.classes == tuple("abcdef")
-    assert "1 in no folder of a class (cover.pgm)" in note(data, "passed over")
+    assert "1 in no folder of a class (cover.pgm)" in note(data, "skipped")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_the_notes_say_how_pictures_were_read(tmp_path):
     data = datasets.folder(tmp_path, size=5)
     assert data.notes == (
         "2 pictures (2 PPM) as grey levels, the mean of the colours: 0.20 to 0.80 of white",
-        "scaled from 5 × 9 to 5 × 5 pixels, not cropped, so what is not square is stretched",
+        "scaled from 5 × 9 to 5 × 5 pixels, not cropped, so pictures that are not square are stretched",
         "dark is ink: inverted, since their mean is 0.68 of white",
     )
     assert datasets.folder(tmp_path, size=5, dark_ink=False).notes[2].startswith("light is ink: not inverted")
@@ -260,7 +260,7 @@ def test_omniglot_may_be_deep_in_a_folder_and_reports_other_files(tmp_path, rng)
     assert len(data.images) == 12
     assert data.class_name(2) == "Latin/character01"
     (said,) = data.notes
-    assert said.startswith("2 files passed over, which are no letters by their names: New folder/a.txt, ")
+    assert said.startswith("2 files skipped, which are not letters by their names: New folder/a.txt, ")
 
 
 def test_a_home_folder_is_expanded(classes, tmp_path, monkeypatch, capsys):
@@ -280,7 +280,7 @@ def test_the_data_command_lists_classes_and_what_was_passed_over(classes, capsys
     write(classes, *(f"a/{i}.heic" for i in range(60)))
     assert cli.main(["data", "--data", f"folder:{classes}"]) == 0
     said = capsys.readouterr().out
-    assert "60 passed over: 60 .heic" in said
+    assert "60 skipped: 60 .heic" in said
     assert "train: 4 images of 2 classes\n  a, d\n" in said
 
 

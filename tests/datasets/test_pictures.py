@@ -195,7 +195,7 @@ def test_a_tiff_may_have_16_bits_and_an_inverted_scale(dtype, white_is_zero):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
 def test_levels_without_a_known_range_are_refused(dtype):
-    with pytest.raises(DamagedFile, match="of which white is unknown: save it with 8 or 16"):
+    with pytest.raises(DamagedFile, match="whose white level is unknown: save it with 8 or 16"):
         picture(saved(Image.fromarray(np.ones((2, 2), dtype)), "TIFF"), "x")
 
 

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from minisiam import distances, losses, miners, networks, pairwise
-from minisiam.losses import registry
+from minisiam.analysis import registry
 
 N, SIZE, CLASSES = 12, 5, 3
 ROWS = np.random.default_rng(1)
@@ -48,7 +48,7 @@ def seeded(miner, **options):
     return mine
 
 
-MINERS = miners.MINERS | {
+MINERS = registry.MINERS | {
     "random-triplets": seeded(miners.random_triplets),
     "distance-weighted": seeded(miners.distance_weighted, dimensions=SIZE),
 }
@@ -65,7 +65,7 @@ UNIT = UNIT / np.linalg.norm(UNIT, axis=1, keepdims=True)
 CASES = {name: KINDS[registry.kind_of(name)](loss) for name, loss in registry.LOSSES.items()}
 # with the weights of the paper, which the gradient treats as constants, it is not the derivative of the value
 CASES["circle"] = case(losses.circle, pairwise.cosine, z(), LABELS, margin=0.25, scale=32.0, detached=False)
-CASES |= {f"with {name}": mined(name) for name in miners.MINERS}
+CASES |= {f"with {name}": mined(name) for name in registry.MINERS}
 CASES |= {
     "all pairs": case(losses.all_pairs(losses.contrastive), pairwise.l2, z(), LABELS),
     "all triplets": case(losses.all_triplets(losses.triplet_soft_margin), pairwise.l2, z(), LABELS),

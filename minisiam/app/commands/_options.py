@@ -41,7 +41,7 @@ def choice(what: str, known: Iterable[str], default: str) -> Choice:
 
 
 def log_notes(data: Data) -> None:
-    """Tell the user how the files were read, and which were passed over."""
+    """Tell the user how the files were read, and which were skipped."""
     parts = (data.train, data.test) if data.test.notes != data.train.notes else (data.train,)
     for note in (note for part in parts for note in part.notes):
         log(f"  {note}")

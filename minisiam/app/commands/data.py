@@ -65,8 +65,7 @@ def data(arguments: argparse.Namespace) -> int:
     require.one_of("augment", arguments.augment, AUGMENTS)
     if arguments.augment != "none" and arguments.show is None:
         raise ValueError(f"--augment {arguments.augment} is only drawn: add --show")
-    if arguments.show:
-        outputs.require_free(Path(arguments.show), "--show")
+    sheet = None if not arguments.show else outputs.require_free(expanded(arguments.show), "--show")
     loaded = data_spec.load(arguments.data, holdout=arguments.holdout)
     if arguments.data == Config.data:
         log("pen glyphs: 1,377 letters of 31 alphabets, each drawn by 20 simulated drawers, 28 × 28 pixels")
@@ -74,7 +73,7 @@ def data(arguments: argparse.Namespace) -> int:
     for role, part in loaded._asdict().items():
         log(f"\n{role}: {part}\n{fill(', '.join(_kinds(part)), 120, initial_indent='  ', subsequent_indent='  ')}")
     if arguments.show is not None:
-        path = expanded(arguments.show) if arguments.show else outputs.unused(_default_sheet(arguments.data))
+        path = sheet or outputs.unused(_default_sheet(arguments.data))
         outputs.save_figure(_figure(arguments, loaded), path, dpi=110)
         log(f"\n{path}")
     return 0

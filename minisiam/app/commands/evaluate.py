@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import datasets, require
-from .. import data_spec, official, papers, report
+from .. import data_spec, official, outputs, papers, report
 from ..run import Run, fingerprint, load_data, open_run, read_checkpoint, write_report
 from ._options import DATA, Formatter, log, log_notes
 
@@ -80,8 +81,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
         require.whole("way", arguments.way, 2)
     if arguments.save:
         _check_save(run, arguments)
-    if arguments.csv is not None and arguments.csv.exists():
-        raise FileExistsError(f"--csv {arguments.csv} exists: name a new file, or remove it first")
+    if arguments.csv is not None:
+        outputs.require_free(arguments.csv, "--csv")
     data, has_metrics = test_data(run, name, arguments.holdout)
     if not arguments.json:
         log_notes(data)
@@ -131,11 +132,16 @@ def _write_csv(path: Path, classes: dict[str, Any]) -> None:
     """A row for each class."""
     if not classes:
         raise ValueError(f"--csv {path} has a row for each class, and these classes have no names: leave it out")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["class", "accuracy", "most often taken for"])
-        rows.writerows([name, f"{one['accuracy']:.4f}", one["taken_for"]] for name, one in classes.items())
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["class", "accuracy", "most often taken for"])
+    rows.writerows([_cell(name), f"{one['accuracy']:.4f}", _cell(one["taken_for"])] for name, one in classes.items())
+    outputs.write(path, text.getvalue().encode())
+
+
+def _cell(name: str | None) -> str | None:
+    """The name of a class, which a spreadsheet does not take for a formula."""
+    return f"'{name}" if name and name[0] in "=+-@" else name
 
 
 def _check_save(run: Run, arguments: argparse.Namespace) -> None:

@@ -299,7 +299,8 @@ def suggestions(run: Run, data: Data) -> list[str]:
     other = "siamese" if config.network == "triplet" else "triplet"
     kept = ("data", "holdout", "dihedral", "channels", *(["pixels"] if SIDES[config.encoder][1] is None else []))
     chosen = {name: getattr(config, name) for name in kept}
-    same = [word for name, value in chosen.items() if value != getattr(Config(), name) for word in (f"--{name}", value)]
+    default = Config(data=config.data).as_dict() | {"data": Config.data}
+    same = [word for name, value in chosen.items() if value != default[name] for word in (f"--{name}", value)]
     return [
         *found,
         f"{command('train', *same, '--network', other)}     another method; --help lists them",

@@ -50,7 +50,8 @@ def of(op: Any) -> Any:
     """Return the definition of an op, found by its name; a pairwise distance is the row distance of every pair."""
     if op.__name__ not in DEFINITIONS:
         raise ValueError(
-            f"there is no definition of {op.__name__} in minisiam.gradcheck.reference: give its formula as definition"
+            f"no formula of the library is called {op.__name__}: give its own, with `minisiam check FILE:{op.__name__} "
+            "--definition FILE:FORMULA`, or with definition=FORMULA in Python"
         )
     definition = DEFINITIONS[op.__name__]
     return matrix(definition) if op.__module__.endswith(".pairwise") else definition
