@@ -15,8 +15,8 @@ class explained:
         """Raise an ImportError with the names, if there are any."""
         if isinstance(error, Exception) and (scripts := _scripts()):
             raise ImportError(
-                f"beside your script, or in this folder, are files with names of modules that minisiam needs, and Python "
-                f"imports them instead: {', '.join(scripts)}. Rename them"
+                "beside your script, or in this folder, are files with names of modules that minisiam needs, and "
+                f"Python imports them instead: {', '.join(scripts)}. Rename them"
             ) from error
 
 

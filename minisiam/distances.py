@@ -168,8 +168,8 @@ def cosine(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[Array,
     Computed in float64 as half the squared difference of the unit vectors, which is right to about 10⁻¹⁶ / θ at a small
     angle θ; 1 − cos would have no digit left at 10⁻⁸.
 
-    On the unit sphere ‖a − b‖² = 2 d: the two rank neighbours alike, and after `ops.normalize` their gradients differ by
-    the factor 2 only.
+    On the unit sphere ‖a − b‖² = 2 d: the two rank neighbours alike, and after `ops.normalize` their gradients
+    differ by the factor 2 only.
     """
     require.dimensions(2, "(n, d), one embedding a row", a=a, b=b)
     require.same_shape(a=a, b=b)
