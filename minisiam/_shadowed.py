@@ -15,8 +15,8 @@ class explained:
         """Raise an ImportError with the names, if there are any."""
         if isinstance(error, Exception) and (scripts := _scripts()):
             raise ImportError(
-                "beside your script, or in this folder, are files with names of modules that minisiam needs, and "
-                f"Python imports them instead: {', '.join(scripts)}. Rename them"
+                "files beside your script, or in this folder, have names of modules that minisiam needs, so Python "
+                f"imports them instead: {', '.join(scripts)}. Rename them"
             ) from error
 
 

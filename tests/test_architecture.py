@@ -45,7 +45,7 @@ ARROWS = {
     "fast": set(),
     "gradcheck": set(),
     "analysis": {"datasets", "gradcheck"},
-    "interop": {"datasets", "gradcheck"},
+    "interop": {"datasets", "gradcheck", "analysis"},
     "plots": {"datasets", "gradcheck", "analysis"},
     "course": {"datasets", "fast", "gradcheck", "analysis", "interop", "plots"},
     "app": {"datasets", "fast", "gradcheck", "analysis", "interop", "plots"},

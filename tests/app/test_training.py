@@ -27,10 +27,18 @@ def one_shot(method, params, data):
 
 
 PAIRED = [("siamese", "contrastive"), ("triplet", "hinge"), ("triplet", "ratio"), ("verification", None)]
+ROWS = ["l2", "squared-l2", "l1", "weighted-l1", "cosine"]
+OFTEN = list(zip([*PAIRED, PAIRED[0]], ROWS, strict=True))  # each network and each distance; the others are slow
 
 
-@pytest.mark.parametrize("distance", ["l2", "squared-l2", "l1", "weighted-l1", "cosine"])
-@pytest.mark.parametrize(("network", "loss"), PAIRED)
+@pytest.mark.parametrize(
+    ("network", "loss", "distance"),
+    [
+        pytest.param(*paired, distance, marks=[] if (paired, distance) in OFTEN else pytest.mark.slow)
+        for paired in PAIRED
+        for distance in ROWS
+    ],
+)
 def test_two_seconds_of_training_beat_the_untrained_network(small, network, loss, distance):
     chosen = Config(network=network, loss=loss, distance=distance, encoder="mlp", steps=120, learning_rate=1e-3)
     method = build.build(chosen)
