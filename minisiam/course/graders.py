@@ -65,7 +65,7 @@ def grade(exercise: Exercise, function: Function) -> Verdict:
     start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = _changed_default(exercise, function) or GRADERS[exercise.name](function)
+        result = GRADERS[exercise.name](function)
     seconds = round(time.process_time() - start, 3)
     if result.fault is None:
         return Verdict("passed", f"{exercise}: correct. {result.inputs}.", seconds=seconds)
@@ -82,16 +82,6 @@ def grade(exercise: Exercise, function: Function) -> Verdict:
         seconds,
         result.printed,
     )
-
-
-def _changed_default(exercise: Exercise, function: Function) -> Result | None:
-    """A default of the stub that the learner changed: the graders pass most constants."""
-    expected, given = (inspect.signature(f).parameters for f in (exercise.model_answer, function))
-    for name, parameter in expected.items():
-        if name in given and given[name].default not in (parameter.default, inspect.Parameter.empty):
-            what = f"the default of {name} must be {parameter.default!r}, as in the stub, not {given[name].default!r}"
-            return Result(Fault(what, Case({}, {}, None)))
-    return None
 
 
 def in_turn(*graders: Grader) -> Grader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from inspect import signature
 from pathlib import Path
 from textwrap import indent
 
@@ -10,9 +11,11 @@ import pytest
 from clue_claims import claims
 
 from minisiam.course import EXERCISES, find, graders, stubs
+from minisiam.course.answer import function_of
 from minisiam.course.bugs import smallest
 from minisiam.course.collapse import COLLAPSING
 from minisiam.course.graders import grade
+from minisiam.course.remote import Refused
 
 WRONG = tomllib.loads(Path(__file__).with_name("wrong_answers.toml").read_text(encoding="utf-8"))
 
@@ -59,3 +62,22 @@ def test_a_wrong_answer_fails_with_the_right_words(name, mistake, monkeypatch):
 @answers(slow=True)
 def test_settings_that_do_not_repair_a_run_fail_with_the_right_words(name, mistake):
     check(name, mistake)
+
+
+DEFAULTS = [
+    (exercise.name, parameter)
+    for exercise in EXERCISES
+    for parameter in signature(exercise.model_answer).parameters.values()
+    if parameter.default is not parameter.empty
+]
+
+
+@pytest.mark.parametrize(("name", "parameter"), DEFAULTS)
+def test_an_answer_must_keep_the_defaults_of_the_stub(name, parameter, tmp_path):
+    exercise = find(name)
+    source = stubs.stub(exercise)
+    kept, changed = (f"{parameter.name}: {parameter.annotation} = {parameter.default + more}" for more in (0, 1))
+    assert source.count(kept) == 1
+    assert function_of(exercise, source.encode(), tmp_path / exercise.file)
+    with pytest.raises(Refused, match=f"the default of {parameter.name} must be {parameter.default}, as in the stub"):
+        function_of(exercise, source.replace(kept, changed).encode(), tmp_path / exercise.file)
