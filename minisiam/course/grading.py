@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..fast import threads
+from . import confinement
 from .exercises import EXERCISES, Exercise
 from .sandbox import Grader, Report, read, report, same_name
 
@@ -97,6 +98,7 @@ def grade_class(
 @contextmanager
 def _reports(jobs: Iterable[tuple[Exercise, bytes | Report]], seconds: float) -> Iterator[Iterator[Report]]:
     """The reports, in order. One process for each core grades; all end with this context."""
+    confinement.hide()
     graders = [Grader() for _ in range(threads.cores())]
     idle: SimpleQueue[Grader] = SimpleQueue()
     for grader in graders:

@@ -1,9 +1,11 @@
 """Grading a class: every file is read before one runs; the table is written row by row, with reasons."""
 
 import csv
+import ctypes
 import io
 import json
 import os
+import sys
 
 import pytest
 
@@ -62,6 +64,18 @@ def test_a_class_gets_a_table_with_reasons(tmp_path, capsys):
     assert found["cem"]["squared-distance"]["reason"].startswith("not started")
     assert list(found["ada"]) == [exercise.name for exercise in EXERCISES]
     assert "ada: 1 of 25   (3 of 4 students)" in output.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system call has another name")
+def test_other_processes_cannot_read_the_one_that_writes_the_table(tmp_path):
+    dumpable, change = 3, 4
+    control = ctypes.CDLL(None).prctl
+    put(tmp_path / "ada", UNTOUCHED)
+    seen = []
+    control(change, 1)
+    grading.grade_class(grading.read_class(tmp_path), io.StringIO(), 1, lambda _: seen.append(control(dumpable)))
+    control(change, 1)
+    assert seen == [0]
 
 
 def test_the_table_is_opened_before_the_work_starts(tmp_path, capsys, monkeypatch):
