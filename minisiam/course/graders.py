@@ -22,6 +22,7 @@ from ..gradcheck.compare import changed, raised
 from ..gradcheck.report import columns, describe, show
 from . import adapters, bugs, clues, collapse, sampler_laws, small_inputs
 from .exercises import EXERCISES, Exercise
+from .verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,20 +45,6 @@ class Result(NamedTuple):
     inputs: str = ""
     intro: str = "The smallest case"
     printed: str = ""
-
-
-class Verdict(NamedTuple):
-    """The result for a learner's function, for people and for programs."""
-
-    status: str  # passed, failed or open
-    message: str
-    what: str = ""
-    clue: str = ""
-    case: dict[str, str] = {}  # noqa: RUF012
-    columns: dict[str, str] = {}  # noqa: RUF012
-    rows: int = 0
-    seconds: float = 0.0
-    printed: str = ""  # by the function on the input that is shown
 
 
 def grade(exercise: Exercise, function: Function) -> Verdict:

@@ -81,9 +81,23 @@ def test_other_processes_cannot_read_the_one_that_writes_the_table(tmp_path):
 def test_the_table_is_opened_before_the_work_starts(tmp_path, capsys, monkeypatch):
     put(tmp_path / "all" / "ada", RIGHT)
     monkeypatch.setattr(sandbox.Grader, "check", lambda *_: pytest.fail("an answer was graded"))
-    for path in (tmp_path / "missing" / "marks.csv", tmp_path):
-        assert cli.main(["learn", "grade", str(tmp_path / "all"), "--csv", str(path)]) == 2
-        assert "the table cannot be written" in capsys.readouterr().err
+    for path, why in ((tmp_path / "missing" / "marks.csv", "No such file"), (tmp_path, "choose another path")):
+        assert cli.main(["learn", "grade", str(tmp_path / "all"), "--csv", str(path)]) == 1
+        assert f"minisiam: {path}: " in (error := capsys.readouterr().err) and why in error
+
+
+def test_the_table_never_replaces_a_file_and_its_path_may_begin_with_the_home_folder(tmp_path, capsys, monkeypatch):
+    put(tmp_path / "all" / "ada", UNTOUCHED)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    command = ["learn", "grade", str(tmp_path / "all"), "--csv=~/marks.csv"]
+    assert cli.main(command) == 0
+    written = (tmp_path / "marks.csv").read_text()
+    assert written.startswith("student,") and "ada,open" in written
+    put(tmp_path / "all" / "bob", UNTOUCHED)
+    assert cli.main(command) == 1
+    assert "a file has this name already, so choose another path" in capsys.readouterr().err
+    assert (tmp_path / "marks.csv").read_text() == written
 
 
 def test_an_interrupted_table_has_the_rows_that_are_done(tmp_path, monkeypatch, capsys):
