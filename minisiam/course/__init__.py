@@ -3,6 +3,7 @@
     exercises         the list of exercises, in order; `texts` has their tasks and hints
     stubs             a library function without its body, and its source as the solution
     graders           the universal check of gradients; a comparison on small inputs for functions without a gradient
+    verdicts          the result of a grader
     mistakes          common mistakes; `known_mistakes` lists those that each grader must detect
     sandbox           checks a learner's file with `worker`, a process that grades and runs no learner's code;
                       `answer` is the process that does, `confinement` its limits, `remote` and `wire` their connection

@@ -128,7 +128,7 @@ def check_origin(name: str, function: Any, path: Path) -> None:
 
 
 def check_signature(exercise: Exercise, function: Any) -> None:
-    """Raise an error if a parameter of the stub is missing, or has another position or kind."""
+    """Raise an error if a parameter of the stub is missing, or has another position, kind or default."""
     expected = list(inspect.signature(exercise.model_answer).parameters.values())
     given = list(inspect.signature(function).parameters.values())
     wanted, found = ([(p.name, p.kind, p.annotation is p.empty) for p in side] for side in (expected, given))
@@ -138,6 +138,10 @@ def check_signature(exercise: Exercise, function: Any) -> None:
             f"the line `def {exercise.function}(…)` must keep the parameters {names}: restore it or start again with "
             f"`minisiam learn reset {exercise.number:02d}`"
         )
+    for stub, own in zip(expected, given, strict=False):  # graders pass most constants: they see no default
+        both = stub.default is not stub.empty and own.default is not own.empty
+        if both and repr(own.default) != repr(stub.default):
+            raise Refused(f"the default of {own.name} must be {stub.default!r}, as in the stub, not {own.default!r}")
 
 
 def main(folder: str, seconds: str) -> None:

@@ -89,8 +89,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     with_json(command("selfcheck", selfcheck, "test the exercises themselves"))
     added = command("grade", grade, "check the files of a class: a folder with one work folder for each student")
     added.add_argument("folder", type=Path, metavar="FOLDER", help="the folder with one folder for each student")
-    added.add_argument("--csv", nargs="?", const="", default="", metavar="FILE",
-                       help="write the table to this file (default: print it)")  # fmt: skip
+    added.add_argument("--csv", type=Path, nargs="?", default=None, metavar="FILE",
+                       help="write the table to this new file (default: print it)")  # fmt: skip
     with_json(added)
 
 
@@ -210,12 +210,7 @@ def grade(arguments: argparse.Namespace) -> int:
 
     answers = grading.read_class(arguments.folder)
     marks: grading.Marks = {}
-    try:
-        table = _table(arguments)
-    except OSError as error:
-        warn(f"minisiam: the table cannot be written: {error}")
-        return 2
-    with table as file:
+    with _table(arguments) as file:
         try:
             grading.grade_class(answers, file, arguments.limit, warn, marks)
         except KeyboardInterrupt:
@@ -226,7 +221,7 @@ def grade(arguments: argparse.Namespace) -> int:
 
 
 def _table(arguments: argparse.Namespace) -> AbstractContextManager[TextIO]:
-    """The file for the table, opened before the work starts; standard output, unless that is for JSON."""
+    """The new file for the table, opened before the work starts; standard output, unless that is for JSON."""
     if arguments.csv:
-        return Path(arguments.csv).open("w", encoding="utf-8", newline="")
+        return arguments.csv.open("x", encoding="utf-8", newline="")
     return nullcontext(io.StringIO() if arguments.json else sys.stdout)

@@ -21,7 +21,9 @@ CHANGES = {
 }  # fmt: skip
 PROCESSES = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "os.system", "pty.spawn",
              "subprocess.Popen"}  # fmt: skip
+FILES_IN_C = {"socket.bind", "sqlite3.connect"}  # functions that make a file without the event "open"
 KILLS = {"os.kill", "os.killpg"}
+PATHS = (str, bytes, os.PathLike)
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 DUMPABLE, DEATH_SIGNAL, NO_NEW_RIGHTS, ADOPT = 4, 1, 38, 36  # numbers of prctl in Linux
 CAPABILITIES = 0x20080522  # the version of capset in Linux
@@ -30,30 +32,46 @@ CAPABILITIES = 0x20080522  # the version of capset in Linux
 def forbid_changes_outside(folder: Path) -> None:
     """From now on, this process cannot change files outside a folder, start processes or end others.
 
-    This is enforced where Python calls the system; code that calls C functions itself can evade it.
+    Python's audit events enforce this; code that calls C functions, or one without an audit event, can evade it. The
+    events do not tell to which folder `dir_fd` refers, so it must be one inside, and a relative path must have no "..".
     """
     inside, own = os.path.realpath(folder), os.getpid()
 
     def outside(path: Any) -> bool:
         if isinstance(path, int) or path is None:
             return False
-        found = os.path.realpath(os.fsdecode(path))
-        return found not in (inside, os.devnull) and not found.startswith(inside + os.sep)
+        name = Path(os.fsdecode(path))
+        found = os.path.realpath(name)
+        climbs = os.pardir in name.parts and not name.is_absolute()
+        return climbs or (found not in (inside, os.devnull) and not found.startswith(inside + os.sep))
+
+    def outside_folder(path: Any) -> bool:
+        return outside(path) and Path(os.fsdecode(path)).is_dir()
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and arguments[2] & WRITING and outside(arguments[0]):
             raise PermissionError(f"an answer must not write to {arguments[0]}: it may write in its working directory")
-        if event in CHANGES and any(outside(path) for path in arguments if isinstance(path, str | bytes | os.PathLike)):
+        if event == "open" and arguments[1] is None and outside_folder(arguments[0]):
+            raise PermissionError(f"an answer must not open the folder {arguments[0]}: open a file by its path")
+        paths = [path for path in arguments if isinstance(path, PATHS)]
+        if event in CHANGES and (not isinstance(arguments[0], PATHS) or any(map(outside, paths))):
             raise PermissionError(f"an answer must not change {arguments[0]}")
+        if event in FILES_IN_C:
+            raise PermissionError(f"an answer must not use a database or a socket ({event})")
         if event in PROCESSES or (event in KILLS and arguments[0] != own):
             raise PermissionError(f"an answer must not start or end other processes ({event})")
 
     sys.addaudithook(hook)
 
 
-def protect_grader() -> None:
-    """Hide the memory and the files of this process from others of the same user, and adopt detached processes."""
+def hide() -> None:
+    """Hide the memory and the files of this process from others of the same user."""
     _prctl(DUMPABLE, 0)
+
+
+def protect_grader() -> None:
+    """Hide this process, and adopt detached processes."""
+    hide()
     _prctl(ADOPT, 1)
 
 

@@ -22,6 +22,7 @@ from ..gradcheck.compare import changed, raised
 from ..gradcheck.report import columns, describe, show
 from . import adapters, bugs, clues, collapse, sampler_laws, small_inputs
 from .exercises import EXERCISES, Exercise
+from .verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,26 +47,12 @@ class Result(NamedTuple):
     printed: str = ""
 
 
-class Verdict(NamedTuple):
-    """The result for a learner's function, for people and for programs."""
-
-    status: str  # passed, failed or open
-    message: str
-    what: str = ""
-    clue: str = ""
-    case: dict[str, str] = {}  # noqa: RUF012
-    columns: dict[str, str] = {}  # noqa: RUF012
-    rows: int = 0
-    seconds: float = 0.0
-    printed: str = ""  # by the function on the input that is shown
-
-
 def grade(exercise: Exercise, function: Function) -> Verdict:
     """Grade a function as the answer to an exercise."""
     start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = _changed_default(exercise, function) or GRADERS[exercise.name](function)
+        result = GRADERS[exercise.name](function)
     seconds = round(time.process_time() - start, 3)
     if result.fault is None:
         return Verdict("passed", f"{exercise}: correct. {result.inputs}.", seconds=seconds)
@@ -82,16 +69,6 @@ def grade(exercise: Exercise, function: Function) -> Verdict:
         seconds,
         result.printed,
     )
-
-
-def _changed_default(exercise: Exercise, function: Function) -> Result | None:
-    """A default of the stub that the learner changed: the graders pass most constants."""
-    expected, given = (inspect.signature(f).parameters for f in (exercise.model_answer, function))
-    for name, parameter in expected.items():
-        if name in given and given[name].default not in (parameter.default, inspect.Parameter.empty):
-            what = f"the default of {name} must be {parameter.default!r}, as in the stub, not {given[name].default!r}"
-            return Result(Fault(what, Case({}, {}, None)))
-    return None
 
 
 def in_turn(*graders: Grader) -> Grader:

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..fast import threads
+from . import confinement
 from .exercises import EXERCISES, Exercise
 from .sandbox import Grader, Report, read, report, same_name
 
@@ -97,6 +98,7 @@ def grade_class(
 @contextmanager
 def _reports(jobs: Iterable[tuple[Exercise, bytes | Report]], seconds: float) -> Iterator[Iterator[Report]]:
     """The reports, in order. One process for each core grades; all end with this context."""
+    confinement.hide()
     graders = [Grader() for _ in range(threads.cores())]
     idle: SimpleQueue[Grader] = SimpleQueue()
     for grader in graders:
@@ -128,7 +130,7 @@ def row(student: str, reports: list[Report]) -> list[str]:
     """The name, the status of each exercise, the number passed, and why the others failed, on one line."""
     states = [found.status for found in reports]
     reasons = [f"{found.number:02d}: {reason(found)}" for found in reports if found.status == "failed"]
-    return [_plain(student), *states, str(states.count("passed")), str(len(states)), _plain(" | ".join(reasons))]
+    return [safe_cell(student), *states, str(states.count("passed")), str(len(states)), safe_cell(" | ".join(reasons))]
 
 
 def reason(found: Report) -> str:
@@ -137,7 +139,7 @@ def reason(found: Report) -> str:
     return text if len(text) <= REASON else f"{text[: REASON - 3]}..."
 
 
-def _plain(text: str) -> str:
+def safe_cell(text: str) -> str:
     """A text in valid Unicode that a spreadsheet does not read as a formula."""
     valid = text.encode("utf-8", "backslashreplace").decode()
     return f"'{valid}" if valid.startswith(tuple(FORMULA)) else valid

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from .exercises import Exercise
 from .stubs import stub
+from .verdicts import without_case
 
 TIME_LIMIT = 10.0  # seconds of computing or of waiting, after the imports; elapsed time is limited to twelve times this
 IMPORT_LIMIT = 120.0  # seconds for importing the libraries
@@ -31,7 +32,7 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Report(NamedTuple):
-    """The result of checking a learner's file: the exercise and the fields of `graders.Verdict`."""
+    """The result of checking a learner's file: the exercise and the fields of `verdicts.Verdict`."""
 
     exercise: str
     number: int
@@ -55,7 +56,7 @@ class Report(NamedTuple):
 
 def report(exercise: Exercise, status: str, what: str) -> Report:
     """A report with a message."""
-    return Report(exercise.name, exercise.number, status, f"{exercise}: {what}", what)
+    return Report(exercise.name, exercise.number, *without_case(exercise, status, what))
 
 
 def read(exercise: Exercise, path: Path) -> bytes | Report:

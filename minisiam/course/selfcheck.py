@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..analysis import _markdown
 from .exercises import EXERCISES, Exercise
-from .graders import Verdict, grade
+from .graders import grade
 from .known_mistakes import MISTAKES
 from .stubs import stub
+from .verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

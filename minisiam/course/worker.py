@@ -26,9 +26,10 @@ from typing import Any, BinaryIO
 from ..gradcheck.compare import raised
 from . import answer, confinement
 from .exercises import Exercise, find
-from .graders import Verdict, grade
+from .graders import grade
 from .remote import Peer, Refused
 from .sandbox import connected
+from .verdicts import Verdict, without_case
 
 FORKS = sys.platform == "linux"  # the matrix products of macOS may hang in a fork
 CLOSING = 0.5  # seconds in which a process that has closed its connection must end
@@ -126,7 +127,7 @@ def judge(exercise: Exercise, source: str, seconds: float, folder: Path) -> Verd
         finally:
             code = process.end()
         if process.peer.ended:
-            verdict = failed(exercise, _why_no_result(code, seconds, home, source))
+            verdict = without_case(exercise, "failed", _why_no_result(code, seconds, home, source))
         return verdict._replace(printed=verdict.printed or _output(home))
 
 
@@ -135,11 +136,11 @@ def _verdict(exercise: Exercise, source: str, peer: Peer) -> Verdict:
     try:
         return grade(exercise, stand_in(exercise, peer.function(0)(exercise.name, source)))
     except Refused as refusal:
-        return failed(exercise, str(refusal))
+        return without_case(exercise, "failed", str(refusal))
     except BaseException as mistake:
         if isinstance(peer.exit, SystemExit):
-            return failed(exercise, "it ends the program (sys.exit): use return instead")
-        return failed(exercise, raised(peer.exit or mistake))
+            return without_case(exercise, "failed", "it ends the program (sys.exit): use return instead")
+        return without_case(exercise, "failed", raised(peer.exit or mistake))
 
 
 def stand_in(exercise: Exercise, function: Any) -> Any:
@@ -150,11 +151,6 @@ def stand_in(exercise: Exercise, function: Any) -> Any:
         return function(*arguments, **constants)
 
     return stand_in
-
-
-def failed(exercise: Exercise, what: str) -> Verdict:
-    """A failed verdict with a message."""
-    return Verdict("failed", f"{exercise}: {what}", what)
 
 
 def _why_no_result(code: int | None, seconds: float, home: Path, source: str) -> str:

@@ -74,6 +74,7 @@ def test_the_collapse_from_the_hardest_triplets_and_large_steps_is_diagnosed(gly
     assert diagnosis.diagnose(*pairs_of(end, many), loss=2 * last, kind=kind, margin=margin) == ["equal-distances"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remedy", ["--miner semi-hard-facenet", "--loss supcon", "a smaller --learning-rate"])
 @pytest.mark.parametrize(("loss", "kind", "margin", "name"), COLLAPSES)
 def test_each_remedy_in_the_message_repairs_the_run(glyphs, rng, loss, kind, margin, name, remedy):
@@ -251,6 +252,7 @@ CHOICES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", CHOICES, ids=lambda chosen: chosen.title)
 def test_no_loss_has_a_problem_at_its_first_step(small, chosen):
     chosen = replace(chosen, classes=len(np.unique(small.train.labels)))

@@ -418,6 +418,7 @@ def test_the_reference_does_not_depend_on_the_test_alphabets(tmp_path):
     assert (last.loss, last.reference, last.alike) == ("hinge", True, True)
 
 
+@pytest.mark.slow
 def test_if_no_loss_differs_false_alarms_have_at_most_their_rate():
     agreed = benchmark.Protocol(("hinge", "supcon", "cosface", "nca", "circle", "lifted"), search=1)
     levels = dict.fromkeys(agreed.losses, 0.5)

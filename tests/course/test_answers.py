@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from inspect import signature
 from pathlib import Path
 from textwrap import indent
 
@@ -10,9 +11,11 @@ import pytest
 from clue_claims import claims
 
 from minisiam.course import EXERCISES, find, graders, stubs
+from minisiam.course.answer import function_of
 from minisiam.course.bugs import smallest
 from minisiam.course.collapse import COLLAPSING
 from minisiam.course.graders import grade
+from minisiam.course.remote import Refused
 
 WRONG = tomllib.loads(Path(__file__).with_name("wrong_answers.toml").read_text(encoding="utf-8"))
 
@@ -35,9 +38,17 @@ def test_every_exercise_has_wrong_answers():
     assert all(len(answers) >= 3 for answers in WRONG.values())
 
 
-def answers(*, slow):
-    names = [name for name in WRONG if (name == "collapse") == slow]
-    return pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in names for mistake in WRONG[name]])
+def answers(*, training):
+    """The first wrong answer of each exercise is checked often, the others by the slow tests."""
+    return pytest.mark.parametrize(
+        ("name", "mistake"),
+        [
+            pytest.param(name, mistake, marks=[pytest.mark.slow] * (number > 0 or training))
+            for name in WRONG
+            if (name == "collapse") == training
+            for number, mistake in enumerate(WRONG[name])
+        ],
+    )
 
 
 def check(name, mistake):
@@ -48,14 +59,32 @@ def check(name, mistake):
     assert all(claims(verdict.clue, verdict.case, verdict.columns).values())
 
 
-@answers(slow=False)
+@answers(training=False)
 def test_a_wrong_answer_fails_with_the_right_words(name, mistake, monkeypatch):
     monkeypatch.setattr(graders, "EXAMPLES", 4)  # fewer inputs than for a learner take less time
     monkeypatch.setattr(graders, "POINTS", 8)
     check(name, mistake)
 
 
-@pytest.mark.slow
-@answers(slow=True)
+@answers(training=True)
 def test_settings_that_do_not_repair_a_run_fail_with_the_right_words(name, mistake):
     check(name, mistake)
+
+
+DEFAULTS = [
+    (exercise.name, parameter)
+    for exercise in EXERCISES
+    for parameter in signature(exercise.model_answer).parameters.values()
+    if parameter.default is not parameter.empty
+]
+
+
+@pytest.mark.parametrize(("name", "parameter"), DEFAULTS)
+def test_an_answer_must_keep_the_defaults_of_the_stub(name, parameter, tmp_path):
+    exercise = find(name)
+    source = stubs.stub(exercise)
+    kept, changed = (f"{parameter.name}: {parameter.annotation} = {parameter.default + more}" for more in (0, 1))
+    assert source.count(kept) == 1
+    assert function_of(exercise, source.encode(), tmp_path / exercise.file)
+    with pytest.raises(Refused, match=f"the default of {parameter.name} must be {parameter.default}, as in the stub"):
+        function_of(exercise, source.replace(kept, changed).encode(), tmp_path / exercise.file)

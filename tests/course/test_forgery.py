@@ -155,6 +155,13 @@ def test_an_answer_can_neither_write_elsewhere_nor_remove_nor_start_a_process(gr
         f"__import__('shutil').rmtree({str(tmp_path)!r})": "must not change",
         f"os.replace({str(other)!r}, 'mine')": "must not change",
         f"os.symlink('x', {str(other)!r} + '2')": "must not change",
+        f"os.open('other.py', os.O_WRONLY, dir_fd=os.open({str(tmp_path)!r}, os.O_RDONLY))": "must not open",
+        f"os.remove('other.py', dir_fd=os.open({str(tmp_path)!r}, os.O_RDONLY))": "must not open the folder",
+        "os.open('..', os.O_RDONLY, dir_fd=os.open('.', os.O_RDONLY))": "must not open the folder",
+        "fd = os.open('.', 0); os.mkdir('a'); os.chdir('a'); os.open('../x', 1, dir_fd=fd)": "must not write to",
+        f"os.chmod(os.open({str(other)!r}, os.O_RDONLY), 0)": "must not change",
+        f"__import__('sqlite3').connect({str(tmp_path / 'base')!r})": "must not use a database",
+        f"__import__('socket').socket(1).bind({str(tmp_path / 'socket')!r})": "must not use a database or a socket",
         "os.system('true')": "must not start or end",
         "os.fork()": "must not start or end",
         "os.kill(os.getppid(), 9)": "must not start or end",
@@ -163,12 +170,13 @@ def test_an_answer_can_neither_write_elsewhere_nor_remove_nor_start_a_process(gr
         report = grader.check(EXERCISES[0], f"{HEADER}{code}\n{WRONG}".encode())
         assert report.status == "failed"
         assert f"the file does not run: it raises PermissionError: an answer {message}" in report.message
-    assert other.read_text() == "mine"
+    assert (other.read_text(), other.stat().st_mode & 0o400) == ("mine", 0o400)
     assert [path.name for path in tmp_path.iterdir()] == ["other.py"]
 
 
 def test_an_answer_may_write_in_its_own_folder(grader):
     body = "open('notes.txt', 'w').write('x'); __import__('tempfile').TemporaryFile()\n"
+    body += "__import__('tempfile').TemporaryDirectory().cleanup()\n"
     right = WRONG.replace("np.zeros(len(a))", "((a - b) ** 2).sum(axis=1)")
     assert grader.check(EXERCISES[0], (HEADER + body + right).encode()).status == "passed"
 

@@ -1,9 +1,11 @@
 """Grading a class: every file is read before one runs; the table is written row by row, with reasons."""
 
 import csv
+import ctypes
 import io
 import json
 import os
+import sys
 
 import pytest
 
@@ -64,12 +66,38 @@ def test_a_class_gets_a_table_with_reasons(tmp_path, capsys):
     assert "ada: 1 of 28   (3 of 4 students)" in output.err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the system call has another name")
+def test_other_processes_cannot_read_the_one_that_writes_the_table(tmp_path):
+    dumpable, change = 3, 4
+    control = ctypes.CDLL(None).prctl
+    put(tmp_path / "ada", UNTOUCHED)
+    seen = []
+    control(change, 1)
+    grading.grade_class(grading.read_class(tmp_path), io.StringIO(), 1, lambda _: seen.append(control(dumpable)))
+    control(change, 1)
+    assert seen == [0]
+
+
 def test_the_table_is_opened_before_the_work_starts(tmp_path, capsys, monkeypatch):
     put(tmp_path / "all" / "ada", RIGHT)
     monkeypatch.setattr(sandbox.Grader, "check", lambda *_: pytest.fail("an answer was graded"))
-    for path in (tmp_path / "missing" / "marks.csv", tmp_path):
-        assert cli.main(["learn", "grade", str(tmp_path / "all"), "--csv", str(path)]) == 2
-        assert "the table cannot be written" in capsys.readouterr().err
+    for path, why in ((tmp_path / "missing" / "marks.csv", "No such file"), (tmp_path, "choose another path")):
+        assert cli.main(["learn", "grade", str(tmp_path / "all"), "--csv", str(path)]) == 1
+        assert f"minisiam: {path}: " in (error := capsys.readouterr().err) and why in error
+
+
+def test_the_table_never_replaces_a_file_and_its_path_may_begin_with_the_home_folder(tmp_path, capsys, monkeypatch):
+    put(tmp_path / "all" / "ada", UNTOUCHED)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    command = ["learn", "grade", str(tmp_path / "all"), "--csv=~/marks.csv"]
+    assert cli.main(command) == 0
+    written = (tmp_path / "marks.csv").read_text()
+    assert written.startswith("student,") and "ada,open" in written
+    put(tmp_path / "all" / "bob", UNTOUCHED)
+    assert cli.main(command) == 1
+    assert "a file has this name already, so choose another path" in capsys.readouterr().err
+    assert (tmp_path / "marks.csv").read_text() == written
 
 
 def test_an_interrupted_table_has_the_rows_that_are_done(tmp_path, monkeypatch, capsys):

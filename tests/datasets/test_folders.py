@@ -315,7 +315,7 @@ def test_names_of_classes_reach_the_report_and_the_csv(tmp_path, capsys, monkeyp
     assert [row.rpartition(",")[0].rpartition(",")[0] for row in rows] == ["class", '"a class, named"', "żółw"]
     assert "are not those" not in capsys.readouterr().out
     assert cli.main(["evaluate", run, "--csv", str(file)]) == 1
-    assert "exists: name a new file" in capsys.readouterr().err
+    assert "exists, and it has no mark of minisiam" in capsys.readouterr().err
     (tmp_path / "mine" / "$$").rename(tmp_path / "mine" / "fox")  # another split
     assert cli.main(["evaluate", run]) == 0
     assert f"not those that {run} was trained on" in capsys.readouterr().out

@@ -444,6 +444,7 @@ def pictures(tmp_path, rng):
     return tmp_path / "mine"
 
 
+@pytest.mark.slow
 def test_you_can_train_on_your_own_pictures_evaluate_and_show_them(pictures, tmp_path, capsys):
     data, out = f"folder:{pictures}", str(tmp_path / "run")
     assert cli.main(["train", "--data", data, "--steps", "3", "--out", out]) == 0
@@ -479,6 +480,7 @@ def test_you_can_train_on_your_own_pictures_evaluate_and_show_them(pictures, tmp
     assert sheet.stat().st_size > 3_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -339,7 +339,7 @@ def test_a_function_in_a_file_is_checked_against_its_definition(tmp_path, capsys
         ([f"{file}:nothing"], "has no function nothing; it has"),
         ([f"{tmp_path}/no.py:f"], "there is no file"),
         (["losses.contrastve"], "did you mean 'losses.contrastive'"),
-        ([f"{file}:square"], "there is no definition of square"),
+        ([f"{file}:square"], "no formula of the library is called square"),
     ):
         assert cli.main(["check", *words]) == 1
         assert message in capsys.readouterr().err

@@ -54,7 +54,13 @@ def trials(op):
     return {"examples": 20} if op.__module__.startswith(losses.__name__) else {}
 
 
-@pytest.mark.parametrize("op", OPS)
+# tests/fast compares these with ops.conv2d
+SLOW = ("fast.conv2d_fft", "fast.conv2d_im2row", "fast.conv2d_winograd", "fast.conv_pool_relu")
+
+
+@pytest.mark.parametrize(
+    "op", [pytest.param(*op.values, id=op.id, marks=[pytest.mark.slow] * (op.id in SLOW)) for op in OPS]
+)
 def test_an_op_equals_its_definition(op):
     found = gradcheck.run_check(op, **trials(op), signed=True)
     assert found, str(found)

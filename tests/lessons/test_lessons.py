@@ -94,6 +94,7 @@ def test_lessons_are_numbered_without_gaps_and_all_are_in_the_readme():
     assert listed == sorted(listed)
 
 
+@pytest.mark.slow
 def test_a_lesson_without_its_asserts_does_not_start():
     for path in (LESSONS[0], ROOT / "lessons" / "museum" / "1_labels.py"):
         done = subprocess.run([sys.executable, "-O", path], capture_output=True, text=True)
