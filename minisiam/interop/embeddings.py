@@ -62,8 +62,9 @@ def of_embeddings(
     loss = partial(loss, **constants) if constants else loss
     if network is networks.proxy or (classes and network is None):
         return _with_proxies(loss, distance, classes, centres)
-    network = network or _wiring(loss, distance)
-    return network(SELECT, loss, distance) if network is networks.two_view else network(SELECT, distance, loss)
+    if distance is None:
+        return networks.joint_embedding(SELECT, loss)
+    return (network or _wiring(loss, distance))(SELECT, distance, loss)
 
 
 def _with_proxies(loss: Loss, distance: Callable[..., Any] | None, classes: int | None, centres: int) -> Network:
@@ -131,10 +132,8 @@ def _without_encoder(params: Params) -> Params:
     return {name: part for name, part in params.items() if name != "encoder"}
 
 
-def _wiring(loss: Loss, distance: Callable[..., Any] | None) -> Wiring:
+def _wiring(loss: Loss, distance: Callable[..., Any]) -> Wiring:
     """The function of `networks` for this loss, from the names of its arguments."""
-    if distance is None:
-        return networks.two_view
     reads = signature(loss).parameters
     on_matrix = next(iter(reads)) == "D"
     _check_distance(loss, distance, on_matrix)

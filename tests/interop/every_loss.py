@@ -77,8 +77,4 @@ CASES |= {
         *(pairwise.cosine, z(), LABELS),
         **{"classes": CLASSES, "size": SIZE, "centres": 2, "temperature": 0.2},
     ),
-    "pairs of rows": case(
-        *(losses.contrastive, distances.l2, z(), np.arange(6), np.arange(6, 12), SAME[:6]),
-        network=networks.siamese_in_batch,
-    ),
 }
