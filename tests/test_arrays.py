@@ -121,24 +121,22 @@ def assert_alike(ours, truth):
 
 
 @pytest.mark.parametrize("container", READ)
-@pytest.mark.parametrize("name", CALLS)
-def test_a_function_reads_every_container_as_the_array_in_it(name, container):
-    assert_alike(CALLS[name](READ[container]), CALLS[name](np.asarray))
+def test_a_function_reads_every_container_as_the_array_in_it(container):
+    for call in CALLS.values():
+        assert_alike(call(READ[container]), call(np.asarray))
 
 
-@pytest.mark.parametrize("container", READ)
 @pytest.mark.parametrize("op", OPS)
-def test_an_op_reads_every_container_as_the_array_in_it(op, container):
+def test_an_op_reads_every_container_as_the_array_in_it(op):
     case = gradcheck.generic(op, reference.of(op), 1)
-    read = READ[container]
     value, pullback = case.call(op)
-    arrays = {name: read(c) if isinstance(c, np.ndarray) else c for name, c in case.constants.items()}
-    ours, our_pullback = op(*[read(np.asarray(v)) for v in case.variables.values()], **arrays)
-    size = np.abs(value).max(initial=0)
-    np.testing.assert_allclose(ours, value, rtol=1e-12, atol=1e-14 * size)
-    upstream = np.asarray(case.upstream)
-    for mine, truth in zip(our_pullback(read(upstream)), pullback(case.upstream), strict=True):
-        np.testing.assert_allclose(mine, truth, rtol=1e-9, atol=1e-12 * (np.abs(truth).max(initial=0)))
+    size, upstream = np.abs(value).max(initial=0), np.asarray(case.upstream)
+    for read in READ.values():
+        arrays = {name: read(c) if isinstance(c, np.ndarray) else c for name, c in case.constants.items()}
+        ours, our_pullback = op(*[read(np.asarray(v)) for v in case.variables.values()], **arrays)
+        np.testing.assert_allclose(ours, value, rtol=1e-12, atol=1e-14 * size)
+        for mine, truth in zip(our_pullback(read(upstream)), pullback(case.upstream), strict=True):
+            np.testing.assert_allclose(mine, truth, rtol=1e-9, atol=1e-12 * (np.abs(truth).max(initial=0)))
 
 
 def test_every_public_function_of_arrays_is_called_above():

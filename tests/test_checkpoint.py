@@ -231,6 +231,7 @@ def test_a_killed_process_leaves_a_complete_file(tmp_path):
     assert names == "['model.npz']\n"
 
 
+@pytest.mark.slow
 def test_a_truncated_file_or_a_flipped_bit_raises_an_error_or_is_harmless(model, rng):
     whole = model.read_bytes()
     for length in {*rng.integers(0, len(whole), 300).tolist(), *range(len(whole) - 40, len(whole))}:

@@ -46,6 +46,7 @@ def test_training_prints_a_report_and_draws_figures(run):
     assert {p.name for p in folder.iterdir()} == {"model.npz", "log.jsonl", "report.json", "figures"}
 
 
+@pytest.mark.slow
 def test_evaluate_repeats_the_report_of_training(run, capsys):
     folder, _ = run
     assert cli.main(["evaluate", str(folder), "--json"]) == 0
@@ -86,6 +87,7 @@ def test_plot_draws_the_figures_again(run, capsys):
     assert (folder / "figures" / "clusters.png").is_file()
 
 
+@pytest.mark.slow
 def test_xray_of_an_example_and_of_a_run(run, tmp_path, capsys):
     assert cli.main(["xray", "--loss", "contrastive", "--out", str(tmp_path / "x.png")]) == 0
     table = capsys.readouterr().out
@@ -237,6 +239,7 @@ def pictures(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_suggestions_fit_the_data_of_the_run(pictures, tmp_path, capsys):
     small = ["--encoder", "mlp", "--steps", "1", "--network", "verification", "--distance", "weighted-l1"]
     assert cli.main(["train", "--data", f"folder:{pictures}", "--out", str(tmp_path / "r"), *small]) == 0

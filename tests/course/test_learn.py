@@ -70,6 +70,7 @@ def test_a_verdict_mentions_autograd_only_if_the_exercise_asks_for_a_gradient(ex
             assert "autograd" not in row.message and "g = " not in row.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", [e for e in EXERCISES if hasattr(learner_answers, e.function) and e.name != "l2"])
 def test_a_correct_answer_may_differ_from_the_library(exercise):
     verdict = grade(exercise, getattr(learner_answers, exercise.function))

@@ -117,6 +117,7 @@ def test_mcnemar_raises_false_alarms_as_rarely_as_it_says(rng):
         statistics.mcnemar(np.ones(5), np.ones(5))
 
 
+@pytest.mark.slow
 def test_pixels_score_what_is_known_of_them():
     """Raw 38, centred 54, centred and blurred 64 % on held-out alphabets, by an earlier drawing of the same letters."""
     _, test = datasets.split(datasets.pen_glyphs())

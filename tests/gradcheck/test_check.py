@@ -345,6 +345,7 @@ def test_a_function_in_a_file_is_checked_against_its_definition(tmp_path, capsys
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_checks_an_op_of_the_library(capsys, tmp_path):
     assert cli.main(["check", "losses.contrastive"]) == 0
     assert "contrastive: correct" in capsys.readouterr().out

@@ -38,7 +38,13 @@ def promised(path):
     return {call.args[1].value for call in calls if isinstance(call.func, ast.Name) and call.func.id == "show"}
 
 
-@each_lesson
+LONG = ("01", "06", "11", "13", "15")  # four seconds or more
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * path.stem.startswith(LONG)) for path in LESSONS],
+)
 def test_it_runs_without_a_screen_and_leaves_the_figures_it_promises(path, tmp_path):
     command = [sys.executable, "-W", "error", str(path), "--save", str(tmp_path / "figures")]
     env = os.environ | {"MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}
