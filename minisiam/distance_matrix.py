@@ -102,7 +102,7 @@ class Whole(NamedTuple):
         def pull(*dd):
             dD = np.zeros(D.size, D.dtype)
             for (i, j), d in zip(places, dd, strict=True):
-                np.add.at(dD, np.asarray(i, np.intp) * D.shape[1] + np.asarray(j, np.intp), d)
+                np.add.at(dD, np.ravel_multi_index((i, j), D.shape), d)
             return dD.reshape(D.shape)
 
         return [D[i, j] for i, j in places], pull
