@@ -3,7 +3,7 @@
 python benchmarks/cached.py
 python benchmarks/cached.py --batches 512 4096 --chunk 128
 
-Cosine distances, blockwise, and SupCon, four images of a class; each step in a process of its own, in turns, the least
+Cosine distances, blockwise, and SupCon, four images of a class; each in its own process, in turns, the least
 of `--rounds`. Memory is what the step adds to the peak of a process that has its images and parameters; Linux only.
 """
 

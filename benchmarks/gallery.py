@@ -4,7 +4,7 @@ python benchmarks/gallery.py
 python benchmarks/gallery.py --entries 50000 --queries 10000 --size 128 --k 10
 
 Both use all cores. Before they are timed, both must find the same neighbours. The ratio is that of the least times, in
-brackets that of the medians. Memory is what a search adds to the peak of a process of its own.
+brackets that of the medians. Memory is what a search adds to the peak of its own process.
 
     pip install faiss-cpu
 """
