@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: help demo test test-all test-interop lint mutants soak fuzz format clean
+.PHONY: help demo test test-all test-interop test-mpi site site-serve site-test lint mutants soak fuzz format clean
 
 help:           ## list these commands
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -11,13 +11,30 @@ demo: .venv/demo.stamp  ## train a network on the built-in letters (about a minu
 	$(BIN)/minisiam train
 
 test: .venv/test.stamp  ## run the tests, without the long repetitions
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not slow and not interop'  # one process per core, so one BLAS thread each
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not slow and not interop and not mpi'  # one process per core, so one BLAS thread each
 
 test-all: .venv/test.stamp  ## run the long repetitions: the tests that are marked slow
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'slow and not interop'
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'slow and not interop and not mpi'
 
 test-interop: .venv/interop.stamp  ## test the bridges against scikit-learn, PyTorch, JAX and onnxruntime, and run the recipes
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/interop
+
+test-mpi: .venv/mpi.stamp  ## test several processes under mpiexec, which this installs
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m mpi tests/distributed -rs
+
+site: .venv/site.stamp  ## build the site into build/site/: the docs, the course, and Python that runs in the pages
+	$(BIN)/python web/vendor.py
+	$(BIN)/python web/build.py
+
+site-serve: site  ## build the site, and serve it on this computer
+	$(BIN)/python web/serve.py
+
+site-test: site .venv/test.stamp  ## test the site: in Chromium, and all lessons and exercises in WebAssembly
+	web/chromium.sh
+	$(BIN)/python -m pytest -p no:cacheprovider web/test
+	node web/test/wasm_exercises.mjs
+	node web/test/wasm_lessons.mjs
+	node web/test/wasm_play.mjs
 
 lint: .venv/test.stamp  ## check style, format and types
 	$(BIN)/ruff check .
@@ -38,7 +55,7 @@ format: .venv/test.stamp  ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 
 clean:          ## remove the environment and all caches
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "minisiam needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
@@ -57,6 +74,15 @@ $(BIN)/python:
 	$(BIN)/python -m compileall -q minisiam
 	@touch $@
 
+.venv/site.stamp: $(BIN)/python pyproject.toml
+	@command -v npm >/dev/null || { echo "make site needs Node.js and npm, to download and bundle the scripts of the pages"; exit 1; }
+	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads,data]' --group site
+	@touch $@
+
 .venv/interop.stamp: .venv/test.stamp
 	$(BIN)/python -m pip install --quiet -e '.[interop-sklearn,interop-torch,interop-jax,interop-onnx]' --group interop
+	@touch $@
+
+.venv/mpi.stamp: .venv/test.stamp
+	$(BIN)/python -m pip install --quiet -e '.[mpi]'
 	@touch $@

@@ -183,6 +183,6 @@ assert np.abs(on_sphere["encoder"][-2][1]).max() > 1e-3
 # %% [markdown]
 # ## Your turn
 #
-#     minisiam learn start two-branches   # the body of the function printed above
 #     minisiam learn start dense
 #     minisiam learn start relu           # and what happens at zero
+#     minisiam learn start two-branches   # the body of the function printed above

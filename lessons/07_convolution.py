@@ -195,3 +195,5 @@ for name, view in zip(("channels last", "channels first"), views, strict=True):
 #
 #     minisiam learn start convolution
 #     minisiam learn start max-pool
+#     minisiam learn start batch-norm     # a norm between two layers: here each image depends on the others
+#     minisiam learn start group-norm     # and here on itself alone

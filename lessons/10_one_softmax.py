@@ -81,8 +81,7 @@ both_ways = (softmax_cross_entropy(square, own, tau)[0] + softmax_cross_entropy(
 assert np.isclose(both_ways, losses.info_nce(square, tau)[0])
 
 # %% [markdown]
-# **NT-Xent** (SimCLR, Chen et al. 2020). All $2n$ views are rows and columns; only oneself is left out, which is to
-# say, infinitely far away.
+# **NT-Xent** (SimCLR, Chen et al. 2020). All $2n$ views are rows and columns; oneself is left out, infinitely far away.
 
 # %%
 views = np.sort(np.concatenate([first, second]))  # (8,) two of each class
@@ -96,10 +95,9 @@ asked["NT-Xent"] = others, partner[:, None] == np.arange(8)
 # **SupCon** (Khosla et al. 2020, eq. 2). With labels an image has several right columns. Ask for each of them in turn,
 # with all other images in the columns, and take the mean: $\frac{1}{|P|} \sum_{p \in P} -\log p_p$.
 #
-# **NCA** (Goldberger et al. 2005) has the same columns and adds the right probabilities first. The paper maximises
-# their sum $\sum_{p \in P} p_p$, and names as a second objective the sum of its logarithms, which is the one here:
-# $-\log \sum_{p \in P} p_p$. One near positive satisfies it, so a class may stay in several clusters; SupCon wants all
-# of them near. The logarithm is concave, so by Jensen's inequality NCA $\le$ SupCon $- \log |P|$.
+# **NCA** (Goldberger et al. 2005) adds the right probabilities first: $-\log \sum_{p \in P} p_p$, the second objective
+# of the paper; the first is the sum itself. One near positive satisfies it, so a class may stay in several clusters;
+# SupCon wants all near. The logarithm is concave, so by Jensen's inequality NCA $\le$ SupCon $- \log |P|$.
 
 # %%
 others = np.where(np.eye(12), np.inf, D)
@@ -144,8 +142,7 @@ asked["prototypes"] = to_means, np.eye(4, dtype=bool)
 # %% [markdown]
 # A collapsed network makes all candidates equally far, and then each value is a count. One right column among $m$:
 # $\ell = \log m$, so $\log 4$ in the squares, and $\log 11$ for SupCon, which asks for one right column at a time. NCA
-# adds up the $|P|$ right ones, $\log (m / |P|) = \log \tfrac{11}{2}$ here. Proxy-NCA as printed counts the others only:
-# $\log (m - 1) = \log 3$.
+# adds up the $|P|$ right ones, $\log (m / |P|) = \log \tfrac{11}{2}$ here. Proxy-NCA counts the others only: $\log 3$.
 
 # %%
 for D0, mask in asked.values():
@@ -198,3 +195,6 @@ assert not np.allclose(limit, np.maximum(0, near - far), atol=0.01)  # not batch
 #
 #     minisiam learn start log-sum-exp              # a sum of exponentials that does not overflow
 #     minisiam learn start softmax-cross-entropy    # and the loss of this lesson
+#     minisiam learn start supcon                   # several right columns
+#     minisiam learn start proxy-anchor             # proxies again: here the proxy is the anchor
+#     minisiam learn start arcface                  # a margin in the softmax, which is an angle

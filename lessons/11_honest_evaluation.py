@@ -195,5 +195,6 @@ assert means["network"][0] > means["network"][1] > means["network"][2] > means["
 # %% [markdown]
 # ## Your turn
 #
-#     minisiam learn start recall        # recall@k, ties against the model
-#     minisiam learn start sampler       # P×K batches (lesson 08), dealt like cards
+#     minisiam learn start recall              # recall@k, ties against the model
+#     minisiam learn start average-precision   # P@1, R-precision and MAP@R, from the ranks
+#     minisiam learn start sampler             # P×K batches (lesson 08), dealt like cards

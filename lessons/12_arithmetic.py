@@ -19,7 +19,7 @@ from minisiam._numerics import softplus
 from minisiam.course.lesson import show
 
 rng = np.random.default_rng(0)
-quietly = partial(np.errstate, all="ignore")  # NumPy warns of every failure below; here we want to see them
+quietly = partial(np.errstate, all="ignore")  # NumPy warns of every failure below, though not in a web page
 
 # %% [markdown]
 # ## Twenty-four bits

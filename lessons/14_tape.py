@@ -19,7 +19,6 @@ from matplotlib.patches import Arc
 
 from minisiam import distances, encoders, losses, networks, ops, plots, tree
 from minisiam.course.lesson import show
-from minisiam.interop import safetensors
 
 # %% [markdown]
 # ## What we have been doing by hand
@@ -169,16 +168,17 @@ else:
 # %% [markdown]
 # ## The same weights, the same numbers
 #
-# `interop.safetensors.named` gives the parameters the names and axes of PyTorch, where a dense layer keeps $W^\top$,
-# and `save_safetensors` writes them to a file that PyTorch opens. Loaded into the same layers there, the same eight
-# pairs give the same loss, and PyTorch's own tape the same gradients. (One trap: `F.pairwise_distance` adds $10^{-6}$
-# to every difference before the root, against the NaN of lesson 12. It is not the L2 distance.)
+# `interop.torch.to_state_dict` gives the parameters the names and axes of PyTorch, where a dense layer keeps $W^\top$.
+# Loaded into the same layers there, the same eight pairs give the same loss, and PyTorch's own tape the same gradients.
+# `interop.safetensors.save_safetensors` writes the same names to a file. (One trap: `F.pairwise_distance` adds
+# $10^{-6}$ to every difference before the root, against the NaN of lesson 12. It is not the L2 distance.)
 
 # %%
 if find_spec("torch"):
-    state = {name.removeprefix("encoder."): torch.tensor(array) for name, array in safetensors.named(params).items()}
+    from minisiam.interop.torch import to_state_dict
+
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(5, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4))
-    network.double().load_state_dict(state)
+    network.double().load_state_dict(to_state_dict(params["encoder"]))
     there1, there2 = network(torch.tensor(x1)), network(torch.tensor(x2))
     d = (there1 - there2).norm(dim=1)
     loss = torch.where(torch.tensor(same), d**2, (1 - d).clamp(min=0) ** 2).mean() / 2

@@ -25,6 +25,7 @@ The core, in reading order. A module imports only modules above it.
 Folders beside the core, loaded on first use:
 
     fast            the same ops, encoders, distances and losses, faster
+    distributed     more than one process, with the gradient of the whole batch
     gradcheck       is this gradient right? reference formulas, kinks, the check
     datasets        pen glyphs, Omniglot, MNIST, folders of pictures; augmentation
     analysis        losses and miners by name, the forces of a loss on a batch, the diagnosis of a training run
@@ -63,12 +64,15 @@ from . import (
 from ._version import VERSION
 
 if TYPE_CHECKING:
-    from . import analysis, app, checkpoint, course, datasets, fast, gradcheck, interop, plots
+    from . import analysis, app, checkpoint, course, datasets, distributed, fast, gradcheck, interop, plots
     from .app.model import load as load
 
 __version__ = VERSION
 # the folders, and checkpoint, since importing zipfile and pathlib takes as long as importing the rest of the core
-ON_FIRST_USE = ("analysis", "app", "checkpoint", "course", "datasets", "fast", "gradcheck", "interop", "plots")
+ON_FIRST_USE = (
+    *("analysis", "app", "checkpoint", "course", "datasets"),
+    *("distributed", "fast", "gradcheck", "interop", "plots"),
+)
 
 
 def __getattr__(name: str) -> Any:

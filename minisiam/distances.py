@@ -244,6 +244,61 @@ def calibrated(distance: Distance, scale: float = 1.0, threshold: float = 1.0) -
     return with_threshold
 
 
+def tempered(distance: Distance, scale: float = 1 / 0.07, bias: float | None = None) -> Distance:
+    """d = e^s · distance(a, b) − b, with s and b learned: the temperature e^−s and the bias of CLIP and SigLIP.
+
+    In a loss that reads logits, −d, the scale says how much a difference of distances counts. Its logarithm is learned,
+    so the scale stays positive, and a step multiplies it. The parameters are those of open_clip: `logit_scale`, which
+    is s, and if there is a bias, `logit_bias`.
+
+    Parameters
+    ----------
+    distance
+        From `distances` or from `pairwise`, without parameters. CLIP's similarity is `pairwise.dot` of encoders that
+        end in `layers.Normalize`: the logits are e^s cos + b. With `pairwise.cosine` they are e^s cos + b − e^s, which
+        is the same for a softmax.
+    scale
+        e^s at the start, > 0. CLIP and open_clip begin at 1 / 0.07 = 14.3, SigLIP at 10; sentence-transformers' scale
+        of 20 is not learned.
+    bias
+        b at the start; None for no bias, as in CLIP, since a softmax does not depend on it. SigLIP begins at −10.
+
+    Returns
+    -------
+    op
+        `d, pullback = op(a, b, s, b, /)`, without the last b if there is no bias; `pullback(dd)` gives
+        `(da, db, ds, dbias)` with ds = Σ dd e^s distance, dbias = −Σ dd, and da, db of the distance at dd e^s.
+
+    Notes
+    -----
+    Nothing stops s from growing. `optimizers.projected` with `networks.clamp_log_scale` keeps e^s from 1 to 100.
+
+    References
+    ----------
+    Radford et al. (2021), "CLIP", §2.5 and fig. 3; Zhai et al. (2023), "SigLIP", §3.2.
+    """
+    if has_parameters(distance):
+        raise ValueError(f"{distance.__name__} already has parameters: use it without distances.tempered")
+    first = [np.log(require.between("scale", scale, 0, open_low=True))]
+    first += [] if bias is None else [require.between("bias", bias, -np.inf)]
+
+    @with_parameters(lambda rng, size: tuple(np.full((), number, np.float32) for number in first))
+    @op
+    def with_temperature(
+        a: Float[Array, "n d"], b: Float[Array, "m d"], log_scale: Float[Array, ""], /, *bias: Float[Array, ""]
+    ):
+        d, pull = distance(a, b)
+        factor = np.exp(log_scale)
+
+        def pullback(dd):
+            return *pull(dd * factor), factor * (dd * d).sum(), *(-dd.sum() for _ in bias)
+
+        return factor * d - sum(bias), pullback
+
+    with_temperature.__name__ = f"tempered_{distance.__name__}"
+    return with_temperature
+
+
 def _difference(a: Array, b: Array) -> Array:
     """a − b, where both must be (n, d)."""
     require.dimensions(2, "(n, d), one embedding a row", a=a, b=b)

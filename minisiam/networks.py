@@ -8,6 +8,7 @@
     batch                    x, labels                      every image against every other image
     proxy                    x, labels                      every image against a learned point per class
     prototypical, matching   support, support_labels, query, labels     queries against class means, or support images
+    two_towers               x1, x2                         every image against every text: an encoder for each
     two_view                 x1, x2                         every first view against every second view
     joint_embedding          x1, x2                         the embeddings of two views, without a distance
 
@@ -217,42 +218,78 @@ def matching(encoder: Encoder, pairwise: PairwiseDistance, loss: Loss) -> Networ
     The objective takes `support, support_labels, query, labels`. The loss takes a boolean matrix that marks the support
     images of each query's class: `losses.matching`.
     """
+    sets = two_view(encoder, pairwise, loss)
 
     def apply(params, /, support, support_labels, query, labels):
-        zs, pull_s = encoder(params["encoder"], support, input_grad=False)
-        zq, pull_q = encoder(params["encoder"], query, input_grad=False)
-        D, pull_D = pairwise(zq, zs, *params["distance"])
         same = _arrays.labels("labels", labels)[:, None] == _arrays.labels("support_labels", support_labels)
-        value, pull_value = loss(D, *params["loss"], same)
+        return sets(params, query, support, same)
+
+    return Network(sets.init, apply)
+
+
+def two_towers(first: Encoder, second: Encoder, pairwise: PairwiseDistance, loss: Loss) -> Network:
+    """ℓ( D(f(x₁; θ₁), g(x₂; θ₂)) ): two encoders, one for each modality, such as images and their texts (CLIP).
+
+    The parameters are drawn for two shapes, `init(rng, shape1, shape2)`, and `params["encoder"]` is (θ₁, θ₂). Both
+    encoders have one embedding size. The objective takes `x1, x2, *targets`:
+
+    - n pairs, and a loss that expects them on the diagonal: `losses.info_nce`, `losses.pairwise_sigmoid`;
+    - more rows in x2, where the further rows are hard negatives, and the column of each x1 as targets:
+      `network(params, x1, x2, np.arange(len(x1)))` with `losses.softmax_cross_entropy`.
+    """
+
+    def init(rng, shape1, shape2):
+        params = _init(first, pairwise, loss)(rng, shape1)
+        theta, size = second.init(rng, shape2)
+        _, wanted = first.init(np.random.default_rng(0), shape1)
+        if size != wanted:
+            raise ValueError(f"the embeddings of both towers must have one size, not {wanted} and {size}")
+        return params | {"encoder": (params["encoder"], theta)}
+
+    def apply(params, /, x1, x2, *targets):
+        theta1, theta2 = params["encoder"]
+        z1, pull_z1 = first(theta1, x1, input_grad=False)
+        z2, pull_z2 = second(theta2, x2, input_grad=False)
+        D, pull_D = pairwise(z1, z2, *params["distance"])
+        value, pull_value = loss(D, *params["loss"], *targets)
 
         def pullback(dl):
             dD, *dloss = pull_value(dl)
-            dzq, dzs, *ddistance = pull_D(dD)
-            dtheta = tree.add(pull_q(dzq)[0], pull_s(dzs)[0])
+            dz1, dz2, *ddistance = pull_D(dD)
+            dtheta = pull_z1(dz1)[0], pull_z2(dz2)[0]
             return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
 
         return value, pullback
 
-    return Network(_init(encoder, pairwise, loss), apply)
+    return Network(init, apply)
+
+
+def clamp_log_scale(params: Params, largest: float = 100.0) -> Params:
+    """0 ≤ s ≤ log(largest), for the scale e^s of `distances.tempered`; the other parameters stay as they are.
+
+    CLIP and open_clip do this after every step: `optimizers.projected(optimizers.adam(1e-3), clamp_log_scale)`.
+    """
+    if not params["distance"]:
+        raise ValueError("clamp_log_scale needs a learned scale: pass the network a distance of distances.tempered")
+    log_scale, *bias = params["distance"]
+    clamped = np.clip(log_scale, log_scale.dtype.type(0), log_scale.dtype.type(np.log(largest)))
+    return params | {"distance": (clamped, *bias)}
 
 
 def two_view(encoder: Encoder, pairwise: PairwiseDistance, loss: Loss) -> Network:
     """ℓ( D(f(x₁; θ), f(x₂; θ)) ): every first view of the images against every second view, without labels.
 
-    The objective takes `x1, x2`. The loss takes the distances from first views to second views: `losses.info_nce`.
+    It is `two_towers` with one set of weights. The objective takes `x1, x2`. The loss takes the distances from first
+    views to second views: `losses.info_nce`.
     """
+    towers = two_towers(encoder, encoder, pairwise, loss)
 
-    def apply(params, /, x1, x2):
-        z1, pull_z1 = encoder(params["encoder"], x1, input_grad=False)
-        z2, pull_z2 = encoder(params["encoder"], x2, input_grad=False)
-        D, pull_D = pairwise(z1, z2, *params["distance"])
-        value, pull_value = loss(D, *params["loss"])
+    def apply(params, /, x1, x2, *targets):
+        value, pull_value = towers(params | {"encoder": (params["encoder"], params["encoder"])}, x1, x2, *targets)
 
         def pullback(dl):
-            dD, *dloss = pull_value(dl)
-            dz1, dz2, *ddistance = pull_D(dD)
-            dtheta = tree.add(pull_z1(dz1)[0], pull_z2(dz2)[0])
-            return ({"encoder": dtheta, "distance": tuple(ddistance), "loss": tuple(dloss)},)
+            (grads,) = pull_value(dl)
+            return (grads | {"encoder": tree.add(*grads["encoder"])},)  # shared weights: gradients add
 
         return value, pullback
 

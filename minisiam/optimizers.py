@@ -131,6 +131,20 @@ def _with_running_averages(optimizer: Optimizer) -> Optimizer:
     return Optimizer(optimizer.init, update)
 
 
+def projected(optimizer: Optimizer, project: Callable[[Params], Params]) -> Optimizer:
+    """θ ← project(θ) after every step: keep parameters in a set, such as a temperature between two bounds.
+
+    `project` maps the parameters to the nearest ones that are allowed; `networks.clamp_log_scale` is one. A bound in
+    the value instead, such as min(s, 4.6), has no gradient beyond it, so a parameter that is there could not return.
+    """
+
+    def update(grads, state, params):
+        moved, state = optimizer.update(grads, state, params)
+        return project(moved), state
+
+    return Optimizer(optimizer.init, update)
+
+
 def exponential(start: float, factor: float, every: int = 1) -> Schedule:
     """start · factor^⌊step / every⌋. Koch et al. (2015) use factor 0.99 once per epoch."""
     every = require.whole("every", every, 1)

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import distances, require
+from . import distances, require, tree
 from ._gram import differences, dots, slices, slopes, whole
 from ._numerics import unit_rows
-from .distances import calibrated, check_weights
+from .distances import calibrated, check_weights, tempered
 from .op import op, with_parameters_of
 
 if TYPE_CHECKING:
-    from .typing import Array, Float, Op
+    from collections.abc import Sequence
 
-__all__ = ["calibrated", "cosine", "dot", "l1", "l2", "squared_l2", "weighted_l1"]
+    from .typing import Array, Float, Op, PairwiseDistance
+
+__all__ = ["calibrated", "cosine", "dot", "l1", "l2", "nested", "squared_l2", "tempered", "weighted_l1"]
 
 
 @op
@@ -217,6 +219,54 @@ def dot(a: Float[Array, "n d"], b: Float[Array, "m d"], /) -> Op[Float[Array, "n
         return -dD @ b, -dD.T @ a
 
     return D, pullback
+
+
+def nested(distance: PairwiseDistance, sizes: Sequence[int]) -> PairwiseDistance:
+    """Dₖ = distance(a[:, :sizesₖ], b[:, :sizesₖ]): one matrix for each size, (k, n, m), for `losses.nested`.
+
+    An embedding whose first 8 numbers are an embedding, and the first 16, and so on: after training it may be cut to
+    any of the sizes. `pairwise.cosine` gives every part the length 1 again, as the paper's retrieval and
+    sentence-transformers' `MatryoshkaLoss` do; `pairwise.dot` does not. Parameters of the distance are shared by all
+    sizes, and their gradients add up.
+
+    Parameters
+    ----------
+    distance
+        A distance of this module that takes embeddings of any size: all but `weighted_l1`.
+    sizes
+        The numbers of features, each from 1 to d. The paper halves d: 8, 16, 32, … 2048.
+
+    Returns
+    -------
+    op
+        `D, pullback = op(a, b, /)` with `D` (k, n, m); `pullback(dD)` gives `(da, db)`, and after them the gradients of
+        the parameters of the distance.
+
+    References
+    ----------
+    Kusupati et al. (2022), "Matryoshka representation learning".
+    """
+    require.nested_sizes(sizes)
+
+    @op
+    def of_sizes(a: Float[Array, "n d"], b: Float[Array, "m d"], /, *params: Float[Array, ""]):
+        _check(a, b)
+        require.nested_sizes(sizes, a.shape[1])
+        parts = [distance(a[:, :size], b[:, :size], *params) for size in sizes]
+
+        def pullback(dD):
+            da, db, dparams = np.zeros_like(a), np.zeros_like(b), []
+            for size, (_, pull), upstream in zip(sizes, parts, dD, strict=True):
+                da_part, db_part, *rest = pull(upstream)
+                da[:, :size] += da_part
+                db[:, :size] += db_part
+                dparams.append(tuple(rest))
+            return da, db, *tree.add(*dparams)
+
+        return np.stack([D for D, _ in parts]), pullback
+
+    of_sizes.__name__ = f"nested_{distance.__name__}"
+    return with_parameters_of(distance)(of_sizes)
 
 
 def _check(a: Array, b: Array) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 LARGEST = float(np.finfo(np.float64).max)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from .typing import Array
 
@@ -63,6 +63,27 @@ def same_columns(**arrays: Array) -> None:
     if len({array.shape[1] for array in arrays.values()}) > 1:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise ValueError(f"these arrays must have the same number of columns, the embedding size: {shapes}")
+
+
+def nested_sizes(sizes: Sequence[int], features: int | None = None) -> None:
+    """Require one size or more, each from 1 to the number of features, if that is known."""
+    for size in sizes:
+        whole("sizes", size, 1)
+    if not sizes:
+        raise ValueError("sizes must have one size or more: pairwise.nested(pairwise.cosine, (1, 2))")
+    if features is not None and max(sizes) > features:
+        raise ValueError(f"sizes must be at most {features}, the number of features, not {max(sizes)}")
+
+
+def matrices(D: Any, weights: Sequence[float] | None) -> None:
+    """Require a stack of matrices, one for each weight if there are some."""
+    if D.ndim != 3 or len(D) == 0:
+        raise ValueError(
+            f"D must have the shape (k, n, m), a matrix for each of k sizes, not {D.shape}: "
+            "pairwise.nested(pairwise.cosine, (1, 2))"
+        )
+    if weights is not None and len(weights) != len(D):
+        raise ValueError(f"weights must have {len(D)} entries, one for each size, not {len(weights)}")
 
 
 def rows(**arrays: Array) -> None:

@@ -9,7 +9,8 @@ settings.register_profile("repeatable", derandomize=True, database=None, deadlin
 settings.load_profile("repeatable")
 
 
-collect_ignore = ["interop/oracle/make_oracle.py"]  # it needs torch, which the tests do not
+# they need torch, which the tests do not
+collect_ignore = ["interop/oracle/make_oracle.py", "interop/towers/make_oracle.py"]
 ORACLE_SAID = pytest.StashKey()  # one line a file, from test_oracle.py
 
 

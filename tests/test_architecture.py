@@ -45,16 +45,18 @@ ARROWS = {
     "fast": set(),
     "gradcheck": set(),
     "analysis": {"datasets", "gradcheck"},
+    "distributed": {"fast"},
     "interop": {"datasets", "gradcheck", "analysis"},
     "plots": {"datasets", "gradcheck", "analysis"},
-    "course": {"datasets", "fast", "gradcheck", "analysis", "interop", "plots"},
-    "app": {"datasets", "fast", "gradcheck", "analysis", "interop", "plots"},
+    "course": {"datasets", "fast", "gradcheck", "analysis", "interop", "plots", "distributed"},
+    "app": {"datasets", "fast", "gradcheck", "analysis", "interop", "plots", "distributed"},
 }
 # other packages, each an extra
 PACKAGES = {
     "typing": {"jaxtyping"},
     "analysis": {"scipy"},
     "datasets": {"PIL", "pooch"},
+    "distributed": {"mpi4py"},
     "fast": {"threadpoolctl"},
     "gradcheck": {"autograd", "hypothesis", "jaxtyping"},
     "interop": {"jax", "onnx", "safetensors", "sklearn", "torch"},

@@ -86,6 +86,10 @@ CALLS = {
     "distances.calibrated": lambda read: distances.calibrated(distances.l2)(read(Z), read(Z + 1), 2.0, np.array(1.0))[
         0
     ],
+    "distances.tempered": lambda read: distances.tempered(distances.l2)(read(Z), read(Z + 1), 2.0)[0],
+    "losses.nested": lambda read: losses.nested(losses.info_nce)(
+        pairwise.nested(pairwise.cosine, (1, 3))(read(Z), read(Z + 1))[0]
+    )[0],
     **{
         f"networks.{name}": (lambda read, name=name: network_step(name, read))
         for name in ("batch", "siamese", "prototypical", "matching")

@@ -1,11 +1,13 @@
 """Networks: shared weights, networks that must agree with each other, and gradients from end to end."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minisiam import distances, encoders, layers, losses, miners, networks, pairwise, tree
+from minisiam import distances, encoders, layers, losses, miners, networks, optimizers, pairwise, tree
 from minisiam.fast.blockwise import blockwise
 
 DISTANCES = ["l2", "squared_l2", "l1", "weighted_l1", "cosine"]
@@ -131,6 +133,66 @@ def test_the_gradient_of_two_view_is_the_slope(rng, batch):
         networks.two_view(encoder, pairwise.calibrated(pairwise.cosine), losses.info_nce),
     ):
         agrees_with_differences(network, started(network, rng), x1, x2)
+
+
+def towers(pairwise, loss, second=None):
+    return networks.two_towers(encoders.mlp(7, 6), second or encoders.mlp(6, normalize=True), pairwise, loss)
+
+
+ONE = partial(losses.info_nce, temperature=1.0)
+OF_TOWERS = [
+    (pairwise.tempered(pairwise.cosine, 3), ONE),
+    (pairwise.tempered(pairwise.dot, 3, -2), losses.pairwise_sigmoid),
+    (pairwise.nested(pairwise.tempered(pairwise.cosine, 3), (2, 6)), losses.nested(ONE, (1, 2))),
+]
+
+
+@pytest.mark.parametrize(("distance", "loss"), OF_TOWERS)
+def test_the_gradient_of_two_towers_is_the_slope(rng, batch, distance, loss):
+    network = towers(distance, loss)
+    params = wide(network.init(rng, (5,), (3,)))
+    agrees_with_differences(network, params, batch[0][0], batch[0][1][:, :3])
+
+
+def test_further_rows_of_the_second_tower_are_hard_negatives(rng, batch):
+    network = towers(pairwise.cosine, losses.softmax_cross_entropy)
+    params = wide(network.init(rng, (5,), (3,)))
+    x1, x2 = batch[0][0][:2], batch[0][1][:, :3]
+    agrees_with_differences(network, params, x1, x2, np.arange(2))
+    without, _ = network(params, x1, x2[:2], np.arange(2))
+    assert network(params, x1, x2, np.arange(2))[0] > without
+
+
+def test_two_towers_start_in_single_precision_and_stay_there(rng, batch):
+    network = towers(*OF_TOWERS[1])
+    params = network.init(rng, (5,), (3,))
+    x1, x2 = batch[0][0].astype(np.float32), batch[0][1][:, :3].astype(np.float32)
+    value, pullback = network(params, x1, x2)
+    leaves = [value, *tree.leaves(params), *tree.leaves(pullback(1.0))]
+    assert {leaf.dtype for leaf in leaves} == {np.dtype(np.float32)}
+    assert [float(p) for p in params["distance"]] == pytest.approx([np.log(3), -2])
+
+
+def test_towers_of_two_sizes_are_refused(rng):
+    with pytest.raises(ValueError, match=r"must have one size, not \(6,\) and \(4,\)"):
+        towers(pairwise.cosine, ONE, encoders.mlp(4)).init(rng, (5,), (3,))
+
+
+@pytest.mark.parametrize(("slope", "free", "clamped"), [(-9.0, 9.0, np.log(100)), (9.0, -9.0, 0.0), (1.0, -1.0, 0.0)])
+def test_the_temperature_is_clamped_after_a_step(slope, free, clamped):
+    params = {"encoder": [np.ones(2)], "distance": (np.zeros(()), np.zeros(()))}
+    grads = {"encoder": [np.ones(2)], "distance": (np.array(slope), np.array(-7.0))}
+    plain = optimizers.sgd(1.0)
+    bounded = optimizers.projected(plain, networks.clamp_log_scale)
+    for optimizer, log_scale in ((plain, free), (bounded, clamped)):
+        moved, _ = optimizer.update(grads, optimizer.init(params), params)
+        close(moved, {"encoder": [np.zeros(2)], "distance": (log_scale, 7.0)})
+
+
+def test_there_is_no_temperature_to_clamp_in_a_plain_distance(rng):
+    params = towers(pairwise.cosine, ONE).init(rng, (5,), (3,))
+    with pytest.raises(ValueError, match=r"needs a learned scale: .* distances\.tempered"):
+        networks.clamp_log_scale(params)
 
 
 def test_prototypical_rejects_support_labels_that_skip_a_class(rng, batch):

@@ -179,6 +179,38 @@ def calibrated(module: types.ModuleType) -> Any:
     return calibrated_squared_l2
 
 
+def tempered(module: types.ModuleType) -> Any:
+    """`distances.tempered` of a squared distance, as an op."""
+
+    def tempered_squared_l2(
+        a: Float[Array, "n d"], b: Float[Array, "n d"], s: Float[Array, ""], bias: Float[Array, ""], /
+    ) -> Op[Array]:
+        return module.tempered(distances.squared_l2, 3.0, 2.0)(a, b, s, bias)
+
+    for given, first in (((3.0, 2.0), [np.log(3.0), 2.0]), ((3.0,), [np.log(3.0)]), ((), [np.log(1 / 0.07)])):
+        start = init_params(module.tempered(distances.squared_l2, *given), np.random.default_rng(0), 4)
+        if len(start) != len(first) or not np.allclose([float(p) for p in start], first, rtol=1e-6):
+            raise ValueError("it must start at the logarithm of its scale, and at its bias")
+    return tempered_squared_l2
+
+
+def nested_distance(module: types.ModuleType) -> Any:
+    """`pairwise.nested` of a distance with a parameter, as an op."""
+    distance = module.nested(distances.tempered(pairwise.squared_l2, 3.0), (1, 3))
+    if len(init_params(distance, np.random.default_rng(0), 4)) != 1:
+        raise ValueError("it must keep the parameters of its distance")
+
+    def nested_squared_l2(a: Float[Array, "n 4"], b: Float[Array, "m 4"], s: Float[Array, ""], /) -> Op[Array]:
+        return distance(a, b, s)
+
+    return nested_squared_l2
+
+
+def _nested_squared_l2(a, b, s):
+    square = reference.matrix(reference.squared_l2)
+    return reference.np.exp(s) * reference.np.array([square(a[:, :size], b[:, :size]) for size in (1, 3)])
+
+
 def by_batch(module: types.ModuleType) -> Any:
     """`batch_norm` while training, with what it says of the batch."""
 
@@ -374,6 +406,27 @@ def every_triplet(module: types.ModuleType) -> Any:
         return loss(D, labels, reduction=reduction)
 
     return every_triplet
+
+
+def nested_loss(*weights: float) -> Any:
+    """`losses.nested` of a loss with a parameter, as an op, with weights or without; and its definition."""
+
+    def make(module: types.ModuleType) -> Any:
+        loss = module.nested(losses.with_miner(shifted_hinge, miners.all_triplets), weights or None)
+        if len(init_params(loss, np.random.default_rng(0), 4)) != 1:
+            raise ValueError("it must keep the parameters of its loss")
+
+        def nested(D: Float[Array, "2 n n"], shift: Float[Array, ""], /, labels: Labels) -> Op[Array]:
+            return loss(D, shift, labels)
+
+        return nested
+
+    def definition(D, shift, labels):
+        terms = [reference.np.maximum(0, _learned_with_miner(matrix, shift, labels)) for matrix in D]
+        return sum(weight * reference.np.mean(term) for weight, term in zip(weights or (1, 1), terms, strict=True))
+
+    corner = lambda D, shift, labels: np.concatenate([_learned_with_miner(matrix, shift, labels) for matrix in D])
+    return make, reference.specify(corner, **BATCH)(definition)
 
 
 def nothing_with_miner(module: types.ModuleType) -> Any:
@@ -646,8 +699,15 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
         (
             calibrated,
             reference.specify(scales=(-2, 2))(lambda a, b, scale, bias: scale * reference.squared_l2(a, b) + bias),
-        )
+        ),
+        (
+            tempered,
+            reference.specify(scales=(-1, 0), unit=1.0)(
+                lambda a, b, s, bias: reference.np.exp(s) * reference.squared_l2(a, b) - bias
+            ),
+        ),
     ],
+    "pairwise": [(nested_distance, reference.specify(scales=(-1, 0), unit=1.0)(_nested_squared_l2))],
     "losses.combinators": [
         (
             learned_with_miner,
@@ -664,6 +724,8 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
                 lambda d, beta, same, **_: reference.margin_loss.corner(d, beta, same), **BATCH, cases=WORDS
             )(_balanced_pairs),
         ),
+        nested_loss(),
+        nested_loss(0.5, 3.0),
         (every_pair, CONTRASTIVE),
         (
             every_triplet,

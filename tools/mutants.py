@@ -53,6 +53,7 @@ MODULES = (
     "losses.triplets",
     "losses.penalties",
     "losses.softmax",
+    "losses.image_text",
     "losses.several_positives",
     "losses.lifted_structure",
     "losses.angular_margin",

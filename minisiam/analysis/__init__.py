@@ -3,6 +3,7 @@
 registry     losses and miners by name
 counts       how many pairs and triplets a batch has, and how many of them are hard
 forces       the forces of a loss on a batch, the X-ray
+zones        hard, semi-hard, easy: where a loss treats a point differently
 diagnosis    the problems of a training run
 statistics   intervals over runs, and paired tests
 plateau      whether the loss is constant, so that training can stop

@@ -125,15 +125,18 @@ def difference(a: Score, b: Score) -> tuple[float, float]:
     return d - down, d + up
 
 
-def paired_difference(a: Float[Array, "n"], b: Float[Array, "n"]) -> tuple[float, float]:
-    """The normal 95 % interval of the mean of b − a, for values of the same n ≥ 2 episodes in the same order.
+def paired_difference(a: Float[Array, "n"], b: Float[Array, "n"], t: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of the mean of b − a, for n ≥ 2 pairs of values in the same order.
 
-    Two networks find the same episodes hard, so it is narrower than the interval that `difference` gives.
+        d̄ − t s / √n   to   d̄ + t s / √n,   d = b − a
+
+    A pair is an episode or a seed. Two networks find the same episodes hard, so it is narrower than the interval that
+    `difference` gives. 1.96 is for many pairs; for a few pass Student's t with n − 1 degrees of freedom, 2.78 for five.
     """
     require.same_shape(a=a, b=b)
-    require.whole("the number of episodes", len(a), 2)
+    require.whole("the number of pairs", len(a), 2)
     d = np.asarray(b, float) - np.asarray(a, float)
-    half = 1.96 * float(d.std(ddof=1)) / np.sqrt(len(d))
+    half = t * float(d.std(ddof=1)) / np.sqrt(len(d))
     return float(d.mean() - half), float(d.mean() + half)
 
 

@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import distances, encoders, initializers, layers, losses, miners, networks, optimizers, pairwise, tree
+from .. import (
+    distances,
+    distributed,
+    encoders,
+    initializers,
+    layers,
+    losses,
+    miners,
+    networks,
+    optimizers,
+    pairwise,
+    tree,
+)
 from ..analysis.registry import CENTRES, EPISODES, LOSSES, MINERS, PROXIES
 from ..datasets import blurred, centred, resized
 from ..evaluate import embed
@@ -31,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..datasets import Dataset
+    from ..distributed import Ranks
     from ..layers import Layer
     from ..networks import Network
     from ..typing import Array, Generator, Loss, Miner, PairwiseDistance, Params
@@ -100,8 +113,11 @@ class Method(NamedTuple):
         return lambda a, b: self.pairwise(a, b, *params["distance"])
 
 
-def build(config: Config, loss: Loss | None = None) -> Method:
-    """The method of these settings; `loss` replaces their loss by the same one with other constants."""
+def build(config: Config, loss: Loss | None = None, ranks: Ranks | None = None) -> Method:
+    """The method of these settings; `loss` replaces their loss by the same one with other constants.
+
+    Its network takes the own images of each of the `ranks`.
+    """
     encoder = build_encoder(config)
     distance = str(config.distance)
     rows, matrix = (getattr(module, distance.replace("-", "_")) for module in (distances, pairwise))
@@ -113,9 +129,12 @@ def build(config: Config, loss: Loss | None = None) -> Method:
         **{name: value for name, value in constants.items() if value is not None},
     )
     rng = _miner_rng(config) if config.miner in RANDOM_MINERS else None
+    parts = encoder, _as_compared(config, matrix)
+    if ranks is not None and ranks.size > 1:
+        parts = distributed.encoder(encoder, ranks), distributed.rows(parts[1], ranks)
     return Method(
         encoder=encoder,
-        network=_network(config, encoder, rows, matrix, loss, rng),
+        network=_network(config, *parts, rows, loss, rng),
         distance=rows,
         pairwise=matrix,
         matrix_loss=_repeatable_matrix_loss(config, loss),
@@ -130,11 +149,18 @@ def build(config: Config, loss: Loss | None = None) -> Method:
     )
 
 
+def _as_compared(config: Config, matrix: PairwiseDistance) -> PairwiseDistance:
+    """The distances that the loss of a batch reads: in blocks of rows, or to classes with several centres."""
+    if config.loss == "soft-triple":
+        return _to_soft_classes(matrix)
+    return blockwise(matrix) if in_blocks(config) else matrix
+
+
 def _network(
     config: Config,
     encoder: Layer,
-    rows: Callable[..., Any],
     matrix: PairwiseDistance,
+    rows: Callable[..., Any],
     loss: Loss,
     rng: Generator | None,
 ) -> Network:
@@ -144,7 +170,7 @@ def _network(
         return siamese_in_batch(encoder, rows, loss)
     matrix_loss = _matrix_loss(config, loss, rng)
     if matrix_loss is not None:
-        return networks.batch(encoder, blockwise(matrix) if in_blocks(config) else matrix, matrix_loss)
+        return networks.batch(encoder, matrix, matrix_loss)
     return _batch_network(str(config.loss), encoder, matrix, loss, max(2, config.classes))
 
 
@@ -156,10 +182,8 @@ def in_blocks(config: Config) -> bool:
 
 def _batch_network(loss_name: str, encoder: Layer, matrix: PairwiseDistance, loss: Loss, classes: int) -> Network:
     """The networks that read a batch but do not compare every image with every other."""
-    if loss_name == "soft-triple":
-        return networks.proxy(encoder, _to_soft_classes(matrix), loss, classes, CENTRES)
     if loss_name in PROXIES:
-        return networks.proxy(encoder, matrix, loss, classes)
+        return networks.proxy(encoder, matrix, loss, classes, CENTRES if loss_name == "soft-triple" else 1)
     if loss_name in EPISODES:
         return {"prototypical": networks.prototypical, "matching": networks.matching}[loss_name](encoder, matrix, loss)
     if loss_name == "vicreg":

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from .._version import VERSION
 from ..analysis import _console
 from ..datasets.safe_io import expanded
+from ..fast import launcher
+from . import guardian, ranks
 from .commands import (
     benchmark,
     check,
@@ -77,8 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    arguments = _with_home(parser().parse_args(argv))
+    with ranks.first_speaks():
+        arguments = _parsed(argv)
     try:
+        if guardian.is_needed() and arguments.command is train.train:
+            return guardian.end(guardian.run(sys.argv[1:] if argv is None else argv))
         return arguments.command(arguments)
     except BrokenPipeError:
         raise
@@ -88,6 +93,14 @@ def _run(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         print("minisiam: interrupted", file=sys.stderr)
         return 130
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    made = parser()
+    arguments = _with_home(made.parse_args(argv))
+    if launcher.processes() > 1 and arguments.command is not train.train:
+        made.error("only minisiam train uses more than one process: leave mpiexec out")
+    return arguments
 
 
 def _with_home(arguments: argparse.Namespace) -> argparse.Namespace:

@@ -1,5 +1,7 @@
 """The batches of each network, in two steps: draw which rows of the data, then load their images.
 
+Every rank of `mpiexec` draws the whole batch from the same seed, and loads its own images only.
+
 If `dihedral` is 8, each of the eight rotations and reflections of a class is its own class. Images that are compared
 have the same rotation and reflection, so it cannot distinguish them. Letters of one alphabet are drawn together,
 because they are the hardest to distinguish.
@@ -16,15 +18,24 @@ import numpy as np
 from .. import samplers
 from ..datasets import augment, neighbour_graph, rotated
 from ..datasets.graph import neighbour_batch_indices, neighbour_pair_indices
-from .config import AFFINE, AUGMENTS
+from ..distributed.ranks import Single, share
+from .config import AFFINE
 from .fixed_pairs import fixed_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..datasets import Dataset
+    from ..distributed.ranks import Ranks
     from ..typing import Array, Float, Generator
     from .config import Config
+
+
+class Chosen(NamedTuple):
+    """Images of a batch that are not loaded yet: their rows in the data, and their rotations or reflections."""
+
+    rows: Array
+    poses: Array
 
 
 class Batches(NamedTuple):
@@ -32,49 +43,56 @@ class Batches(NamedTuple):
 
     plan : (data, rng) → an endless iterator: which rows, and in which rotation or reflection. It reads labels and
         groups, and images only to find their neighbours
-    show : (images, *one item of the plan) → the network's arguments
+    show : (images, *one item of the plan, ranks) → the network's arguments, with the images of this rank
     """
 
     plan: Callable[[Dataset, Generator], Iterator[tuple[Array, ...]]]
     show: Callable[..., tuple[Array, ...]]
 
-    def __call__(self, data: Dataset, rng: Generator, skip: int = 0) -> Iterator[tuple[Array, ...]]:
+    def __call__(
+        self, data: Dataset, rng: Generator, skip: int = 0, ranks: Ranks | None = None
+    ) -> Iterator[tuple[Array, ...]]:
         """The batches after the first `skip`, which are drawn but whose images are not loaded.
 
         Afterwards `rng` is in the state that it had after step `skip` of a run. A sampler has no other state: its
         queues follow from the seed. Skipping 1,000 batches takes about 0.1 s, a hundredth of training on them.
         """
+        ranks = ranks or Single()
         planned = self.plan(data, rng)
         for _ in islice(planned, skip):
             pass
-        return (self.show(data.images, *plan) for plan in planned)
+        return (self.show(data.images, *plan, ranks=ranks) for plan in planned)
 
 
 def build(config: Config) -> Batches:
     """The batches of these settings."""
     size, poses = config.batch, config.dihedral
     kind = config.network if config.network != "batch" else config.kind
+    plan: Callable[..., Any]
+    arrange: Callable[..., Any]
     if config.pair_by != "class" and config.network == "batch":
-        batches = Batches(partial(_with_neighbours, size=size, poses=poses, by=config.pair_by), _show_with_neighbours)
+        plan, arrange = partial(_with_neighbours, size=size, poses=poses, by=config.pair_by), _first_is_chosen
     elif config.pair_by != "class":
-        batches = Batches(partial(_neighbour_pairs, size=size // 2, poses=poses, by=config.pair_by), _show_pairs)
+        plan, arrange = partial(_neighbour_pairs, size=size // 2, poses=poses, by=config.pair_by), _arranged_pairs
     elif config.copies:
         ranges = AFFINE[config.augment]
         copied = partial(_copied, count=config.pairs, copies=config.copies, ranges=ranges)
         return Batches(partial(copied, size=size // 2, poses=poses), _show_copied)
     elif kind in ("siamese", "verification"):
-        batches = Batches(partial(_pairs, size=size // 2, poses=poses, count=config.pairs), _show_pairs)
+        plan, arrange = partial(_pairs, size=size // 2, poses=poses, count=config.pairs), _arranged_pairs
     elif kind == "triplet":
-        batches = Batches(partial(_triplets, size=size // 3, poses=poses), _show_triplets)
+        plan, arrange = partial(_triplets, size=size // 3, poses=poses), _arranged_triplets
     elif kind == "proxies":
-        batches = Batches(partial(_proxied, size=size, per_class=config.per_class), _show_proxied)
+        plan, arrange = partial(_proxied, size=size, per_class=config.per_class), _first_is_chosen
     elif kind == "episodes":
-        batches = Batches(partial(_pk_at_most, classes=size // 4, per_class=4, poses=poses), _show_episode)
+        plan, arrange = partial(_pk_at_most, classes=size // 4, per_class=4, poses=poses), _arranged_episode
     elif kind == "views":
-        batches = Batches(partial(_pk_at_most, classes=size // 2, per_class=2, poses=poses), _show_views)
+        plan, arrange = partial(_pk_at_most, classes=size // 2, per_class=2, poses=poses), _arranged_views
     else:
-        batches = Batches(partial(_pk, size=size, per_class=config.per_class, poses=poses), _show_pk)
-    return _augmented(batches, config.augment)
+        plan, arrange = partial(_pk, size=size, per_class=config.per_class, poses=poses), _first_is_chosen
+    if config.augment == "none":
+        return Batches(plan, partial(_show, arrange))
+    return Batches(_seeded(plan), partial(_show_distorted, arrange, DISTORTIONS[config.augment]))
 
 
 def require_images(config: Config, train: Dataset) -> None:
@@ -128,10 +146,13 @@ def _with_number(parts: augment.AffineParameters, copy: Array) -> Float[Array, "
     )
 
 
-def _show_copied(images: Array, first: Array, second: Array, same: Array, poses: Array, *parts: Array) -> Any:
-    x = _show_pairs(images, first, second, same, poses)[:2]
+def _show_copied(
+    images: Array, first: Array, second: Array, same: Array, poses: Array, *parts: Array, ranks: Ranks
+) -> tuple[Array, ...]:
+    chosen, mine = (Chosen(first, poses), Chosen(second, poses)), share(len(same), ranks)
     return *(
-        augment.apply_affine(image, augment.AffineParameters(*some.T)) for image, some in zip(x, parts, strict=True)
+        augment.apply_affine(_loaded(images, some, mine), augment.AffineParameters(*part[mine].T))
+        for some, part in zip(chosen, parts, strict=True)
     ), same
 
 
@@ -148,12 +169,12 @@ def _with_neighbours(data: Dataset, rng: Generator, size: int, poses: int, by: s
         yield rows, np.full(len(rows), rng.integers(0, poses)), *pairs
 
 
-def _show_with_neighbours(images: Array, rows: Array, poses: Array, *pairs: Array) -> tuple[Array, ...]:
-    return rotated(images[rows], poses), *pairs
+def _first_is_chosen(rows: Array, poses: Array, *others: Array) -> tuple[Any, ...]:
+    return Chosen(rows, poses), *others
 
 
-def _show_pairs(images: Array, first: Array, second: Array, same: Array, poses: Array) -> tuple[Array, ...]:
-    return rotated(images[first], poses), rotated(images[second], poses), same
+def _arranged_pairs(first: Array, second: Array, same: Array, poses: Array) -> tuple[Any, ...]:
+    return Chosen(first, poses), Chosen(second, poses), same
 
 
 def _triplets(data: Dataset, rng: Generator, size: int, poses: int) -> Iterator[tuple[Array, ...]]:
@@ -161,9 +182,9 @@ def _triplets(data: Dataset, rng: Generator, size: int, poses: int) -> Iterator[
         yield *rows, rng.integers(0, poses, len(rows[0]))
 
 
-def _show_triplets(images: Array, *plan: Array) -> tuple[Array, ...]:
+def _arranged_triplets(*plan: Array) -> tuple[Any, ...]:
     *rows, poses = plan
-    return tuple(rotated(images[some], poses) for some in rows)
+    return tuple(Chosen(some, poses) for some in rows)
 
 
 def _pk(data: Dataset, rng: Generator, size: int, per_class: int, poses: int) -> Iterator[tuple[Array, ...]]:
@@ -188,15 +209,13 @@ def _batches_of(data: Dataset, rng: Generator, classes: int, per_class: int, pos
         yield index, pose, 8 * letter + pose
 
 
-def _show_pk(images: Array, index: Array, poses: Array, labels: Array) -> tuple[Array, ...]:
-    return rotated(images[index], poses), labels
-
-
 def _proxied(data: Dataset, rng: Generator, size: int, per_class: int) -> Iterator[tuple[Array, ...]]:
     """P×K batches without rotation, with labels from 0: eight times as many proxies would be trained too rarely."""
     number = np.unique(data.labels, return_inverse=True)[1]
     sizes = _classes_and_images(data, size // per_class, per_class)
-    return ((index, number[index]) for index in samplers.pk_indices(number, rng, *sizes, data.groups))
+    return (
+        (index, np.zeros_like(index), number[index]) for index in samplers.pk_indices(number, rng, *sizes, data.groups)
+    )
 
 
 def _classes_and_images(data: Dataset, classes: int, per_class: int, more: bool = True) -> tuple[int, int]:
@@ -208,41 +227,76 @@ def _classes_and_images(data: Dataset, classes: int, per_class: int, more: bool 
     return len(sizes), max(per_class, images)
 
 
-def _show_proxied(images: Array, index: Array, labels: Array) -> tuple[Array, ...]:
-    return images[index], labels
-
-
-def _show_episode(images: Array, *plan: Array) -> tuple[Array, ...]:
+def _arranged_episode(rows: Array, poses: Array, _: Array) -> tuple[Any, ...]:
     """The first two images of each class as support, the other two as queries, classes numbered from 0."""
-    x, _ = _show_pk(images, *plan)
-    classes = len(x) // 4
-    labels, size = np.repeat(np.arange(classes), 2), 2 * classes
-    of_class = x.reshape(classes, 4, *x.shape[1:])
-    return of_class[:, :2].reshape(size, *x.shape[1:]), labels, of_class[:, 2:].reshape(size, *x.shape[1:]), labels
+    classes = len(rows) // 4
+    of_class, labels = Chosen(rows.reshape(classes, 4), poses.reshape(classes, 4)), np.repeat(np.arange(classes), 2)
+    support, query = (Chosen(*(part[:, some].ravel() for part in of_class)) for some in (slice(2), slice(2, 4)))
+    return support, labels, query, labels
 
 
-def _show_views(images: Array, *plan: Array) -> tuple[Array, ...]:
+def _arranged_views(rows: Array, poses: Array, _: Array) -> tuple[Any, ...]:
     """Two images of each class, used as two views of one."""
-    x, _ = _show_pk(images, *plan)
-    return x[0::2], x[1::2]
+    return Chosen(rows[0::2], poses[0::2]), Chosen(rows[1::2], poses[1::2])
 
 
-def _augmented(batches: Batches, name: str) -> Batches:
-    """The same batches with a random distortion of every image.
+def _show(arrange: Callable[..., tuple[Any, ...]], images: Array, *plan: Array, ranks: Ranks) -> tuple[Array, ...]:
+    """The network's arguments; of images those of this rank."""
+    return tuple(
+        _loaded(images, part, share(len(part.rows), ranks)) if isinstance(part, Chosen) else part
+        for part in arrange(*plan)
+    )
 
-    The plan has a seed for the distortions of each batch, from a separate generator: they do not change which images
-    are drawn.
+
+def _loaded(images: Array, chosen: Chosen, mine: slice) -> Array:
+    return rotated(images[chosen.rows[mine]], chosen.poses[mine])
+
+
+def _seeded(plan: Callable[..., Iterator[tuple[Array, ...]]]) -> Callable[..., Iterator[tuple[Array, ...]]]:
+    """The same plan with a seed for the distortions of each batch.
+
+    It is from a separate generator: distortions do not change which images are drawn.
     """
-    if name == "none":
-        return batches
 
-    def plan(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
+    def seeded(data: Dataset, rng: Generator) -> Iterator[tuple[Array, ...]]:
         (own,) = rng.spawn(1)
-        return ((*rows, own.integers(2**63, size=())) for rows in batches.plan(data, rng))
+        return ((*rows, own.integers(2**63, size=())) for rows in plan(data, rng))
 
-    def show(images: Array, *planned: Array) -> tuple[Array, ...]:
-        *rows, seed = planned
-        rng = np.random.default_rng(int(seed))
-        return tuple(AUGMENTS[name](x, rng) if x.ndim == 4 else x for x in batches.show(images, *rows))
+    return seeded
 
-    return Batches(plan, show)
+
+def _show_distorted(
+    arrange: Callable[..., tuple[Any, ...]], distort: Any, images: Array, *planned: Array, ranks: Ranks
+) -> tuple[Array, ...]:
+    """As `_show`, with a random distortion of every image: the same on any number of ranks."""
+    *plan, seed = planned
+    rng = np.random.default_rng(int(seed))
+
+    def shown(part: Any) -> Array:
+        if not isinstance(part, Chosen):
+            return part
+        mine = share(len(part.rows), ranks)
+        return distort(_loaded(images, part, mine), rng, mine, len(part.rows))
+
+    return tuple(map(shown, arrange(*plan)))
+
+
+def _affine(x: Array, rng: Generator, mine: slice, size: int, **ranges: float) -> Array:
+    """The distortions of the rows `mine` of a batch, as `augment.affine` draws them for the whole batch."""
+    drawn = augment.draw_affine(size, rng, **ranges)
+    return augment.apply_affine(x, augment.AffineParameters(*(part[mine] for part in drawn)))
+
+
+def _elastic(x: Array, rng: Generator, mine: slice, size: int) -> Array:
+    """The same for `augment.elastic`, which draws image by image."""
+    numbers = (*x.shape[1:3], 2)
+    rng.random((mine.start, *numbers), dtype=np.float32)
+    bent = augment.elastic(x, rng)
+    rng.random((size - mine.stop, *numbers), dtype=np.float32)
+    return bent
+
+
+DISTORTIONS: dict[str, Callable[..., Array]] = {
+    **{name: partial(_affine, **ranges) for name, ranges in AFFINE.items()},
+    "elastic": _elastic,
+}

@@ -33,6 +33,11 @@ REMEDIES = {  # of an error of the operating system
 KEPT = "a file that minisiam did not make is never replaced"
 
 
+def records(kind: str, named: dict[str, Any], value: str = "value") -> list[dict[str, Any]]:
+    """For JSON: a record for each name, since names of classes, runs and pictures are no keys for a program."""
+    return [{kind: name} | (one if isinstance(one, dict) else {value: one}) for name, one in named.items()]
+
+
 def require_free(path: Path, option: str) -> Path:
     """The path, if a file can be written there: it is no folder, and no file that minisiam did not make."""
     if path.is_dir():

@@ -5,6 +5,8 @@ NumPy. The checkpoint has the parameters, the optimizer state, and the state of 
 needs none: its batches follow from the seed, so a resumed run draws the batches it has used again, without their
 images, and checks that the generator is then in the state that was saved (`input_pipeline.Batches`). A record is
 written to the log before its checkpoint; when a run is resumed, records later than the checkpoint are removed.
+
+Under mpiexec, rank 0 calls `train` or `resume`, and the other ranks compute their part of its steps with `follow`.
 """
 
 from __future__ import annotations
@@ -20,13 +22,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .. import checkpoint, evaluate, miners, samplers, tree
-from ..analysis import diagnosis, forces, plateau
+from .. import checkpoint, tree
+from ..analysis import diagnosis, plateau
 from ..fast.convert import algorithms
 from ..fast.threads import one_blas_thread
 from ..train import fit_from
-from . import build, input_pipeline, report, starting_point
+from . import build, input_pipeline, ranks, report, starting_point
 from .data_spec import Data
+from .monitor import Monitor
 from .run import (
     Run,
     fingerprint,
@@ -40,22 +43,21 @@ from .run import (
     resumed_config,
     stream,
 )
-from .run_xray import xray_of_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ..analysis.plateau import Plateau
-    from ..typing import Array, Generator, Params
+    from ..datasets import Dataset
+    from ..typing import Generator, Params
     from .build import Method
     from .config import Config
+    from .ranks import Team
 
     Log = Callable[[str], Any]
 
 SECONDS_BETWEEN_RECORDS = 2.0  # or ten times as long as a record takes, if the encoder is slow
-PROBE_OF_XRAY = 64  # images of the probe that the X-ray of the log uses
-EPISODES = 60  # of the validation accuracy in the log
 
 
 class TrainState(NamedTuple):
@@ -75,7 +77,9 @@ class TrainState(NamedTuple):
     constant: Plateau | None = None
 
 
-def train(config: Config, data: Data, folder: Path, log: Log, earlier: Run | None = None) -> Run:
+def train(
+    config: Config, data: Data, folder: Path, log: Log, earlier: Run | None = None, team: Team = ranks.ALONE
+) -> Run:
     """Train a new run and save it.
 
     Parameters
@@ -90,22 +94,29 @@ def train(config: Config, data: Data, folder: Path, log: Log, earlier: Run | Non
         A function that shows a line of progress, for instance `print`.
     earlier
         The run whose encoder it starts from, as `starting_point.settings` requires; None starts untrained.
+    team
+        The ranks that train together; the others call `follow`.
     """
     require_free(folder)
     input_pipeline.require_images(config, data.train)
     report.require_episodes(data)
     folder.mkdir(parents=True, exist_ok=True)
-    config = replace(config, classes=len(np.unique(data.train.labels)), inverted=data.train.inverted)
-    method = build.build(config)
+    config = completed(config, data)
+    method = build.build(config, ranks=team.ranks)
     params = first_params(config, method)
     if earlier is not None:
         params = starting_point.with_encoder(params, earlier)
         checkpoint.save(folder / "start.npz", params, config.as_dict())
     start = TrainState(0, 0.0, params, method.optimizer.init(params), {}, (0.0, 0))
-    return _train(config, method, data, start, folder, log)
+    return _train(config, method, data, start, folder, log, team)
 
 
-def resume(folder: Path, data: Data, log: Log, **ends: Any) -> Run:
+def completed(config: Config, data: Data) -> Config:
+    """The settings with what they need to know of the data."""
+    return replace(config, classes=len(np.unique(data.train.labels)), inverted=data.train.inverted)
+
+
+def resume(folder: Path, data: Data, log: Log, team: Team = ranks.ALONE, **ends: Any) -> Run:
     """Continue a run from its last checkpoint; if its training has ended, it is only opened.
 
     Parameters
@@ -116,12 +127,14 @@ def resume(folder: Path, data: Data, log: Log, **ends: Any) -> Run:
         The data it was started with; other data are refused.
     log
         A function that shows a line of progress, for instance `print`.
+    team
+        The ranks that train together, not necessarily as many as before; the others call `follow`.
     ends
         Another `time_limit`, in minutes for all parts of the run together, or `patience`. No other setting may change.
     """
     config = resumed_config(folder, ends)
     checkpoint.sweep(folder / "model.npz")
-    method = build.build(config)
+    method = build.build(config, ranks=team.ranks)
     start = _saved_state(folder, config, method, data)
     if has_ended(config, start.step, start.seconds, start.constant):
         log(f"{folder} has ended after {start.step:,} of {config.steps:,} steps: there is nothing to resume")
@@ -133,7 +146,46 @@ def resume(folder: Path, data: Data, log: Log, **ends: Any) -> Run:
     if (folder / "log.jsonl").is_file():
         os.truncate(folder / "log.jsonl", read_log(folder, start.step)[1])
     (folder / "report.json").unlink(missing_ok=True)  # it describes fewer steps
-    return _train(config, method, data, start, folder, log)
+    return _train(config, method, data, start, folder, log, team)
+
+
+def follow(config: Config, data: Data, team: Team) -> None:
+    """Compute the part of this rank in every step that rank 0 makes, if it makes any."""
+    config = completed(config, data)
+    method = build.build(config, ranks=team.ranks)
+    first = first_params(config, method)
+    start = _begun(team, TrainState(0, 0.0, first, method.optimizer.init(first), {}, (0.0, 0)), fingerprint(data.train))
+    if start is None:
+        return
+    with team.at_work(), _one_thread(method):
+        for _ in _steps(config, method, method.prepared(data.train), start, team)[0]:
+            if team.ends():
+                break
+
+
+def _begun(team: Team, state: TrainState, data_id: int) -> TrainState | None:
+    """The state of rank 0, from which all ranks start; None if there is nothing to train."""
+    params, optimizer, facts = team.begin(state.params, state.optimizer, {"step": state.step, "rng": state.rng})
+    if not facts:
+        return None
+    team.agree(**{"training data, by their checksum": data_id})
+    return state._replace(params=params, optimizer=optimizer, **facts)
+
+
+def _steps(
+    config: Config, method: Method, train: Dataset, start: TrainState, team: Team
+) -> tuple[Iterator[tuple[int, Any, Params, Any]], Generator]:
+    """The steps from a state on, and the generator of their batches."""
+    rng = stream(config.seed, "batches")
+    batches = islice(method.batches(train, rng, start.step, team.ranks), config.steps - start.step)
+    if start.step and method.miner_rng is not None:
+        method.miner_rng.bit_generator.state = start.rng["miner"]
+    return fit_from(method.network, start.params, start.optimizer, method.optimizer, batches, start.step), rng
+
+
+def _one_thread(method: Method) -> Any:
+    """An encoder that runs on several threads leaves no core to the threads of BLAS."""
+    return one_blas_thread if "threads" in method.encoder.options else nullcontext()
 
 
 def _saved_state(folder: Path, config: Config, method: Method, data: Data) -> TrainState:
@@ -147,14 +199,15 @@ def _saved_state(folder: Path, config: Config, method: Method, data: Data) -> Tr
     return TrainState(step, seconds, params, optimizer, rng, (total, count), plateau_of(progress))
 
 
-def _train(config: Config, method: Method, data: Data, start: TrainState, folder: Path, log: Log) -> Run:
+def _train(config: Config, method: Method, data: Data, start: TrainState, folder: Path, log: Log, team: Team) -> Run:
     """Train from a state, and open the run."""
     for name, part in data._asdict().items():
         log(f"  {name:11}{part}")
     limit = "" if config.time_limit is None else f", at most {config.time_limit:g} min"
     trained = ", only the last dense layer is trained" if config.freeze else ""
     log(f"  {tree.size(start.params):,} parameters{trained}; {config.steps:,} steps{limit}")
-    log(f"  {ops_in_use(config, method, start.params)}\n")
+    together = f"; {team.ranks.size} ranks" * (team.ranks.size > 1)
+    log(f"  {ops_in_use(config, method, start.params)}{together}\n")
     if data.new in ("alphabets", "classes") and config.classes < diagnosis.FEW_CLASSES and not config.start:
         log(
             f"  note: {config.classes} training classes are few. A network trained on letters may distinguish yours as "
@@ -163,12 +216,12 @@ def _train(config: Config, method: Method, data: Data, start: TrainState, folder
             "  and --start runs/letters trains it further\n"
         )
     ready = Data(*(method.prepared(part) for part in data))
-    trainer = Trainer(config, method, ready, fingerprint(data.train), folder, log)
+    trainer = Trainer(config, method, ready, fingerprint(data.train), folder, log, team)
     end = trainer.run(start)
     log(f"\ntrained {end.step:,} steps in {end.seconds:.1f} s")
     run = open_run(folder)
     training: dict[str, Any] = {"train_seconds": round(end.seconds, 2), "steps": end.step}
-    training |= {"busy": round(trainer.busy, 2), "machine": machine()}
+    training |= {"busy": round(trainer.busy, 2), "machine": machine() | team.size}
     if run.log and "trouble" in run.log[-1]:
         training["trouble"] = run.log[-1]["trouble"]
     return run._replace(training=training)
@@ -187,9 +240,11 @@ def ops_in_use(config: Config, method: Method, params: Params) -> str:
 class Trainer:
     """`train.fit_from` with a clock: every few seconds it writes a record to the log, and then a checkpoint."""
 
-    def __init__(self, config: Config, method: Method, data: Data, data_id: int, folder: Path, log: Log) -> None:
+    def __init__(
+        self, config: Config, method: Method, data: Data, data_id: int, folder: Path, log: Log, team: Team
+    ) -> None:
         self.config, self.method, self.data, self.data_id = config, method, data.train, data_id
-        self.folder, self.log = folder, log
+        self.folder, self.log, self.team = folder, log, team
         self.monitor = Monitor(config, method, data)
         self.pause = SECONDS_BETWEEN_RECORDS
         self.last = 0.0  # when the last record was made
@@ -198,26 +253,23 @@ class Trainer:
 
     def run(self, start: TrainState) -> TrainState:
         """Train until the steps are done, the time limit is reached, or Ctrl-C; return the last state."""
-        config, method = self.config, self.method
-        rng = stream(config.seed, "batches")
-        batches = islice(method.batches(self.data, rng, start.step), config.steps - start.step)
-        self._restore(start, rng)
+        config = self.config
+        _begun(self.team, start, self.data_id)
+        steps, rng = _steps(config, self.method, self.data, start, self.team)
+        self._require_same_batches(start, rng)
         self.monitor.continue_from(read_log(self.folder, start.step)[0])
         self._save(start)
         self.log(Monitor.HEADER)
         self.last, worked = time.perf_counter(), time.process_time()
-        steps = fit_from(method.network, start.params, start.optimizer, method.optimizer, batches, start.step)
-        # an encoder that runs on several threads leaves no core to the threads of BLAS
-        one_thread = one_blas_thread if "threads" in method.encoder.options else nullcontext()
-        with one_thread:
-            end = self._steps(start, steps, rng)
+        with self.team.at_work(), _one_thread(self.method):
+            end = self._run(start, steps, rng)
         self.busy = (time.process_time() - worked) / max(1e-9, end.seconds - start.seconds)
         if end.step < config.steps:
             self._say_why_it_ended(end)
         return end
 
     def _say_why_it_ended(self, end: TrainState) -> None:
-        """Nothing is said about an interruption, which `_steps` reports."""
+        """Nothing is said about an interruption, which `_run` reports."""
         config, steps = self.config, f"after {end.step:,} of {self.config.steps:,} steps"
         if plateau.is_over(end.constant, config.patience):
             self.log(
@@ -230,7 +282,7 @@ class Trainer:
                 "continues"
             )
 
-    def _steps(self, state: TrainState, steps: Iterator[tuple[int, Any, Params, Any]], rng: Generator) -> TrainState:
+    def _run(self, state: TrainState, steps: Iterator[tuple[int, Any, Params, Any]], rng: Generator) -> TrainState:
         """Make the steps, with a record of the first, of the last and of those that are due."""
         started = self.last - state.seconds
         try:
@@ -242,7 +294,7 @@ class Trainer:
                 done = has_ended(self.config, step, seconds, constant)
                 if done or step == 1 or self._is_due(step):
                     state = self._record(state, done)
-                if done:
+                if self.team.ends(done):
                     break
         except KeyboardInterrupt:
             self.log(
@@ -256,13 +308,9 @@ class Trainer:
         miner = self.method.miner_rng
         return {"batches": rng.bit_generator.state} | ({"miner": miner.bit_generator.state} if miner else {})
 
-    def _restore(self, start: TrainState, rng: Generator) -> None:
-        """Set the miner's generator, and check that drawing the used batches again leads to the saved state."""
-        if not start.step:
-            return
-        if self.method.miner_rng is not None:
-            self.method.miner_rng.bit_generator.state = start.rng["miner"]
-        if rng.bit_generator.state != start.rng.get("batches"):
+    def _require_same_batches(self, start: TrainState, rng: Generator) -> None:
+        """Require that drawing the used batches again leads to the saved state."""
+        if start.step and rng.bit_generator.state != start.rng.get("batches"):
             raise ValueError(
                 f"{self.folder}: the batches of its first {start.step:,} steps cannot be drawn again, because this "
                 "version of numpy or minisiam draws different ones: use the versions that started the run, or train a "
@@ -309,108 +357,3 @@ class Trainer:
         progress = {"step": state.step, "seconds": state.seconds, "rng": state.rng, "losses": state.losses}
         progress |= {"plateau": list(state.constant or ()), "data": self.data_id}
         checkpoint.save(self.folder / "model.npz", state.params, self.config.as_dict(), state.optimizer, progress)
-
-
-class Monitor:
-    """The records of the log: measured on the validation set, and on a fixed probe of 32 training classes × 4.
-
-    There are fewer if the data have fewer.
-    """
-
-    HEADER = "  step      loss   active   d same   d different   validation one-shot   time left"
-
-    def __init__(self, config: Config, method: Method, data: Data) -> None:
-        self.config, self.method, self.validation = config, method, data.validation
-        train, rng = data.train, stream(config.seed, "probe")
-        sizes = np.unique(train.labels, return_counts=True)[1]
-        classes, per_class = min(32, len(sizes)), min(4, int(sizes.min()))
-        self.last: dict[str, Any] | None = None  # record
-        self.best: evaluate.Score | None = None  # accuracy on the validation set, of all records
-        self.images, self.labels = next(
-            samplers.pk(train.images, train.labels, rng, classes=classes, per_class=per_class)
-        )
-
-    def continue_from(self, records: list[dict[str, Any]]) -> None:
-        """Take over the records of a run that is resumed."""
-        for self.last in records:
-            score = evaluate.Score(self.last["validation"], *self.last["interval"])
-            self.best = max(score, self.best or score)
-
-    def record(
-        self, step: int, seconds: float, loss: float, params: Params, constant: bool = False, done: bool = False
-    ) -> dict[str, Any]:
-        """One record of the log; `constant` if the loss has stopped changing, `done` if it is the last record."""
-        distance = self.method.matrix(params)
-        z = self.method.embed(params, self.images)
-        D, _ = distance(z, z)
-        rows, columns, same = miners.all_pairs(D, self.labels)
-        d = D[rows, columns]
-        validation = self.method.embed(params, self.validation.images)
-        xray = {"xray": self.forces(z, params)} if self.method.matrix_loss is not None else {}
-        predicted, true = report.few_shot_answers(validation, self.validation, EPISODES, distance)
-        score = evaluate.mean_score((predicted == true).mean(axis=1))
-        numbers = {
-            "step": step,
-            "seconds": round(seconds, 2),
-            "loss": loss,
-            "active": float(self.active(D, d, same).mean()),
-            "same": float(d[same].mean()),
-            "different": float(d[~same].mean()),
-            "validation": score.accuracy,
-            "interval": [score.low, score.high],
-        }
-        names = self.trouble(numbers, d, same, predicted, constant)
-        if done and self.best is not None:
-            names += diagnosis.overfitted(self.best, score)
-        self.best = max(score, self.best or score)
-        self.last = numbers | ({"trouble": names} if names else {}) | xray
-        return self.last
-
-    def trouble(self, numbers: dict[str, Any], d: Array, same: Array, predicted: Array, constant: bool) -> list[str]:
-        """The problems that `diagnosis` finds in a record."""
-        config = self.config
-        if config.pair_by != "class":  # the pairs of training are not those of the probe
-            return []
-        return diagnosis.diagnose(
-            d,
-            same,
-            loss=numbers["loss"],
-            kind=str(config.loss),
-            margin=config.margin,
-            active=numbers["active"] if config.loss == "hinge" else None,
-            accuracy=numbers["validation"],
-            chance=1 / predicted.shape[1],
-            predictions=predicted,
-            before=(self.last["same"], self.last["different"]) if self.last else None,
-            constant=constant,
-        )
-
-    def forces(self, z: Array, params: Params) -> dict[str, float]:
-        """A summary of the X-ray of the loss on a part of the probe: pull, push, and how many triplets are hard."""
-        part = slice(0, PROBE_OF_XRAY)
-        found = xray_of_embeddings(self.method, z[part], self.labels[part], params, self.config.margin or 0.0)
-        return {name: round(number, 6) for name, number in forces.summary(found).items()}
-
-    def active(self, D: Array, d: Array, same: Array) -> Array:
-        """Which pairs or triplets of the probe have a gradient.
-
-        Contrastive loss: different pairs inside the margin. Verification: pairs on the wrong side of the threshold.
-        Otherwise triplets that violate the margin, or their order if there is none: all triplets, or, for a network on
-        whole batches, the hardest of each anchor.
-        """
-        margin = float(self.config.margin or 0)
-        if self.config.loss == "contrastive":
-            return d[~same] < margin
-        if self.config.loss == "cross-entropy":
-            return (d > 0) == same
-        mine = miners.batch_hard if self.config.network == "batch" else miners.all_triplets
-        near, far = (D[entries] for entries in mine(D, self.labels).entries)
-        return near - far + margin > 0
-
-    @staticmethod
-    def line(record: dict[str, Any], left: float) -> str:
-        """A record as a row under HEADER."""
-        return (
-            f"{record['step']:6d} {record['loss']:9.4f} {100 * record['active']:6.1f} % {record['same']:8.3f} "
-            f"{record['different']:13.3f} {100 * record['validation']:19.1f} % {left:9.0f} s"
-        )

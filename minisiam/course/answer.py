@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import inspect
-import linecache
 import os
 import signal
 import sys
 import tempfile
 import threading
 import time
-import types
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..gradcheck.compare import raised
 from . import confinement
-from .exercises import Exercise, find
-from .remote import Peer, Refused
+from .exercises import find
+from .learner_file import function_of
+from .remote import Peer
 
 MEMORY = 1 << 30  # bytes in addition to those of the libraries
 OUTPUT = 1 << 22  # bytes of each file that is written
@@ -41,6 +38,7 @@ def run(reader: BinaryIO, writer: BinaryIO, folder: Path, seconds: float) -> Non
     tempfile.tempdir = str(Path.cwd())
     peer = Peer(reader, writer, trusted=False, output=printed)
     peer.export(load, [])
+    peer.export(each, [])
     set_limits(seconds, where, peer)
     confinement.forbid_changes_outside(Path.cwd())
     peer.serve()
@@ -88,60 +86,14 @@ def load(name: str, source: str) -> Any:
     return function_of(exercise, data, path)
 
 
-def function_of(exercise: Exercise, source: bytes, path: Path) -> Any:
-    """The learner's function, from the bytes of the file."""
-    module = types.ModuleType(path.stem)
-    module.__file__ = str(path)
-    sys.modules[path.stem] = module
-    text = source.decode("utf-8-sig", "replace")
-    linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
-    try:
-        exec(compile(source, str(path), "exec"), vars(module))
-    except SyntaxError as mistake:
-        line = f", in line {mistake.lineno}: {(mistake.text or '').strip()}" if mistake.lineno else ""
-        raise Refused(f"the file does not run, {type(mistake).__name__}: {mistake.msg}{line}") from mistake
-    except Exception as mistake:
-        raise Refused(f"the file does not run: {raised(mistake)}") from mistake
-    name = exercise.function
-    function = vars(module).get(name)
-    if not inspect.isroutine(function):
-        functions = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == path.stem]
-        raise Refused(
-            f"the file has no function {name}: define it with def {name}(…); it has {', '.join(functions) or 'none'}"
-        )
-    check_origin(name, function, path)
-    check_signature(exercise, function)
-    return function
-
-
-def check_origin(name: str, function: Any, path: Path) -> None:
-    """Raise an error if the function was not written in the learner's file."""
-    written = inspect.unwrap(function)
-    origin = written.__code__.co_filename if inspect.isfunction(written) else ""
-    if origin != str(path):
-        whose = (
-            "the library's function"
-            if written.__module__.startswith("minisiam")
-            else f"a function of {written.__module__}"
-        )
-        raise Refused(f"{name} is {whose}: define your own in this file")
-
-
-def check_signature(exercise: Exercise, function: Any) -> None:
-    """Raise an error if a parameter of the stub is missing, or has another position, kind or default."""
-    expected = list(inspect.signature(exercise.model_answer).parameters.values())
-    given = list(inspect.signature(function).parameters.values())
-    wanted, found = ([(p.name, p.kind, p.annotation is p.empty) for p in side] for side in (expected, given))
-    if wanted != found[: len(wanted)]:
-        names = ", ".join(p.name for p in expected)
-        raise Refused(
-            f"the line `def {exercise.function}(…)` must keep the parameters {names}: restore it or start again with "
-            f"`minisiam learn reset {exercise.number:02d}`"
-        )
-    for stub, own in zip(expected, given, strict=False):  # graders pass most constants: they see no default
-        both = stub.default is not stub.empty and own.default is not own.empty
-        if both and repr(own.default) != repr(stub.default):
-            raise Refused(f"the default of {own.name} must be {stub.default!r}, as in the stub, not {own.default!r}")
+def each(function: Any, calls: list[Any]) -> list[Any]:
+    """The value and the gradients of each call of an op, up to the first that fails."""
+    results = []
+    with contextlib.suppress(Exception):
+        for variables, constants, upstream in calls:
+            value, pullback = function(*variables, **constants)
+            results.append((value, pullback(upstream)))
+    return results
 
 
 def main(folder: str, seconds: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import distances, losses, ops, require
 from ..gradcheck import Case, Fault, reference, variables
 from ..gradcheck.check import simplest
-from . import mistakes
+from .mistakes import common
 
 if TYPE_CHECKING:
     from ..typing import AnyOp
@@ -23,11 +23,11 @@ CORRECT: dict[str, AnyOp] = {
     "normalize, along columns": ops.normalize,
 }
 WRONG: dict[str, AnyOp] = {
-    "contrastive, hinge missing": mistakes.contrastive_without_hinge(losses.contrastive),
-    "triplet, sum instead of mean": mistakes.sum_for_mean(losses.triplet_hinge),
-    "triplet, divided by active triplets": mistakes.divided_by_active(losses.triplet_hinge),
-    "l2, equal points not handled": mistakes.equal_points_not_handled(distances.l2),
-    "normalize, along columns": mistakes.wrong_axis(ops.normalize),
+    "contrastive, hinge missing": common.contrastive_without_hinge(losses.contrastive),
+    "triplet, sum instead of mean": common.sum_for_mean(losses.triplet_hinge),
+    "triplet, divided by active triplets": common.divided_by_active(losses.triplet_hinge),
+    "l2, equal points not handled": common.equal_points_not_handled(distances.l2),
+    "normalize, along columns": common.wrong_axis(ops.normalize),
 }
 INSUFFICIENT: dict[str, dict[str, Any]] = {
     "contrastive, hinge missing": {"d": [0.5], "same": [False], "margin": 1.0},

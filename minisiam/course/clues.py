@@ -175,7 +175,7 @@ def promise(ours: Array, truth: Array, case: Case) -> str:
     place = int(np.flatnonzero(ours != truth)[0])
     name = PLACES[place]
     if name == "value":
-        return "value is not the largest threshold with at most this share of false accepts (exercise 23)"
+        return "value is not the largest threshold with at most this share of false accepts (as in threshold)"
     if name.endswith("rate"):
         return f"{name} must be the share of all pairs of its kind, at the threshold that all pairs choose"
     if not 0 <= ours[place] <= 1:

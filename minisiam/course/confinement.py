@@ -1,7 +1,8 @@
 """Keep a learner's code away from other files and processes. This is a fence, not a wall: see `docs/teaching.md`.
 
 An audit hook of Python prevents accidents on every system. On Linux, processes of the same user cannot read or change
-the process of the grader, and processes that detach themselves become its children, so it can end them.
+the process of the grader, processes that detach themselves become its children, so it can end them, and the grader and
+its children have no network.
 """
 
 from __future__ import annotations
@@ -22,15 +23,20 @@ CHANGES = {
 PROCESSES = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "os.system", "pty.spawn",
              "subprocess.Popen"}  # fmt: skip
 FILES_IN_C = {"socket.bind", "sqlite3.connect"}  # functions that make a file without the event "open"
+NETWORK = {
+    "socket.connect", "socket.getaddrinfo", "socket.gethostbyaddr", "socket.gethostbyname", "socket.getnameinfo",
+    "socket.sendmsg", "socket.sendto",
+}  # fmt: skip
 KILLS = {"os.kill", "os.killpg"}
 PATHS = (str, bytes, os.PathLike)
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 DUMPABLE, DEATH_SIGNAL, NO_NEW_RIGHTS, ADOPT = 4, 1, 38, 36  # numbers of prctl in Linux
+NEW_USERS, NEW_NETWORK = 0x10000000, 0x40000000  # flags of unshare in Linux
 CAPABILITIES = 0x20080522  # the version of capset in Linux
 
 
 def forbid_changes_outside(folder: Path) -> None:
-    """From now on, this process cannot change files outside a folder, start processes or end others.
+    """From now on, this process cannot change files outside a folder, use the network, start processes or end others.
 
     Python's audit events enforce this; code that calls C functions, or one without an audit event, can evade it. The
     events do not tell to which folder `dir_fd` refers, so it must be one inside, and a relative path must have no "..".
@@ -58,6 +64,8 @@ def forbid_changes_outside(folder: Path) -> None:
             raise PermissionError(f"an answer must not change {arguments[0]}")
         if event in FILES_IN_C:
             raise PermissionError(f"an answer must not use a database or a socket ({event})")
+        if event in NETWORK:
+            raise PermissionError(f"an answer must not use the network ({event})")
         if event in PROCESSES or (event in KILLS and arguments[0] != own):
             raise PermissionError(f"an answer must not start or end other processes ({event})")
 
@@ -73,6 +81,15 @@ def protect_grader() -> None:
     """Hide this process, and adopt detached processes."""
     hide()
     _prctl(ADOPT, 1)
+
+
+def leave_network() -> bool:
+    """Move this process, and those that it will start, into a network that has nothing in it; whether that is done.
+
+    Linux allows it without rights in a new user namespace, unless the system forbids these, as some containers do. The
+    process must have one thread.
+    """
+    return sys.platform == "linux" and ctypes.CDLL(None).unshare(NEW_USERS | NEW_NETWORK) == 0
 
 
 def give_up_rights() -> None:

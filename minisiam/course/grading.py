@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from queue import SimpleQueue
@@ -13,53 +12,18 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ..fast import threads
 from . import confinement
 from .exercises import EXERCISES, Exercise
-from .sandbox import Grader, Report, read, report, same_name
+from .sandbox import Grader, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
-    Answers = dict[str, list[bytes | Report]]  # student → for each exercise the file, or the report if it need not run
+    from .hand_ins import Answers
+
     Marks = dict[str, list[Report]]
 
 HEADER = ("student", *(str(exercise) for exercise in EXERCISES), "passed", "of", "reasons")
 FORMULA = "=+-@\t\r＝＋－＠"  # a spreadsheet reads a cell that begins so as a formula
 REASON = 300  # characters
-
-
-def students(folder: Path) -> list[Path]:
-    """The folders of the students, in alphabetical order."""
-    if not folder.is_dir():
-        raise ValueError(f"there is no folder {folder}: pass the folder with one folder for each student")
-    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
-    if not found:
-        raise ValueError(f"{folder} contains no folder: it must have one for each student, with their files")
-    return found
-
-
-def read_class(folder: Path) -> Answers:
-    """Every file of every student. They are read before the first one runs, so none can change another."""
-    return {name_of(student): [_read(exercise, student) for exercise in EXERCISES] for student in students(folder)}
-
-
-def name_of(student: Path) -> str:
-    """The name of the folder; bytes that are not UTF-8 are written as numbers."""
-    return os.fsencode(student.name).decode("utf-8", "backslashreplace")
-
-
-def _read(exercise: Exercise, student: Path) -> bytes | Report:
-    """A student's file, or the reason why it cannot be graded; one bad file does not stop the others."""
-    try:
-        work = same_name(student / "work")
-        path = (work if work and work.is_dir() else student) / exercise.file
-        path = path if path.exists() else same_name(path) or path
-        if not os.path.lexists(path):
-            return report(exercise, "open", f"there is no file {exercise.file}")
-        if not path.resolve().is_relative_to(student.resolve()):
-            return report(exercise, "failed", f"{path} is a link to a file outside the student's folder")
-        return read(exercise, path)
-    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError before Python 3.13
-        return report(exercise, "failed", f"{exercise.file} cannot be read: {error}")
 
 
 def grade_class(
@@ -70,7 +34,7 @@ def grade_class(
     Parameters
     ----------
     answers
-        From `read_class`.
+        From `hand_ins.read_class`.
     table
         An open text file.
     seconds
@@ -96,8 +60,8 @@ def grade_class(
 
 
 @contextmanager
-def _reports(jobs: Iterable[tuple[Exercise, bytes | Report]], seconds: float) -> Iterator[Iterator[Report]]:
-    """The reports, in order. One process for each core grades; all end with this context."""
+def _reports(jobs: list[tuple[Exercise, bytes | Report]], seconds: float) -> Iterator[Iterator[Report]]:
+    """The reports, in order; equal files are graded once. A process for each core grades, until the context ends."""
     confinement.hide()
     graders = [Grader() for _ in range(threads.cores())]
     idle: SimpleQueue[Grader] = SimpleQueue()
@@ -115,8 +79,15 @@ def _reports(jobs: Iterable[tuple[Exercise, bytes | Report]], seconds: float) ->
             idle.put(grader)
 
     pool = ThreadPoolExecutor(len(graders))
+    found: dict[Any, Future[Report]] = {}
     try:
-        yield pool.map(one, jobs)
+        keys = [
+            (exercise.name, file) if isinstance(file, bytes) else place for place, (exercise, file) in enumerate(jobs)
+        ]
+        for key, job in zip(keys, jobs, strict=True):
+            if key not in found:
+                found[key] = pool.submit(one, job)
+        yield (found[key].result() for key in keys)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for grader in graders:
@@ -129,7 +100,11 @@ def _reports(jobs: Iterable[tuple[Exercise, bytes | Report]], seconds: float) ->
 def row(student: str, reports: list[Report]) -> list[str]:
     """The name, the status of each exercise, the number passed, and why the others failed, on one line."""
     states = [found.status for found in reports]
-    reasons = [f"{found.number:02d}: {reason(found)}" for found in reports if found.status == "failed"]
+    numbers: dict[str, list[str]] = {}
+    for found in reports:
+        if found.status == "failed":
+            numbers.setdefault(reason(found), []).append(f"{found.number:02d}")
+    reasons = [f"{'all' if len(n) == len(reports) > 1 else ', '.join(n)}: {why}" for why, n in numbers.items()]
     return [safe_cell(student), *states, str(states.count("passed")), str(len(states)), safe_cell(" | ".join(reasons))]
 
 
@@ -145,12 +120,15 @@ def safe_cell(text: str) -> str:
     return f"'{valid}" if valid.startswith(tuple(FORMULA)) else valid
 
 
-def as_json(marks: Marks) -> dict[str, Any]:
+def as_json(marks: Marks) -> list[dict[str, Any]]:
     """The students, their exercises, and for each its status, the reason and the seconds."""
-    return {
-        student: {
-            found.exercise: {"status": found.status, "reason": reason(found), "seconds": found.seconds}
-            for found in reports
+    return [
+        {
+            "student": student,
+            "exercises": [
+                {"exercise": one.exercise, "status": one.status, "reason": reason(one), "seconds": one.seconds}
+                for one in reports
+            ],
         }
         for student, reports in marks.items()
-    }
+    ]

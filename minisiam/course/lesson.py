@@ -6,7 +6,9 @@ import argparse
 import atexit
 import importlib
 import io
+import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +23,17 @@ if not __debug__:
         "python -O removes the asserts, which are what a lesson shows: run it without -O and PYTHONOPTIMIZE"
     )
 _console.accept_any_text()
+if "HYPOTHESIS_STORAGE_DIRECTORY" not in os.environ:  # the gradient check would leave files in the working folder
+    _storage = tempfile.TemporaryDirectory(prefix="minisiam-lesson-", ignore_cleanup_errors=True)
+    atexit.register(_storage.cleanup)
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = _storage.name
 
 
 def show(figure: Figure, name: str) -> None:
     """Write `figure` to DIR/name.png if the lesson runs with `--save DIR`; otherwise show it.
 
-    A notebook shows it below the cell. A script opens a window, continues, and at its end waits until you close the
-    windows. Without a screen it shows nothing and does not wait.
+    A notebook and a page of the web site show it below the cell. A script opens a window, continues, and at its end
+    waits until you close the windows. Without a screen it shows nothing and does not wait.
     """
     if folder := _folder():
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,6 +41,8 @@ def show(figure: Figure, name: str) -> None:
         print(f"figure: {folder / name}.png")
     elif "ipykernel" in sys.modules:
         _in_notebook(figure)
+    elif sys.platform == "emscripten":
+        _in_page(figure)
     elif not _in_window(figure):
         print(f"figure: {name} is not shown because there is no screen; use --save DIR to write it to a file")
 
@@ -51,6 +59,10 @@ def _in_notebook(figure: Figure) -> None:
     figure.savefig(png)
     ipython = importlib.import_module("IPython.display")
     ipython.display(ipython.Image(png.getvalue()))
+
+
+def _in_page(figure: Figure) -> None:
+    importlib.import_module("page").display(figure)  # a module of the web site
 
 
 def _in_window(figure: Figure) -> bool:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple
 
 from ..gradcheck.compare import raised
+from .verdicts import Refused
 from .wire import TEXT, Reading, Stub, Writing, overwrite, state
 
 HEAD = struct.Struct("<II")  # the lengths of the JSON and of the arrays
@@ -22,10 +23,6 @@ DAMAGE = (KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowE
 
 class Ended(BaseException):
     """The other process has ended, or has sent something that is not a message."""
-
-
-class Refused(Exception):
-    """A file has no function to grade; the message says why."""
 
 
 class Export(NamedTuple):
@@ -78,11 +75,12 @@ class Peer:
         """Call a function of the other side, and serve its calls until it returns."""
         writing = Writing(self, list(stub.shared))
         content = writing.encode([list(arguments), list(constants), list(constants.values())])
+        known = list(writing.shared)  # without the results of functions that the other side calls meanwhile
         self._send(packed({"call": stub.number, "arguments": content}, writing.buffers))
         while True:
             message, buffers = self._receive()
             if "call" not in message:
-                return self._result(message, Reading(self, buffers, writing.shared), stub.shared)
+                return self._result(message, Reading(self, buffers, known), stub.shared)
             self._answer(message, buffers)
 
     def serve(self) -> None:
@@ -120,7 +118,7 @@ class Peer:
             constants = dict(zip(names, values, strict=True))
         except DAMAGE:
             self._end()
-        known = reading.shared
+        known = list(reading.shared)  # as in `call`
         before, start = [state(x) for x in known], self._length()
         self.calls, self.depth = self.calls + 1, self.depth + 1
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -20,15 +21,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from .exercises import Exercise
-from .stubs import stub
-from .verdicts import without_case
+from .verdicts import MAX_BYTES, without_case, without_running
 
 TIME_LIMIT = 10.0  # seconds of computing or of waiting, after the imports; elapsed time is limited to twelve times this
 IMPORT_LIMIT = 120.0  # seconds for importing the libraries
 STOPPING = 10.0  # seconds for a worker to end what it has started
 PACKAGES = Path(__file__).parents[2]
-MAX_BYTES = 1_000_000  # of a learner's file
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Report(NamedTuple):
@@ -45,6 +43,7 @@ class Report(NamedTuple):
     rows: int = 0
     seconds: float = 0.0
     printed: str = ""
+    intro: str = ""
 
     @property
     def text(self) -> str:
@@ -71,27 +70,24 @@ def read(exercise: Exercise, path: Path) -> bytes | Report:
         return report(exercise, "failed", f"{path} is not a file: write the function of the exercise in a file.")
     with path.open("rb") as file:
         source = file.read(MAX_BYTES + 1)
-    if len(source) > MAX_BYTES:
-        what = f"{path} is larger than one megabyte: write only the function of the exercise in it."
-        return report(exercise, "failed", what)
-    if _plain(source) == _plain(stub(exercise).encode()):
-        return report(exercise, "open", f"not started. Edit {path}.")
-    if b"\0" in source or source.startswith(UTF_16):
-        return report(exercise, "failed", f"{path} is not a text in UTF-8: save it as UTF-8.")
-    return source
+    early = without_running(exercise, source, path)
+    return source if early is None else Report(exercise.name, exercise.number, *early)
 
 
 def same_name(path: Path) -> Path | None:
-    """The file in the same folder whose name differs only in upper and lower case, if there is exactly one."""
+    """The file in the same folder whose name differs only in its case or its number, if there is exactly one.
+
+    The number of an exercise changes when exercises are added to earlier lessons.
+    """
     if not path.parent.is_dir():
         return None
-    found = [other for other in path.parent.iterdir() if other.name.lower() == path.name.lower()]
+    found = [other for other in path.parent.iterdir() if plain(other.name) == plain(path.name)]
     return found[0] if len(found) == 1 else None
 
 
-def _plain(source: bytes) -> bytes:
-    """The text without the marks that an editor adds: other line ends, a byte-order mark, spaces at the end."""
-    return b"\n".join(line.rstrip() for line in source.removeprefix(b"\xef\xbb\xbf").splitlines()).rstrip()
+def plain(name: str) -> str:
+    """The name of a file in lower case and without the number of the exercise."""
+    return re.sub(r"^\d+_", "", name.lower())
 
 
 def check(exercise: Exercise, path: Path, seconds: float = TIME_LIMIT, grader: Grader | None = None) -> Report:

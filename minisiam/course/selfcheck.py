@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..analysis import _markdown
+from . import one_page
 from .exercises import EXERCISES, Exercise
 from .graders import grade
-from .known_mistakes import MISTAKES
+from .mistakes.table import MISTAKES
 from .stubs import stub
 from .verdicts import Verdict
 
@@ -56,9 +57,9 @@ def _row(exercise: Exercise, answer: str, verdict: Verdict, passes: bool) -> Row
 
 
 def _grade_stub(exercise: Exercise) -> Verdict:
-    namespace: dict[str, object] = {"__name__": exercise.file}
+    namespace: dict[str, Any] = {"__name__": exercise.file}
     exec(compile(stub(exercise), exercise.file, "exec"), namespace)
-    return grade(exercise, namespace[exercise.function])  # type: ignore[arg-type]
+    return grade(exercise, one_page.page_in(namespace) if exercise.steps else namespace[exercise.function])
 
 
 def run(log: Callable[[str], None], as_json: bool = False) -> bool:

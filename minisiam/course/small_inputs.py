@@ -66,6 +66,21 @@ def embeddings() -> Iterator[Case]:
             yield Case({"z": z, "labels": NAMES[classes]}, {"k": int(rng.integers(1, 4))}, None)
 
 
+def queries() -> Iterator[Case]:
+    """(z, labels) for the measures of retrieval: up to four points on a line, then points in the plane without ties."""
+    for n in (2, 3, 4):
+        for labels in product(range(2), repeat=n):
+            firsts = list(dict.fromkeys(labels))
+            if len(firsts) == n or firsts != sorted(firsts) or labels[0]:
+                continue
+            for positions in sorted(product((0.0, 1.0, 3.0), repeat=n), key=lambda x: -len(set(x))):  # ties come last
+                yield Case({"z": np.array(positions)[:, None], "labels": np.array(labels)}, {}, None)
+    rng = np.random.default_rng(0)
+    for n in (6, 9):
+        for classes in [np.arange(n) // 3, *(rng.integers(0, 3, n) for _ in range(20))]:
+            yield Case({"z": rng.normal(size=(n, 2)), "labels": NAMES[classes]}, {}, None)
+
+
 def pair_distances() -> Iterator[Case]:
     """(d, same, false_accept) for a threshold: two pairs, then three, then eight, some with ties."""
     for n in (2, 3):

@@ -7,41 +7,56 @@ import inspect
 import re
 import sys
 import types
+from functools import cache
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from ..distances import check_weights
+from ..distributed.collectives import require_alike
 from ..miners.types import check_finite, require_both_kinds
 from ..ops.convolution import geometry
+from . import one_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .exercises import Exercise, Function
 
-TYPING = ("Array", "Bool", "Encoder", "Float", "Generator", "Int", "Op", "Params")
+TYPING = dict.fromkeys(("Array", "Bool", "Encoder", "Float", "Generator", "Int", "Op", "Params"), "minisiam.typing")
+TYPES = TYPING | {"Ranks": "minisiam.distributed"}
 STANDARD = {"Any": "typing", "Callable": "collections.abc", "Iterator": "collections.abc"}
 HOLE = 'raise NotImplementedError("your turn: replace this line by the body of {name}")'
 
 
+@cache
 def stub(exercise: Exercise) -> str:
     """The file of an exercise: the task, the signature and docstring of the library function, and one hole."""
+    if exercise.steps:
+        return one_page.stub(_head(exercise), exercise.file)
     function = _parsed(exercise.library)
     text = _source(exercise.library)
     lines = [_signature(function, text, exercise), _docstring(function, text, exercise), *_body(function, exercise)]
     code = "\n".join(lines)
-    number = f"{exercise.number:02d}"
+    return f'"""{_head(exercise)}\n"""\n\n' + "\n\n".join(_imports(code, exercise.library)) + f"\n\n\n{code}\n"
+
+
+def _head(exercise: Exercise) -> str:
+    """The title, the task, and the commands."""
     end = "" if exercise.title.endswith("?") else "."
-    head = (
-        f'"""{exercise}: {exercise.title}{end}     lesson {exercise.lesson}\n\n{exercise.task}\n\n'
-        f"    minisiam learn             checks this file each time you save it\n"
-        f'    minisiam learn hint {number}     shows an idea; again for more\n"""\n\n'
+    watch, more = "minisiam learn", "an idea; again for more"
+    if exercise.steps:
+        watch, more = "minisiam learn capstone", "a hint for your step"
+    return (
+        f"{exercise}: {exercise.title}{end}     lesson {exercise.lesson}\n\n{exercise.task}\n\n"
+        f"    {watch:27}checks this file each time you save it\n"
+        f"    {f'minisiam learn hint {exercise.number:02d}':27}shows {more}"
     )
-    return head + "\n\n".join(_imports(code, exercise.library)) + f"\n\n\n{code}\n"
 
 
 def solution(exercise: Exercise) -> str:
     """The source of the library function, and of the library functions that it calls."""
+    if exercise.steps:
+        return one_page.source().rstrip()
     return "\n\n\n".join(_source(function) for function in _called(exercise.library))
 
 
@@ -78,8 +93,9 @@ def _signature(node: ast.FunctionDef, text: str, exercise: Exercise) -> str:
 def _docstring(node: ast.FunctionDef, text: str, exercise: Exercise) -> str:
     """The docstring of the library without the omitted parameters and without the formula of the gradient."""
     docstring = "    " + (ast.get_source_segment(text, node.body[0]) or "")
-    for name in exercise.omit:
-        docstring = re.sub(rf"^    {name}\n(?:        .*\n)+", "", docstring, flags=re.M)
+    parameter = r"^    (\w+(?:, \w+)*)\n(?:        .*\n)+"
+    omit = set(exercise.omit)
+    docstring = re.sub(parameter, lambda m: "" if {*m[1].split(", ")} <= omit else m[0], docstring, flags=re.M)
     if exercise.value_only:
         docstring = re.sub(r";\s+`pullback\(.*?(?=\n\s*\n)", ".", docstring, flags=re.S)
         return docstring.replace("d, pullback", "d")
@@ -131,7 +147,7 @@ def _imports(code: str, library: Function) -> Iterator[str]:
     own = _from(
         dict.fromkeys(tools, "minisiam")
         | {name: home for name, home in homes.items() if home.startswith("minisiam")}
-        | dict.fromkeys(used & set(TYPING), "minisiam.typing")
+        | {name: TYPES[name] for name in used & TYPES.keys()}
     )
     if own:
         yield "\n".join(own)
@@ -168,4 +184,5 @@ CHECKS: set[Function] = {
     geometry,
     check_finite,
     require_both_kinds,
+    require_alike,
 }  # of arguments, not part of a solution

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from . import progress
-from .exercises import EXERCISES
+from .exercises import EXERCISES, of_lesson
 from .sandbox import Grader
 from .workspace import check_and_record, file_of, next_exercise, print_line, read_progress, selected, write_stub
 
@@ -19,10 +19,18 @@ if TYPE_CHECKING:
 
 def watch(arguments: argparse.Namespace) -> int:
     """Write the first open exercise, and check its file each time it is saved, until it passes."""
-    if len(progress.done(read_progress(arguments))) == len(EXERCISES):
-        print_line("You have done every exercise. The rest of the library is written in the same way.")
+    done = progress.done(read_progress(arguments))
+    if all(exercise.name in done for exercise in of_lesson(arguments.lesson)):
+        everything = len(done) == len(EXERCISES)
+        rest = " The rest of the library is written in the same way." if everything else ""
+        print_line(next_exercise(arguments) + rest)
         return 0
-    exercise, states = selected(arguments)
+    return watch_exercise(arguments, selected(arguments)[0])
+
+
+def watch_exercise(arguments: argparse.Namespace, exercise: Exercise) -> int:
+    """Write the file of an exercise, and check it each time it is saved, until it passes."""
+    states = read_progress(arguments)
     path = file_of(arguments, exercise)
     action = "wrote" if write_stub(arguments, exercise) else "edit"
     count = f"{len(progress.done(states))} of {len(EXERCISES)} done"
@@ -35,8 +43,8 @@ def watch(arguments: argparse.Namespace) -> int:
         print_line(next_exercise(arguments))
         return 0
     except KeyboardInterrupt:
-        number = f"{exercise.number:02d}"
-        print_line(f"\nStopped. `minisiam learn` continues; `minisiam learn hint {number}` gives a hint.")
+        again = "minisiam learn capstone" if exercise.steps else "minisiam learn"
+        print_line(f"\nStopped. `{again}` continues; `minisiam learn hint {exercise.number:02d}` gives a hint.")
         return 1
 
 

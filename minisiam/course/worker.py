@@ -7,6 +7,7 @@ calls through `remote`.
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
 import os
@@ -18,18 +19,20 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from functools import wraps
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
-from ..gradcheck.compare import raised
-from . import answer, confinement
-from .exercises import Exercise, find
-from .graders import grade
-from .remote import Peer, Refused
+from ..gradcheck.memory import identity
+from . import answer, collapse, confinement  # noqa: F401  (a fork has imported what the training of `collapse` needs)
+from .exercises import EXERCISES, Exercise, find
+from .graders import grader_of
+from .judging import judged
+from .remote import Peer
 from .sandbox import connected
 from .verdicts import Verdict, without_case
+from .wire import Stub
 
 FORKS = sys.platform == "linux"  # the matrix products of macOS may hang in a fork
 CLOSING = 0.5  # seconds in which a process that has closed its connection must end
@@ -123,7 +126,7 @@ def judge(exercise: Exercise, source: str, seconds: float, folder: Path) -> Verd
         home = Path(name)
         process = Answer(home, seconds)
         try:
-            verdict = _verdict(exercise, source, process.peer)
+            verdict = _verdict(exercise, source.encode("latin-1"), process.peer)
         finally:
             code = process.end()
         if process.peer.ended:
@@ -131,26 +134,27 @@ def judge(exercise: Exercise, source: str, seconds: float, folder: Path) -> Verd
         return verdict._replace(printed=verdict.printed or _output(home))
 
 
-def _verdict(exercise: Exercise, source: str, peer: Peer) -> Verdict:
+def _verdict(exercise: Exercise, source: bytes, peer: Peer) -> Verdict:
     """Grade a function of the other process."""
-    try:
-        return grade(exercise, stand_in(exercise, peer.function(0)(exercise.name, source)))
-    except Refused as refusal:
-        return without_case(exercise, "failed", str(refusal))
-    except BaseException as mistake:
-        if isinstance(peer.exit, SystemExit):
-            return without_case(exercise, "failed", "it ends the program (sys.exit): use return instead")
-        return without_case(exercise, "failed", raised(peer.exit or mistake))
+    load, each = peer.function(0), peer.function(1)
+
+    def opened(exercise: Exercise, source: bytes) -> Any:
+        function = load(exercise.name, source.decode("latin-1"))
+        if isinstance(function, Stub):
+            function.many = partial(_many, each, function)
+        return function
+
+    return judged(exercise, source, opened, lambda: peer.exit)
 
 
-def stand_in(exercise: Exercise, function: Any) -> Any:
-    """The learner's function with the signature of the library's, so that an answer cannot choose its inputs."""
-
-    @wraps(exercise.model_answer)
-    def stand_in(*arguments: Any, **constants: Any) -> Any:
-        return function(*arguments, **constants)
-
-    return stand_in
+def _many(each: Stub, function: Stub, calls: list[Any]) -> list[Any]:
+    """The results of many calls of a function of the other process; see `gradcheck.replay`."""
+    given = copy.deepcopy(calls)
+    results = each(function, given)
+    if not isinstance(results, list) or not all(isinstance(both, tuple) and len(both) == 2 for both in results):
+        return []
+    same = [identity(list(before)) == identity(list(after)) for before, after in zip(calls, given, strict=True)]
+    return [both if unchanged else None for both, unchanged in zip(results, same, strict=False)]
 
 
 def _why_no_result(code: int | None, seconds: float, home: Path, source: str) -> str:
@@ -203,7 +207,10 @@ def main(folder: str) -> None:
     for number in (0, 1):
         os.dup2(null, number)
     signal.signal(signal.SIGTERM, _stop)
+    confinement.leave_network()  # first, since it resets what the next line sets
     confinement.protect_grader()
+    for exercise in EXERCISES:
+        grader_of(exercise)  # imports what it needs, so that a fork need not
     gc.freeze()  # a fork then copies less memory
     verdicts.write(b"ready\n")
     verdicts.flush()

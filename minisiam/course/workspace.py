@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from . import progress
-from .exercises import EXERCISES, Exercise, select
-from .sandbox import Grader, Report, check
+from .exercises import EXERCISES, Exercise, of_lesson, select
+from .sandbox import Grader, Report, check, same_name
 from .stubs import stub
 
 if TYPE_CHECKING:
@@ -31,14 +31,15 @@ def read_progress(arguments: argparse.Namespace) -> progress.Progress:
 
 
 def selected(arguments: argparse.Namespace) -> tuple[Exercise, progress.Progress]:
-    """The exercise named on the command line, or the first open one, and the state of all."""
+    """The exercise named on the command line, or the first open one of the lesson, and the state of all."""
     states = read_progress(arguments)
-    return select(arguments.exercise, progress.done(states)), states
+    return select(arguments.exercise, progress.done(states), arguments.lesson), states
 
 
 def file_of(arguments: argparse.Namespace, exercise: Exercise) -> Path:
-    """The path of the learner's file."""
-    return arguments.work / exercise.file
+    """The path of the learner's file, which may have been written when the exercise had another number."""
+    path = arguments.work / exercise.file
+    return path if path.exists() else same_name(path) or path
 
 
 def write_stub(arguments: argparse.Namespace, exercise: Exercise) -> bool:
@@ -60,9 +61,11 @@ def check_and_record(arguments: argparse.Namespace, exercise: Exercise, grader: 
 
 
 def next_exercise(arguments: argparse.Namespace) -> str:
-    """A line that names the next open exercise."""
-    states = read_progress(arguments)
-    left = [exercise for exercise in EXERCISES if not states[exercise.name].passed]
+    """A line that names the next open exercise: of the lesson, or of all once that is done."""
+    done, lesson = progress.done(read_progress(arguments)), arguments.lesson
+    here, left = ([e for e in some if e.name not in done] for some in (of_lesson(lesson), EXERCISES))
     if not left:
         return "You have done every exercise."
-    return f"Next: {left[0]}, {left[0].title} (lesson {left[0].lesson}): minisiam learn"
+    first, command = (here or left)[0], f"minisiam learn --lesson {lesson}" if lesson and here else "minisiam learn"
+    finished = f"You have done every exercise of lesson {lesson}. " if lesson and not here else ""
+    return f"{finished}Next: {first}, {first.title} (lesson {first.lesson}): {command}"

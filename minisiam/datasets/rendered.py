@@ -38,7 +38,7 @@ def rendered(
 ) -> Dataset:
     """Render a model aeroplane on a turntable: every azimuth × elevation of the camera × light. Nothing is random.
 
-    Each pixel is the mean of `sharper`² parallel rays. A ray hits an ellipsoid first, which has Lambert's shading:
+    Each pixel is the mean of `sharper²` parallel rays. A ray hits an ellipsoid first, which has Lambert's shading:
     ambient + brightness · max(0, normal · light). The lights do not rotate with the object, so its shading changes with
     the azimuth; the outline does not depend on the lights.
 

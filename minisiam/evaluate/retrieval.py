@@ -9,16 +9,22 @@ point scores 0.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .. import pairwise, require
 from .._arrays import reads_arrays
+from .._gram import EVERY, slices
+from .pair_scores import pair_scores
 from .ties import highest_tie
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Int, PairwiseDistance
+    from .pair_scores import PairScores
+
+SHARE = 16  # scores are used if a class has less than 1 / SHARE of the images: its references are a short list
+FEW = 32  # queries that are compared by distances at a time: their references together are few columns
 
 
 class Scores(NamedTuple):
@@ -40,7 +46,7 @@ def scores(
     z: Float[Array, "n d"],
     labels: Int[Array, "n"],
     distance: PairwiseDistance = pairwise.l2,
-    chunk: int = 512,
+    chunk: int = 256,
 ) -> Scores:
     """P@1, R-precision and MAP@R of each image as a query against all others, from one pass.
 
@@ -76,6 +82,9 @@ def scores(
     since the precision among the first rₖ is k / rₖ. An infinite or NaN distance to the query's class counts as not
     found; a NaN distance to another class ranks first.
 
+    For `pairwise.l2`, `squared_l2`, `cosine` and `dot`, the ranks come from one float32 product per chunk, and only
+    queries in which its rounding could change a rank are ranked by their distances to their first images.
+
     References
     ----------
     Musgrave, Belongie, Lim 2020, A Metric Learning Reality Check.
@@ -85,33 +94,74 @@ def scores(
     require.class_labels(labels, len(z))
     chunk = require.whole("chunk", chunk, 1)
     _, number, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    queries = np.flatnonzero(sizes[number] > 1)
-    if not len(queries):
+    if sizes.max(initial=0) < 2:
         raise ValueError("labels: no class has two images, so there is nothing to retrieve: use more images per class")
-    total = np.zeros(3)
-    for start in range(0, len(queries), chunk):
-        rows = queries[start : start + chunk]
-        D, _ = distance(z[rows], z)
-        total += _sums(D, rows, number, sizes[number[rows]] - 1)
+    order = np.argsort(number, kind="stable")  # so that a class is a slice
+    z, number = z[order], number[order]
+    queries = np.flatnonzero(sizes[number] > 1)
+    queries = queries[np.argsort(sizes[number[queries]], kind="stable")]  # so that those of a chunk have a similar R
+    total, pairs = np.zeros(3), pair_scores(z, distance)
+    for some in slices(len(queries), 1, chunk):
+        rows = queries[some]
+        R = sizes[number[rows]] - 1
+        if pairs is None or SHARE * R[-1] > len(z):
+            total += _sums(_ranks(distance(z[rows], z)[0], rows, EVERY, number, R[-1]), R)
+        else:
+            total += _sums(_ranks_by_scores(pairs, z, number, rows, R, distance), R)
     return Scores(*(total / len(queries)).tolist())
 
 
-def _sums(D: Array, queries: Array, number: Array, R: Array) -> Array:
-    """The sums of the three measures over some queries: D (q, n), `number` (n,) the classes, R (q,)."""
-    same = number[queries][:, None] == number
-    most = int(R.max())
+def _sums(rank: Array, R: Array) -> Array:
+    """The sums of the three measures over some queries, from the ranks (q, most) of their class's references."""
+    found = rank <= R[:, None]
+    precise = (found * (np.arange(1, rank.shape[1] + 1) / rank)).sum(axis=1) / R
+    return np.array([(found & (rank == 1)).sum(), (found.sum(axis=1) / R).sum(), precise.sum()])
+
+
+def _ranks(D: Array, rows: Array, columns: Any, number: Array, most: int) -> Array:
+    """(q, most): the ranks of the references of the query's class, n + 1 and more where there is none.
+
+    D is (q, c), the distances of the queries in `rows` to the references in `columns`; `number` (n,) the classes.
+    """
+    same = number[rows][:, None] == number[columns]
     d_other = _nearest(np.where(np.isnan(D), -np.inf, D), same, most)
-    same[np.arange(len(queries)), queries] = False  # no image retrieves itself
+    same &= rows[:, None] != np.arange(len(number))[columns]  # no image retrieves itself
     d_same = _nearest(np.where(np.isnan(D), np.inf, D), ~same, most)  # inf beyond R
     before = np.stack([np.searchsorted(*row, side="right") for row in zip(d_other, highest_tie(d_same), strict=True)])
-    k = np.arange(1, most + 1)
-    rank = k + before
-    found = (d_same < np.inf) & (rank <= R[:, None])
-    precise = (found * (k / rank)).sum(axis=1) / R
-    return np.array([(found & (rank == 1)).sum(), (found.sum(axis=1) / R).sum(), precise.sum()])
+    return np.where(d_same < np.inf, np.arange(1, d_same.shape[1] + 1) + before, len(number) + 1)
 
 
 def _nearest(D: Array, without: Array, most: int) -> Array:
     """(q, most): the smallest distances of each row in ascending order, without the entries of a mask."""
     D[without] = np.inf
+    return _smallest(D, most)
+
+
+def _smallest(D: Array, most: int) -> Array:
     return np.sort(np.partition(D, most - 1, axis=1)[:, :most], axis=1)
+
+
+def _ranks_by_scores(
+    pairs: PairScores, z: Array, number: Array, rows: Array, R: Array, distance: PairwiseDistance
+) -> Array:
+    """The same ranks up to R, by scores; by distances for the queries in which rounding could change one."""
+    most, at = R[-1], np.arange(len(rows))[:, None]
+    S = pairs.left[rows] @ pairs.right
+    own = np.searchsorted(number, number[rows])[:, None] + np.arange(most + 1)  # the columns of the class
+    there = np.arange(most + 1) <= R[:, None]
+    own = np.where(there, own, rows[:, None])
+    s_same = np.where(there & (own != rows[:, None]), S[at, own], np.inf)
+    S[at, own] = np.inf
+    s_other = _smallest(S, most)
+    margin = pairs.margin[rows][:, None]
+    s_same = np.sort(s_same, axis=1)[:, :most]
+    low, high = (np.stack([*map(np.searchsorted, s_other, s_same + side * margin)]) for side in (-1, 1))
+    rank = np.arange(1, most + 1) + low
+    unsure = np.flatnonzero(((low < high) & (rank <= R[:, None])).any(axis=1))
+    for few in slices(len(unsure), 1, FEW):
+        i = unsure[few]
+        near = (S[i] <= s_other[i, -1:] + 2 * margin[i]).any(axis=0)
+        near[own[i]] = True
+        columns = np.flatnonzero(near)
+        rank[i] = _ranks(distance(z[rows[i]], z[columns])[0], rows[i], columns, number, most)
+    return rank

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import distances, pairwise, require
+from .. import pairwise, require
 from .._arrays import reads_arrays
 from .._gram import slices
-from .._numerics import unit_rows
+from .pair_scores import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,12 +65,13 @@ def nearest(
         raise ValueError(f"k must be at most {len(z)}, the number of embeddings, not {k}")
     if not len(queries):
         return np.empty((0, k), z.dtype), np.empty((0, k), np.intp)
-    form = _FORMS.get(distance)
+    form = FORMS.get(distance)
     if form is None:
         found = [_smallest(distance(queries[some], z)[0], k) for some in slices(len(queries), 1, chunk)]
     else:
         rows, ready, h = form
-        found = list(_by_product(rows, queries, z, *ready(queries, z), h, k, chunk))
+        a, b = ready(queries, z)
+        found = list(_by_product(rows, queries, z, a, b, h, k, chunk))
     d, index = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return d, index
 
@@ -87,28 +88,6 @@ def _first(k: int, rows: int, i: Array, j: Array, d: Array) -> tuple[Array, Arra
     order = np.lexsort((j, d, i))
     place = order[np.searchsorted(i[order], np.arange(rows))[:, None] + np.arange(k)]
     return d[place], j[place]
-
-
-def _centred(a: Array, b: Array) -> tuple[Array, Array]:
-    centre = (b / len(b)).sum(axis=0, dtype=np.float64).astype(b.dtype)  # the sum of b may overflow
-    return a - centre, b - centre
-
-
-def _units(a: Array, b: Array) -> tuple[Array, Array]:
-    return unit_rows(a)[0], unit_rows(b)[0]
-
-
-def _unchanged(a: Array, b: Array) -> tuple[Array, Array]:
-    return a, b
-
-
-# distances that rise with the score h ‖bⱼ‖² − aᵢ·bⱼ: the distance row by row, how a and b follow from the embeddings, h
-_FORMS = {
-    pairwise.l2: (distances.l2, _centred, 0.5),  # ½‖a − b‖² less ½‖a‖², which is the same in a row
-    pairwise.squared_l2: (distances.squared_l2, _centred, 0.5),
-    pairwise.cosine: (distances.cosine, _units, 0.0),
-    pairwise.dot: (distances.dot, _unchanged, 0.0),
-}
 
 
 def _by_product(

@@ -6,7 +6,7 @@ order of the rows would decide which of them is nearer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,14 +19,15 @@ ROUNDED = 4  # steps of float32: a product in float64 is rounded once
 
 def highest_tie(d: Array) -> Array:
     """The largest distance that ties with d, entry by entry."""
-    return d + np.abs(d) * _tolerance(d)
+    return d + np.abs(d) * tolerance(d.dtype)
 
 
 def lowest_tie(d: Array) -> Array:
     """The smallest distance that ties with d, entry by entry."""
-    return d - np.abs(d) * _tolerance(d)
+    return d - np.abs(d) * tolerance(d.dtype)
 
 
-def _tolerance(d: Array) -> Array:
-    limits = np.finfo(d.dtype)
+def tolerance(dtype: Any) -> Any:
+    """The relative difference up to which two distances of this dtype tie."""
+    limits = np.finfo(dtype)
     return limits.eps * (ROUNDED if limits.bits == 32 else ROUNDING)

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 def convert(encoder: Layer) -> Layer:
     """Return the encoder made of fast ops; `algorithms` lists them.
 
-    conv2d                           → conv2d_winograd for 3×3 kernels, conv2d_fft for 5×5 and larger, conv2d_im2row
-                                       for other kernels, for strides and for images with few channels
-    conv2d, relu and 2×2 max_pool    → conv_pool_relu and two identities
-    BatchNorm, relu, 2×2 max_pool    → batch_norm.pooled and two identities
-    relu and 2×2 max_pool            → pool_2x2 and relu, in this order
-    2×2 max_pool                     → pool_2x2
+    ::
+
+        conv2d                           → conv2d_winograd for 3×3 kernels, conv2d_fft for 5×5 and larger,
+                                           conv2d_im2row for others, for strides and for images with few channels
+        conv2d, relu and 2×2 max_pool    → conv_pool_relu and two identities
+        BatchNorm, relu, 2×2 max_pool    → batch_norm.pooled and two identities
+        relu and 2×2 max_pool            → pool_2x2 and relu, in this order
+        2×2 max_pool                     → pool_2x2
 
     Other layers stay as they are. A `serial` among the parts is converted, too.
     """
@@ -69,9 +71,9 @@ def _first_of(parts: tuple[Layer, ...]) -> list[Layer]:
     first, *others = parts[:3]
     then_pooled = len(others) == 2 and others[0].op is ops.relu and _pools_2x2(others[1])
     if then_pooled and first.op is ops.conv2d and first.options["stride"] == 1:
-        return [_conv_block(first, others[1]), *map(_identity, others)]
+        return [_conv_block(first, others[1]), *map(included, others)]
     if then_pooled and first.op is ops.batch_norm:
-        return [_norm_block(first, others[1]), *(_identity(other)._replace(test=_single(other)) for other in others)]
+        return [_norm_block(first, others[1]), *(included(other)._replace(test=_single(other)) for other in others)]
     if first.op is ops.relu and others and _pools_2x2(others[0]):
         return [_single(others[0]), first]
     return [convert(first)]
@@ -101,10 +103,10 @@ def _norm_block(norm: Layer, pool: Layer) -> Layer:
     return block._replace(apply=in_one_chunk(stages_of(block)))
 
 
-def _identity(layer: Layer) -> Layer:
+def included(layer: Layer) -> Layer:
     """Replace a layer that the layer before it includes: the identity, in training."""
 
     def apply(params, x, /, input_grad=True):
         return x, lambda dy: ((), dy)
 
-    return Layer(lambda rng, shape: ((), shape), apply, f"({layer.name})")
+    return Layer(lambda rng, shape: ((), shape), apply, f"({layer.name})", op=included)

@@ -154,14 +154,14 @@ def _batch_norm(layer: Layer, finish: Callable[[Any], Any] = normalised) -> tupl
 
         return found, pullback
 
-    return _without_params(collected), Stage(together, together=True), _without_params(finish)
+    return without_params(collected), Stage(together, together=True), without_params(finish)
 
 
 def _pooled_batch_norm(layer: Layer) -> tuple[Stage, ...]:
     return _batch_norm(layer, pooled)
 
 
-def _without_params(stage: Callable[[Any], Op[Any]]) -> Stage:
+def without_params(stage: Callable[[Any], Op[Any]]) -> Stage:
     """A stage of single chunks that has no parameters."""
 
     def run(params, chunk, /, input_grad):

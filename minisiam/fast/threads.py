@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from .. import require
+from . import launcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,9 +43,12 @@ def count(threads: int | None) -> int:
 
 
 def cores() -> int:
-    """Return the number of cores that this process may use: by its affinity, and by the quota of its container."""
+    """Return the number of cores that this process may use: by its affinity, and by the quota of its container.
+
+    The processes of `mpiexec` on this machine divide them.
+    """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min([allowed, *(math.ceil(quota) for quota in _quotas())]))
+    return max(1, min([allowed, *(math.ceil(quota) for quota in _quotas())]) // launcher.on_this_machine())
 
 
 def _quotas() -> Iterator[float]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import linecache
 import traceback
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .inputs import Case, distance_to_corner, scale_of
+from .memory import remembered
 from .oracles import (
     AUTOGRAD,
     DIFFERENCES,
@@ -25,6 +28,8 @@ from .oracles import (
 )
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from ..typing import AnyOp, Definition
 
 PACKAGE = Path(__file__).parents[1]
@@ -122,11 +127,21 @@ def raised(mistake: BaseException) -> str:
     """Describe an exception, with its line if that is neither in this package nor in an installed one."""
     if isinstance(mistake, WrongForm):
         return str(mistake)
-    frames = [f for f in traceback.extract_tb(mistake.__traceback__) if _is_user_code(f.filename)]
-    where = f", in line {frames[-1].lineno}: {frames[-1].line}" if frames and frames[-1].line else ""
+    steps = [(f, line) for f, line in traceback.walk_tb(mistake.__traceback__) if _is_user_code(f.f_code.co_filename)]
+    where = _line(*steps[-1]) if steps else ""
     return f"it raises {type(mistake).__name__}{f': {mistake}' if str(mistake) else ''}{where}"
 
 
+def _line(frame: FrameType, number: int) -> str:
+    """The line of a frame, of which only its own file is read."""
+    name = frame.f_code.co_filename
+    linecache.checkcache(name)
+    linecache.lazycache(name, frame.f_globals)
+    line = linecache.getline(name, number).strip()
+    return f", in line {number}: {line}" if line else ""
+
+
+@cache
 def _is_user_code(filename: str) -> bool:
     library = Path(traceback.__file__).parent
     path = Path(filename)
@@ -186,11 +201,16 @@ def _views(grads: tuple[Any, ...], variables: dict[str, Any]) -> str | None:
     return None
 
 
+@remembered
+def _slope(definition: Definition, case: Case) -> tuple[tuple[Any, ...], float, float]:
+    return slope(definition, case, np.random.default_rng(0))
+
+
 def _along(definition: Definition, case: Case, grads: tuple[Any, ...]) -> Fault | None:
     """Compare all gradients, along a random direction, with finite differences."""
     if not 1e-2 <= scale_of(case) <= 1e2:
         return None  # at other scales differences lose too many digits
-    directions, expected, rounding = slope(definition, case, np.random.default_rng(0))
+    directions, expected, rounding = _slope(definition, case)
     parts = [float(np.sum(np.abs(g * u))) for g, u in zip(grads, directions, strict=True)]
     found = sum(float(np.sum(g * u)) for g, u in zip(grads, directions, strict=True))
     if abs(found - expected) > DIFFERENCES * (sum(parts) + definition.unit) + rounding:

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
 def describe(name: str, found: Fault, hint: str, intro: str = "The smallest case") -> str:
     """The smallest case on one line, with the columns of results below it."""
-    upstream = {} if found.case.upstream is None else {"g": found.case.upstream}
-    inputs = found.case.variables | found.case.constants | upstream
-    shown = "   ".join(f"{key} = {show(value)}" for key, value in inputs.items())
+    shown = "   ".join(f"{key} = {show(value)}" for key, value in found.case.inputs.items())
     lines = [f"{name}: {found.what}.{f' {intro}:' if shown else ''}", *(["", f"    {shown}"] if shown else [])]
     if found.columns:
         cells = columns(found).values()

@@ -3,6 +3,7 @@
 with_miner(loss, miner)   the pairs or triplets that a miner chooses
 all_pairs(loss)           all pairs
 all_triplets(loss)        all triplets
+nested(loss)              the matrices of `pairwise.nested`, one for each size of the embedding
 balanced(loss)            same pairs and different pairs averaged separately, so that neither kind outnumbers the other
 """
 
@@ -20,7 +21,7 @@ from ..op import op, with_parameters_of
 from .reductions import reduced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..typing import Array, Float, Loss, Miner
 
@@ -122,6 +123,48 @@ def balanced(loss: Loss) -> Loss:
 
     separately.__name__ = _name(loss)
     return with_parameters_of(loss)(separately)
+
+
+def nested(loss: Loss, weights: Sequence[float] | None = None) -> Loss:
+    """Σₖ wₖ loss(Dₖ): a loss on one distance matrix becomes one on the matrices of `pairwise.nested`.
+
+    Parameters
+    ----------
+    loss
+        Any loss of this package on a distance matrix, with its parameters and targets.
+    weights
+        wₖ, one for each size. By default all are 1, as in the paper and in sentence-transformers' `MatryoshkaLoss`.
+
+    Returns
+    -------
+    op
+        `value, pullback = op(D, /, ...)` with D (k, n, m); `pullback(dl)` gives `(dD,)`, and after it the sums of the
+        gradients of the parameters, if the loss has some.
+
+    Notes
+    -----
+    Every size has its own loss, so the first features, which are in all sizes, get the sum of k gradients.
+
+    References
+    ----------
+    Kusupati et al. (2022), "Matryoshka representation learning", eq. 1.
+    """
+    weights = None if weights is None else [require.between("weights", weight, -np.inf) for weight in weights]
+
+    @op
+    def over_sizes(D: Float[Array, "k n m"], /, *params_and_targets, **constants):
+        require.matrices(D, weights)
+        each = np.ones(len(D)).tolist() if weights is None else weights
+        parts = [loss(matrix, *params_and_targets, **constants) for matrix in D]
+
+        def pullback(dl):
+            grads = [pull(each[k] * dl) for k, (_, pull) in enumerate(parts)]
+            return np.stack([dD for dD, *_ in grads]), *tree.add(*(tuple(rest) for _, *rest in grads))
+
+        return sum(each[k] * value for k, (value, _) in enumerate(parts)), pullback
+
+    over_sizes.__name__ = f"nested_{_name(loss)}"
+    return with_parameters_of(loss)(over_sizes)
 
 
 def all_pairs(loss: Loss) -> Loss:

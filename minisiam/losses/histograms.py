@@ -76,7 +76,7 @@ def histogram(D: Float[Array, "n n"], /, labels: Int[Array, "n"], bins: int = 10
 def _histogram(d: Array, bins: int) -> tuple[Array, Array, Array]:
     """The histogram of 1 − d at bins + 1 nodes from −1 to 1, the node below each entry, and whether it has a slope."""
     place = np.clip((2 - d) * (bins / 2), 0, bins)
-    low = np.minimum(place.astype(np.int64), bins - 1)
+    low = np.minimum(place.astype(np.intp), bins - 1)  # as np.bincount wants it, also where that is 32 bits
     part = place - low
     h = np.bincount(low, 1 - part, bins + 1) + np.bincount(low + 1, part, bins + 1)
     return (h / len(d)).astype(d.dtype), low, (d >= 0) & (d <= 2)

@@ -71,7 +71,7 @@ def positives_of(labels: Array) -> Positives:
     ordered = labels[order]
     first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     size = np.diff(first, append=n)
-    begin, count, place = np.empty((3, n), np.int64)
+    begin, count, place = np.empty((3, n), np.intp)
     begin[order], count[order] = np.repeat(first, size), np.repeat(size, size)
     place[order] = np.arange(n)
     start = np.concatenate([[0], np.cumsum(count - 1)])

@@ -106,7 +106,10 @@ def info_nce(D: Float[Array, "n n"], /, temperature: float = 0.07) -> Op[Float[A
 
     Notes
     -----
-    No kink. With a cosine distance it is CLIP's loss; the learned temperature is the scale of `distances.calibrated`.
+    No kink. With the distance `pairwise.tempered(pairwise.cosine)` and temperature=1 it is CLIP's loss with its learned
+    temperature, which begins at 0.07 there and in open_clip. sentence-transformers' `MultipleNegativesRankingLoss` has
+    only the rows, `softmax_cross_entropy`, at 0.05 (`scale=20`); with `directions=("query_to_doc", "doc_to_query")` and
+    `partition_mode="per_direction"` it is this loss.
     Labels are not used, so two images of one class are negatives of each other: `supcon` uses the labels.
 
     References

@@ -82,7 +82,7 @@ def batch_easy_hard(
     ----------
     Xuan, Stylianou & Pless (2020), "Improved embeddings with easy positive triplet mining".
     """
-    is_positive, is_negative = masks(D, labels)
+    D, is_positive, is_negative = masks(D, labels)
     require.one_of("positive", positive, POSITIVE)
     require.one_of("negative", negative, NEGATIVE)
     if "semi-hard" in (positive, negative) and {positive, negative} <= {"semi-hard", "all"}:
@@ -122,7 +122,7 @@ def semi_hard_facenet(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: f
     Schroff, Kalenichenko & Philbin (2015), "FaceNet", section 3.2 and eq. 4.
     """
     margin = require.between("margin", margin, 0)
-    positive, negative = masks(D, labels)
+    D, positive, negative = masks(D, labels)
     a, p, n, d = _nearest_farther(D, positive, negative)
     some = d - D[a, p] <= margin
     return Triplets(a[some], p[some], n[some])
@@ -134,7 +134,7 @@ def semi_hard_tensorflow(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Tri
 
     There is one triplet for every ordered positive pair, as in `triplet_semihard_loss` of TensorFlow Addons.
     """
-    positive, negative = masks(D, labels)
+    D, positive, negative = masks(D, labels)
     a, p, n, d = _nearest_farther(D, positive, negative)
     _, farthest = _farthest(D, negative)
     return Triplets(a, p, np.where(np.isfinite(d), n, farthest[a]))

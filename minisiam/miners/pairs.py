@@ -26,7 +26,7 @@ def all_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Pairs:
 @reads_arrays
 def ordered_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Pairs:
     """All n (n − 1) pairs with i ≠ j, which are the pairs that pytorch-metric-learning uses without a miner."""
-    positive, negative = masks(D, labels)
+    D, positive, negative = masks(D, labels)
     return _pairs_where(positive | negative, labels)
 
 
@@ -50,7 +50,7 @@ def pair_margin(
     Pairs
         Ordered, row by row; empty if every pair satisfies its margin.
     """
-    positive, negative = masks(D, labels)
+    D, positive, negative = masks(D, labels)
     far = require.between("positive_margin", positive_margin, 0)
     near = require.between("negative_margin", negative_margin, 0)
     return _pairs_where(positive & (far < D) | negative & (near > D), labels)
@@ -80,7 +80,7 @@ def multi_similarity(D: Float[Array, "n n"], labels: Int[Array, "n"], epsilon: f
     Wang et al. (2019), "Multi-similarity loss with general pair weighting for deep metric learning",
     section on pair mining, printed for similarities s = 1 − d.
     """
-    positive, negative = masks(D, labels)
+    D, positive, negative = masks(D, labels)
     epsilon = require.between("epsilon", epsilon, 0)
     nearest_negative = np.where(negative, D, np.inf).min(axis=1, keepdims=True)
     farthest_positive = np.where(positive, D, -np.inf).max(axis=1, keepdims=True)
@@ -109,7 +109,7 @@ def hardest_pairs(D: Float[Array, "n n"], labels: Int[Array, "n"], fraction: flo
     ----------
     Yuan, Yang & Zhang (2017), "Hard-aware deeply cascaded embedding": one of the cascades.
     """
-    positive, negative = masks(D, labels)
+    D, positive, negative = masks(D, labels)
     share = require.between("fraction", fraction, 0, 1, open_low=True)
     hardest = [_smallest(-D, positive, share), _smallest(D, negative, share)]
     rows, columns = (np.concatenate(both) for both in zip(*hardest, strict=True))

@@ -24,7 +24,7 @@ def random_triplets(
     """
     require.generator(rng)
     per_anchor = require.whole("per_anchor", per_anchor, 1)
-    positive, negative = masks(D, labels)
+    D, positive, negative = masks(D, labels)
     anchor = np.repeat(np.flatnonzero(positive.any(axis=1)), per_anchor)
     return Triplets(anchor, _draw_columns(positive, anchor, rng), _draw_columns(negative, anchor, rng))
 
@@ -76,7 +76,7 @@ def distance_weighted(
     dimensions = require.whole("dimensions", dimensions, 2)
     beyond = require.between("nonzero_loss_cutoff", nonzero_loss_cutoff, 0, 2, open_low=True, open_high=True)
     cutoff = require.between("cutoff", cutoff, 0, beyond, open_low=True)
-    positive, negative = masks(D, labels)
+    D, positive, negative = masks(D, labels)
     if D.min() < 0 or D.max() > 2.001:  # a little more than 2 is rounding
         raise ValueError(
             f"distance_weighted needs L2 distances of normalized embeddings, between 0 and 2, but D holds "

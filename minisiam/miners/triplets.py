@@ -55,7 +55,7 @@ def triplet_margin(D: Float[Array, "n n"], labels: Int[Array, "n"], margin: floa
     """
     require.one_of("kind", kind, KINDS)
     margin = require.between("margin", margin, 0)
-    return _triplets_where(D, labels, lambda a, p: KINDS[kind](gap(D, a, p), margin))
+    return _triplets_where(D, labels, lambda D, a, p: KINDS[kind](gap(D, a, p), margin))
 
 
 def hard(D: Float[Array, "n n"], labels: Int[Array, "n"]) -> Triplets:
@@ -98,12 +98,12 @@ def angular(D: Float[Array, "n n"], labels: Int[Array, "n"], degrees: float = 20
     Wang et al. (2017), "Deep metric learning with angular loss".
     """
     angle = np.radians(require.between("degrees", degrees, 0, 90, open_high=True))
-    masks(D, labels)
+    D, _, _ = masks(D, labels)
     if D.min() < 0:
         raise ValueError(f"angular needs L2 distances, but D holds {D.min():.3g}: pass pairwise.l2(z, z)")
     unit = D.astype(np.float64) / (D.max() or 1)  # its square does not overflow
 
-    def seen_wide(a: Array, p: Array) -> Array:
+    def seen_wide(D: Array, a: Array, p: Array) -> Array:
         near = unit[a, p][:, None]
         with np.errstate(under="ignore"):
             squared = unit[a] ** 2 / 2 + unit[p] ** 2 / 2 - near**2 / 4
@@ -112,11 +112,11 @@ def angular(D: Float[Array, "n n"], labels: Int[Array, "n"], degrees: float = 20
     return _triplets_where(D, labels, seen_wide)
 
 
-def _triplets_where(D: Array, labels: Array, keep: Callable[[Array, Array], Array]) -> Triplets:
-    """The triplets for which `keep(a, p)`, a mask (pairs, n), is true; CHUNK triplets are tested at a time."""
-    positive, negative = masks(D, labels)
+def _triplets_where(D: Array, labels: Array, keep: Callable[[Array, Array, Array], Array]) -> Triplets:
+    """The triplets for which `keep(D, a, p)`, a mask (pairs, n), is true; CHUNK triplets are tested at a time."""
+    D, positive, negative = masks(D, labels)
     found = []
     for a, p in positive_pairs(positive):
-        pair, n = np.nonzero(keep(a, p) & negative[a])
+        pair, n = np.nonzero(keep(D, a, p) & negative[a])
         found.append((a[pair], p[pair], n))
     return Triplets(*(np.concatenate(part) for part in zip(*found, strict=True)))

@@ -81,11 +81,12 @@ def join(positives: tuple[Array, Array], negatives: tuple[Array, Array]) -> Trip
     return Triplets(a[which], p[which], n[order[start[which] + place]])
 
 
-def check(D: Any) -> None:
-    """Require a whole square matrix of finite numbers."""
+def check(D: Any) -> Array:
+    """Require a whole square matrix of finite numbers, and return it as an array."""
     D = as_matrix(D).whole("this miner (of all miners only batch_hard does not)")
     require.square(D=D)
     check_finite(D, slice(0, len(D)))
+    return D
 
 
 def check_finite(rows: Array, some: slice) -> None:
@@ -100,20 +101,20 @@ def check_finite(rows: Array, some: slice) -> None:
 
 def relations(D: Array, labels: Array) -> tuple[Array, Array]:
     """Two masks (n, n): where the column is another image of the row's class, and where it is of another class."""
-    check(D)
-    require.class_labels(labels, len(D))
+    require.class_labels(labels, len(check(D)))
     same = labels[:, None] == labels
     return same & ~np.eye(len(labels), dtype=bool), ~same
 
 
-def masks(D: Array, labels: Array) -> tuple[Array, Array]:
-    """The `relations` of a batch that has at least one positive pair and one negative pair.
+def masks(D: Any, labels: Array) -> tuple[Array, Array, Array]:
+    """D as an array, and the `relations` of a batch that has at least one positive pair and one negative pair.
 
     With two classes every anchor has a negative. Miners leave out anchors without a positive.
     """
+    D = check(D)
     positive, negative = relations(D, labels)
     require_both_kinds(bool(positive.any()), bool(negative.any()))
-    return positive, negative
+    return D, positive, negative
 
 
 def require_both_kinds(positive: bool, negative: bool) -> None:

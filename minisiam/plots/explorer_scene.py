@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Wedge
 from matplotlib.patheffects import withStroke
 
+from ..analysis.zones import triplet_zones
 from .explorer_state import (
     CAPTIONS,
     NAMES,
@@ -169,8 +170,9 @@ def _regions(axes: Axes, s: State, reading: Evaluation) -> None:
         near, margin = float(reading.d[0]), s.margin or 0.0
         _disc(axes, s.points[0], near + margin, ZONES[1])
         _disc(axes, s.points[0], near, ZONES[0] if margin else ZONES[1])
-        _label(axes, s.points[0], near - 0.16, "hard" if margin else "wrong order")
-        _label(axes, s.points[0], near + margin + 0.1, "easy" if margin else "right order")
+        zones = triplet_zones(near, margin)
+        _label(axes, s.points[0], near - 0.16, zones[0].name)
+        _label(axes, s.points[0], near + margin + 0.1, zones[-1].name)
         if margin > 0.2:
             _label(axes, s.points[0], near + margin / 2, "semi-hard")
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import distances, require
 from ..analysis.registry import PAIRS, TRIPLETS
+from ..analysis.zones import triplet_zones, zone_of
 
 if TYPE_CHECKING:
     from ..typing import Array, Float, Loss
@@ -122,9 +123,6 @@ def descriptions(s: State, reading: Evaluation) -> list[str]:
         words = ("pulled", "pulled", "pushed", "pushed")
         return [anchor, *("no force" if rests else word for rests, word in zip(at_rest, words, strict=True))]
     gap, pushed = reading.d[1:] - reading.d[0], ~at_rest[1:]
-    if s.margin is None:
-        zones = ["wrong order" if g <= 0 else "right order" for g in gap]
-    else:
-        zones = ["hard" if g <= 0 else "semi-hard" if g <= s.margin else "easy" for g in gap]
-    negatives = [f"{zone}: {'pushed' if moves else 'no force'}" for zone, moves in zip(zones, pushed, strict=True)]
+    names = [zone_of(g, triplet_zones(0.0, s.margin)) for g in gap]
+    negatives = [f"{name}: {'pushed' if moves else 'no force'}" for name, moves in zip(names, pushed, strict=True)]
     return [anchor, f"pulled by {pushed.sum()} triplets" if pushed.any() else "no force", *negatives]

@@ -25,6 +25,7 @@ from minisiam.analysis import diagnosis
 from minisiam.app import build, data_spec, loss_options, report, trainer
 from minisiam.app import run as run_folder
 from minisiam.app.config import Config
+from minisiam.app.monitor import Monitor
 
 HARDEST = (losses.triplet_hinge, losses.triplet_soft_margin, losses.triplet_ratio)
 
@@ -261,7 +262,7 @@ def test_no_loss_has_a_problem_at_its_first_step(small, chosen):
     params = method.network.init(np.random.default_rng(0), (28, 28, 1))
     batch = next(method.batches(data.train, np.random.default_rng(1)))
     value, _ = method.network(params, *batch)
-    record = trainer.Monitor(chosen, method, data).record(1, 0.0, float(value), params)
+    record = Monitor(chosen, method, data).record(1, 0.0, float(value), params)
     assert record.get("trouble") is None
 
 

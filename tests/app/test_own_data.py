@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from minisiam import datasets
-from minisiam.app import cli, data_spec, input_pipeline, report, trainer
+from minisiam.app import build, cli, data_spec, input_pipeline, report, trainer
 from minisiam.app.commands import evaluate
 from minisiam.app.config import Config
+from minisiam.app.monitor import Monitor
 
 
 def drawn(*sizes):
@@ -78,7 +79,7 @@ def test_networks_on_pairs_and_triplets_need_two_images_of_a_class(given):
 def test_the_probe_of_the_log_has_as_many_images_as_the_smallest_class():
     data = data_spec.Data(*3 * [drawn(3, 9)])
     config = Config(encoder="mlp", per_class=3)
-    monitor = trainer.Monitor(config, trainer.build.build(config), data)
+    monitor = Monitor(config, build.build(config), data)
     assert np.bincount(monitor.labels).tolist() == [3, 3]
 
 

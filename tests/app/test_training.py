@@ -10,7 +10,7 @@ import pytest
 
 from minisiam import checkpoint, datasets, fast, optimizers, pairwise, train, tree
 from minisiam.analysis.registry import MATRIX, MINERS
-from minisiam.app import build, data_spec, figures, loss_options, report, run_xray, trainer
+from minisiam.app import build, data_spec, figures, loss_options, monitor, report, run_xray, trainer
 from minisiam.app import run as run_folder
 from minisiam.app.config import Config
 
@@ -305,12 +305,12 @@ def test_a_failed_save_leaves_the_old_file(run, tmp_path, monkeypatch):
 
 
 def test_the_active_share_counts_pairs_and_triplets_with_a_gradient(small):
-    monitor = trainer.Monitor(Config(network="triplet", loss="hinge", margin=0.5), build.build(Config()), small)
-    monitor.labels = np.array([0, 0, 1])
+    records = monitor.Monitor(Config(network="triplet", loss="hinge", margin=0.5), build.build(Config()), small)
+    records.labels = np.array([0, 0, 1])
     D = np.array([[0, 1, 1.2], [1, 0, 2], [1.2, 2, 0]])
     d, same = np.array([1, 1.2, 2]), np.array([True, False, False])
-    assert monitor.active(D, d, same).tolist() == [True, False]  # 1 − 1.2 + ½ > 0, 1 − 2 + ½ < 0
-    monitor.config = Config(network="siamese", margin=1.5)
-    assert monitor.active(D, d, same).tolist() == [True, False]
-    monitor.config = Config(network="verification")
-    assert monitor.active(D, d - 1.5, same).tolist() == [False, True, False]
+    assert records.active(D, d, same).tolist() == [True, False]  # 1 − 1.2 + ½ > 0, 1 − 2 + ½ < 0
+    records.config = Config(network="siamese", margin=1.5)
+    assert records.active(D, d, same).tolist() == [True, False]
+    records.config = Config(network="verification")
+    assert records.active(D, d - 1.5, same).tolist() == [False, True, False]

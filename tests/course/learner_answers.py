@@ -262,3 +262,136 @@ def recomputed(encoder, chunk: int):
         return np.array(z), pullback
 
     return apply
+
+
+def all_gather(z: Float[Array, "b d"], /, ranks):
+    sizes = [int(size[0]) for size in ranks.gather(np.array([len(z)]))]
+    start = sum(sizes[: ranks.rank])
+    Z = np.zeros((sum(sizes), *z.shape[1:]), z.dtype)
+    Z[start : start + len(z)] = z
+    Z = sum(ranks.exchange([Z for _ in sizes]))
+
+    def pullback(dZ):
+        dz = np.zeros_like(z)
+        for copy in ranks.gather(dZ):
+            dz += copy[start : start + len(z)]
+        return (dz,)
+
+    return Z, pullback
+
+
+def batch_norm(
+    x: Float[Array, "n ... c"], scale: Float[Array, "c"], shift: Float[Array, "c"], /, epsilon: float = 1e-5
+):
+    every = tuple(range(x.ndim - 1))
+    centred = x - x.mean(axis=every)
+    deviation = np.sqrt((centred**2).mean(axis=every) + x.dtype.type(epsilon))
+    unit = centred / deviation
+
+    def pullback(dy):
+        dunit = scale * dy
+        dx = (dunit - dunit.mean(axis=every) - unit * (dunit * unit).mean(axis=every)) / deviation
+        return dx, (dy * unit).sum(axis=every), dy.sum(axis=every)
+
+    return scale * unit + shift, pullback
+
+
+def group_norm(
+    x: Float[Array, "n ... c"],
+    scale: Float[Array, "c"],
+    shift: Float[Array, "c"],
+    /,
+    groups: int = 8,
+    epsilon: float = 1e-5,
+):
+    members, one = np.split(np.arange(x.shape[-1]), groups), tuple(range(1, x.ndim))
+    every = tuple(range(x.ndim - 1))
+
+    def means(a):
+        return np.concatenate(
+            [np.broadcast_to(a[..., some].mean(axis=one, keepdims=True), a[..., some].shape) for some in members],
+            axis=-1,
+        )
+
+    centred = x - means(x)
+    deviation = np.sqrt(means(centred**2) + x.dtype.type(epsilon))
+    unit = centred / deviation
+
+    def pullback(dy):
+        dunit = scale * dy
+        dx = (dunit - means(dunit) - unit * means(dunit * unit)) / deviation
+        return dx, (dy * unit).sum(axis=every), dy.sum(axis=every)
+
+    return scale * unit + shift, pullback
+
+
+def supcon(D: Float[Array, "n n"], /, labels: Int[Array, "n"], temperature: float = 0.1):
+    n, dD = len(D), np.zeros_like(D)
+    x = -D / temperature
+    values = []
+    for i in range(n):
+        others = [j for j in range(n) if j != i]
+        positives = [j for j in others if labels[j] == labels[i]]
+        if positives:
+            (value,), (p,) = log_sum_exp(x[i : i + 1, others])
+            values.append(value - x[i, positives].mean())
+            dD[i, others] = -p / temperature
+            dD[i, positives] += 1 / (len(positives) * temperature)
+    return np.mean(values), lambda dl: (dD * D.dtype.type(dl / len(values)),)
+
+
+def pairwise_sigmoid(D: Float[Array, "n n"], /):
+    pair = np.eye(len(D), dtype=bool)
+    x = np.where(pair, D, -D)
+    total = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    slope = np.where(pair, 1, -1) * np.exp(-np.maximum(-x, 0)) / (1 + np.exp(-np.abs(x)))
+    return total.sum() / D.dtype.type(len(D)), lambda dl: (slope * D.dtype.type(dl / len(D)),)
+
+
+def proxy_anchor(D: Float[Array, "n m"], /, targets: Int[Array, "n"], margin: float = 0.1, scale: float = 32.0):
+    dD, near, far = np.zeros_like(D), [], []
+    for k in range(D.shape[1]):
+        for sums, some, sign in ((near, targets == k, 1), (far, targets != k, -1)):
+            x = scale * (margin + sign * (D[some, k] - 1))
+            top = max(0, x.max(initial=0))
+            e = np.exp(x - top)
+            total = e.sum() + np.exp(-top)
+            sums.append(top + np.log(total))
+            dD[some, k] = sign * scale * e / total
+    present = len(np.unique(targets))
+    own = targets[:, None] == np.arange(D.shape[1])
+    counts = np.where(own, present, D.shape[1]).astype(D.dtype)
+    value = sum(near) / present + sum(far) / D.shape[1]
+    return D.dtype.type(value), lambda dl: (dD / counts * D.dtype.type(dl),)
+
+
+def arcface(D: Float[Array, "n m"], /, targets: Int[Array, "n"], margin: float = 28.6, scale: float = 64.0):
+    rows, turn = np.arange(len(D)), np.deg2rad(margin)
+    d = np.clip(D[rows, targets], 0, 2)
+    cos, sin = 1 - d, np.sqrt(d * (2 - d))
+    far = np.arccos(cos) > np.pi - turn
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.cos(turn) + np.where(sin > 0, np.sin(turn) * cos / sin, 0)
+    logits = scale * (1 - D)
+    logits[rows, targets] = scale * np.where(far, cos - turn * np.sin(turn), cos * np.cos(turn) - sin * np.sin(turn))
+    value, p = log_sum_exp(logits)
+    hot = np.eye(D.shape[1], dtype=D.dtype)[targets]
+
+    def pullback(dl):
+        dD = (hot - p) * D.dtype.type(dl * scale / len(D))
+        dD[rows, targets] *= np.where(far, 1, slope).astype(D.dtype)
+        return (dD,)
+
+    return (value - logits[rows, targets]).mean(), pullback
+
+
+def scores(z: Float[Array, "n d"], labels: Int[Array, "n"]):
+    found = []
+    for i in range(len(z)):
+        d = np.sqrt(((z - z[i]) ** 2).sum(axis=1))
+        own = np.sort(d[[j for j in range(len(z)) if labels[j] == labels[i] and j != i]])
+        if len(own):
+            ranks = [k + int((d[labels != labels[i]] <= nearest).sum()) for k, nearest in enumerate(own, start=1)]
+            hits = [(k, r) for k, r in enumerate(ranks, start=1) if r <= len(own)]
+            found.append((ranks[0] == 1, len(hits) / len(own), sum(k / r for k, r in hits) / len(own)))
+    return tuple(np.mean(found, axis=0))

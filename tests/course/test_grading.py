@@ -11,7 +11,7 @@ import pytest
 
 from minisiam import course
 from minisiam.app import cli
-from minisiam.course import EXERCISES, answer, grading, sandbox, stubs
+from minisiam.course import EXERCISES, grading, hand_ins, learner_file, sandbox, stubs, verdicts
 
 HEADER = "from __future__ import annotations\nimport numpy as np\nfrom minisiam.typing import Array, Float, Op\n"
 SIGNATURE = 'def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /):\n'
@@ -34,7 +34,7 @@ def put(folder, source, name=FILE):
 
 def first(folder):
     """What is read for the first exercise of the only student."""
-    ((found, *_),) = grading.read_class(folder).values()
+    ((found, *_),) = hand_ins.read_class(folder).values()
     return found
 
 
@@ -52,18 +52,26 @@ def test_a_class_gets_a_table_with_reasons(tmp_path, capsys):
     states = {"'=bob": "failed", "a dog": "failed", "ada": "passed", "cem": "open"}
     assert {student: row["01 squared-distance"] for student, row in table.items()} == states
     assert tuple(table["ada"]) == grading.HEADER
-    assert all(row["02 squared-distance-gradient"] == "open" and row["of"] == "28" for row in table.values())
+    assert all(
+        row["02 squared-distance-gradient"] == "open" and row["of"] == str(len(EXERCISES)) for row in table.values()
+    )
     assert table["ada"]["passed"] == "1" and table["ada"]["reasons"] == ""
     assert table["'=bob"]["reasons"].startswith("01: it ended the program (os._exit)")
     assert "an answer must not write to ../answer.json" in table["a dog"]["reasons"]
     assert (tmp_path / "all" / "ada" / FILE).read_text() == RIGHT
     output = capsys.readouterr()
-    found = json.loads(output.out)
+    found = {row["student"]: {one["exercise"]: one for one in row["exercises"]} for row in json.loads(output.out)}
     assert list(found) == ["=bob", "a dog", "ada", "cem"]
-    assert found["ada"]["squared-distance"] == {"status": "passed", "reason": "", "seconds": pytest.approx(1, abs=5)}
+    first = found["ada"]["squared-distance"]
+    assert first == {
+        "exercise": "squared-distance",
+        "status": "passed",
+        "reason": "",
+        "seconds": pytest.approx(1, abs=5),
+    }
     assert found["cem"]["squared-distance"]["reason"].startswith("not started")
     assert list(found["ada"]) == [exercise.name for exercise in EXERCISES]
-    assert "ada: 1 of 28   (3 of 4 students)" in output.err
+    assert f"ada: 1 of {len(EXERCISES)}   (3 of 4 students)" in output.err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system call has another name")
@@ -73,7 +81,7 @@ def test_other_processes_cannot_read_the_one_that_writes_the_table(tmp_path):
     put(tmp_path / "ada", UNTOUCHED)
     seen = []
     control(change, 1)
-    grading.grade_class(grading.read_class(tmp_path), io.StringIO(), 1, lambda _: seen.append(control(dumpable)))
+    grading.grade_class(hand_ins.read_class(tmp_path), io.StringIO(), 1, lambda _: seen.append(control(dumpable)))
     control(change, 1)
     assert seen == [0]
 
@@ -102,7 +110,7 @@ def test_the_table_never_replaces_a_file_and_its_path_may_begin_with_the_home_fo
 
 def test_an_interrupted_table_has_the_rows_that_are_done(tmp_path, monkeypatch, capsys):
     for name in ("ada", "bob", "cem"):
-        put(tmp_path / "all" / name, RIGHT)
+        put(tmp_path / "all" / name, f"{RIGHT}# {name}")
 
     def check(grader, exercise, source, seconds):
         if done:
@@ -122,7 +130,7 @@ def test_a_folder_without_students_is_an_error(tmp_path, capsys):
     assert cli.main(["learn", "grade", str(tmp_path / "nobody")]) == 1
     assert "there is no folder" in capsys.readouterr().err
     assert cli.main(["learn", "grade", str(tmp_path)]) == 1
-    assert "it must have one for each student" in capsys.readouterr().err
+    assert "one folder, or one zip, for each student" in capsys.readouterr().err
 
 
 def test_every_file_is_read_before_any_runs(tmp_path, monkeypatch):
@@ -135,9 +143,29 @@ def test_every_file_is_read_before_any_runs(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sandbox.Grader, "check", check)
     table = io.StringIO()
-    marks = grading.grade_class(grading.read_class(tmp_path), table, 10, lambda line: None)
+    marks = grading.grade_class(hand_ins.read_class(tmp_path), table, 10, lambda line: None)
     assert [reports[0].status for reports in marks.values()] == ["passed", "passed"]
     assert len(list(csv.reader(table.getvalue().splitlines()))) == 3
+
+
+def test_equal_files_of_an_exercise_are_graded_once(tmp_path, monkeypatch):
+    for name in ("ada", "bob"):
+        put(tmp_path / name, RIGHT)
+        put(tmp_path / name, RIGHT, EXERCISES[1].file)
+    put(tmp_path / "cem", RIGHT + "# mine")
+    graded = []
+
+    def check(grader, exercise, source, seconds):
+        graded.append((exercise.number, source))
+        return sandbox.report(exercise, "passed", "")
+
+    monkeypatch.setattr(sandbox.Grader, "check", check)
+    marks = grading.grade_class(hand_ins.read_class(tmp_path), io.StringIO(), 10, lambda line: None)
+    right = RIGHT.encode()
+    assert sorted(graded) == [(1, right), (1, right + b"# mine"), (2, right)]
+    assert [[found.status for found in reports[:3]] for reports in marks.values()] == [
+        ["passed", "passed", "open"], ["passed", "passed", "open"], ["passed", "open", "open"]
+    ]  # fmt: skip
 
 
 SAME = {
@@ -156,7 +184,7 @@ def test_a_stub_is_open_in_spite_of(what, tmp_path):
 READ = {
     "UTF-16": (RIGHT.encode("utf-16"), "is not a text in UTF-8"),
     "binary": (b"\x7fELF\0\0", "is not a text in UTF-8"),
-    "too large": (b"#" * (sandbox.MAX_BYTES + 1), "larger than one megabyte"),
+    "too large": (b"#" * (verdicts.MAX_BYTES + 1), "larger than one megabyte"),
 }
 
 
@@ -173,7 +201,7 @@ def test_the_reason_says_why_a_file_cannot_be_read(what, tmp_path):
 def test_line_ends_marks_tabs_and_declared_encodings_do_not_matter(source, tmp_path):
     put(tmp_path / "ada", source)
     assert isinstance(first(tmp_path), bytes)
-    assert answer.function_of(EXERCISES[0], first(tmp_path), tmp_path / FILE).__name__ == "squared_l2"
+    assert learner_file.function_of(EXERCISES[0], first(tmp_path), tmp_path / FILE).__name__ == "squared_l2"
 
 
 def test_a_folder_a_link_outside_and_an_endless_link_fail(tmp_path):
@@ -195,13 +223,13 @@ def test_names_may_have_other_cases_and_spaces(tmp_path):
 def test_hidden_folders_are_not_students(tmp_path):
     for name in ("ada", ".git", "__MACOSX"):
         (tmp_path / name).mkdir()
-    assert list(grading.read_class(tmp_path)) == ["ada"]
+    assert list(hand_ins.read_class(tmp_path)) == ["ada"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="such names do not exist there")
 def test_a_name_that_is_not_utf_8_can_be_written(tmp_path):
     (tmp_path / os.fsdecode(b"J\xf6rg")).mkdir()
-    assert list(grading.read_class(tmp_path)) == [r"J\xf6rg"]
+    assert list(hand_ins.read_class(tmp_path)) == [r"J\xf6rg"]
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1"])

@@ -73,7 +73,9 @@ def test_a_notebook_displays_the_figure_whatever_the_arguments_of_the_kernel(fig
     ipython = types.ModuleType("IPython.display")
     ipython.Image, ipython.display = bytes, shown.append
     monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
-    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    package = types.ModuleType("IPython")
+    package.version_info = (9, 0)  # matplotlib reads it when the first canvas of a process is made
+    monkeypatch.setitem(sys.modules, "IPython", package)
     monkeypatch.setitem(sys.modules, "IPython.display", ipython)
     monkeypatch.setattr(sys, "argv", ["kernel", "-f", "kernel.json"])
     show(figure, "99_name")

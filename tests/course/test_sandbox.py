@@ -1,7 +1,9 @@
 """Whatever a learner's file does, the check ends with a message; and a session of `minisiam learn` at a terminal."""
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from minisiam import course
-from minisiam.course import EXERCISES, answer, remote, sandbox
+from minisiam.course import EXERCISES, learner_file, sandbox, verdicts
 from minisiam.course.graders import grade
 
 HEADER = "from __future__ import annotations\nimport numpy as np\nfrom minisiam.typing import Array, Float, Op\n"
@@ -80,7 +82,7 @@ RESULTS = {
 def test_whatever_a_function_returns_gives_a_message(what, tmp_path):
     body, message = RESULTS[what]
     source = (HEADER + SIGNATURE + body).encode()
-    verdict = grade(EXERCISES[0], answer.function_of(EXERCISES[0], source, tmp_path / "answer_of_a_learner.py"))
+    verdict = grade(EXERCISES[0], learner_file.function_of(EXERCISES[0], source, tmp_path / "answer_of_a_learner.py"))
     assert message in verdict.message
     assert verdict.status == ("open" if what == "not started" else "failed")
 
@@ -148,6 +150,48 @@ def test_a_detached_process_ends_with_the_answer_that_started_it(report_on):
     assert report.status == "failed"
 
 
+CONNECTS = {
+    "a connection": ("import socket; socket.create_connection(('127.0.0.1', PORT))", "socket.getaddrinfo"),
+    "an address": ("import socket; socket.socket().connect(('127.0.0.1', PORT))", "socket.connect"),
+    "a datagram": (
+        "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', PORT))", "socket.sendto"
+    ),
+    "a name": ("import socket; socket.gethostbyname('localhost')", "socket.gethostbyname"),
+    "a page": ("import urllib.request; urllib.request.urlopen('http://127.0.0.1:PORT')", "socket."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CONNECTS)
+def test_an_answer_cannot_use_the_network(what, report_on):
+    code, event = CONNECTS[what]
+    report = report_on(f"{HEADER}{SIGNATURE}    {code.replace('PORT', '9')}\n")
+    assert report.status == "failed"
+    assert f"an answer must not use the network ({event}" in report.message
+
+
+IN_C = """    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    address = b"\\2\\0" + (PORT).to_bytes(2, "big") + bytes([127, 0, 0, 1]) + bytes(8)
+    failed = libc.connect(libc.socket(2, 1, 0), address, 16)
+    raise ValueError(f"connect gives {failed}, error {ctypes.get_errno()}")
+"""
+
+
+def without_network():
+    """Whether this system lets a new process leave the network."""
+    code = "from minisiam.course import confinement; raise SystemExit(not confinement.leave_network())"
+    alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # a process with several threads cannot
+    return subprocess.run([sys.executable, "-c", code], env=alone).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has an empty network for a process")
+def test_code_in_c_finds_an_empty_network_where_the_system_allows_one(report_on):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        report = report_on(HEADER + SIGNATURE + IN_C.replace("PORT", str(server.getsockname()[1])))
+    unreachable, allowed = f"connect gives -1, error {errno.ENETUNREACH}", without_network()
+    assert (unreachable if allowed else "connect gives 0, error 0") in report.message
+
+
 FILES = {
     "the library's": ("from minisiam.distances import squared_l2\n", "squared_l2 is the library's function"),
     "another's": ("from numpy import sort as squared_l2\n", "is a function of numpy"),
@@ -164,8 +208,8 @@ FILES = {
 @pytest.mark.parametrize("what", FILES)
 def test_the_message_says_why_a_file_cannot_be_graded(what, tmp_path):
     source, message = FILES[what]
-    with pytest.raises(remote.Refused) as refusal:
-        answer.function_of(EXERCISES[0], source.encode(), tmp_path / "file_of_a_learner.py")
+    with pytest.raises(verdicts.Refused) as refusal:
+        learner_file.function_of(EXERCISES[0], source.encode(), tmp_path / "file_of_a_learner.py")
     assert message in str(refusal.value)
 
 
@@ -176,7 +220,7 @@ def test_a_file_that_cannot_be_graded_fails(report_on):
 
 
 def test_large_files_and_folders_are_not_read(report_on, tmp_path):
-    assert "larger than one megabyte" in report_on("#" * (sandbox.MAX_BYTES + 1)).message
+    assert "larger than one megabyte" in report_on("#" * (verdicts.MAX_BYTES + 1)).message
     (tmp_path / "folder.py").mkdir()
     assert "is not a file" in sandbox.check(EXERCISES[0], tmp_path / "folder.py").message
 

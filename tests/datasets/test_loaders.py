@@ -454,7 +454,9 @@ def test_you_can_train_on_your_own_pictures_evaluate_and_show_them(pictures, tmp
     assert cli.main(["evaluate", out, "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
     assert again["data"] == data
-    assert again["one_shot"] == json.loads((tmp_path / "run" / "report.json").read_text())["one_shot"]
+    written = json.loads((tmp_path / "run" / "report.json").read_text())["one_shot"]
+    by_class = {one.pop("class"): one for one in again["one_shot"]["by_class"]}
+    assert again["one_shot"] | {"by_class": by_class} == written and len(by_class) == 2
     assert cli.main(["evaluate", out, "--way", "3"]) == 1
     assert "use --way 2" in capsys.readouterr().err
     questions = tmp_path / "all_runs.zip"
@@ -467,7 +469,8 @@ def test_you_can_train_on_your_own_pictures_evaluate_and_show_them(pictures, tmp
     assert "20 runs of 20 questions" in said and "hold for these alphabets" in said
     assert "100.0 % (98.9 to 100.0)" in said and "(100.0 to" not in said
     assert cli.main(["evaluate", out, "--data", f"omniglot-runs:{questions}", "--against", out, "--json"]) == 0
-    itself = json.loads(capsys.readouterr().out)[out]
+    (itself,) = json.loads(capsys.readouterr().out)["against"]
+    assert itself["run"] == out
     assert itself["mcnemar"] == {"first": 0, "second": 0, "p": 1} and itself["p_by_runs"] == 1
     assert cli.main(["evaluate", out, "--against", out]) == 1
     assert "add --data omniglot-runs:PATH" in capsys.readouterr().err

@@ -67,6 +67,9 @@ def test_a_paired_interval_is_narrower_than_one_of_independent_episodes(rng):
     assert high - low < (wide[1] - wide[0]) / 3
     assert statistics.paired_difference(b, a) == pytest.approx((-high, -low))
     assert statistics.paired_difference(a, a) == (0.0, 0.0)
+    middle = (low + high) / 2
+    wider = statistics.paired_difference(a, b, t=2 * 1.96)
+    assert wider == pytest.approx((middle - (high - low), middle + (high - low)))
 
 
 def test_a_paired_interval_contains_the_true_difference_in_about_95_of_100_samples(rng):

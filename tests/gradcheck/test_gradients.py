@@ -81,6 +81,58 @@ def test_calibrated_equals_its_definition(module):
     assert found, str(found)
 
 
+@pytest.mark.parametrize("module", [distances, pairwise])
+def test_tempered_equals_its_definition(module):
+    def tempered_squared_l2(
+        a: Float[Array, "n d"], b: Float[Array, "n d"], s: Float[Array, ""], bias: Float[Array, ""], /
+    ) -> Op[Array]:
+        return module.tempered(module.squared_l2, bias=0.0)(a, b, s, bias)
+
+    def without_bias(a: Float[Array, "n d"], b: Float[Array, "n d"], s: Float[Array, ""], /) -> Op[Array]:
+        return module.tempered(module.squared_l2)(a, b, s)
+
+    squared = reference.squared_l2 if module is distances else reference.matrix(reference.squared_l2)
+    near_1 = reference.specify(scales=(-1, 0), unit=1.0)
+    for op, bias in ((tempered_squared_l2, 1), (without_bias, 0)):
+        definition = near_1(lambda a, b, s, *given, k=bias: reference.np.exp(s) * squared(a, b) - k * sum(given))
+        found = gradcheck.run_check(op, definition)
+        assert found, str(found)
+
+
+def test_nested_sizes_equal_their_definition():
+    """A learned scale is shared by the sizes, a learned boundary by the terms of the loss."""
+    distance = pairwise.nested(pairwise.tempered(pairwise.squared_l2), (1, 3))
+    loss = losses.nested(losses.with_miner(losses.margin_loss, miners.all_pairs), weights=(0.5, 2.0))
+    labels = np.array([0, 0, 1])
+
+    def nested(
+        a: Float[Array, "3 4"], b: Float[Array, "3 4"], s: Float[Array, ""], beta: Float[Array, ""], /
+    ) -> Op[Array]:
+        D, pull_D = distance(a, b, s)
+        value, pull = loss(D, beta, labels)
+
+        def pullback(dl):
+            dD, dbeta = pull(dl)
+            return *pull_D(dD), dbeta
+
+        return value, pullback
+
+    (i, j), square = np.triu_indices(3, 1), reference.matrix(reference.squared_l2)
+    pairs = lambda a, b, s, size: reference.np.exp(s) * square(a[:, :size], b[:, :size])[i, j]
+    same = labels[i] == labels[j]
+
+    def definition(a, b, s, beta):
+        return sum(
+            weight * reference.margin_loss(pairs(a, b, s, size), beta, same) for size, weight in ((1, 0.5), (3, 2.0))
+        )
+
+    corner = lambda a, b, s, beta: np.concatenate(
+        [reference.margin_loss.corner(pairs(a, b, s, size), beta, same) for size in (1, 3)]
+    )
+    found = gradcheck.run_check(nested, reference.specify(corner, scales=(-1, 0), unit=1.0)(definition))
+    assert found, str(found)
+
+
 def test_a_loss_over_mined_pairs_equals_its_definition():
     labels = np.array([0, 0, 1, 1])
 

@@ -59,7 +59,8 @@ def enrol(arguments: argparse.Namespace) -> int:
     with outputs.new_folder(path.parent):
         galleries.save(path, people)
     names, count = np.unique(people.names, return_counts=True)
-    result = {"gallery": str(path), "names": dict(zip(names.tolist(), count.tolist(), strict=True))}
+    enrolled = dict(zip(names.tolist(), count.tolist(), strict=True))
+    result = {"gallery": str(path), "names": outputs.records("name", enrolled, "examples")}
     lines = [f"{path}: {people}"]
     if len(names):
         lines.append(f"\nnext: {command('search', path, 'PICTURES')}     whom do other pictures show?")

@@ -97,8 +97,27 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if arguments.csv is not None:
         _write_csv(arguments.csv, results["one_shot"]["by_class"])
     shown = results | {"config": run.config.as_dict()} | run.training
-    log(json.dumps(shown, indent=2, allow_nan=False) if arguments.json else report.table(shown))
+    log(json.dumps(_for_programs(shown), indent=2, allow_nan=False) if arguments.json else report.table(shown))
     return 0
+
+
+def _for_programs(results: dict[str, Any]) -> dict[str, Any]:
+    """The report with identifiers as keys: what has the names of classes, alphabets or targets as keys is a list."""
+    verified = results["verification"]
+    found = results | {
+        "one_shot": results["one_shot"] | {"by_class": outputs.records("class", results["one_shot"]["by_class"])},
+        "verification": verified
+        | {
+            "thresholds": outputs.records("target", verified["thresholds"]),
+            "missing": outputs.records("target", verified["missing"], "reason"),
+        },
+    }
+    if "metrics" in results:
+        found["metrics"] = {
+            name: outputs.records("alphabet", value) if isinstance(value, dict) else value
+            for name, value in results["metrics"].items()
+        }
+    return found
 
 
 def check_episodes(data: Data, way: int | None, shot: int) -> None:
@@ -194,7 +213,9 @@ def _official(run: Run, path: str, arguments: argparse.Namespace) -> int:
         name: score._asdict() | {"error": 1 - score.accuracy, "mcnemar": questions._asdict(), "p_by_runs": p_by_runs}
         for name, (score, questions, p_by_runs) in results.items()
     }
-    log(json.dumps(numbers, indent=2, allow_nan=False))
+    own = {name: value for name, value in numbers.items() if name in report.LABELS}
+    others = {name: value for name, value in numbers.items() if name not in own}
+    log(json.dumps(own | {"against": outputs.records("run", others)}, indent=2, allow_nan=False))
     return 0
 
 

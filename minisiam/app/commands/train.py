@@ -14,7 +14,7 @@ from ...analysis import plateau
 from ...analysis.registry import LOSSES, MINERS
 from ...encoders import NORMS
 from ...interop import safetensors
-from .. import build, data_spec, figures, outputs, papers, report, starting_point, trainer
+from .. import build, data_spec, figures, outputs, papers, ranks, report, starting_point, trainer
 from ..config import AUGMENTS, DISTANCES, ENCODERS, OPTIMIZERS, PIXELS, SIDES, WITHOUT_DENSE, Config
 from ..loss_options import OF_NETWORK
 from ..run import Run, folder_of_run, is_finished, load_data, open_run, require_free, resumed_config, write_report
@@ -22,6 +22,7 @@ from ._options import DATA, Formatter, can_draw, choice, command, log, log_notes
 
 if TYPE_CHECKING:
     from ..data_spec import Data
+    from ..ranks import Team
 
 HELP = "train a network and evaluate it on held-out classes"
 ABOUT = """\
@@ -39,6 +40,7 @@ Train an embedding on the built-in pen glyphs, or on your data, and evaluate it 
     minisiam train --data folder:my_pictures --channels 3 --pixels 64 --encoder conv4      in colour, and larger
     minisiam train --data folder:my_pictures --start runs/batch-cosine-supcon     begin with the letters' encoder
     minisiam train --resume runs/batch-cosine-supcon      continue a run that was interrupted
+    mpiexec -n 4 minisiam train                           four processes train one network, on one machine or several
 
 What a loss reads determines which network can have it:
 
@@ -210,22 +212,32 @@ def _add_output(group: Any) -> None:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """`minisiam train`."""
+    """`minisiam train`; under mpiexec, rank 0 does what one process would do, and the others compute their part."""
     given = {name: value for name, value in vars(arguments).items() if name != "command"}
     resumed, out, exported = (given.pop(name, None) for name in ("resume", "out", "safetensors"))
-    if exported is not None:
-        _check_export(exported)
-    if resumed is not None and "start" in given:
-        raise ValueError(f"--start begins a new run, and --resume continues {resumed}: use one of them")
-    if "start" in given:
-        given = starting_point.settings(Path(given["start"]), given)
-    run = start(Config(**given), out) if resumed is None else resume(resumed, given, out)
-    if exported is not None:
-        _export(run, exported)
+    with ranks.team() as team:
+        team.agree(options=", ".join(f"{name} {value}" for name, value in vars(arguments).items() if name != "command"))
+        if resumed is not None and "start" in given:
+            raise ValueError(f"--start begins a new run, and --resume continues {resumed}: use one of them")
+        if "start" in given:
+            given = starting_point.settings(Path(given["start"]), given)
+        if team.leads:
+            _lead(given, resumed, out, exported, team)
+        else:
+            config = Config(**given) if resumed is None else resumed_config(resumed, given)
+            trainer.follow(config, load_data(config), team)
     return 0
 
 
-def start(config: Config, out: Path | None) -> Run:
+def _lead(given: dict[str, Any], resumed: Path | None, out: Path | None, exported: Path | None, team: Team) -> None:
+    if exported is not None:
+        _check_export(exported)
+    run = start(Config(**given), out, team) if resumed is None else resume(resumed, given, out, team)
+    if exported is not None:
+        _export(run, exported)
+
+
+def start(config: Config, out: Path | None, team: Team = ranks.ALONE) -> Run:
     """Train, evaluate and draw a new run."""
     if out is not None:
         require_free(out)
@@ -234,11 +246,11 @@ def start(config: Config, out: Path | None) -> Run:
     if earlier is not None:
         starting_point.refuse_known_classes(earlier.config, config, data, log)
     with folder_of_run(out, Path("runs"), _name(config)) as folder:
-        run = trainer.train(config, data, folder, log, earlier)
+        run = trainer.train(config, data, folder, log, earlier, team)
     return _complete(run, data)
 
 
-def resume(folder: Path, given: dict[str, Any], out: Path | None) -> Run:
+def resume(folder: Path, given: dict[str, Any], out: Path | None, team: Team = ranks.ALONE) -> Run:
     """Continue a run that was interrupted; a finished run is only opened."""
     if out is not None:
         raise ValueError(f"--resume continues in {folder}: leave --out {out} out")
@@ -253,7 +265,8 @@ def resume(folder: Path, given: dict[str, Any], out: Path | None) -> Run:
         )
         return run
     data = _open(config)
-    return _complete(trainer.resume(folder, data, log, time_limit=config.time_limit, patience=config.patience), data)
+    ends = {"time_limit": config.time_limit, "patience": config.patience}
+    return _complete(trainer.resume(folder, data, log, team, **ends), data)
 
 
 def _open(config: Config) -> Data:

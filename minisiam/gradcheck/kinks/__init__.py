@@ -12,7 +12,18 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
-from . import angular_margin, distances, histograms, lifted_structure, ops, pairs, proxies, softmax, triplets
+from . import (
+    angular_margin,
+    distances,
+    histograms,
+    image_text,
+    lifted_structure,
+    ops,
+    pairs,
+    proxies,
+    softmax,
+    triplets,
+)
 from .table import Kink
 
 if TYPE_CHECKING:
@@ -20,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLE", "Kink", "of"]
 
-MODULES = (ops, distances, pairs, triplets, softmax, lifted_structure, angular_margin, histograms, proxies)
+MODULES = (ops, distances, pairs, triplets, softmax, image_text, lifted_structure, angular_margin, histograms, proxies)
 TABLE = [row for module in MODULES for row in module.ROWS]
 
 

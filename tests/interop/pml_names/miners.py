@@ -38,7 +38,7 @@ def _batch_easy_hard(a, _):
         return partial(miners.batch_easy_hard, positive=positive, negative=negative)
 
     def choose(D, labels):  # pairs, with the negatives of those that have no positive
-        is_positive, is_negative = masks(D, labels)
+        D, is_positive, is_negative = masks(D, labels)
         chosen = POSITIVE[positive](D, is_positive), NEGATIVE[negative](D, is_negative)
         rows, columns = (np.concatenate(both) for both in zip(*chosen, strict=True))
         return miners.Pairs(rows, columns, labels[rows] == labels[columns])

@@ -1,0 +1,1 @@
+"""The pages that are generated; `writers` lists the functions that write them."""
