@@ -18,6 +18,7 @@ from ..datasets.safe_io import existing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..typing import Array
 
 LARGEST = 35  # pixels: the largest size in which pen glyphs are drawn
 HOLDOUT = {  # what the test set is
@@ -181,16 +182,26 @@ def split(data: Dataset, holdout: str = "third") -> Data:
 
 def _by_images(data: Dataset, every: int) -> tuple[Dataset, Dataset]:
     """Hold out every `every`-th image of each class, in the order of the data."""
-    order = np.argsort(data.labels, kind="stable")
-    _, start, count = np.unique(data.labels[order], return_index=True, return_counts=True)
+    fewest = np.unique(data.labels, return_counts=True)[1].min()
+    if fewest < 2 * every:
+        raise ValueError(
+            f"one class has only {fewest} images: --holdout images needs at least {2 * every} of each class"
+        )
+    held_out = rank_in_class(data.labels) % every == every - 1
+    return data.where(~held_out), data.where(held_out)
+
+
+def rank_in_class(labels: Array) -> Array:
+    """How many images before each one have its class.
+
+    >>> rank_in_class(np.array([5, 7, 5, 5])).tolist()
+    [0, 0, 1, 2]
+    """
+    order = np.argsort(labels, kind="stable")
+    _, start, count = np.unique(labels[order], return_index=True, return_counts=True)
     rank = np.empty(len(order), int)
     rank[order] = np.arange(len(order)) - np.repeat(start, count)
-    if count.min() < 2 * every:
-        raise ValueError(
-            f"one class has only {count.min()} images: --holdout images needs at least {2 * every} of each class"
-        )
-    held_out = rank % every == every - 1
-    return data.where(~held_out), data.where(held_out)
+    return rank
 
 
 def _with_other_test(train: Dataset, others: Dataset, name: str, holdout: str) -> Data:

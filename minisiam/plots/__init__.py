@@ -7,7 +7,7 @@ a line style shows too.
 
 from . import _backend  # noqa: F401
 from .alphabets import alphabet_errors
-from .comparison import losses_compared
+from .comparison import methods_compared
 from .explorer_scene import scene
 from .forces import xray
 from .gradients import distance_fields, gradient_page
@@ -27,7 +27,7 @@ __all__ = [
     "glyph_sheet",
     "gradient_page",
     "image_map",
-    "losses_compared",
+    "methods_compared",
     "one_shot_bars",
     "pairs_sheet",
     "plane_of",

@@ -1,4 +1,4 @@
-"""Losses side by side: the mean of each over seeds, its interval, and its test against the reference."""
+"""Methods side by side: the mean of each over seeds, its interval, and its test against the reference."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 BAND = "0.90"  # behind the reference and the losses not distinguishable from it
 
 
-def losses_compared(rows: Sequence[Any], caption: str = "", title: str = "Losses on one protocol") -> Figure:
-    """MAP@R and one-shot error of each loss, a row each, as points with their intervals.
+def methods_compared(
+    rows: Sequence[Any], caption: str = "", title: str = "Losses and miners on one protocol"
+) -> Figure:
+    """MAP@R and one-shot error of each method, a row each, as points with their intervals.
 
     Parameters
     ----------
     rows
-        As `fair.rows` gives them, the best first. Those that are `alike`, the reference and those not distinguishable
-        from it, have a grey band and filled markers; the markers of the others are hollow.
+        As `benchmark.rows` gives them, the best first. Those that are `alike`, the reference and those not
+        distinguishable from it, have a grey band and filled markers; the markers of the others are hollow.
     caption
         The text below; it should say how the test was made.
     title
@@ -33,7 +35,7 @@ def losses_compared(rows: Sequence[Any], caption: str = "", title: str = "Losses
     """
     if not rows:
         raise ValueError("rows is empty: there is no run to draw")
-    names = [drawable(row.loss) + (" (reference)" if row.reference else "") for row in rows]
+    names = [drawable(row.method) + (" (reference)" if row.reference else "") for row in rows]
     figure = Figure(figsize=(9.5 + width_of(names), 0.27 * len(rows) + 2.5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     families = list(dict.fromkeys(row.family for row in rows))

@@ -1,5 +1,6 @@
 """The benchmark: statistics by hand, one protocol for all losses, and a folder that is intact after a kill."""
 
+import argparse
 import json
 import signal
 import subprocess
@@ -11,9 +12,10 @@ import pytest
 
 from minisiam import datasets, losses, miners, plots, tree
 from minisiam.analysis import statistics
-from minisiam.analysis.registry import LOSSES
+from minisiam.analysis.registry import LOSSES, MINERS
 from minisiam.app import benchmark, build, cli, data_spec, trainer
-from minisiam.app.benchmark import run_records, runner, search, summary
+from minisiam.app.benchmark import METHODS, advice, methods, run_records, runner, search, summary, wording
+from minisiam.app.commands import train
 from minisiam.app.config import Config
 from minisiam.app.loss_options import OF_NETWORK
 from minisiam.fast.threads import one_blas_thread
@@ -75,21 +77,19 @@ def test_without_scipy_the_error_names_the_extra_to_install(tmp_path, capsys, mo
 TRIALS = 5
 
 
-def tried(loss):
-    return [search.trial(loss, number, TRIALS) for number in range(TRIALS)]
+def tried(method):
+    return [search.trial(method, number, TRIALS) for number in range(TRIALS)]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_a_search_has_the_package_the_paper_and_draws_in_range(loss):
-    space, (package, second, *draws) = search.SPACES[loss], tried(loss)
-    assert package == ("package", {})
+@pytest.mark.parametrize("method", METHODS)
+def test_a_search_has_the_package_the_paper_and_draws_in_range(method):
+    space, trials = search.space_of(method), dict(enumerate(tried(method)))
+    assert trials.pop(0) == ("package", {})
     if space.paper:
-        assert second == ("paper", space.paper)
-    else:
-        draws.insert(0, second)
-    for origin, constants in draws:
+        assert trials.pop(1) == ("paper", space.paper)
+    for number, (origin, constants) in trials.items():
         assert origin == "drawn"
-        in_paper_form = space.paper and constants.keys() & space.paper.keys() - space.ranges.keys()
+        in_paper_form = space.paper and number % 2 == 0
         ranges = space.paper_ranges if in_paper_form and space.paper_ranges is not None else space.ranges
         for name, (low, high) in (ranges | {"learning_rate": search.RATE}).items():
             assert low <= constants[name] <= high
@@ -98,35 +98,35 @@ def test_a_search_has_the_package_the_paper_and_draws_in_range(loss):
             assert constants[name] == space.paper[name]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_the_draws_of_a_loss_cover_the_range_of_learning_rates(loss):
-    rates = [constants["learning_rate"] for origin, constants in tried(loss) if origin == "drawn"]
+@pytest.mark.parametrize("method", METHODS)
+def test_the_draws_of_a_method_cover_the_range_of_learning_rates(method):
+    rates = [constants["learning_rate"] for origin, constants in tried(method) if origin == "drawn"]
     low, high = np.log(search.RATE)
     parts = [int(len(rates) * (np.log(rate) - low) / (high - low) * (1 - 1e-9)) for rate in rates]
     assert sorted(parts) == list(range(len(rates)))
 
 
-def test_no_two_losses_share_a_draw():
-    rates = [c["learning_rate"] for loss in LOSSES for origin, c in tried(loss) if origin == "drawn"]
+def test_no_two_methods_share_a_draw():
+    rates = [c["learning_rate"] for method in METHODS for origin, c in tried(method) if origin == "drawn"]
     assert len(set(rates)) > 0.9 * len(rates)  # three digits may coincide
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", LOSSES)
-def test_every_trial_is_a_loss_that_can_be_trained(loss, glyphs, monkeypatch):
+@pytest.mark.parametrize("name", METHODS)
+def test_every_trial_is_a_method_that_can_be_trained(name, glyphs, monkeypatch):
     monkeypatch.setattr(search, "BATCH", 48)
-    for _, constants in tried(loss):
-        settings = search.config_of(loss, constants, steps=1, classes=len(np.unique(glyphs.labels)))
-        method = build.build(settings, search.function_of(loss, constants))
+    for _, constants in tried(name):
+        settings = search.config_of(name, constants, steps=1, classes=len(np.unique(glyphs.labels)))
+        method = build.build(settings, search.function_of(name, constants))
         [(_, value, _)] = runner._steps(settings, method, method.prepared(glyphs), [])
         assert np.isfinite(value)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_every_constant_of_a_trial_changes_what_is_trained(loss):
+@pytest.mark.parametrize("method", METHODS)
+def test_every_constant_of_a_trial_changes_what_is_trained(method):
     """A constant that is not used would be searched in vain."""
-    for _, constants in tried(loss):
-        settings, function = search.config_of(loss, constants), search.function_of(loss, constants)
+    for _, constants in tried(method):
+        settings, function = search.config_of(method, constants), search.function_of(method, constants)
         for name, value in constants.items():
             assert getattr(settings, name, None) == value or function.keywords.get(name) == value
 
@@ -183,8 +183,46 @@ def test_with_a_wide_margin_mining_selects_every_pair(rng):
 # the protocol
 
 
-def test_every_loss_of_the_command_line_has_a_search_space():
-    assert set(benchmark.Protocol().losses) == set(LOSSES) == set(search.SPACES)
+def test_every_loss_and_every_miner_of_the_command_line_is_compared():
+    assert set(LOSSES) == set(search.SPACES)
+    assert {methods.loss_of(method) for method in benchmark.Protocol().methods} == set(LOSSES)
+    assert {methods.miner_of(method) for method in METHODS} == {None, *MINERS}
+    assert len(set(METHODS)) == len(METHODS) == 46
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_miner_of_a_method_is_the_same_in_every_trial(method):
+    miner = methods.miner_of(method)
+    for _, constants in tried(method):
+        settings = search.config_of(method, constants)
+        if miner is not None:
+            assert settings.miner == miner
+            assert "miner" not in constants
+        if miner in ("angular", "distance-weighted"):  # their formulas are for the L2 distance
+            assert settings.distance == "l2"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_options_of_a_method_train_it_with_the_constants_of_its_first_trial(method):
+    parser = argparse.ArgumentParser()
+    train.add(parser.add_subparsers())
+    given = vars(parser.parse_args(["train", *methods.options(method)]))
+    settings = Config(**{name: value for name, value in given.items() if name != "command"}).as_dict()
+    compared = search.config_of(method, {}).as_dict()
+    assert {name for name in settings if settings[name] != compared[name]} <= {"batch", "learning_rate"}
+
+
+def test_evaluation_has_at_most_ten_images_of_each_class(letters):
+    data = runner._first_of_each_class(data_spec.Data(letters, letters, letters))
+    assert data.train is letters
+    assert np.unique(data.test.labels, return_counts=True)[1].max() == 4
+    twenty = letters._replace(labels=letters.labels // 3)
+    used = runner._first_of_each_class(data_spec.Data(twenty, twenty, twenty)).test
+    assert set(np.unique(used.labels, return_counts=True)[1]) == {10}
+    np.testing.assert_array_equal(used.images[used.labels == 0], twenty.images[twenty.labels == 0][:10])
+
+
+def test_every_loss_has_a_network():
     for loss in LOSSES:
         network = search.config_of(loss, {}).network
         assert network == ("batch" if loss in OF_NETWORK["batch"] else "verification")
@@ -195,18 +233,18 @@ def letters():
     return datasets.pen_glyphs(drawers=4)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_a_step_of_every_loss_has_the_same_number_of_images(loss, letters):
-    for _, constants in tried(loss):
-        settings = search.config_of(loss, constants)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_of_every_method_has_the_same_number_of_images(method, letters):
+    for _, constants in tried(method):
+        settings = search.config_of(method, constants)
         batch = next(build.build(settings).batches(letters, np.random.default_rng(0)))
         assert sum(len(part) for part in batch if part.ndim == letters.images.ndim) == 256
 
 
-def test_every_loss_has_the_same_number_of_trials_and_runs():
-    agreed = benchmark.Protocol(("supcon", "hinge", "cross-entropy"), search=3)
-    for loss in agreed.losses:
-        assert [task.what for task in agreed.tasks() if task.loss == loss] == ["trial"] * 3 + ["run"] * 5
+def test_every_method_has_the_same_number_of_trials_and_runs():
+    agreed = benchmark.Protocol(("supcon", "hinge over hard", "cross-entropy"), search=3)
+    for method in agreed.methods:
+        assert [task.what for task in agreed.tasks() if task.method == method] == ["trial"] * 3 + ["run"] * 5
 
 
 def test_no_run_has_the_seed_of_a_trial():
@@ -303,11 +341,11 @@ def test_an_interrupted_benchmark_continues_to_the_same_results(small, tmp_path,
 
 def test_an_incomplete_last_line_is_removed_and_a_damaged_line_is_an_error(tmp_path):
     run_records.save_protocol(tmp_path, benchmark.Protocol(("supcon",), **TINY))
-    record = {"what": "run", "loss": "supcon", "number": 0}
+    record = {"what": "run", "method": "supcon", "number": 0}
     run_records.append(tmp_path, record)
     path = tmp_path / run_records.RESULTS
     whole = path.read_bytes()
-    for torn in (b'{"what": "run", "lo', whole[:-1]):
+    for torn in (b'{"what": "run", "me', whole[:-1]):
         path.write_bytes(whole + torn)
         assert list(benchmark.load(tmp_path)[1]) == [benchmark.Task("run", "supcon", 0)]
         assert path.read_bytes() == whole + torn  # looking changes nothing
@@ -342,7 +380,7 @@ datasets.pen_glyphs = partial(datasets.pen_glyphs, drawers=6)
 sys.exit(cli.main(sys.argv[1:]))
 """
 COMPARE = [sys.executable, "-W", "error", "-c", LIGHT, "benchmark"]
-WORDS = ["--losses", "supcon,hinge", "--steps", "8", "--seeds", "2", "--search", "1"]
+WORDS = ["--methods", "supcon,hinge", "--steps", "8", "--seeds", "2", "--search", "1"]
 
 
 @pytest.mark.slow
@@ -385,7 +423,7 @@ def drawn(agreed, levels, validation, spread, seed=0):
     """The records of a comparison."""
     rng = np.random.default_rng(seed)
     for task in agreed.tasks():
-        score = (validation if task.what == "trial" else levels)[task.loss] + spread * rng.normal()
+        score = (validation if task.what == "trial" else levels)[task.method] + spread * rng.normal()
         yield (
             task._asdict()
             | {"constants": {}, "learning_rate": 0.01, "steps": 400, "images": 102400, "seconds": 60.0, "failed": None}
@@ -394,13 +432,13 @@ def drawn(agreed, levels, validation, spread, seed=0):
         )
 
 
-def test_losses_are_in_order_and_tested_against_the_reference(tmp_path):
+def test_methods_are_in_order_and_tested_against_the_reference(tmp_path):
     levels = {"hinge": 0.3, "supcon": 0.5, "cosface": 0.499, "nca": 0.45}
     agreed, records = synthetic(tmp_path, levels, validation=levels | {"cosface": 0.6})
     rows = benchmark.rows(agreed, records)
-    assert [row.loss for row in rows if row.reference] == ["cosface"]
-    assert {row.loss for row in rows[:2]} == {"supcon", "cosface"}
-    assert [row.loss for row in rows[2:]] == ["nca", "hinge"]
+    assert [row.method for row in rows if row.reference] == ["cosface"]
+    assert {row.method for row in rows[:2]} == {"supcon", "cosface"}
+    assert [row.method for row in rows[2:]] == ["nca", "hinge"]
     assert [row.alike for row in rows] == [True, True, False, False]
     (reference,) = (row for row in rows if row.reference)
     others = [row for row in rows if not row.reference]
@@ -414,18 +452,19 @@ def test_losses_are_in_order_and_tested_against_the_reference(tmp_path):
 def test_the_reference_does_not_depend_on_the_test_alphabets(tmp_path):
     agreed, records = synthetic(tmp_path, {"hinge": 0.3, "supcon": 0.5}, validation={"hinge": 0.6, "supcon": 0.5})
     best, last = benchmark.rows(agreed, records)
-    assert (best.loss, best.reference, best.alike) == ("supcon", False, False)
-    assert (last.loss, last.reference, last.alike) == ("hinge", True, True)
+    assert (best.method, best.reference, best.alike) == ("supcon", False, False)
+    assert (last.method, last.reference, last.alike) == ("hinge", True, True)
 
 
 @pytest.mark.slow
-def test_if_no_loss_differs_false_alarms_have_at_most_their_rate():
+def test_if_no_method_differs_false_alarms_have_at_most_their_rate():
     agreed = benchmark.Protocol(("hinge", "supcon", "cosface", "nca", "circle", "lifted"), search=1)
-    levels = dict.fromkeys(agreed.losses, 0.5)
+    levels = dict.fromkeys(agreed.methods, 0.5)
     alarms = []
     for seed in range(300):
         records = {
-            benchmark.Task(r["what"], r["loss"], r["number"]): r for r in drawn(agreed, levels, levels, 0.01, seed=seed)
+            benchmark.Task(r["what"], r["method"], r["number"]): r
+            for r in drawn(agreed, levels, levels, 0.01, seed=seed)
         }
         alarms.append(any(row.p < 0.05 for row in benchmark.rows(agreed, records) if not row.reference))
     assert np.mean(alarms) <= 0.05 + 2 * sqrt(0.05 * 0.95 / 300)
@@ -442,9 +481,15 @@ def test_the_page_counts_the_finished_tasks(tmp_path):
     assert "No run is finished yet" in benchmark.table(agreed, {})
 
 
-def test_the_page_states_limits_and_never_that_two_losses_are_equal(tmp_path):
+def test_the_page_states_limits_and_never_that_two_methods_are_equal(tmp_path):
     text = benchmark.table(*synthetic(tmp_path, {"hinge": 0.3, "supcon": 0.5}, search=3))
-    for words in ("## What p means", "## Limits", "400 steps are a short run", "One encoder", "3 trials of each loss"):
+    for words in (
+        "## What p means",
+        "## Limits",
+        "400 steps are a short run",
+        "One encoder",
+        "3 trials of each method",
+    ):
         assert words in text
     assert "not distinguishable" in text
     assert "no difference in" not in text
@@ -452,22 +497,63 @@ def test_the_page_states_limits_and_never_that_two_losses_are_equal(tmp_path):
         assert f"| {loss} | " in text.split("## Constants")[1]
 
 
-@pytest.mark.parametrize(("losses", "seeds"), [(tuple(LOSSES), 5), (("supcon",), 1)])
-def test_the_figure_has_a_row_for_each_loss(tmp_path, losses, seeds):
-    agreed, records = synthetic(tmp_path, {loss: 0.5 - 0.004 * k for k, loss in enumerate(losses)}, seeds)
+@pytest.mark.parametrize(("names", "seeds"), [(METHODS, 5), (("supcon",), 1)])
+def test_the_figure_has_a_row_for_each_method(tmp_path, names, seeds):
+    agreed, records = synthetic(tmp_path, {method: 0.5 - 0.004 * k for k, method in enumerate(names)}, seeds)
     rows = benchmark.rows(agreed, records)
-    left, right = plots.losses_compared(rows, summary.caption(agreed, records)).axes
+    left, right = plots.methods_compared(rows, summary.caption(agreed, records)).axes
     assert [label.get_text() for label in left.get_yticklabels()] == [
-        f"{row.loss} (reference)" if row.reference else row.loss for row in rows
+        f"{row.method} (reference)" if row.reference else row.method for row in rows
     ]
     assert len(left.patches) == len(right.patches) == sum(row.alike for row in rows)
     assert [path.name for path in benchmark.draw(tmp_path)] == ["COMPARISON.md", "comparison.png"]
     assert (tmp_path / "comparison.png").stat().st_size > 10_000
 
 
+def test_every_pair_of_methods_is_tested(tmp_path):
+    """supcon and cosface differ by less than their spread; hinge is far below both."""
+    rows = benchmark.rows(*synthetic(tmp_path, {"hinge": 0.3, "supcon": 0.5, "cosface": 0.499}))
+    assert [row.peers for row in rows] == [(2,), (1,), ()]
+    assert "Of all 3 pairs of methods, 1 are not distinguishable" in advice.not_distinguishable(rows)
+
+
+def test_a_beginner_should_choose_the_best_without_a_search_among_those_not_distinguishable(tmp_path):
+    levels = {"supcon": 0.5, "cosface": 0.5, "hinge over hard": 0.3}
+    agreed, records = synthetic(tmp_path, levels, search=2)
+    for method, package in {"supcon": 0.4, "cosface": 0.45, "hinge over hard": 0.49}.items():
+        records[benchmark.Task("trial", method, 0)]["map_at_r"] = package
+    rows = benchmark.rows(agreed, records)
+    assert [row.alike for row in rows] == [True, True, False]
+    assert advice.beginners(rows).method == "cosface"
+    text = advice.choice(agreed, rows)
+    assert "`minisiam train --loss cosface`" in text
+    assert "triplets: hinge over hard (29.8 ± 0." in text
+
+
+def test_places_are_written_as_ranges():
+    assert wording.as_ranges((1, 2, 3, 5, 8, 9)) == "1–3, 5, 8–9"
+    assert wording.as_ranges(()) == ""
+
+
+def test_the_page_of_other_data_names_them(tmp_path):
+    agreed = benchmark.Protocol(("supcon", "hinge"), data="omniglot:small.zip", search=1, sizes={"test": [4000, 400]})
+    records = {
+        benchmark.Task(r["what"], r["method"], r["number"]): r
+        for r in drawn(agreed, {"supcon": 0.5, "hinge": 0.3}, {"supcon": 0.5, "hinge": 0.3}, 0.004)
+    }
+    text = benchmark.table(agreed, records)
+    assert text.startswith("# Losses and miners on one protocol: Omniglot")
+    assert (
+        "`minisiam benchmark --data omniglot:small.zip --methods supcon,hinge --steps 400 --seeds 5 --search 1`" in text
+    )
+    assert "`minisiam train --data omniglot:small.zip --loss supcon`" in text
+    assert "each of 4,000 images of 400 test classes" in text
+    assert "pen glyphs, with other budgets" in text
+
+
 def test_a_figure_needs_a_row():
     with pytest.raises(ValueError, match="no run to draw"):
-        plots.losses_compared([])
+        plots.methods_compared([])
 
 
 def test_draw_runs_no_task(tmp_path, capsys):
@@ -479,8 +565,15 @@ def test_draw_runs_no_task(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--losses", "supcon,hindge"], "unknown loss 'hindge': did you mean 'hinge'"),
-        (["--losses", ""], "there is no loss to compare"),
+        (["--methods", "supcon,hindge"], "unknown loss 'hindge': did you mean 'hinge'"),
+        (["--methods", ""], "there is no method to compare"),
+        (["--methods", "hinge over hrad"], "unknown miner 'hrad': did you mean 'hard'"),
+        (["--methods", "supcon over hard"], "supcon uses no miner: compare supcon without one"),
+        (["--data", "no-data"], "unknown data 'no-data'"),
+        (
+            ["--out", "{begun}", "--data", "pen-glyphs:7"],
+            "started with --data pen-glyphs, so --data pen-glyphs:7 needs",
+        ),
         (["--steps", "0"], "steps must be"),
         (["--seeds", "0"], "seeds must be"),
         (["--search", "0"], "search must be"),
@@ -488,7 +581,7 @@ def test_draw_runs_no_task(tmp_path, capsys):
         (["--out", "{full}", "--draw"], "is not empty"),
         (["--out", "{full}/nothing", "--draw"], "has no comparison"),
         (["--out", "{begun}", "--steps", "7"], "started with --steps 400, so --steps 7 needs another --out"),
-        (["--out", "{begun}", "--losses", "hindge"], "did you mean 'hinge'"),
+        (["--out", "{begun}", "--methods", "hindge"], "did you mean 'hinge'"),
         (["--out", "{broken}"], "protocol.json cannot be read"),
     ],
 )
@@ -498,7 +591,7 @@ def test_an_error_is_explained_in_one_line(tmp_path, capsys, monkeypatch, words,
     for path in places.values():
         path.mkdir()
     (places["full"] / "file").write_text("mine")
-    (places["broken"] / run_records.PROTOCOL).write_text('{"losses": 3}')
+    (places["broken"] / run_records.PROTOCOL).write_text('{"methods": 3}')
     run_records.save_protocol(places["begun"], benchmark.Protocol(("supcon",)))
     assert cli.main(["benchmark", *(word.format(**places) for word in words)]) == 1
     error = capsys.readouterr().err
@@ -506,10 +599,10 @@ def test_an_error_is_explained_in_one_line(tmp_path, capsys, monkeypatch, words,
     assert error.count("\n") == 1
 
 
-def test_seeds_and_losses_can_be_added():
+def test_seeds_and_methods_can_be_added():
     agreed = benchmark.Protocol(("supcon",), seeds=3, search=1)
-    more = agreed.extended(losses=("hinge", "supcon"), seeds=5, search=1)
-    assert more.losses == ("supcon", "hinge")
+    more = agreed.extended(methods=("hinge", "supcon"), seeds=5, search=1)
+    assert more.methods == ("supcon", "hinge")
     assert more.seeds == 5
     assert set(agreed.tasks()) < set(more.tasks())
     assert agreed.extended(seeds=2).seeds == 3  # nothing is removed

@@ -30,7 +30,7 @@ NAMES = (
     "Ж" * 200,
     "many words " * 30,
 )
-Row = namedtuple("Row", "loss family alike reference means by_seed")
+Row = namedtuple("Row", "method family alike reference means by_seed")
 Mean = namedtuple("Mean", "value half")
 EPISODE = Episode(np.arange(3), np.arange(3), np.arange(3, 6), np.arange(3))
 PICTURES = np.random.default_rng(0).random((12, 8, 8, 1))
@@ -68,7 +68,7 @@ def every_figure(name):
         "glyph_sheet": lambda: plots.glyph_sheet(PICTURES[:4].reshape(2, 2, 8, 8, 1), [name, name], name),
         "gradient_page": lambda: plots.gradient_page("l2"),
         "image_map": lambda: plots.image_map(Z, LABELS, PICTURES, name, [name] * 3),
-        "losses_compared": lambda: plots.losses_compared(rows, name, name),
+        "methods_compared": lambda: plots.methods_compared(rows, name, name),
         "one_shot_bars": lambda: plots.one_shot_bars({name: score, name + "b": score}, 0.05, name),
         "pairs_sheet": lambda: plots.pairs_sheet(PICTURES, PICTURES, same),
         "roc": lambda: plots.roc({name: curve}, {name: (0.5, 0.5)}, name),

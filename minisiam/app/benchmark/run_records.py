@@ -1,6 +1,6 @@
 """The folder of a comparison: its protocol, and one line for each finished task.
 
-FOLDER/protocol.json     losses, seeds, trials, steps, the machine
+FOLDER/protocol.json     methods, data, seeds, trials, steps, the machine
 FOLDER/results.jsonl     one record per line, in the order of `Protocol.tasks`, on disk before the next task starts
 """
 
@@ -64,7 +64,7 @@ def _read(path: Path) -> tuple[Records, int]:
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
-            task = Task(record["what"], record["loss"], record["number"])
+            task = Task(record["what"], record["method"], record["number"])
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path}, line {number}, is not a record of a task: remove that line") from error
         records[task] = record

@@ -14,6 +14,8 @@ from ...evaluate import retrieval
 from ...fast.threads import one_blas_thread
 from ...train import fit
 from .. import build, report
+from ..data_spec import rank_in_class
+from ..input_pipeline import require_images
 from ..run import first_params, machine, stream
 from . import run_records, search
 from .protocol import Protocol, Records, Task
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
     Log = Callable[[str], Any]
 
+EVALUATED = 10  # images of each class, at most, on which a trial or run is evaluated
+
 
 def compare(folder: Path, protocol: Protocol, data: Data, log: Log = print) -> bool:
     """Run the missing tasks of a comparison, one after the other.
@@ -41,7 +45,7 @@ def compare(folder: Path, protocol: Protocol, data: Data, log: Log = print) -> b
     protocol
         What to run. If the folder has a comparison already, only what `Protocol.extended` allows may differ.
     data
-        Training alphabets; validation alphabets, to evaluate the trials; and test alphabets, to evaluate the runs.
+        The training set; the validation set, to evaluate the trials; and the test set, to evaluate the runs.
     log
         A function that shows a line of progress.
 
@@ -52,18 +56,31 @@ def compare(folder: Path, protocol: Protocol, data: Data, log: Log = print) -> b
     """
     before = run_records.started(folder)
     if before is not None:
-        names = ("losses", "seeds", "search", "steps")
+        names = ("methods", "data", "seeds", "search", "steps")
         protocol = before.extended(**{name: getattr(protocol, name) for name in names})
-    protocol = replace(protocol, machine=protocol.machine or machine())
+    used = _first_of_each_class(data)
+    protocol = replace(protocol, machine=protocol.machine or machine(), sizes=_sizes(used))
+    for method in protocol.methods:
+        require_images(search.config_of(method, {}, data=protocol.data), used.train)
     run_records.save_protocol(folder, protocol)
     records = run_records.repaired(folder)
     try:
-        _work(folder, protocol, records, _prepared(data), log)
+        _work(folder, protocol, records, _prepared(used), log)
     except KeyboardInterrupt:
         left = [task for task in protocol.tasks() if task not in records]
         log(f"\ninterrupted with {len(left)} tasks left: the same command continues")
         return False
     return True
+
+
+def _first_of_each_class(data: Data) -> Data:
+    """The data, with at most `EVALUATED` images of each class for validation and test."""
+    parts = (part.where(rank_in_class(part.labels) < EVALUATED) for part in data[1:])
+    return data._replace(**dict(zip(("validation", "test"), parts, strict=True)))
+
+
+def _sizes(data: Data) -> dict[str, list[int]]:
+    return {name: [len(part.images), len(np.unique(part.labels))] for name, part in data._asdict().items()}
 
 
 def _prepared(data: Data) -> dict[str, tuple[Dataset, Dataset]]:
@@ -81,7 +98,7 @@ def _work(folder: Path, protocol: Protocol, records: Records, prepared: dict[str
     began = time.perf_counter()
     for number, task in enumerate(missing, start=1):
         constants = protocol.constants(task, records)
-        records[task] = perform(task, constants, protocol.steps, protocol.seed_of(task), *prepared[task.what])
+        records[task] = perform(task, constants, protocol, *prepared[task.what])
         run_records.append(folder, records[task])
         left = (time.perf_counter() - began) / number * (len(missing) - number)
         log(f"{len(tasks) - len(missing) + number:5}/{len(tasks)}  {_line(records[task])}   {_span(left)} left")
@@ -90,20 +107,19 @@ def _work(folder: Path, protocol: Protocol, records: Records, prepared: dict[str
 def _line(record: dict[str, Any]) -> str:
     which = f"{record['what']} {record['number']}"
     result = f"MAP@R {100 * record['map_at_r']:5.1f} %   {record['steps']:,} steps in {record['seconds']:.1f} s"
-    return f"{record['loss']:20}{which:9}{record.get('failed') or result}"
+    return f"{record['method']:32}{which:9}{record.get('failed') or result}"
 
 
 def _span(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def perform(
-    task: Task, constants: dict[str, Any], steps: int, seed: int, train: Dataset, test: Dataset
-) -> dict[str, Any]:
+def perform(task: Task, constants: dict[str, Any], protocol: Protocol, train: Dataset, test: Dataset) -> dict[str, Any]:
     """Train, evaluate, and return the record. Training that diverges has scores of 0."""
     classes = len(np.unique(train.labels))
-    config = search.config_of(task.loss, constants, steps=steps, seed=seed, classes=classes)
-    method = build.build(config, search.function_of(task.loss, constants))
+    more = {"data": protocol.data, "steps": protocol.steps, "seed": protocol.seed_of(task), "classes": classes}
+    config = search.config_of(task.method, constants, **more)
+    method = build.build(config, search.function_of(task.method, constants))
     images: list[int] = []
     found: dict[str, Any] = {"failed": None, **dict.fromkeys(retrieval.Scores._fields, 0.0), "one_shot_error": 1.0}
     began = time.perf_counter()
@@ -115,7 +131,7 @@ def perform(
         except FloatingPointError as error:
             seconds = time.perf_counter() - began
             found["failed"] = str(error)
-    own = {"constants": constants, "learning_rate": config.learning_rate, "steps": steps, "images": sum(images)}
+    own = {"constants": constants, "learning_rate": config.learning_rate, "steps": config.steps, "images": sum(images)}
     return task._asdict() | own | {"seconds": round(seconds, 3)} | found
 
 

@@ -1,12 +1,12 @@
-"""The constants that the search tries for a loss: the package's, the paper's, and random draws around each of them.
+"""The constants that the search tries for a method: the package's, the paper's, and random draws around each of them.
 
     trial 0      the package's constants, the defaults of `minisiam train`
     trial 1      the paper's constants, if they are known and differ; otherwise a draw
     trial 2, 3…  draws: the even ones keep the paper's form of the loss (its distance, its mining), the odd ones ours
 
-Every draw is log-uniform, over the learning rate and over the constants that this loss has, one from each of as many
+Every draw is log-uniform, over the learning rate and over the constants that its loss has, one from each of as many
 equal parts of the range as there are draws, in random order (a Latin hypercube). The generator is seeded with the name
-of the loss, so no two losses share a draw.
+of the method, so no two methods share a draw.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ...analysis.registry import LOSSES, constants_of, kind_of
 from ...op import op
 from ..config import Config
 from ..loss_options import MARGINS
+from .methods import fixed, loss_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,9 +175,15 @@ SPACES = {
 }
 
 
-def trial(loss: str, number: int, search: int) -> tuple[str, dict[str, Any]]:
+def space_of(method: str) -> Space:
+    """The space of its loss, without the settings that the name of the method determines."""
+    space, own = SPACES[loss_of(method)], fixed(method)
+    return space._replace(paper={name: value for name, value in space.paper.items() if name not in own})
+
+
+def trial(method: str, number: int, search: int) -> tuple[str, dict[str, Any]]:
     """Trial `number` of `search`: "package", "paper" or "drawn", and the constants that differ from the package's."""
-    space = SPACES[loss]
+    space = space_of(method)
     if number == 0:
         return "package", {}
     if number == 1 and space.paper:
@@ -186,15 +193,15 @@ def trial(loss: str, number: int, search: int) -> tuple[str, dict[str, Any]]:
         ranges = space.ranges if space.paper_ranges is None else space.paper_ranges
         fixed = {name: value for name, value in space.paper.items() if name not in ranges}
     first = 2 if space.paper else 1
-    places = _places(loss, search - first)
+    places = _places(method, search - first)
     return "drawn", fixed | {
         name: _between(*ends, places[name][number - first]) for name, ends in ({"learning_rate": RATE} | ranges).items()
     }
 
 
-def _places(loss: str, count: int) -> dict[str, Array]:
-    """For each constant of a loss, `count` numbers in (0, 1), one in each of `count` equal parts, in random order."""
-    space, rng = SPACES[loss], np.random.default_rng(list(loss.encode()))
+def _places(method: str, count: int) -> dict[str, Array]:
+    """For each constant of a method, `count` numbers in (0, 1), one in each of `count` equal parts, in random order."""
+    space, rng = space_of(method), np.random.default_rng(list(method.encode()))
     names = dict.fromkeys(["learning_rate", *space.ranges, *(space.paper_ranges or {})])
     return {name: (rng.permutation(count) + rng.random(count)) / count for name in names}
 
@@ -205,15 +212,17 @@ def _between(low: float, high: float, place: float) -> float:
     return round(value) if isinstance(low, int) else value
 
 
-def config_of(loss: str, constants: dict[str, Any], **more: Any) -> Config:
-    """The settings of a loss with these constants: a whole batch if the loss can read one, `BATCH` images per step."""
+def config_of(method: str, constants: dict[str, Any], **more: Any) -> Config:
+    """The settings of a method with these constants: a whole batch if its loss can read one, `BATCH` images a step."""
+    loss = loss_of(method)
     network = "verification" if kind_of(loss) == "verification" else "batch"
     own = {name: value for name, value in constants.items() if _of_config(loss, name)}
-    return Config(network=network, loss=loss, batch=BATCH, **own, **more)
+    return Config(network=network, loss=loss, batch=BATCH, **(own | fixed(method)), **more)
 
 
-def function_of(loss: str, constants: dict[str, Any]) -> Callable[..., Any]:
-    """The loss with those of the constants that are its parameters."""
+def function_of(method: str, constants: dict[str, Any]) -> Callable[..., Any]:
+    """The loss of a method with those of the constants that are its parameters."""
+    loss = loss_of(method)
     own = {name: value for name, value in constants.items() if not _of_config(loss, name)}
     own = ALWAYS.get(loss, {}) | own
     return partial(mined_multi_similarity if "mining" in own else LOSSES[loss], **own)
@@ -223,9 +232,10 @@ def _of_config(loss: str, name: str) -> bool:
     return name in OF_CONFIG or (name == "margin" and loss in MARGINS)
 
 
-def package_constants(loss: str) -> dict[str, Any]:
+def package_constants(method: str) -> dict[str, Any]:
     """The package's values of every constant that the search may change."""
-    space, config, defaults = SPACES[loss], config_of(loss, {}), constants_of(loss)
+    loss, space = loss_of(method), space_of(method)
+    config, defaults = config_of(method, {}), constants_of(loss)
     names = dict.fromkeys([*space.ranges, *space.paper])
     return {
         name: getattr(config, name) if _of_config(loss, name) else defaults[name] for name in names if name != "mining"

@@ -1,0 +1,67 @@
+"""Which differences are not distinguishable, and what a beginner should choose: by rules, from the rows."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from . import protocol_text
+from .methods import options
+from .wording import percent
+
+if TYPE_CHECKING:
+    from .protocol import Protocol
+    from .summary import Row
+
+
+def sections(protocol: Protocol, found: list[Row]) -> list[str]:
+    """Which differences are not distinguishable and what to choose: by rules, from the results."""
+    """The two sections; none while there is no reference."""
+    if not any(row.reference for row in found):
+        return []
+    return [
+        f"## Which differences are not distinguishable\n\n{not_distinguishable(found)}",
+        f"## What a beginner should choose\n\n{choice(protocol, found)}",
+    ]
+
+
+def not_distinguishable(found: list[Row]) -> str:
+    """From the reference, and between all pairs of methods."""
+    (reference,) = (row for row in found if row.reference)
+    alike = [f"{row.method} ({100 * (row.score - reference.score):+.1f})" for row in found if row.alike]
+    alike.remove(f"{reference.method} (+0.0)")
+    pairs = list(combinations(range(len(found)), 2))
+    gaps: dict[bool, list[float]] = {True: [], False: []}
+    for i, j in pairs:
+        gaps[j + 1 in found[i].peers].append(100 * (found[i].score - found[j].score))
+    parts = [
+        f"From the reference, {reference.method}, in MAP@R, with the difference in points: "
+        f"{', '.join(alike) or 'none of the others'}.",
+        f"Of all {len(pairs):,} pairs of methods, {len(gaps[True]):,} are not distinguishable (Holm's correction over "
+        "all pairs, so this test is weaker than the one against the reference).",
+    ]
+    if gaps[True]:
+        parts.append(f"The largest difference among these is {max(gaps[True]):.1f} points.")
+    if gaps[False]:
+        parts.append(f"The smallest difference that is distinguishable is {min(gaps[False]):.1f} points.")
+    return " ".join([*parts, "A better place alone is no evidence."])
+
+
+def beginners(found: list[Row]) -> Row:
+    """Of the methods not distinguishable from the reference, the best with the package's constants."""
+    return max((row for row in found if row.alike), key=lambda row: row.package)
+
+
+def choice(protocol: Protocol, found: list[Row]) -> str:
+    """The method for a beginner, and the best of each kind."""
+    one = beginners(found)
+    first = {row.family: row for row in reversed(found)}  # the best of each family is last, and stays
+    kinds = [f"{row.family}: {row.method} ({percent(row.means['map_at_r'])})" for row in found if row in first.values()]
+    return (
+        f"**{one.method}**: `minisiam train{protocol_text.data_option(protocol)} {' '.join(options(one.method))}`. Of "
+        "the reference and the methods not distinguishable from it, it has the highest MAP@R on the validation set "
+        f"with the package's constants, so it needs no search: {100 * one.package:.1f} % there, and "
+        f"{100 * one.validation:.1f} % with the best of {protocol_text.trials_of(protocol)}.\n\n"
+        f"If your data or your network decide what the loss can read, the best of each kind is, by MAP@R: "
+        f"{'; '.join(kinds)}."
+    )
