@@ -16,6 +16,7 @@ from pages.loss_examples import code_of, commands
 
 import minisiam
 from minisiam import distances, miners
+from minisiam.analysis.registry import LOSSES
 from minisiam.app import cli
 from minisiam.gradcheck import kinks
 from minisiam.plots import loss_figure
@@ -138,7 +139,8 @@ def test_the_index_has_every_loss_once_and_the_measured_comparison():
     comparison = (loss_facts.ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
     conditions, rows = loss_facts.comparison()
     assert conditions in comparison
-    assert len(rows) == 12
+    assert len(rows) == 46
+    assert {row.loss for row in rows} == set(LOSSES)
     for row in rows:
         assert f"| {row.map_at_r} |" in comparison
         assert f"| {row.map_at_r} |" in text

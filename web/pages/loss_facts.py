@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from minisiam.app import conventions
+from minisiam.app.benchmark import methods
 from minisiam.app.conventions import compare, pml
 from minisiam.gradcheck import kinks, reference, report
 
@@ -160,6 +161,11 @@ class Compared(NamedTuple):
     p: str
     bold: bool
 
+    @property
+    def loss(self) -> str:
+        """The loss of the method, without its miner."""
+        return methods.loss_of(self.name)
+
 
 @cache
 def comparison() -> tuple[str, tuple[Compared, ...]]:
@@ -168,7 +174,7 @@ def comparison() -> tuple[str, tuple[Compared, ...]]:
     rows = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) == 11 and cells[0].strip().isdigit():
+        if cells[0].isdigit():
             rank, name, reads, _, score, _, _, error, p, *_ = cells
             rows.append(Compared(rank, name.strip("*"), reads, score, error, p, name.startswith("**")))
     return text.splitlines()[2], tuple(rows)

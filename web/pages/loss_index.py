@@ -51,9 +51,9 @@ def losses_index(small: Small) -> str:
 def measured() -> str:
     """The comparison on one protocol, as docs/comparison.md has it."""
     conditions, rows = facts.comparison()
-    table = ["| loss | reads | MAP@R | one-shot error | p |", "|---|---|---:|---:|---|"]
+    table = ["| method | reads | MAP@R | one-shot error | p |", "|---|---|---:|---:|---|"]
     for row in rows:
-        one = next(one for one in entries() if one.module == "losses" and row.name in one.words)
+        one = next(one for one in entries() if one.module == "losses" and row.loss in one.words)
         name = f"[{row.name}]({one.name}.md)"
         table.append(
             f"| {f'**{name}**' if row.bold else name} | {row.reads} | {row.map_at_r} | {row.one_shot} | {row.p} |"
@@ -61,9 +61,10 @@ def measured() -> str:
     best = ", ".join(row.name for row in rows if row.bold)
     return (
         "## What was measured\n\n"
-        f"Twelve losses on one protocol, with the names of the command line. {conditions} In %; **bold**: the "
-        f"reference and the losses that these runs do not distinguish from it ({best}). This is one data set, one "
-        "encoder and 200 steps: [the comparison](../docs/comparison.md) has the search, the tests and the limits.\n\n"
+        f"{len(rows)} methods on one protocol, losses and miners with the names of the command line. {conditions} In "
+        f"%; **bold**: the reference and the methods that these runs do not distinguish from it ({best}). This is one "
+        "data set and one encoder: [the comparison](../docs/comparison.md) has the search, the tests and the "
+        "limits.\n\n"
         + "\n".join(table) + "\n"
     )  # fmt: skip
 

@@ -79,13 +79,18 @@ def opening(one: Entry) -> str:
         lines.append(f"```{{code-block}} text\n:class: formula\n{doc.summary}\n```\n")
     if doc.extended:
         lines.append(f"{markdown(doc.extended, link)}\n")
-    if found := [row for row in facts.comparison()[1] if row.name in one.words and one.module == "losses"]:
-        rows = [
-            f"`{row.name}`: {row.map_at_r} % MAP@R, rank {row.rank} of {len(facts.comparison()[1])}" for row in found
-        ]
+    if one.module == "losses" and (found := compared(one)):
+        count = len(facts.comparison()[1])
+        rows = [f"`{row.name}`: {row.map_at_r} % MAP@R, rank {row.rank} of {count}" for row in found]
         up = "../" * (FOLDERS[one.module].count("/") + 1)
         lines.append(f"[Compared on one protocol]({up}docs/comparison.md): {'; '.join(rows)}.\n")
     return "\n".join(lines)
+
+
+def compared(one: Entry) -> list[facts.Compared]:
+    """The best row of each of its names in docs/comparison.md: the best miner, if there are several."""
+    best = {row.loss: row for row in reversed(facts.comparison()[1])}
+    return [row for loss, row in best.items() if loss in one.words]
 
 
 def formula_of(one: Entry) -> str:

@@ -8,8 +8,9 @@ Most gains of new losses over old ones disappear when all have the same network,
 
 from .methods import METHODS
 from .protocol import Protocol, Task
+from .results import Row, rows
 from .run_records import load, started
 from .runner import compare
-from .summary import Row, draw, rows, table
+from .summary import draw, table
 
 __all__ = ["METHODS", "Protocol", "Row", "Task", "compare", "draw", "load", "rows", "started", "table"]

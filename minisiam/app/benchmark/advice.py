@@ -11,7 +11,7 @@ from .wording import percent
 
 if TYPE_CHECKING:
     from .protocol import Protocol
-    from .summary import Row
+    from .results import Row
 
 
 def sections(protocol: Protocol, found: list[Row]) -> list[str]:
