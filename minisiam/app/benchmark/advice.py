@@ -28,8 +28,8 @@ def sections(protocol: Protocol, found: list[Row]) -> list[str]:
 def not_distinguishable(found: list[Row]) -> str:
     """From the reference, and between all pairs of methods."""
     (reference,) = (row for row in found if row.reference)
-    alike = [f"{row.method} ({100 * (row.score - reference.score):+.1f})" for row in found if row.alike]
-    alike.remove(f"{reference.method} (+0.0)")
+    others = [row for row in found if row.alike and not row.reference]
+    alike = [f"{row.method} ({_signed(100 * (row.score - reference.score))})" for row in others]
     pairs = list(combinations(range(len(found)), 2))
     gaps: dict[bool, list[float]] = {True: [], False: []}
     for i, j in pairs:
@@ -45,6 +45,10 @@ def not_distinguishable(found: list[Row]) -> str:
     if gaps[False]:
         parts.append(f"The smallest difference that is distinguishable is {min(gaps[False]):.1f} points.")
     return " ".join([*parts, "A better place alone is no evidence."])
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.1f}".replace("-", "−")
 
 
 def beginners(found: list[Row]) -> Row:
