@@ -107,7 +107,7 @@ def _work(folder: Path, protocol: Protocol, records: Records, prepared: dict[str
 def _line(record: dict[str, Any]) -> str:
     which = f"{record['what']} {record['number']}"
     result = f"MAP@R {100 * record['map_at_r']:5.1f} %   {record['steps']:,} steps in {record['seconds']:.1f} s"
-    return f"{record['method']:32}{which:9}{record.get('failed') or result}"
+    return f"{record['method']:34}{which:9}{record.get('failed') or result}"
 
 
 def _span(seconds: float) -> str:
