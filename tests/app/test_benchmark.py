@@ -524,15 +524,22 @@ def test_a_beginner_should_choose_the_best_without_a_search_among_those_not_dist
         records[benchmark.Task("trial", method, 0)]["map_at_r"] = package
     rows = benchmark.rows(agreed, records)
     assert [row.alike for row in rows] == [True, True, False]
-    assert advice.beginners(rows).method == "cosface"
+    assert [row.method for row in advice.beginners(rows)] == ["cosface", "supcon"]
     text = advice.choice(agreed, rows)
     assert "`minisiam train --loss cosface`" in text
+    assert "Next: supcon (40.0 %)" in text
     assert "triplets: hinge over hard (29.8 ± 0." in text
 
 
 def test_places_are_written_as_ranges():
     assert wording.as_ranges((1, 2, 3, 5, 8, 9)) == "1–3, 5, 8–9"
     assert wording.as_ranges(()) == ""
+
+
+def test_the_page_says_if_the_search_has_one_learning_rate(tmp_path):
+    for trials, says in ((2, True), (3, False)):
+        agreed, records = synthetic(tmp_path / str(trials), {"supcon": 0.5, "hinge": 0.3}, search=trials)
+        assert ("is tried at this rate only" in benchmark.table(agreed, records)) == says
 
 
 def test_the_page_of_other_data_names_them(tmp_path):

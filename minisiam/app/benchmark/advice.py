@@ -51,21 +51,27 @@ def _signed(points: float) -> str:
     return f"{points:+.1f}".replace("-", "−")
 
 
-def beginners(found: list[Row]) -> Row:
-    """Of the methods not distinguishable from the reference, the best with the package's constants."""
-    return max((row for row in found if row.alike), key=lambda row: row.package)
+def beginners(found: list[Row]) -> list[Row]:
+    """The methods not distinguishable from the reference, the best with the package's constants first."""
+    return sorted((row for row in found if row.alike), key=lambda row: -row.package)
 
 
 def choice(protocol: Protocol, found: list[Row]) -> str:
     """The method for a beginner, and the best of each kind."""
-    one = beginners(found)
+    one, *others = beginners(found)
+    next_ones = [f"{row.method} ({100 * row.package:.1f} %)" for row in others[:2]]
+    after = (
+        f" Next: {', '.join(next_ones)}. One run of each, with one seed, is too little to separate them."
+        if others
+        else ""
+    )
     first = {row.family: row for row in reversed(found)}  # the best of each family is last, and stays
     kinds = [f"{row.family}: {row.method} ({percent(row.means['map_at_r'])})" for row in found if row in first.values()]
     return (
         f"**{one.method}**: `minisiam train{protocol_text.data_option(protocol)} {' '.join(options(one.method))}`. Of "
         "the reference and the methods not distinguishable from it, it has the highest MAP@R on the validation set "
         f"with the package's constants, so it needs no search: {100 * one.package:.1f} % there, and "
-        f"{100 * one.validation:.1f} % with the best of {protocol_text.trials_of(protocol)}.\n\n"
+        f"{100 * one.validation:.1f} % with the best of {protocol_text.trials_of(protocol)}.{after}\n\n"
         f"If your data or your network decide what the loss can read, the best of each kind is, by MAP@R: "
         f"{'; '.join(kinds)}."
     )

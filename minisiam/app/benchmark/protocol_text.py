@@ -50,7 +50,7 @@ def how(protocol: Protocol, images: Iterable[int]) -> str:
     """The protocol in words; `images` are the numbers of training images per run that were counted."""
     low, high = search.RATE
     total = f" ({' or '.join(f'{count:,}' for count in sorted(images))} per run)" if images else ""
-    sizes = ", ".join(f"{name} {n:,} of {classes:,} classes" for name, (n, classes) in protocol.sizes.items())
+    sizes = ", ".join(f"{n:,} of {classes:,} classes ({name})" for name, (n, classes) in protocol.sizes.items())
     return (
         "A method is a loss, or a loss over a miner. Each miner has one loss here: contrastive for pairs, hinge for "
         "triplets. Every other loss on pairs or triplets has the package's miner for it (all-pairs or batch-hard), "
@@ -97,7 +97,8 @@ def limits(protocol: Protocol) -> str:
         "Fixed for all: Adam, its schedule and weight decay, the batches, the number of outputs. Fixed for each: every "
         "constant that is not in the table below.",
         "The learning rates of the papers are for other networks: the trial with the paper's constants has the "
-        "package's rate.",
+        f"package's rate, which was chosen for longer runs: {_package_rates(protocol)}, by what the loss reads."
+        + _one_rate(protocol),
         f"The same images are not the same comparisons: verification reads {search.BATCH // 2} pairs per step, a loss "
         f"on a whole batch all {pairs:,}.",
         "The intervals are over seeds only: all runs have the same training and test set.",
@@ -115,6 +116,21 @@ def limits(protocol: Protocol) -> str:
     if "circle" in protocol.methods:
         found.append("The weights of circle are detached, in every trial, as in the paper.")
     return "\n".join(f"- {limit}" for limit in found)
+
+
+def _package_rates(protocol: Protocol) -> str:
+    rates = sorted({search.config_of(method, {}).learning_rate for method in protocol.methods})
+    return " or ".join(f"{rate:g}" for rate in rates)
+
+
+def _one_rate(protocol: Protocol) -> str:
+    """What a search without a draw leaves out."""
+    if protocol.search > 2 or not any(search.space_of(method).paper for method in protocol.methods):
+        return ""
+    return (
+        f" With {trials_of(protocol)}, a method whose paper prints other constants is tried at this rate only. So a "
+        "place can be due to the rate instead of the loss, above all for a low rate in a short run."
+    )
 
 
 def constants(protocol: Protocol) -> str:
