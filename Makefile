@@ -106,5 +106,5 @@ $(BIN)/python:
 # matplotlib 3.9 uses names that pyparsing 3.3 deprecates; in the tests a warning is an error
 .venv-oldest/test.stamp: .venv/uv.stamp pyproject.toml
 	$(BIN)/uv venv --quiet --clear --python 3.11 .venv-oldest
-	$(BIN)/uv pip install --quiet --python $(OLD)/python --resolution lowest-direct -e '.[$(EXTRAS)]' --group dev 'pyparsing<3.3'
+	$(BIN)/uv pip install --quiet --python $(OLD)/python --resolution lowest-direct -e '.[$(EXTRAS)]' --group dev 'pyparsing==3.2.*'
 	@touch $@

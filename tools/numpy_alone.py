@@ -1,6 +1,6 @@
 """Train one step, evaluate, save and load, in an environment that has minisiam and NumPy and nothing else.
 
-    make test-numpy
+`make test-numpy` makes the environment: NumPy's oldest allowed version, and its newest.
 """
 
 import sys
@@ -14,7 +14,7 @@ import minisiam as ms
 
 installed = {distribution.metadata["Name"] for distribution in distributions()}
 if installed != {"minisiam", "numpy"}:
-    sys.exit(f"this environment must have minisiam and numpy alone, but it has {sorted(installed)}: run make test-numpy")
+    sys.exit(f"expected minisiam and numpy alone, but {sorted(installed)} are installed: run make test-numpy")
 
 rng = np.random.default_rng(0)
 train, test = ms.datasets.split(ms.datasets.pen_glyphs(drawers=2))

@@ -133,7 +133,8 @@ def run_check(
     if not found and not smooth:
         raise reference.DefinitionError(
             f"the definition {definition.__name__} has no derivative at any of {points} generic inputs: "
-            "autograd and differences disagree. Write it with autograd.numpy alone, because numpy hides steps from autograd"
+            "autograd and differences disagree. Write it with autograd.numpy alone, because numpy hides steps from "
+            "autograd"
         )
     clue = hint(op, definition, found) if found else ""
     remark = "" if found else _remark(op, definition)
