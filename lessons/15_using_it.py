@@ -158,7 +158,7 @@ assert (measured <= formula + 0.01).all()
 
 # %% [markdown]
 # So for $n$ names choose $f = 1 - (1 - F)^{1/n}$, about $F / n$, if a search may name a stranger with probability $F$.
-# This takes $1/f$ different pairs to choose from, and rejects more drawings of enrolled letters.
+# To choose such a threshold takes at least $1/f$ different pairs, and it rejects more drawings of enrolled letters.
 
 # %%
 stricter = evaluate.choose_threshold(*pairs_of(validation), rate=1 - 0.9 ** (1 / len(letters.names)))
