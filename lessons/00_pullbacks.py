@@ -96,7 +96,7 @@ assert np.allclose(pull_y(dy)[0], dy @ J)
 # A derivation by hand may be wrong, so we compare it with two methods that do not use it.
 #
 # **Differences** need no formula for a derivative: $f'(x) \approx (f(x + h) - f(x - h)) / 2h$, one entry at a time.
-# **Autograd**, a package, runs a formula, records its operations and applies the chain rule to them (lesson 14). Here it
+# **Autograd** is a package that records the operations of a formula and applies the chain rule to them (lesson 14). It
 # gets the printed formula, which is in `minisiam.gradcheck.reference` and shares no line with the code above. A `Case`
 # is one input for all three: variables, constants, and the $g$ that is handed to the pullback.
 

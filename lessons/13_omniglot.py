@@ -4,7 +4,7 @@
 # - *You will see:* the real test and its published numbers; four methods, each with fewer errors than the one before,
 #   of which only the last is trained; and which numbers can be compared.
 # - *Time:* 20 minutes.
-# - *Needs:* lesson 10 (one softmax), lesson 11 (honest evaluation); for the real thing
+# - *Needs:* lessons 07 (convolution), 10 (one softmax) and 11 (honest evaluation); for the real thing
 #   `python -m pip install -e '.[figures,data]'`.
 #
 # By default this lesson runs on pen glyphs, which ship with the package and follow the same protocol, with ten

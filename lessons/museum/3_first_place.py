@@ -51,7 +51,7 @@ def honest(z, labels, rng):
 # %% [markdown]
 # ## What it looks like
 #
-# A great success. The learning rate is far too large, the network collapses (lesson 09), the loss stops at the margin, and the
+# A success. But the rate is far too large, the network collapses (lesson 09), the loss stops at the margin, and the
 # accuracy rises to 100 %. Counted honestly it falls from 24 % to nothing.
 
 # %%
