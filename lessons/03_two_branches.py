@@ -85,8 +85,9 @@ assert min(abs(W1[pixel, unit]), abs(W2[pixel, unit])) > 1e-3
 # %% [markdown]
 # ## `siamese` is exactly these lines
 #
-# The library's wiring is what you have just read; here is its source. What is new in it are parameters of the distance
-# and of the loss, for those that have some (lesson 06). Here there are none, `()`.
+# The library's wiring is what you have just read; here is its source. Two things are new. `input_grad=False` leaves out
+# the gradient of the images, which training does not need. And a distance and a loss may have parameters (lesson 06);
+# here they have none, `()`.
 
 # %%
 source = inspect.getsource(networks.siamese)

@@ -99,7 +99,7 @@ def trained(loss, steps=300, share=0.5):
     objective = ms.networks.siamese(encoder, ms.distances.l2, loss)
     start = objective.init(rng, (28, 28, 1))
     pairs = islice(ms.samplers.pairs(known.images, known.labels, rng, size=64, same=share), steps)
-    history = list(ms.train.fit(objective, start, ms.optimizers.sgd(0.05, momentum=0.9), pairs))
+    history = list(ms.train.fit(objective, start, ms.optimizers.sgd(0.05, momentum=0.9), pairs))  # (step, loss, params)
     _, _, params = history[-1]
     return ms.evaluate.embed(encoder, params["encoder"], letters.images), [value for _, value, _ in history]
 
