@@ -1,7 +1,7 @@
 """An op that computes calls in advance gives the same check, with few messages, and a fault in the same words."""
 
 import copy
-from inspect import signature
+from functools import wraps
 
 import numpy as np
 import pytest
@@ -29,24 +29,21 @@ def remote(op, messages):
             results.append(both if same else None)
         return results
 
+    @wraps(distances.squared_l2)
     def called(a, b, /):
         messages.append(1)
         return op(a, b)
 
-    called.__signature__ = signature(distances.squared_l2)
-    called.__annotations__ = distances.squared_l2.__annotations__
-    called.__name__, called.many = "squared_l2", many
+    called.many = many
     return called
 
 
+@wraps(distances.squared_l2)
 def failing(a, b, /):
     """The squared distance, which fails on two rows."""
     if len(a) == 2:
         raise ZeroDivisionError("two rows")
     return distances.squared_l2(a, b)
-
-
-failing.__annotations__ = distances.squared_l2.__annotations__
 
 
 @pytest.mark.parametrize("checked", [distances.squared_l2, twice, overwriting, failing])
