@@ -67,7 +67,7 @@ def fault(op: AnyOp, definition: Definition, case: Case, truth: Truth | None) ->
 
 
 def _compare(op: AnyOp, definition: Definition, case: Case, truth: Truth) -> Fault | Agreement | None:
-    variables, constants = copy.deepcopy(case.variables), copy.deepcopy(case.constants)
+    variables, constants, upstream = _copied(case.variables), _copied(case.constants), copy.copy(case.upstream)
     try:
         result = op(*variables.values(), **constants)
     except Exception as mistake:
@@ -81,7 +81,6 @@ def _compare(op: AnyOp, definition: Definition, case: Case, truth: Truth) -> Fau
     worst = error(value, truth.value, value_floor(definition))
     if worst > AUTOGRAD:
         return Fault("the value is wrong", case, None, {"yours": value, "definition": truth.value})
-    upstream = copy.deepcopy(case.upstream)
     try:
         grads = pullback(upstream)
     except Exception as mistake:
@@ -106,6 +105,10 @@ def _compare(op: AnyOp, definition: Definition, case: Case, truth: Truth) -> Fau
             columns = {"yours": ours, "autograd": right, "differences": slopes}
             return Fault(f"the gradient of {name} is wrong", case, name, columns)
     return _along(definition, case, grads, truth) or Agreement(worst)
+
+
+def _copied(inputs: dict[str, Any]) -> dict[str, Any]:
+    return {name: x.copy() if isinstance(x, np.ndarray) else copy.deepcopy(x) for name, x in inputs.items()}
 
 
 def changed(case: Case, variables: dict[str, Any], constants: dict[str, Any], upstream: Any = None) -> str | None:
