@@ -7,7 +7,6 @@ calls through `remote`.
 
 from __future__ import annotations
 
-import copy
 import gc
 import json
 import os
@@ -24,13 +23,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
-from ..gradcheck.memory import identity
 from . import answer, collapse, confinement  # noqa: F401  (a fork has imported what the training of `collapse` needs)
 from .exercises import EXERCISES, Exercise, find
 from .graders import grader_of
 from .judging import judged
-from .remote import Peer
+from .remote import DAMAGE, Peer
 from .sandbox import connected
+from .values import unpacked
 from .verdicts import Verdict, without_case
 from .wire import Stub
 
@@ -141,20 +140,23 @@ def _verdict(exercise: Exercise, source: bytes, peer: Peer) -> Verdict:
     def opened(exercise: Exercise, source: bytes) -> Any:
         function = load(exercise.name, source.decode("latin-1"))
         if isinstance(function, Stub):
-            function.many = partial(_many, each, function)
+            function.ahead = partial(_ahead, peer, each, function)
         return function
 
     return judged(exercise, source, opened, lambda: peer.exit)
 
 
-def _many(each: Stub, function: Stub, calls: list[Any]) -> list[Any]:
-    """The results of many calls of a function of the other process; see `gradcheck.replay`."""
-    given = copy.deepcopy(calls)
-    results = each(function, given)
-    if not isinstance(results, list) or not all(isinstance(both, tuple) and len(both) == 2 for both in results):
-        return []
-    same = [identity(list(before)) == identity(list(after)) for before, after in zip(calls, given, strict=True)]
-    return [both if unchanged else None for both, unchanged in zip(results, same, strict=False)]
+def _ahead(peer: Peer, each: Stub, function: Stub, adapt: Any, arguments: list[Any], text: str, data: Any) -> Any:
+    """The results of calls of a function of the other process that it makes in advance."""
+    reply = each(adapt, arguments, function, text, data)
+    try:
+        text, data = reply
+        results = unpacked(text, data, [])
+        if all(isinstance(both, tuple) and len(both) == 2 for section in results for both in section):
+            return results
+    except DAMAGE:
+        pass
+    return peer.end()
 
 
 def _why_no_result(code: int | None, seconds: float, home: Path, source: str) -> str:

@@ -328,6 +328,20 @@ def test_hints_come_one_at_a_time_and_the_solution_after_a_question(watched):
     assert solution(find("relu")) in page.text_content(".solution pre")
 
 
+def test_on_the_page_of_the_capstone_a_hint_is_that_of_the_first_step_that_is_not_right(watched):
+    exercise = Exercise(watched, "capstone")
+    page, hints = exercise.page, exercise.page.locator(".hints li:visible")
+    page.click(".hint")
+    page.wait_for_selector(".hints li:visible")
+    assert hints.all_inner_texts() == [f"step 1 {find('capstone').hints[0]}"]
+    right = solution(find("capstone"))
+    start, end = right.index("def contrastive("), right.index("def dense(")
+    exercise.write_file(f"{right[:start]}def contrastive(d, same, margin=1.0): ...\n\n\n{right[end:]}")
+    page.click(".hint")
+    page.wait_for_selector(".hints li:nth-child(3):visible")
+    assert hints.all_inner_texts() == [f"step 3 {find('capstone').hints[2]}"]
+
+
 def test_reset_restores_the_stub_after_a_question(watched):
     exercise = Exercise(watched, "relu")
     exercise.write("return x")
