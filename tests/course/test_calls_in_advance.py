@@ -184,18 +184,18 @@ from __future__ import annotations
 from minisiam.typing import Array, Float
 
 def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /):
-    if len(a) == 3 and not (4 * a % 1).any():
+    if a.shape == (2, 2) and not (4 * a % 1).any():
         __import__("os")._exit(0)
     return ((a - b) ** 2).sum(axis=1) FACTOR
 """
 
 
 def test_a_call_in_advance_that_ends_the_process_changes_no_verdict():
-    right = ENDS_LATE.replace("len(a) == 3", "len(a) == 0").replace("FACTOR", "")
+    right = ENDS_LATE.replace("(2, 2)", "()").replace("FACTOR", "")
     with sandbox.Grader() as grader:
         reports = [
             grader.check(find("squared-distance"), text.encode())
-            for text in (right, ENDS_LATE.replace("FACTOR", ""), ENDS_LATE.replace("FACTOR", "+ (len(a) == 2)"))
+            for text in (right, ENDS_LATE.replace("FACTOR", ""), ENDS_LATE.replace("FACTOR", "+ (len(a) == 3)"))
         ]
     assert [report.status for report in reports] == ["passed", "failed", "failed"]
     assert reports[1].what.startswith("it ended the program (os._exit)")
