@@ -7,7 +7,8 @@ import pytest
 from test_remembered import overwriting, result, twice
 
 from minisiam import distances
-from minisiam.course import in_advance
+from minisiam.course import find, in_advance, sandbox, worker
+from minisiam.course import remote as remote_calls
 from minisiam.course.in_advance import Calls
 from minisiam.course.values import unpacked
 from minisiam.gradcheck import reference, run_check
@@ -127,6 +128,78 @@ def test_results_that_are_missing_are_computed_when_they_are_needed(forged, call
     op = remote(distances.squared_l2, [])
     op.ahead = lambda *_: forged
     assert result(calls.adapted(op)).fault is None
+
+
+class FakePeer:
+    """A connection to an answer that replies to calls in advance with a given value."""
+
+    ended = False
+
+    def __init__(self, reply):
+        self.reply = reply
+
+    def function(self, number):
+        def each(*_):
+            if isinstance(self.reply, Exception):
+                raise self.reply
+            return self.reply
+
+        return each
+
+    def end(self):
+        self.ended = True
+        raise remote_calls.Ended
+
+
+NOTHING = np.zeros(0, np.uint8)
+DAMAGED = {
+    "no pair": None,
+    "no text": (1, NOTHING),
+    "no bytes": ("[]", None),
+    "no JSON": ("[", NOTHING),
+    "a number": ("1", NOTHING),
+    "no results": ('["list", [1]]', NOTHING),
+    "no tuples": ('["list", [["list", [1]]]]', NOTHING),
+    "an array without numbers": ('["list", [["array", "<f8", [3], true]]]', NOTHING),
+    "a function of the package": ('["list", [["import", "os", "system"]]]', NOTHING),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_damaged_reply_ends_the_connection(what):
+    ahead = worker.Ahead(FakePeer(DAMAGED[what]))
+    with pytest.raises(remote_calls.Ended):
+        ahead.results(None, in_advance.unchanged, [], "", NOTHING)
+    assert ahead.peer.ended and ahead.waits
+
+
+def test_results_that_are_too_large_to_send_are_computed_when_they_are_needed():
+    ahead = worker.Ahead(FakePeer(ValueError("the result is larger than 64 megabytes")))
+    assert ahead.results(None, in_advance.unchanged, [], "", NOTHING) == []
+    assert not ahead.waits
+
+
+ENDS_LATE = """
+from __future__ import annotations
+from minisiam.typing import Array, Float
+
+def squared_l2(a: Float[Array, "n d"], b: Float[Array, "n d"], /):
+    if a.shape == (2, 2) and not (4 * a % 1).any():
+        __import__("os")._exit(0)
+    return ((a - b) ** 2).sum(axis=1) FACTOR
+"""
+
+
+def test_a_call_in_advance_that_ends_the_process_changes_no_verdict():
+    right = ENDS_LATE.replace("(2, 2)", "()").replace("FACTOR", "")
+    with sandbox.Grader() as grader:
+        reports = [
+            grader.check(find("squared-distance"), text.encode())
+            for text in (right, ENDS_LATE.replace("FACTOR", ""), ENDS_LATE.replace("FACTOR", "+ (len(a) == 3)"))
+        ]
+    assert [report.status for report in reports] == ["passed", "failed", "failed"]
+    assert reports[1].what.startswith("it ended the program (os._exit)")
+    assert reports[2].what == "the value is wrong"
 
 
 def sum_of(factor, answer):
