@@ -17,7 +17,7 @@ OMNIGLOT: dict[str, Any] = {
     "norm": "batch",
     "temperature": 0.03,
     "augment": "wide",
-    "views": 10,
+    "views": True,
     "batch": 128,
     "learning_rate": 3e-3,
     "holdout": "none",
