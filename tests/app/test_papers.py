@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -93,18 +94,17 @@ def test_unstructured_episodes_have_four_turns_of_each_letter(rng):
 def test_the_views_are_the_image_and_each_parameter_down_and_up(rng):
     images = rng.random((3, 9, 9, 1))
     found = list(views.of(images))
-    assert len(found) == views.VIEWS == 13
+    assert len(found) == views.VIEWS == 25
     assert found[0] is images
-    names = [name for name in views.STEPS for _ in "-+"]
-    for name, sign, view in zip(names, 6 * (-1, 1), found[1:], strict=True):
-        changed = augment.IDENTITY._replace(**{name: getattr(augment.IDENTITY, name) + sign * views.STEPS[name]})
+    for (name, size), view in zip(product(views.STEPS, (-1, -0.5, 0.5, 1)), found[1:], strict=True):
+        changed = augment.IDENTITY._replace(**{name: getattr(augment.IDENTITY, name) + size * views.STEPS[name]})
         every = augment.AffineParameters(*(np.full(3, value) for value in changed))
         np.testing.assert_array_equal(view, augment.apply_affine(images, every))
 
 
 @pytest.mark.parametrize("distance", [pairwise.l2, pairwise.cosine])
 def test_the_nearest_view_is_the_least_of_all_pairs_of_views(distance, rng):
-    a, b = rng.normal(size=(4, 13, 3)), rng.normal(size=(2, 13, 3))
+    a, b = rng.normal(size=(4, views.VIEWS, 3)), rng.normal(size=(2, views.VIEWS, 3))
     D, _ = views.nearest(distance)(views.flat(a), views.flat(b))
     pairs = [[min(distance(x, y)[0].ravel()) for y in b] for x in a]
     np.testing.assert_allclose(D, pairs, atol=1e-12)

@@ -73,7 +73,7 @@ def omniglot_figures(run: Run, data: Data) -> dict[str, Callable[[], Any]]:
     from ... import plots
 
     found = run.report["metrics"]
-    names = {"one view": "error", "nearest of 13 × 13 views": "nearest_view_error"}
+    names = {"one view": "error", "nearest of 25 × 25 views": "nearest_view_error"}
     errors = {label: found[f"{name}_by_alphabet"] for label, name in names.items() if name in found}
     trained_on = len(np.unique(data.train.groups))
     title = f"{len(errors['one view'])} held-out alphabets, after training on {trained_on}"
