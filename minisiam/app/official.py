@@ -121,7 +121,7 @@ def ways(run: Run) -> dict[str, tuple[Embed, PairwiseDistance]]:
     def all_views(images: Array) -> Array:
         return views.embeddings(partial(method.embed, run.params), method.prepare(images))
 
-    found = {"network": (one_view, distance)}
+    found: dict[str, tuple[Embed, PairwiseDistance]] = {"network": (one_view, distance)}
     if run.config.views:
         found["averaged"] = (lambda images: all_views(images).mean(axis=1)), distance
         found["nearest_view"] = (lambda images: views.flat(all_views(images))), views.nearest(distance)

@@ -6,7 +6,7 @@ of that can be asked again about images that were changed in the same ways.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def flat(z: Array) -> Array:
     return z.reshape(len(z), -1)
 
 
-def nearest(distance: PairwiseDistance) -> PairwiseDistance:
+def nearest(distance: PairwiseDistance) -> Callable[..., Any]:
     """D[i, j] = min over v, w of distance(a[i, v], b[j, w]): a distance of `flat` views, without a pullback."""
 
     def of_views(a: Array, b: Array) -> tuple[Array, None]:
