@@ -1,8 +1,13 @@
 # Two commands do everything:  make demo  and  make test.  Each sets up what it needs in .venv, once.
 PYTHON ?= python3
 BIN    := .venv/bin
+OLD    := .venv-oldest/bin
+EXTRAS := figures,check,threads,data,safetensors,benchmark,completion
+TESTS  ?= tests minisiam   # what `make test-oldest` tests
+# the package as a user installs it, in an environment that uv makes for one command
+ALONE  := $(BIN)/uv run --quiet --isolated --no-project --refresh-package minisiam --with .
 
-.PHONY: help demo test test-all test-interop test-mpi site site-serve site-test lint mutants soak fuzz format clean
+.PHONY: help demo test test-all test-interop test-mpi test-oldest test-numpy site site-serve site-test lint mutants soak fuzz format clean
 
 help:           ## list these commands
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +26,13 @@ test-interop: .venv/interop.stamp  ## test the bridges against scikit-learn, PyT
 
 test-mpi: .venv/mpi.stamp  ## test several processes under mpiexec, which this installs
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m mpi tests/distributed -rs
+
+test-oldest: .venv-oldest/test.stamp  ## run the tests with Python 3.11 and the oldest versions that pyproject.toml allows
+	OPENBLAS_NUM_THREADS=1 $(OLD)/python -m pytest -n auto -m 'not slow and not interop and not mpi' $(TESTS)
+
+test-numpy: .venv/uv.stamp  ## train one step with NumPy alone, its oldest version and its newest
+	$(ALONE) --python 3.11 --resolution lowest-direct python tools/numpy_alone.py
+	$(ALONE) --python $(BIN)/python --resolution highest python tools/numpy_alone.py
 
 site: .venv/site.stamp  ## build the site into build/site/: the docs, the course, and Python that runs in the pages
 	$(BIN)/python web/vendor.py
@@ -54,8 +66,8 @@ format: .venv/test.stamp  ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:          ## remove the environment and all caches
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+clean:          ## remove the environments and all caches
+	rm -rf .venv .venv-oldest .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "minisiam needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
@@ -70,7 +82,7 @@ $(BIN)/python:
 	@touch $@
 
 .venv/test.stamp: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[figures,check,threads,data,safetensors,benchmark,completion]' --group dev
+	$(BIN)/python -m pip install --quiet -e '.[$(EXTRAS)]' --group dev
 	$(BIN)/python -m compileall -q minisiam
 	@touch $@
 
@@ -85,4 +97,14 @@ $(BIN)/python:
 
 .venv/mpi.stamp: .venv/test.stamp
 	$(BIN)/python -m pip install --quiet -e '.[mpi]'
+	@touch $@
+
+.venv/uv.stamp: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --group oldest
+	@touch $@
+
+# matplotlib 3.9 uses names that pyparsing 3.3 deprecates; in the tests a warning is an error
+.venv-oldest/test.stamp: .venv/uv.stamp pyproject.toml
+	$(BIN)/uv venv --quiet --clear --python 3.11 .venv-oldest
+	$(BIN)/uv pip install --quiet --python $(OLD)/python --resolution lowest-direct -e '.[$(EXTRAS)]' --group dev 'pyparsing==3.2.*'
 	@touch $@

@@ -29,8 +29,8 @@ from minisiam.gradcheck.oracles import by_autograd, by_differences
 # the rest: $\partial \ell / \partial a = g \cdot 2u$. So the useful thing is not the gradient but the *function*
 # $g \mapsto (2gu, -2gu)$. It is called the **pullback**: it pulls a gradient from the output back to the inputs.
 #
-# Every operation of this library returns both. Rows are examples: here one pair of points in the plane. The operation
-# is five lines long, and its source is printed so that you see that there is nothing else.
+# Every operation of this library returns its value and its pullback. Rows are examples: here one pair of points in the
+# plane. The operation is five lines long. Here is its source; `_difference` is $a - b$ with a check of the shapes.
 
 # %%
 a = np.array([[3.0, 1.0]])  # (1, 2): one example, two features
@@ -96,9 +96,9 @@ assert np.allclose(pull_y(dy)[0], dy @ J)
 # A derivation by hand may be wrong, so we compare it with two methods that do not use it.
 #
 # **Differences** need no formula for a derivative: $f'(x) \approx (f(x + h) - f(x - h)) / 2h$, one entry at a time.
-# **Autograd** differentiates the printed formula, which is in `minisiam.gradcheck.reference` and shares no line with
-# the code above. A `Case` is one input for all three: variables, constants, and the $g$ that is handed to the
-# pullback.
+# **Autograd** is a package that records the operations of a formula and applies the chain rule to them (lesson 14). It
+# gets the printed formula, which is in `minisiam.gradcheck.reference` and shares no line with the code above. A `Case`
+# is one input for all three: variables, constants, and the $g$ that is handed to the pullback.
 
 # %%
 rng = np.random.default_rng(0)

@@ -35,9 +35,12 @@ print("held out:", ", ".join(test.names[g] for g in np.unique(test.groups)))
 
 # %% [markdown]
 # The letters are skeletons one pixel wide, thinned from two free fonts, and the twenty drawers are simulated. A drawer
-# has a hand for each alphabet, with its own turn, slant, size and thickness, and every single drawing bends and shifts
-# a little besides. Below are eight letters of Nuskhuri, a Georgian script; each column is a drawer. Read along a row:
-# this is what an encoder must learn to ignore. Read down a column: this is what it must learn to see.
+# has a style for each alphabet, with its own turn, slant, size and thickness, and every single drawing bends and shifts
+# a little besides. Below are eight letters of Nuskhuri, a Georgian script; each column is a drawer.
+#
+# Later lessons train an *encoder*, a function that maps an image to a few numbers, its *embedding*: near each other for
+# drawings of one letter. Read along a row: this is what it must learn to ignore. Read down a column: this is what it
+# must learn to see.
 
 # %%
 georgian = test.where(test.groups == test.names.index("nuskhuri"))
@@ -69,9 +72,9 @@ assert set(test.drawers[episode.query]).isdisjoint(test.drawers[episode.support]
 # %% [markdown]
 # ## How far pixels get
 #
-# Guessing is right one time in twenty, 5 %. The simplest thing better than guessing: answer with the support image
-# that is nearest, the distance being that of the pixels, $d(x, x') = \sqrt{\sum_p (x_p - x'_p)^2}$. This needs no
-# training. Then the same with each image moved so that its ink is in the middle, and then blurred as well.
+# Guessing is right one time in twenty, 5 %. The simplest thing better than guessing is to answer with the nearest
+# support image, by the distance of the pixels, $d(x, x') = \sqrt{\sum_p (x_p - x'_p)^2}$. This needs no training. We do
+# the same with *centred* images, each moved so that its ink is in the middle, and with images that are blurred as well.
 #
 # Over 400 episodes the accuracies $s_1 \dots s_{400}$ have a mean and a standard deviation $\sigma$, and the mean is
 # known to about $\pm 1.96\,\sigma / \sqrt{400}$: that is the interval printed here. All three answer the same

@@ -76,9 +76,9 @@ assert np.allclose(np.linalg.norm(da, axis=1), sine / length)
 assert np.allclose(distances.cosine(5 * a, b)[0], d)
 
 # %% [markdown]
-# Here are the five in the plane. The black line is the *unit ball*, all places with $d = 1$; grey is farther when
-# darker; an arrow at $a$ is $-\partial d / \partial a$, the way a training step moves it. For cosine the "ball" is a
-# line through the origin: everything at a right angle to $b$.
+# Here are the five in the plane. The black line is the edge of the *unit ball*, all places with $d = 1$; darker grey
+# is farther; an arrow at $a$ is $-\partial d / \partial a$, the way a training step moves it. For cosine this edge is a
+# line through the origin: all points at a right angle to $b$.
 
 # %%
 fields = {
@@ -133,7 +133,7 @@ figure = Figure(figsize=(6.6, 4.2), layout="constrained")
 axes = figure.add_subplot()
 for (name, values), style in zip(strength.items(), ("-", "--", ":"), strict=True):
     axes.plot(np.degrees(theta), values, style, color="black", linewidth=2, label=name)
-axes.annotate("only L2 pushes here", (3, 1.0), xytext=(25, 1.95), ha="center", arrowprops={"arrowstyle": "->"})
+axes.annotate("only L2 acts here", (3, 1.0), xytext=(25, 1.95), ha="center", arrowprops={"arrowstyle": "->"})
 axes.set(xlabel="angle between a and b on the unit circle (degrees)", ylabel="strength of the pull, ∂d/∂θ")
 axes.set(title="One ranking, three gradients", xticks=range(0, 181, 45), ylim=(0, 2.15))
 axes.legend(frameon=False)

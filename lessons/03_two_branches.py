@@ -85,8 +85,9 @@ assert min(abs(W1[pixel, unit]), abs(W2[pixel, unit])) > 1e-3
 # %% [markdown]
 # ## `siamese` is exactly these lines
 #
-# The library's wiring is what you have just read; here is its source. What is new in it are parameters of the distance
-# and of the loss, for those that have some (lesson 06). Here there are none, `()`.
+# The library's wiring is what you have just read; here is its source. Two things are new. `input_grad=False` leaves out
+# the gradient of the images, which training does not need. And a distance and a loss may have parameters (lesson 06);
+# here they have none, `()`.
 
 # %%
 source = inspect.getsource(networks.siamese)
@@ -103,8 +104,8 @@ assert all(np.array_equal(g, h) for g, h in zip(tree.leaves(gradient["encoder"])
 #
 # A dense layer computes $z_{io} = \sum_k x_{ik} W_{ko} + b_o$, row $i$ by row. The weight $W_{ko}$ meets input $k$ of
 # every row, so $\partial \ell / \partial W_{ko} = \sum_i x_{ik}\, \partial \ell / \partial z_{io}$; in matrices
-# $dW = x^\top dz$, and likewise $dx = dz\, W^\top$ and $db = \sum_i dz_i$. ReLU lets $dz$ pass where its input was
-# positive.
+# $dW = x^\top dz$, and likewise $dx = dz\, W^\top$ and $db = \sum_i dz_i$. ReLU is $\max(0, z)$: it lets $dz$ pass
+# where $z$ was positive.
 #
 # So the gradient of the weights that lead into one hidden unit *is a picture*: a sum of input images, each times a
 # number. For one pair, the first branch contributes a multiple of the first image and the second branch a multiple of

@@ -82,7 +82,7 @@ assert np.array_equal(small[1](1.0)[0][~same] == 0, d[~same] >= 1)
 # %% [markdown]
 # ## Clusters
 #
-# Six Cyrillic letters by ten simulated drawers, a perceptron with 64 hidden units and two outputs, 300 batches of 64
+# Six Cyrillic letters by ten simulated drawers, an encoder with 64 hidden units and two outputs, 300 batches of 64
 # pairs. Five more drawers are held out. Half the pairs are of one letter. `sgd` takes a step of 0.05 times the
 # gradient, downhill; with `momentum` nine tenths of each step are repeated in the next.
 
@@ -99,7 +99,7 @@ def trained(loss, steps=300, share=0.5):
     objective = ms.networks.siamese(encoder, ms.distances.l2, loss)
     start = objective.init(rng, (28, 28, 1))
     pairs = islice(ms.samplers.pairs(known.images, known.labels, rng, size=64, same=share), steps)
-    history = list(ms.train.fit(objective, start, ms.optimizers.sgd(0.05, momentum=0.9), pairs))
+    history = list(ms.train.fit(objective, start, ms.optimizers.sgd(0.05, momentum=0.9), pairs))  # (step, loss, params)
     _, _, params = history[-1]
     return ms.evaluate.embed(encoder, params["encoder"], letters.images), [value for _, value, _ in history]
 
@@ -183,7 +183,7 @@ show(plots.clusters_side_by_side(panels, letters.labels, hollow=~trained_on), "0
 # the numbers on the third.)
 #
 # Last, the margins. From one start, $m = 0.3$, 1 and 3 all end with a loss near 0, but not with equally good
-# embeddings.
+# embeddings: with $m = 0.3$ fewer of the 30 new drawings are recognised than with $m = 3$.
 
 # %%
 right = {1.0: new}

@@ -157,7 +157,7 @@ show(plots.scene("triplet"), "05_rings")
 # %% [markdown]
 # How many are there of each? Take sixteen held-out letters, four drawings of each: 64 images make
 # $64 \cdot 3 \cdot 60 = 11520$ triplets. Before training, many are hard or semi-hard. After five hundred batches of
-# random triplets most are easy. (`adam` steps downhill like `sgd`, and gives each weight a step size of its own.)
+# random triplets most are easy. (`adam` steps downhill like `sgd`, and gives each weight its own step size.)
 
 # %%
 rng = np.random.default_rng(0)

@@ -82,7 +82,7 @@ assert np.isclose(value, losses.with_miner(losses.contrastive, miners.all_pairs)
 # gap $> m$ (no gradient), *semi-hard* if $0 <$ gap $\le m$ (right order, too close), *hard* if gap $\le 0$.
 #
 # **Batch-hard** (Hermans et al., eq. 5) keeps, for each anchor, its farthest positive and its nearest negative. Two
-# masks and two arg-extrema:
+# masks, an `argmax` and an `argmin`:
 
 # %%
 margin, positive, negative = 0.5, same & ~np.eye(32, dtype=bool), ~same

@@ -166,7 +166,7 @@ for name, (values, spread, recall, _) in results.items():
 left, right = (figure := Figure(figsize=(10, 3.7), layout="constrained")).subplots(1, 2)
 left.plot(results["batch-hard"][0], color="black")
 left.axhline(MARGIN, color="0.5", linestyle="--")
-left.set(xlabel="step", title="Batch-hard: the loss falls, to the margin (dashed)", ylim=(0.9, None))
+left.set(xlabel="step", title="Batch-hard: the loss falls to the margin", ylim=(0.9, None))
 at = np.arange(0, 161, 10)
 for number, (name, (_, spread, _, _)) in enumerate(results.items()):
     style = {"color": plots.style.COLOURS[number], "marker": plots.style.MARKERS[number], "markersize": 4}

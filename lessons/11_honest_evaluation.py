@@ -25,7 +25,7 @@ assert not set(seen.labels) & set(unseen.labels)
 #
 # A repository reported a one-shot accuracy of 1.0 on each of twenty alphabets, after training
 # (tensorfreitas/Siamese-Networks-for-One-Shot-Learning#1). The author's guess: the steps were too large and the network
-# gave one output for all images. How can that be all right?
+# gave one output for all images. How can all its answers be right?
 #
 # The questions were built with the right pair first, and the answer was taken by `argmax`. Where all are equal,
 # `argmax` and `argmin` return the first. So a constant embedding is always right in such a test.
@@ -66,7 +66,7 @@ batches = samplers.pk(shown.images, shown.labels, rng, classes=24, per_class=4)
 *_, (_step, _value, params) = train.fit(network, params, optimizers.adam(3e-3), islice(batches, 300))
 
 
-def learnt(images):
+def learned(images):
     return evaluate.embed(encoder, params["encoder"], images)
 
 
@@ -77,8 +77,8 @@ def one_shot(embed, data, **protocol):
 
 gain = {}
 for name, data in (("trained letters", seen), ("unseen alphabets", unseen)):
-    new_hands = data.where(data.drawers >= 4)
-    flat, deep = (one_shot(embed, new_hands, groups=new_hands.groups) for embed in (evaluate.pixels, learnt))
+    new_drawers = data.where(data.drawers >= 4)
+    flat, deep = (one_shot(embed, new_drawers, groups=new_drawers.groups) for embed in (evaluate.pixels, learned))
     print(f"{name:16}  pixels {flat}   network {deep}")
     gain[name] = deep.accuracy - flat.accuracy
 assert gain["trained letters"] > gain["unseen alphabets"] > 0.1  # not all that it learned carries over
@@ -95,9 +95,9 @@ assert gain["trained letters"] > gain["unseen alphabets"] > 0.1  # not all that 
 # $2 \sum_{k \le b} \binom{b+c}{k} / 2^{b+c}$ (McNemar's exact test). If the 26 errors are among the 32, $b = 0$ and
 # $c = 6$: $p = 0.031$. If only 20 are common to both, 6 against 12: $p = 0.24$. Two percentages do not say which.
 #
-# The twenty questions of an episode share an alphabet and a hand and are not independent. So the episode is the unit:
-# `few_shot` returns the mean of $E$ episode scores $\pm 1.96\, s / \sqrt E$. Does that interval contain the true mean
-# in 95 of 100 cases? Take 1,000 episodes for the truth, and many samples of 50. All are drawn from *these* ten
+# The twenty questions of an episode share an alphabet and a drawer, so they are not independent. So the episode is the
+# unit: `few_shot` returns the mean of $E$ episode scores $\pm 1.96\, s / \sqrt E$. Does that interval contain the true
+# mean in 95 of 100 cases? Take 1,000 episodes for the truth, and many samples of 50. All are drawn from *these* ten
 # alphabets: the interval holds for them, and other alphabets would vary more.
 
 # %%
@@ -105,7 +105,7 @@ assert round(100 * np.sqrt(0.92 * 0.08 / 400), 1) == 1.4
 mcnemar = lambda b, c: 2 * sum(comb(b + c, k) for k in range(min(b, c) + 1)) / 2 ** (b + c)
 assert round(mcnemar(26 - 26, 32 - 26), 3) == 0.031
 assert round(mcnemar(26 - 20, 32 - 20), 2) == 0.24
-z = {"pixels": evaluate.pixels(unseen.images), "network": learnt(unseen.images)}
+z = {"pixels": evaluate.pixels(unseen.images), "network": learned(unseen.images)}
 drawn = samplers.episode_indices(unseen.labels, np.random.default_rng(2), 20, 1, 1, unseen.groups, unseen.drawers)
 scores = {name: [] for name in z}
 for episode in islice(drawn, 1000):
@@ -174,7 +174,7 @@ rulers = {
 }
 figure = Figure(figsize=(7.6, 4), layout="constrained")
 axes = figure.add_subplot()
-embeddings = {"network": learnt, "pixels": evaluate.pixels, "a constant": lambda images: np.ones((len(images), 2))}
+embeddings = {"network": learned, "pixels": evaluate.pixels, "a constant": lambda images: np.ones((len(images), 2))}
 means = {}
 for number, (name, embed) in enumerate(embeddings.items()):
     found = [ruler(embed) for ruler in rulers.values()]

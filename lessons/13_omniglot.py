@@ -4,11 +4,11 @@
 # - *You will see:* the real test and its published numbers; four methods, each with fewer errors than the one before,
 #   of which only the last is trained; and which numbers can be compared.
 # - *Time:* 20 minutes.
-# - *Needs:* lesson 10 (one softmax), lesson 11 (honest evaluation); for the real thing
+# - *Needs:* lessons 07 (convolution), 10 (one softmax) and 11 (honest evaluation); for the real thing
 #   `python -m pip install -e '.[figures,data]'`.
 #
-# By default this lesson runs on pen glyphs, which ship with the package and follow the same protocol: twenty simulated
-# hands instead of twenty people. The real thing:
+# By default this lesson runs on pen glyphs, which ship with the package and follow the same protocol, with ten
+# simulated drawers instead of twenty people. The real thing:
 #
 #     minisiam data fetch omniglot-small1        # into data/omniglot-small1/
 #     python lessons/13_omniglot.py --data omniglot:data/omniglot-small1/images_background_small1.zip
@@ -38,8 +38,7 @@ print(data)
 # Brenden Lake asked people to draw 1,623 letters of 50 alphabets, twenty people for each letter, and with Ruslan
 # Salakhutdinov and Joshua Tenenbaum made of it a question that a person finds easy and a classifier cannot even begin
 # (Science, 2015): *here is one example each of twenty letters of an alphabet that you have never seen; which of them
-# is this?* One person drew the examples, another the queries. Guessing is wrong 95 % of the time, people are wrong 4.5
-# %.
+# is this?* One person drew the examples, another the queries. Guessing is wrong in 95 % of cases, and people in 4.5 %.
 #
 # Thirty alphabets are for training, the *background* set; *small1* and *small2* are two choices of five of them, for
 # those who hold that a person does not need thirty alphabets either. The official test has 400 questions, twenty in
@@ -81,8 +80,9 @@ assert times["BPL"] < 1.3
 #
 # ## Our four methods
 #
-# One seed, so that all methods answer the same 200 episodes: twenty letters of one alphabet, shown by one drawer, asked
-# by another. Three methods need no training. After blurring, the images are made 14 × 14, a quarter of the pixels.
+# One seed, so that all methods answer the same 200 episodes: twenty letters of one alphabet, examples by one drawer,
+# queries by another. Three methods need no training. After blurring, the images are made 14 × 14, which is a quarter of
+# the pixels.
 
 
 # %%
@@ -125,7 +125,7 @@ def posed_batches():
 z = evaluate.embed(encoder, params["encoder"], prepared(unseen.images))
 
 # %%
-ours["two convolutions, seconds"] = error(z)
+ours["two convolutions"] = error(z)
 for name, score in ours.items():
     print(f"{name:28} error {score}")
 raw, centred, blurred, trained = (score.accuracy for score in ours.values())
@@ -177,7 +177,7 @@ show(figure, "13_omniglot")
 # %%
 if len(np.unique(unseen.groups)) > 1:
     mixed = error(z, groups=None)
-    print(f"within an alphabet {ours['two convolutions, seconds']}, any letters {mixed}")
+    print(f"within an alphabet {ours['two convolutions']}, any letters {mixed}")
     assert mixed.accuracy < 0.8 * trained
 
 # %% [markdown]

@@ -190,8 +190,9 @@ if find_spec("torch"):
 # %% [markdown]
 # ## Then why by hand?
 #
-# To know what the tape does for you and what it cannot do: at a kink it follows the formula, not the meaning (12); it
-# keeps every term of a sum over triplets (08); it does not explain why a collapsed network does not move (09).
+# To know what the tape does for you and what it cannot do: at a kink it follows the formula, not the meaning (lesson
+# 12); it keeps every term of a sum over triplets (lesson 08); it does not explain why a collapsed network does not move
+# (lesson 09).
 
 # %% [markdown]
 # ## Your turn

@@ -17,8 +17,7 @@ from minisiam.course.lesson import show
 from minisiam.plots import style
 
 # %% [markdown]
-# Three sets of alphabets, and no letter is in two of them: the first trains the network, the second chooses the
-# threshold, and the third is what a user brings.
+# Three sets of alphabets: the first trains the network, the second chooses the threshold, and a user brings the third.
 
 # %%
 raw = datasets.pen_glyphs(drawers=6, size=14)
@@ -72,8 +71,9 @@ assert None not in gallery.identify(letters, strangers, 2.0, pairwise.cosine)
 #
 # What counts is the number of alphabets, not of pairs: if two letters look alike, all pairs of their drawings are
 # accepted together. So `choose_threshold` leaves out each alphabet in turn, chooses on the others, and measures the
-# rate on the one left out. With the mean $\bar x$ and the standard deviation $s$ of these $G$ rates, the mean of $k$
-# new alphabets has the 95 % interval $\bar x \pm t\, s \sqrt{1/G + 1/k}$, where $t$ is Student's.
+# rate on the one left out. These $G$ rates have the mean $\bar x$ and the standard deviation $s$. The variance of their
+# mean is $s^2/G$ and that of the mean of $k$ new alphabets $s^2/k$, so the latter has the 95 % interval
+# $\bar x \pm t\, s \sqrt{1/G + 1/k}$. Student's $t$ is 2.26 here, not 1.96, since $s$ comes from ten rates only.
 
 
 # %%
@@ -158,7 +158,7 @@ assert (measured <= formula + 0.01).all()
 
 # %% [markdown]
 # So for $n$ names choose $f = 1 - (1 - F)^{1/n}$, about $F / n$, if a search may name a stranger with probability $F$.
-# This takes $1/f$ different pairs to choose from, and rejects more drawings of enrolled letters.
+# To choose such a threshold takes at least $1/f$ different pairs, and it rejects more drawings of enrolled letters.
 
 # %%
 stricter = evaluate.choose_threshold(*pairs_of(validation), rate=1 - 0.9 ** (1 / len(letters.names)))

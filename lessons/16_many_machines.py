@@ -58,7 +58,7 @@ steps = 1e-5 * np.eye(12).reshape(12, 6, 2)
 assert np.allclose(objective(z)[1].ravel(), [(objective(z + s)[0] - objective(z - s)[0]) / 2e-5 for s in steps])
 
 # %% [markdown]
-# ## Four ways in use
+# ## Four ways in use, and a right one
 #
 # Frameworks average or sum the ranks' gradients of the parameters. What a rank computes is left to the user.
 #
@@ -70,7 +70,7 @@ assert np.allclose(objective(z)[1].ravel(), [(objective(z + s)[0] - objective(z 
 # | D | its own, in its own images: no gather | | Lightning-Universe/lightning-bolts#179 |
 # | E | its own | yes: right, if averaged | open_clip#894: `--local-loss --gather-with-grad` |
 #
-# Here they are on four ranks: SupCon on 64 letters, with a network that was trained for 50 steps.
+# Here they are on up to eight ranks: SupCon on 64 images of 16 letters, with a network that was trained for 50 steps.
 
 # %%
 seen, unseen = split(pen_glyphs(drawers=6, size=14))

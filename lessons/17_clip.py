@@ -116,8 +116,8 @@ assert recall(unbiased[1]) < recall(siglip[1]) / 2
 # %% [markdown]
 # ## Hard negatives
 #
-# Give each drawing one more description to be told from: of a random letter, or of one of the eight that a trained
-# network puts nearest to the right one.
+# Give each drawing one more wrong description: of a random letter, or of one of the eight that a trained network puts
+# nearest to the right one.
 
 # %%
 known = np.unique(seen.labels)
@@ -141,13 +141,13 @@ assert abs(random - hard) < 0.04
 assert 0.1 < ((pairwise.cosine(strokes[known], strokes[known])[0] < 0.05).sum(axis=1) > 1).mean() < 0.25
 
 # %% [markdown]
-# Hard negatives gain nothing here. One letter in six has almost the same strokes as another letter, as O has in many
-# scripts, so a hard negative may be right. Look at yours before you train with them.
+# Hard negatives gain little or nothing here. One letter in six has almost the same strokes as another letter, as O has
+# in many scripts, so a hard negative may be right. Look at yours before you train with them.
 #
 # ## Nested sizes
 #
 # Kusupati et al. (2022) train embeddings that can be cut, with the sum of the losses of the first 4, 8, 16, … numbers.
-# The short ones are then nearly as good as those of a network of that size. The whole one is a little worse.
+# Cut to 8, it is far better than a plain embedding, and nearly as good as that of a network with 8. Whole, it is worse.
 
 # %%
 sizes = (4, 8, 16, 32)

@@ -176,7 +176,9 @@ def test_the_hooks_use_the_versions_of_pyproject(tool):
     assert requirements((ROOT / ".pre-commit-config.yaml").read_text(), tool) == pinned
 
 
-def test_the_workflow_runs_the_script_of_continuous_integration():
-    workflow = ROOT / ".github" / "workflows" / "test.yml"
-    assert re.findall(r"- run: (.*)", workflow.read_text()) == [".ci/run"]
+def test_the_workflow_runs_the_script_with_each_python_and_all_tests_with_the_oldest_versions():
+    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text()
+    assert re.findall(r"- run: (.*)", workflow) == [".ci/run", "make test-oldest"]
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    supported = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', (ROOT / "pyproject.toml").read_text())
+    assert re.findall(r"python: \[(.*)\]", workflow) == [", ".join(f'"{version}"' for version in supported)]

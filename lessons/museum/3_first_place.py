@@ -51,8 +51,8 @@ def honest(z, labels, rng):
 # %% [markdown]
 # ## What it looks like
 #
-# Splendid. The learning rate is far too large, the network collapses (lesson 09), the loss stops at the margin, and the
-# accuracy rises to 100 %. Counted honestly it falls from 24 % to nothing.
+# A success. But the learning rate is far too large, the network collapses (lesson 09), the loss stops at the margin,
+# and the accuracy rises to 100 %. Counted honestly it falls from 24 % to nothing.
 
 # %%
 rng = np.random.default_rng(0)

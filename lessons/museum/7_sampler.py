@@ -19,7 +19,7 @@ from minisiam.course.lesson import show
 
 # %%
 def wrong(labels, rng, classes, per_class):
-    """P×K batches: P classes by chance, K images of each by chance."""
+    """P×K batches: P random classes, K random images of each."""
     while True:
         chosen = rng.choice(np.unique(labels), classes, replace=False)
         yield np.concatenate([rng.choice(np.flatnonzero(labels == c), per_class, replace=False) for c in chosen])
@@ -36,7 +36,7 @@ def wrong(labels, rng, classes, per_class):
 points, labels = datasets.plane(np.random.default_rng(0), classes=10, per_class=48)  # 480 points, 12 batches of 40
 left, right = (figure := Figure(figsize=(7, 2.8), layout="constrained")).subplots(1, 2)
 shown, last = {}, {}
-for number, (name, sampler) in enumerate((("without return", samplers.pk_indices), ("afresh", wrong))):
+for number, (name, sampler) in enumerate((("dealt", samplers.pk_indices), ("drawn afresh", wrong))):
     rng = np.random.default_rng(1)
     network = networks.batch(encoders.mlp(32, 16), pairwise.cosine, losses.supcon)
     params = network.init(rng, (2,))
@@ -55,14 +55,14 @@ for axes in (left, right):
     plots.style.plain(axes)
 right.legend(frameon=False)
 show(figure, "museum_7_sampler")
-assert abs(last["without return"] - last["afresh"]) < 0.15 * last["afresh"]
+assert abs(last["dealt"] - last["drawn afresh"]) < 0.15 * last["drawn afresh"]
 
 # %% [markdown]
 # ## The property that would have caught it
 #
 # *Of each class, every image comes before any comes again.* That holds for classes of any sizes. If all have one size,
 # a multiple of $K$, it follows that n images show the whole data set; if not, the small classes come again before the
-# large ones are through.
+# large ones are used up.
 
 
 # %%
@@ -78,5 +78,5 @@ def deals_every_class(sampler, sizes=(4, 40, 40, 9)):
 
 assert not deals_every_class(wrong)
 assert deals_every_class(samplers.pk_indices)
-assert shown["without return"][11] == 1  # after 480 images
-assert abs(1 - shown["afresh"][11] - np.exp(-1)) < 0.06
+assert shown["dealt"][11] == 1  # after 480 images
+assert abs(1 - shown["drawn afresh"][11] - np.exp(-1)) < 0.06

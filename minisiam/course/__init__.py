@@ -12,6 +12,8 @@
     mistakes          common mistakes, by lesson: those that each grader must detect
     sandbox           checks a learner's file with `worker`, a process that grades and runs no learner's code;
                       `answer` is the process that does, `confinement` its limits, `remote` and `wire` their connection
+    remembered        the inputs of a check and what is right there, computed once for a class; `in_advance` has the
+                      process of an answer make all calls of a check in few messages, of which `values` are the contents
     hand_ins          the zip that a learner hands in, and the folders and zips of a class
     grading           the table of a class, and `class_page` its page; `class_commands` are the commands
     progress          the state of the exercises, in one file

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import distances, losses, ops, require
 from ..gradcheck import Case, Fault, reference, variables
-from ..gradcheck.check import simplest
+from ..gradcheck.trials import Trials
 from .mistakes import common
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def smallest() -> dict[str, dict[str, Any]]:
 def _smallest_input(name: str) -> dict[str, Any]:
     """The first input of the universal check, which starts with the simplest, on which the gradients differ."""
     op = CORRECT[name]
-    found = simplest(op, reference.of(op), lambda case: _difference(name, case), 40)
+    found = Trials(op, reference.of(op)).simplest(lambda case: _difference(name, case), 40)
     if found is None:
         raise ValueError(f"no small input shows the mistake in {name!r}")
     return found.case.variables | found.case.constants

@@ -45,20 +45,23 @@ def add_grade(parser: argparse.ArgumentParser) -> None:
 
 def grade(arguments: argparse.Namespace) -> int:
     """`minisiam learn grade FOLDER`."""
-    from . import class_page, grading
+    from . import class_page, confinement, grading
 
     for path in (arguments.csv, arguments.html):
         if path and path.exists():  # before the other one is made
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     answers = hand_ins.read_class(arguments.folder)
     marks: grading.Marks = {}
+    warning = "" if confinement.allows_leaving_network() else confinement.WITH_NETWORK
     with _new(arguments.html) as html, _table(arguments) as file:
+        if warning:
+            warn(warning)
         try:
             grading.grade_class(answers, file, arguments.limit, warn, marks)
         except KeyboardInterrupt:
             warn(f"\nStopped: {len(marks)} of {len(answers)} students are graded.")
         if arguments.html:
-            html.write(class_page.page(marks, len(answers)))
+            html.write(class_page.page(marks, len(answers), warning))
     if arguments.json:
         print_line(json.dumps(grading.as_json(marks), indent=2))
     return 0 if len(marks) == len(answers) else 1

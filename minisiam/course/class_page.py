@@ -32,7 +32,7 @@ class Mistake(NamedTuple):
     students: list[str]
 
 
-def page(marks: Marks, expected: int) -> str:
+def page(marks: Marks, expected: int, warning: str = "") -> str:
     """The HTML of a class.
 
     Parameters
@@ -41,6 +41,8 @@ def page(marks: Marks, expected: int) -> str:
         student → a report for each exercise.
     expected
         The number of students in the class, of whom some may not be graded.
+    warning
+        A sentence about how the class was graded.
     """
     style = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
     parts = [
@@ -51,6 +53,7 @@ def page(marks: Marks, expected: int) -> str:
         f"<title>The class: {len(marks)} students</title><style>\n{style}</style></head><body><main>",
         f"<h1>The class: {len(marks)} students</h1>",
         f"<p>{_summary(marks, expected)}</p>",
+        f"<p><strong>{escape(warning)}</strong></p>" if warning else "",
         '<p><a href="#marks">Marks</a> · <a href="#mistakes">Common mistakes</a> · '
         '<a href="#stuck">Who is stuck</a></p>',
         '<h2 id="marks">Marks</h2>',

@@ -237,7 +237,6 @@ def reset(arguments: argparse.Namespace) -> int:
         path.replace(kept)
         print_line(f"your file is kept as {kept}")
     write_stub(arguments, exercise)
-    path = file_of(arguments, exercise)
     progress.update(arguments.work, exercise.name, **progress.State()._asdict())
     print_line(f"{path} is the original file again; its progress and its hints are forgotten")
     return 0

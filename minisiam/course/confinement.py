@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -33,6 +34,10 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 DUMPABLE, DEATH_SIGNAL, NO_NEW_RIGHTS, ADOPT = 4, 1, 38, 36  # numbers of prctl in Linux
 NEW_USERS, NEW_NETWORK = 0x10000000, 0x40000000  # flags of unshare in Linux
 CAPABILITIES = 0x20080522  # the version of capset in Linux
+WITH_NETWORK = (
+    "This system refuses to run the students' code without a network: code that evades Python's audit events can use "
+    "yours. See `Marks for thirty` in docs/teaching.md."
+)
 
 
 def forbid_changes_outside(folder: Path) -> None:
@@ -92,6 +97,11 @@ def leave_network() -> bool:
     return sys.platform == "linux" and ctypes.CDLL(None).unshare(NEW_USERS | NEW_NETWORK) == 0
 
 
+def allows_leaving_network() -> bool:
+    """Whether this system lets a process leave the network, as tried in a new process."""
+    return subprocess.run([sys.executable, "-I", __file__]).returncode == 0
+
+
 def give_up_rights() -> None:
     """Give up the rights of root to read other processes, and end with the parent process."""
     _prctl(DEATH_SIGNAL, signal.SIGKILL)
@@ -124,3 +134,7 @@ def _children() -> list[int]:
         return [int(child) for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
     except OSError:
         return []
+
+
+if __name__ == "__main__":
+    raise SystemExit(not leave_network())

@@ -6,20 +6,22 @@ import csv
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from queue import SimpleQueue
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..fast import threads
 from . import confinement
-from .exercises import EXERCISES, Exercise
+from .exercises import EXERCISES, Exercise, find
 from .sandbox import Grader, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from .hand_ins import Answers
 
     Marks = dict[str, list[Report]]
+    Job = tuple[Exercise, bytes | Report]
+    File = tuple[str, bytes]  # the name of an exercise, and an answer
 
 HEADER = ("student", *(str(exercise) for exercise in EXERCISES), "passed", "of", "reasons")
 FORMULA = "=+-@\t\r＝＋－＠"  # a spreadsheet reads a cell that begins so as a formula
@@ -60,41 +62,63 @@ def grade_class(
 
 
 @contextmanager
-def _reports(jobs: list[tuple[Exercise, bytes | Report]], seconds: float) -> Iterator[Iterator[Report]]:
+def _reports(jobs: list[Job], seconds: float) -> Iterator[Iterator[Report]]:
     """The reports, in order; equal files are graded once. A process for each core grades, until the context ends."""
     confinement.hide()
+    found: dict[File, Future[Report]] = {
+        (exercise.name, file): Future() for exercise, file in jobs if isinstance(file, bytes)
+    }
+    waiting = Waiting(found)
     graders = [Grader() for _ in range(threads.cores())]
-    idle: SimpleQueue[Grader] = SimpleQueue()
-    for grader in graders:
-        idle.put(grader)
-
-    def one(job: tuple[Exercise, bytes | Report]) -> Report:
-        exercise, file = job
-        if isinstance(file, Report):
-            return file
-        grader = idle.get()
-        try:
-            return grader.check(exercise, file, seconds)
-        finally:
-            idle.put(grader)
-
     pool = ThreadPoolExecutor(len(graders))
-    found: dict[Any, Future[Report]] = {}
     try:
-        keys = [
-            (exercise.name, file) if isinstance(file, bytes) else place for place, (exercise, file) in enumerate(jobs)
-        ]
-        for key, job in zip(keys, jobs, strict=True):
-            if key not in found:
-                found[key] = pool.submit(one, job)
-        yield (found[key].result() for key in keys)
+        for grader in graders:
+            pool.submit(_grade, grader, waiting, found, seconds)
+        yield (file if isinstance(file, Report) else found[exercise.name, file].result() for exercise, file in jobs)
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        waiting.cancel()
         for grader in graders:
             grader.cancel()
         pool.shutdown()
         for grader in graders:
             grader.close()
+
+
+def _grade(grader: Grader, waiting: Waiting, found: dict[File, Future[Report]], seconds: float) -> None:
+    """Grade one file after the other."""
+    while file := waiting.take(grader):
+        try:
+            found[file].set_result(grader.check(find(file[0]), file[1], seconds))
+        except BaseException as error:
+            found[file].set_exception(error)
+
+
+class Waiting:
+    """Files that wait for one of several graders.
+
+    A grader gets the next file, but if it can one of an exercise that no other grader knows: the first answers to an
+    exercise take longer, since what is right is not known yet.
+    """
+
+    def __init__(self, files: Iterable[File]) -> None:
+        self.files, self.lock = dict.fromkeys(files), Lock()
+        self.known: dict[str, Grader] = {}  # the grader that has had an exercise first
+
+    def take(self, grader: Grader) -> File | None:
+        """The next file of a grader; None if there are no more."""
+        with self.lock:
+            near = list(islice(self.files, 2 * len(EXERCISES)))
+            own = (file for file in near if self.known.get(file[0], grader) is grader)
+            file = next(own, next(iter(near), None))
+            if file:
+                del self.files[file]
+                self.known.setdefault(file[0], grader)
+            return file
+
+    def cancel(self) -> None:
+        """Forget the files."""
+        with self.lock:
+            self.files.clear()
 
 
 def row(student: str, reports: list[Report]) -> list[str]:

@@ -15,7 +15,7 @@ from ..checkpoint import replacing
 from ..datasets.safe_io import DamagedFile, members, reported_damage
 from . import progress
 from .exercises import EXERCISES, Exercise
-from .sandbox import Report, plain, read, report, same_name
+from .sandbox import Report, read, report
 from .verdicts import MAX_BYTES, without_running
 
 if TYPE_CHECKING:
@@ -35,9 +35,8 @@ def write(work: Path, path: Path) -> list[str]:
     """
     if path.exists() and not zipfile.is_zipfile(path):
         raise ValueError(f"{path} exists and is not a zip file: choose another name")
-    files = [work / exercise.file for exercise in EXERCISES]
-    found = [file if file.is_file() else same_name(file) for file in files]
-    answers = [file for file in found if file and file.is_file()]
+    files = (work / exercise.file for exercise in EXERCISES)
+    answers = [file for file in files if file.is_file()]
     if not answers:
         raise ValueError(f"{work} has no answers to hand in: minisiam learn, or --work FOLDER for another folder")
     kept = work / progress.FILE
@@ -99,9 +98,8 @@ def _is_inside(path: Path, folder: Path) -> bool:
 def _in_folder(exercise: Exercise, student: Path) -> bytes | Report:
     """A student's file, or the reason why it cannot be graded; one bad file does not stop the others."""
     try:
-        work = same_name(student / FOLDER)
-        path = (work if work and work.is_dir() else student) / exercise.file
-        path = path if path.exists() else same_name(path) or path
+        work = _in_any_case(student / FOLDER)
+        path = _in_any_case((work if work.is_dir() else student) / exercise.file)
         if not os.path.lexists(path):
             return _missing(exercise)
         if not _is_inside(path, student):
@@ -109,6 +107,14 @@ def _in_folder(exercise: Exercise, student: Path) -> bytes | Report:
         return read(exercise, path)
     except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError before Python 3.13
         return report(exercise, "failed", f"{exercise.file} cannot be read: {error}")
+
+
+def _in_any_case(path: Path) -> Path:
+    """The path, or the only one in its folder whose name differs only in small and capital letters."""
+    if os.path.lexists(path) or not path.parent.is_dir():
+        return path
+    found = [other for other in path.parent.iterdir() if other.name.lower() == path.name.lower()]
+    return found[0] if len(found) == 1 else path
 
 
 def _missing(exercise: Exercise) -> Report:
@@ -128,7 +134,7 @@ def _in_zip(path: Path) -> list[bytes | Report]:
 
 def _member(exercise: Exercise, files: Members) -> bytes | Report:
     """The file of an exercise in a zip: that in the outermost folder, if several have its name."""
-    found = [name for name in files if plain(PurePosixPath(name).name) == plain(exercise.file)]
+    found = [name for name in files if PurePosixPath(name).name.lower() == exercise.file]
     least = min((name.count("/") for name in found), default=0)
     outermost = [name for name in found if name.count("/") == least]
     if not outermost:

@@ -69,6 +69,6 @@ def stand_in(exercise: Exercise, function: Function) -> Function:
     def stand_in(*arguments: Any, **constants: Any) -> Any:
         return function(*arguments, **constants)
 
-    if isinstance(function, Stub) and hasattr(function, "many"):  # a learner cannot set it on a stub
-        stand_in.many = function.many  # type: ignore[attr-defined]
+    if isinstance(function, Stub) and hasattr(function, "ahead"):  # a learner cannot set it on a stub
+        stand_in.ahead = function.ahead  # type: ignore[attr-defined]
     return stand_in

@@ -101,7 +101,7 @@ class Peer:
                 overwrite(old[place], reading.decode(new))
             printed = str(message["printed"])
         except DAMAGE:
-            self._end()
+            self.end()
         if printed:
             sys.stdout.write(printed)
         if error:
@@ -117,7 +117,7 @@ class Peer:
             arguments, names, values = reading.decode(message["arguments"])
             constants = dict(zip(names, values, strict=True))
         except DAMAGE:
-            self._end()
+            self.end()
         known = list(reading.shared)  # as in `call`
         before, start = [state(x) for x in known], self._length()
         self.calls, self.depth = self.calls + 1, self.depth + 1
@@ -162,21 +162,22 @@ class Peer:
             self.writer.write(data)
             self.writer.flush()
         except (OSError, ValueError):
-            self._end()
+            self.end()
 
     def _receive(self) -> tuple[dict[str, Any], bytes]:
         try:
             text, size = HEAD.unpack(self.reader.read(HEAD.size))
             if text + size > LONGEST:
-                self._end()
+                self.end()
             message, buffers = json.loads(self.reader.read(text)), self.reader.read(size)
         except (OSError, struct.error, *DAMAGE):
-            self._end()
+            self.end()
         if len(buffers) != size or not isinstance(message, dict):
-            self._end()
+            self.end()
         return message, buffers
 
-    def _end(self) -> Any:
+    def end(self) -> Any:
+        """Give up the connection: the other side has sent something that is not a message."""
         self.ended = True
         raise Ended
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -62,32 +61,13 @@ def read(exercise: Exercise, path: Path) -> bytes | Report:
     """The bytes of a learner's file; or the report, if it need not run."""
     number = f"{exercise.number:02d}"
     if not path.exists():
-        found = same_name(path)
-        if found is None:
-            return report(exercise, "open", f"{path} does not exist: minisiam learn start {number}.")
-        path = found
+        return report(exercise, "open", f"{path} does not exist: minisiam learn start {number}.")
     if not path.is_file():
         return report(exercise, "failed", f"{path} is not a file: write the function of the exercise in a file.")
     with path.open("rb") as file:
         source = file.read(MAX_BYTES + 1)
     early = without_running(exercise, source, path)
     return source if early is None else Report(exercise.name, exercise.number, *early)
-
-
-def same_name(path: Path) -> Path | None:
-    """The file in the same folder whose name differs only in its case or its number, if there is exactly one.
-
-    The number of an exercise changes when exercises are added to earlier lessons.
-    """
-    if not path.parent.is_dir():
-        return None
-    found = [other for other in path.parent.iterdir() if plain(other.name) == plain(path.name)]
-    return found[0] if len(found) == 1 else None
-
-
-def plain(name: str) -> str:
-    """The name of a file in lower case and without the number of the exercise."""
-    return re.sub(r"^\d+_", "", name.lower())
 
 
 def check(exercise: Exercise, path: Path, seconds: float = TIME_LIMIT, grader: Grader | None = None) -> Report:

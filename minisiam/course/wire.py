@@ -53,7 +53,7 @@ class Stub(Foreign):
     peer: Connection
     number: int
     shared: list[Any]
-    many: Callable[..., list[Any]]  # set on the side of the grader, for the learner's function
+    ahead: Callable[..., list[Any]]  # set on the side of the grader, for the learner's function: see `in_advance`
 
     def __call__(self, *arguments: Any, **constants: Any) -> Any:  # noqa: D102
         return self.peer.call(self, arguments, constants)

@@ -7,7 +7,6 @@ calls through `remote`.
 
 from __future__ import annotations
 
-import copy
 import gc
 import json
 import os
@@ -24,13 +23,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
-from ..gradcheck.memory import identity
 from . import answer, collapse, confinement  # noqa: F401  (a fork has imported what the training of `collapse` needs)
 from .exercises import EXERCISES, Exercise, find
 from .graders import grader_of
 from .judging import judged
-from .remote import Peer
+from .remote import DAMAGE, Peer
 from .sandbox import connected
+from .values import Values, unpacked
 from .verdicts import Verdict, without_case
 from .wire import Stub
 
@@ -121,40 +120,66 @@ def _become_answer(connection: socket.socket, home: Path, seconds: float) -> Non
 
 
 def judge(exercise: Exercise, source: str, seconds: float, folder: Path) -> Verdict:
-    """The verdict on a learner's file, whose bytes are given as Latin-1 text."""
+    """The verdict on a learner's file, whose bytes are given as Latin-1 text.
+
+    If the learner's process ends while it makes calls in advance, which may not be needed, another one makes none.
+    """
+    verdict, ended_ahead = _judge(exercise, source, seconds, folder, True)
+    return _judge(exercise, source, seconds, folder, False)[0] if ended_ahead else verdict
+
+
+def _judge(exercise: Exercise, source: str, seconds: float, folder: Path, in_advance: bool) -> tuple[Verdict, bool]:
+    """The verdict, and whether the learner's process ended while it made calls in advance."""
     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
         home = Path(name)
         process = Answer(home, seconds)
+        ahead = Ahead(process.peer)
         try:
-            verdict = _verdict(exercise, source.encode("latin-1"), process.peer)
+            verdict = _verdict(exercise, source.encode("latin-1"), process.peer, ahead if in_advance else None)
         finally:
             code = process.end()
         if process.peer.ended:
             verdict = without_case(exercise, "failed", _why_no_result(code, seconds, home, source))
-        return verdict._replace(printed=verdict.printed or _output(home))
+        return verdict._replace(printed=verdict.printed or _output(home)), ahead.waits
 
 
-def _verdict(exercise: Exercise, source: bytes, peer: Peer) -> Verdict:
+def _verdict(exercise: Exercise, source: bytes, peer: Peer, ahead: Ahead | None) -> Verdict:
     """Grade a function of the other process."""
-    load, each = peer.function(0), peer.function(1)
+    load = peer.function(0)
 
     def opened(exercise: Exercise, source: bytes) -> Any:
         function = load(exercise.name, source.decode("latin-1"))
-        if isinstance(function, Stub):
-            function.many = partial(_many, each, function)
+        if isinstance(function, Stub) and ahead:
+            function.ahead = partial(ahead.results, function)
         return function
 
     return judged(exercise, source, opened, lambda: peer.exit)
 
 
-def _many(each: Stub, function: Stub, calls: list[Any]) -> list[Any]:
-    """The results of many calls of a function of the other process; see `gradcheck.replay`."""
-    given = copy.deepcopy(calls)
-    results = each(function, given)
-    if not isinstance(results, list) or not all(isinstance(both, tuple) and len(both) == 2 for both in results):
-        return []
-    same = [identity(list(before)) == identity(list(after)) for before, after in zip(calls, given, strict=True)]
-    return [both if unchanged else None for both, unchanged in zip(results, same, strict=False)]
+class Ahead:
+    """Has the process of an answer make calls in advance: see `in_advance`."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer, self.each = peer, peer.function(1)
+        self.waits = False
+
+    def results(self, function: Stub, adapt: Any, arguments: list[Any], text: str, data: Any) -> Any:
+        """The results of calls of a function; none if they cannot be sent."""
+        self.waits = True
+        try:
+            reply = self.each(adapt, arguments, function, text, data)
+        except Exception:
+            reply = Values().packed()
+        try:
+            text, data = reply
+            results = unpacked(text, data, [])
+            valid = all(isinstance(both, tuple) and len(both) == 2 for section in results for both in section)
+        except DAMAGE:
+            valid = False
+        if not valid:
+            self.peer.end()
+        self.waits = False
+        return results
 
 
 def _why_no_result(code: int | None, seconds: float, home: Path, source: str) -> str:

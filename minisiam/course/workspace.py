@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import progress
 from .exercises import EXERCISES, Exercise, of_lesson, select
-from .sandbox import Grader, Report, check, same_name
+from .sandbox import Grader, Report, check
 from .stubs import stub
 
 if TYPE_CHECKING:
@@ -37,9 +37,8 @@ def selected(arguments: argparse.Namespace) -> tuple[Exercise, progress.Progress
 
 
 def file_of(arguments: argparse.Namespace, exercise: Exercise) -> Path:
-    """The path of the learner's file, which may have been written when the exercise had another number."""
-    path = arguments.work / exercise.file
-    return path if path.exists() else same_name(path) or path
+    """The path of the learner's file."""
+    return arguments.work / exercise.file
 
 
 def write_stub(arguments: argparse.Namespace, exercise: Exercise) -> bool:

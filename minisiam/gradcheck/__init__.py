@@ -17,7 +17,7 @@ except ImportError as error:
     raise ImportError(f"checking gradients needs {error.name}: {require.how_to_install('check')}") from error
 
 from .check import CheckResult, check, run_check
-from .compare import Fault, fault
+from .compare import Fault
 from .inputs import Case, generic, ladder, shapes, variables
 
-__all__ = ["Case", "CheckResult", "Fault", "check", "fault", "generic", "ladder", "run_check", "shapes", "variables"]
+__all__ = ["Case", "CheckResult", "Fault", "check", "generic", "ladder", "run_check", "shapes", "variables"]

@@ -9,16 +9,13 @@ import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, find, settings
-from hypothesis.errors import NoSuchExample
 
 from . import kinks, reference
 from .compare import Agreement, Fault, dtype_remark, fault, float32_fault, raised
 from .hint import hint
-from .inputs import Case, generic, ladder, shapes, variables
-from .memory import kept_list, signature_of
-from .replay import in_advance, recording
+from .inputs import Case, shapes, variables
 from .report import describe
+from .trials import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +23,6 @@ if TYPE_CHECKING:
     from ..typing import AnyOp, Definition
 
 STATELESS = "it must not have or change any state"
-SETTINGS = settings(
-    deadline=None,
-    database=None,
-    derandomize=True,
-    phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=list(HealthCheck),
-)
 
 
 class CheckResult(NamedTuple):
@@ -88,6 +78,7 @@ def run_check(
     points: int = 60,
     rows: list[kinks.Kink] | None = None,
     signed: bool = False,
+    trials_of: Callable[[AnyOp, Definition, bool], Trials] = Trials,
 ) -> CheckResult:
     """Return the result that `check` prints.
 
@@ -104,39 +95,40 @@ def run_check(
         may have other conventions.
     signed
         Whether distances may be negative, as those of a dot product.
+    trials_of
+        Makes the inputs, and what is right there, from the op, its definition and `signed`.
     """
     start = time.perf_counter()
     if rows is None:
         rows = kinks.of(op) if definition is None else []
     definition = reference.specified(definition or reference.of(op))
     _require_arguments(op, definition)
-    calls = kept_list(definition, "calls", signature_of(op), signed, examples, points)
-    made: list[Any] = []
-    live, op = op, in_advance(op, calls) if calls and hasattr(op, "many") else recording(op, made)
-    found, tried, worst, skipped = _check_ladder(op, definition, examples, signed)
+    trials = trials_of(op, definition, signed)
+    found, tried, worst, skipped = _check_ladder(op, trials, examples)
     found = found or next((f for row in rows if (f := at_kink(op, row))), None)
+    smooth = 0  # generic points only: drawn inputs are often zeros, where a wrong definition can agree
     for seed in range(points):
         if found:
             break
-        case = generic(op, definition, seed, signed=signed)
-        result = fault(op, definition, case)
-        if isinstance(result, Agreement):
-            tried, worst = tried + 1, max(worst, result.error)
-            found = float32_fault(op, definition, case)
+        case = trials.generic(seed, signed)
+        truth = trials.truth(case)
+        result = fault(op, definition, case, truth)
+        if truth and isinstance(result, Agreement):
+            smooth, worst = smooth + 1, max(worst, result.error)
+            found = float32_fault(op, definition, case, truth)
         elif isinstance(result, Fault):
             found = result
-    if not found:
-        calls[:] = calls or made
-    op = live
-    found = found or _laws(op, definition)
-    if not found and not tried:
+    found = found or _laws(op, trials)
+    if not found and not smooth:
         raise reference.DefinitionError(
-            f"the definition {definition.__name__} has no derivative at any input: autograd and differences disagree. "
-            "Write it with autograd.numpy alone, because numpy hides steps from autograd"
+            f"the definition {definition.__name__} has no derivative at any of {points} generic inputs: "
+            "autograd and differences disagree. Write it with autograd.numpy alone, because numpy hides steps from "
+            "autograd"
         )
     clue = hint(op, definition, found) if found else ""
-    remark = "" if found else _remark(op, definition)
+    remark = "" if found else _remark(op, trials)
     seconds = time.perf_counter() - start
+    tried += smooth
     return CheckResult(op.__name__, variables(op), tried, worst, len(rows), seconds, found, clue, skipped, remark)
 
 
@@ -153,73 +145,33 @@ def _require_arguments(op: AnyOp, definition: Definition) -> None:
         ) from error
 
 
-def _remark(op: AnyOp, definition: Definition) -> str:
-    return next(filter(None, (dtype_remark(op, generic(op, definition, seed)) for seed in range(3))), "")
+def _remark(op: AnyOp, trials: Trials) -> str:
+    return next(filter(None, (dtype_remark(op, trials.generic(seed)) for seed in range(3))), "")
 
 
-def _check_ladder(
-    op: AnyOp, definition: Definition, examples: int, signed: bool
-) -> tuple[Fault | None, int, float, int]:
+def _check_ladder(op: AnyOp, trials: Trials, examples: int) -> tuple[Fault | None, int, float, int]:
     """Test small inputs against the oracles: fault, inputs tried, largest error, inputs skipped."""
     errors: list[float] = []
     skipped = 0
 
     def wrong(case: Case) -> Fault | None:
         nonlocal skipped
-        result = fault(op, definition, case)
+        result = fault(op, trials.definition, case, trials.truth(case))
         skipped += result is None
         if isinstance(result, Agreement):
             errors.append(result.error)
         return result if isinstance(result, Fault) else None
 
-    found = simplest(op, definition, wrong, examples, signed)
+    found = trials.simplest(wrong, examples)
     return found, len(errors), max(errors, default=0.0), skipped
 
 
-def simplest(
-    op: AnyOp, definition: Definition, test: Callable[[Case], Fault | None], examples: int, signed: bool = False
-) -> Fault | None:
-    """Return the fault at the simplest input on the first rung of the ladder on which the test fails.
-
-    It tries `examples` inputs on a rung.
-    """
-    for number, rung in enumerate(ladder(op, definition, signed)):
-        known = kept_list(definition, "rung", signature_of(op), signed, number, examples)
-        found = _first(rung, test, examples, known)
-        if found:
-            return found
-    return None
-
-
-def _first(rung: Any, test: Callable[[Case], Fault | None], examples: int, known: list[Case]) -> Fault | None:
-    """The fault at the simplest input of a rung.
-
-    `known` has the inputs that Hypothesis draws if none fails, once it has drawn them. They are tested first, since a
-    draw takes longer than a test.
-    """
-    again = next((found for case in known if (found := test(copy.deepcopy(case)))), None)
-    if known and not again:
-        return None
-    drawn: list[Case] = []
-
-    def fails(case: Case) -> bool:
-        drawn.append(copy.deepcopy(case))
-        return test(case) is not None
-
-    try:
-        case = find(rung, fails, settings=settings(SETTINGS, max_examples=examples))
-    except NoSuchExample:
-        known[:] = drawn
-        return again
-    return test(case)
-
-
-def _laws(op: AnyOp, definition: Definition) -> Fault | None:
+def _laws(op: AnyOp, trials: Trials) -> Fault | None:
     """Test that a pullback is linear, repeatable, and independent of other calls of the op."""
     for seed in range(5):
-        case = generic(op, definition, seed)
+        case = trials.generic(seed)
         try:
-            broken = _broken_law(op, case, generic(op, definition, seed + 1))
+            broken = _broken_law(op, case, trials.generic(seed + 1))
         except Exception as mistake:
             broken = raised(mistake)
         if broken:

@@ -12,18 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .inputs import Case, distance_to_corner, scale_of
-from .memory import remembered
+from .inputs import Case, scale_of
 from .oracles import (
     AUTOGRAD,
     DIFFERENCES,
     SINGLE,
-    by_autograd,
     by_differences,
     error,
     gradient_floor,
     has_corner,
-    slope,
     value_floor,
 )
 
@@ -31,10 +28,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ..typing import AnyOp, Definition
+    from .trials import Truth
 
 PACKAGE = Path(__file__).parents[1]
-CLEARANCE = 1e-3  # the smallest distance from a corner at which the oracles are used, in units of the input's scale
-CLEARANCE_SINGLE = 3e-2  # the same for the comparison of float32 with float64
+CLEARANCE_SINGLE = 3e-2  # the smallest distance from a corner at which float32 is compared with float64
 
 
 class Fault(NamedTuple):
@@ -56,26 +53,21 @@ class Agreement(NamedTuple):
     error: float
 
 
-def fault(op: AnyOp, definition: Definition, case: Case) -> Fault | Agreement | None:
+def fault(op: AnyOp, definition: Definition, case: Case, truth: Truth | None) -> Fault | Agreement | None:
     """Compare op with its definition at one input; None if the formula has no derivative there.
 
     In this order: the op runs, its value is right, it does not change its inputs, the gradients have the right form,
     each gradient equals autograd, and all of them along a random direction equal finite differences.
     """
-    if distance_to_corner(definition, case) < CLEARANCE:
+    if truth is None:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        expected, truths = by_autograd(definition, case)
-        if not all(np.isfinite(t).all() for t in (expected, *truths)):
-            return None
-        return _compare(op, definition, case, expected, truths)
+        return _compare(op, definition, case, truth)
 
 
-def _compare(
-    op: AnyOp, definition: Definition, case: Case, expected: Any, truths: tuple[Any, ...]
-) -> Fault | Agreement | None:
-    variables, constants = copy.deepcopy(case.variables), copy.deepcopy(case.constants)
+def _compare(op: AnyOp, definition: Definition, case: Case, truth: Truth) -> Fault | Agreement | None:
+    variables, constants, upstream = _copied(case.variables), _copied(case.constants), copy.copy(case.upstream)
     try:
         result = op(*variables.values(), **constants)
     except Exception as mistake:
@@ -83,13 +75,12 @@ def _compare(
     if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
         return Fault(f"it must return a pair, value and pullback, not {_kind(result)}", case)
     value, pullback = result
-    wrong = wrong_form("the value", value, expected)
+    wrong = wrong_form("the value", value, truth.value)
     if wrong:
         return Fault(wrong, case)
-    worst = error(value, expected, value_floor(definition))
+    worst = error(value, truth.value, value_floor(definition))
     if worst > AUTOGRAD:
-        return Fault("the value is wrong", case, None, {"yours": value, "definition": expected})
-    upstream = copy.deepcopy(case.upstream)
+        return Fault("the value is wrong", case, None, {"yours": value, "definition": truth.value})
     try:
         grads = pullback(upstream)
     except Exception as mistake:
@@ -97,22 +88,27 @@ def _compare(
     touched = changed(case, variables, constants, upstream)
     if touched:
         return Fault(f"it changes its input {touched}", case)
-    wrong = _wrong_gradients(grads, case, truths) or _views(grads, variables)
+    wrong = _wrong_gradients(grads, case, truth.gradients) or _views(grads, variables)
     if wrong:
         return Fault(wrong, case)
-    for (name, _), ours, truth in zip(case.variables.items(), grads, truths, strict=True):
-        off = error(ours, truth, gradient_floor(definition, case))
+    floor = gradient_floor(definition, case)
+    for name, ours, right in zip(case.variables, grads, truth.gradients, strict=True):
+        off = error(ours, right, floor)
         worst = max(worst, off)
         if off > AUTOGRAD:
             h = 1e-5 * scale_of(case)
             slopes = by_differences(definition, case, name, h)
-            if error(slopes, truth, gradient_floor(definition, case)) > 1e-3 or has_corner(definition, case, name, h):
+            if error(slopes, right, floor) > 1e-3 or has_corner(definition, case, name, h):
                 return None  # a corner that the definition does not declare
-            if 100 * error(ours, slopes, 0) < error(truth, slopes, 0):
+            if 100 * error(ours, slopes, 0) < error(right, slopes, 0):
                 return None  # autograd does not see every step of the definition
-            columns = {"yours": ours, "autograd": truth, "differences": slopes}
+            columns = {"yours": ours, "autograd": right, "differences": slopes}
             return Fault(f"the gradient of {name} is wrong", case, name, columns)
-    return _along(definition, case, grads) or Agreement(worst)
+    return _along(definition, case, grads, truth) or Agreement(worst)
+
+
+def _copied(inputs: dict[str, Any]) -> dict[str, Any]:
+    return {name: x.copy() if isinstance(x, np.ndarray) else copy.deepcopy(x) for name, x in inputs.items()}
 
 
 def changed(case: Case, variables: dict[str, Any], constants: dict[str, Any], upstream: Any = None) -> str | None:
@@ -201,16 +197,11 @@ def _views(grads: tuple[Any, ...], variables: dict[str, Any]) -> str | None:
     return None
 
 
-@remembered
-def _slope(definition: Definition, case: Case) -> tuple[tuple[Any, ...], float, float]:
-    return slope(definition, case, np.random.default_rng(0))
-
-
-def _along(definition: Definition, case: Case, grads: tuple[Any, ...]) -> Fault | None:
+def _along(definition: Definition, case: Case, grads: tuple[Any, ...], truth: Truth) -> Fault | None:
     """Compare all gradients, along a random direction, with finite differences."""
-    if not 1e-2 <= scale_of(case) <= 1e2:
-        return None  # at other scales differences lose too many digits
-    directions, expected, rounding = _slope(definition, case)
+    if truth.along is None:
+        return None
+    directions, expected, rounding = truth.along
     parts = [float(np.sum(np.abs(g * u))) for g, u in zip(grads, directions, strict=True)]
     found = sum(float(np.sum(g * u)) for g, u in zip(grads, directions, strict=True))
     if abs(found - expected) > DIFFERENCES * (sum(parts) + definition.unit) + rounding:
@@ -220,7 +211,7 @@ def _along(definition: Definition, case: Case, grads: tuple[Any, ...]) -> Fault 
     return None
 
 
-def float32_fault(op: AnyOp, definition: Definition, case: Case) -> Fault | None:
+def float32_fault(op: AnyOp, definition: Definition, case: Case, truth: Truth) -> Fault | None:
     """Compare the results for float32 inputs with those for float64 ones, at a generic point: nothing cancels there."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -230,7 +221,7 @@ def float32_fault(op: AnyOp, definition: Definition, case: Case) -> Fault | None
             return Fault(f"in float32 {raised(mistake)}", case)
         value, pullback = case.call(op)
         grads = pullback(case.upstream)
-    if distance_to_corner(definition, case) < CLEARANCE_SINGLE:
+    if truth.corner < CLEARANCE_SINGLE:
         return None
     floors = [value_floor(definition)] + len(grads) * [gradient_floor(definition, case)]
     for (name, *_), ours, truth, floor in zip(_results(case), singles, (value, *grads), floors, strict=True):

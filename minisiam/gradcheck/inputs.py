@@ -7,7 +7,6 @@ numbers first, so that the first failing rung gives the smallest input. *Generic
 
 from __future__ import annotations
 
-import copy
 import inspect
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
@@ -17,7 +16,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from .. import typing
-from .memory import kept_list, remembered, signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -156,13 +154,6 @@ def generic(op: AnyOp, definition: Definition, seed: int, rows: int | None = Non
 
     With `rows`, this many rows n and one more m, of numbers of scale 1; with `signed`, distances are of both signs.
     """
-    kept = kept_list(definition, "generic", signature_of(op), seed, rows, signed)
-    if not kept:
-        kept.append(_generic(op, definition, seed, rows, signed))
-    return copy.deepcopy(kept[0])
-
-
-def _generic(op: AnyOp, definition: Definition, seed: int, rows: int | None, signed: bool) -> Case:
     rng = np.random.default_rng(seed)
     low, high = (0, 0) if rows else definition.scales
     scale = 10.0 ** rng.integers(low, high + 1)
@@ -198,7 +189,6 @@ def scale_of(case: Case) -> float:
     return max((float(np.abs(v).max(initial=0)) for v in case.variables.values()), default=1.0) or 1.0
 
 
-@remembered
 def distance_to_corner(definition: Definition, case: Case) -> float:
     """The distance of this input from a point without a derivative, in units of its scale."""
     if definition.corner is None:

@@ -10,7 +10,6 @@ from autograd.core import VJPNode, backward_pass, vspace
 from autograd.tracer import trace
 
 from .inputs import Case, scale_of
-from .memory import remembered
 
 if TYPE_CHECKING:
     from ..typing import Array, Definition
@@ -38,7 +37,6 @@ def held(definition: Definition, case: Case) -> Definition:
     return around_the_case
 
 
-@remembered
 def by_autograd(definition: Definition, case: Case) -> tuple[Any, tuple[Any, ...]]:
     """Value and gradients of the definition."""
     definition = held(definition, case)
@@ -57,7 +55,6 @@ def by_autograd(definition: Definition, case: Case) -> tuple[Any, tuple[Any, ...
         return value, backward_pass(vspace(value).zeros() + case.upstream, node)
 
 
-@remembered
 def by_differences(definition: Definition, case: Case, name: str, h: float) -> Array:
     """Central differences in each entry of a variable, (f(x + h) − f(x − h)) / 2h, weighted with the upstream one."""
     definition = held(definition, case)
@@ -73,7 +70,6 @@ def by_differences(definition: Definition, case: Case, name: str, h: float) -> A
     return gradient
 
 
-@remembered
 def has_corner(definition: Definition, case: Case, name: str, h: float) -> bool:
     """Whether the slopes from the left and from the right differ in some entry of a variable.
 

@@ -66,7 +66,7 @@ def _from_file(path: Path, function: str) -> AnyOp:
     if not callable(found):
         known = [key for key, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == name]
         raise ValueError(f"{path} has no function {function}; it has {', '.join(known) or 'none'}")
-    if "." in function or not inspect.isroutine(found):
+    if "." in function or not (inspect.isfunction(found) or inspect.isbuiltin(found)):
         kind = "a method" if "." in function else "a class" if inspect.isclass(found) else f"a {type(found).__name__}"
         raise ValueError(
             f"{function} is {kind}, and the check needs a function with annotated arguments: define one in {path} that "

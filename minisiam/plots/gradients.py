@@ -73,11 +73,11 @@ def distance_fields(fields: Mapping[str, tuple[Distance, Sequence[float]]]) -> F
     """
     if not fields:
         raise ValueError("fields is empty: name at least one distance")
-    figure = Figure(figsize=(3.6 * len(fields), 3.9), layout="constrained")
+    figure = Figure(figsize=(2.6 * len(fields), 3.0), layout="constrained")
     fine = np.linspace(-REACH, REACH, 201)
     grid = np.stack(np.meshgrid(fine, fine), axis=-1).reshape(-1, 2)
     for axes, (title, (distance, place)) in zip(
-        figure.subplots(1, len(fields), squeeze=False)[0], fields.items(), strict=True
+        figure.subplots(1, len(fields), squeeze=False, sharey=True)[0], fields.items(), strict=True
     ):
         b = np.asarray(place, float)
 
@@ -85,7 +85,7 @@ def distance_fields(fields: Mapping[str, tuple[Distance, Sequence[float]]]) -> F
             d, pull = distance(a, np.broadcast_to(b, a.shape).copy())
             return d, -pull(np.ones(len(a)))[0]
 
-        _field(axes, force, heading(title, 3.6), bar=False)
+        _field(axes, force, heading(title, 2.6), bar=False)
         axes.contour(fine, fine, force(grid)[0].reshape(201, 201), [1.0], colors="black", linewidths=2.2)
         _mark(axes, b, "b", "o")
     return finished(figure)

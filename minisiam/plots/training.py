@@ -91,14 +91,14 @@ def clusters_side_by_side(
     """
     if not embeddings:
         raise ValueError("embeddings is empty: name at least one")
-    figure = Figure(figsize=(3.7 * len(embeddings), 3.9), layout="constrained")
+    figure = Figure(figsize=(2.9 * len(embeddings), 3.2), layout="constrained")
     panels = figure.subplots(1, len(embeddings), squeeze=False)[0]
     for axes, (title, z) in zip(panels, embeddings.items(), strict=True):
         require.dimensions(2, "(n, 2)", z=z)
         require.class_labels(labels, len(z))
         require.finite(z=z)
         _scatter(axes, z, labels, None, hollow)
-        axes.set(title=heading(title, 3.5))
+        axes.set(title=heading(title, 2.7))
         axes.margins(0.08)
         axes.set_aspect("equal", adjustable="datalim")
         plain(axes)
@@ -213,8 +213,8 @@ def roc(
     keys.append((line, "guessing"))
     for number, (name, (x, y)) in enumerate((marks or {}).items()):
         axes.plot(x, y, MARKERS[number % len(MARKERS)], color=COLOURS[2], markersize=9, markeredgecolor="white")
-        right = {"xytext": (-10, -14), "ha": "right"} if x > 0.1 else {"xytext": (10, -14)}
-        axes.annotate(drawable(name), (x, y), textcoords="offset points", **right)
+        beside = {"xytext": (-10, 8), "ha": "right"} if x > 0.1 else {"xytext": (10, -14)}  # a curve leaves both free
+        axes.annotate(drawable(name), (x, y), textcoords="offset points", **beside)
     axes.set(title=heading(title, 5.8), xlabel="different pairs accepted", ylabel="same pairs accepted", xscale="log")
     axes.set(xlim=(1e-3, 1), ylim=(0, 1.02))
     axes.xaxis.set_major_formatter(lambda x, _: f"{100 * x:g} %")

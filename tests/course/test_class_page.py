@@ -1,13 +1,15 @@
 """The page of a class: a table, the common mistakes and the smallest cases, as text that no browser runs."""
 
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from minisiam.app import cli
-from minisiam.course import EXERCISES, class_page, find, sandbox, stubs
+from minisiam.course import EXERCISES, class_page, confinement, find, sandbox, stubs
 
 EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)">&amp;'
 VOID = {"meta", "br"}
@@ -137,6 +139,26 @@ def test_every_text_has_the_contrast_of_wcag_aa(mode):
         for text in texts:
             light, dark = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_the_output_and_the_page_say_when_the_system_refuses_an_empty_network(allowed, tmp_path, capsys, monkeypatch):
+    (tmp_path / "all" / "ada").mkdir(parents=True)
+    monkeypatch.setattr(confinement, "allows_leaving_network", lambda: allowed)
+    html = tmp_path / "class.html"
+    assert cli.main(["learn", "grade", str(tmp_path / "all"), "--html", str(html)]) == 0
+    warning, shown = "refuses to run the students' code without a network", Structure()
+    shown.feed(html.read_text(encoding="utf-8"))
+    assert capsys.readouterr().err.splitlines()[0].count(warning) == shown.shown.count(warning) == (not allowed)
+
+
+def test_the_attempt_to_leave_the_network_says_whether_it_succeeded(monkeypatch):
+    tried = []
+    monkeypatch.setattr(confinement.subprocess, "run", lambda command: tried.append(command) or code)
+    for status in (0, 1):
+        code = subprocess.CompletedProcess([], status)
+        assert confinement.allows_leaving_network() == (status == 0)
+    assert tried == 2 * [[sys.executable, "-I", confinement.__file__]]
 
 
 def test_grade_writes_the_page_to_a_new_file(tmp_path, capsys):

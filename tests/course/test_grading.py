@@ -168,6 +168,25 @@ def test_equal_files_of_an_exercise_are_graded_once(tmp_path, monkeypatch):
     ]  # fmt: skip
 
 
+def test_each_grader_keeps_its_exercises_as_long_as_there_are_files_of_them():
+    files = [("l2", b"ada"), ("relu", b"ada"), ("l2", b"bob"), ("relu", b"bob"), ("relu", b"cem"), ("dense", b"cem")]
+    waiting, a, b = grading.Waiting(files), sandbox.Grader(), sandbox.Grader()
+    assert [waiting.take(grader) for grader in (a, b, a, b)] == files[:4]
+    assert [waiting.take(grader) for grader in (a, a)] == [files[5], files[4]]
+    assert waiting.take(b) is None
+
+
+def test_a_grader_that_does_not_start_is_an_error(tmp_path, monkeypatch):
+    put(tmp_path / "ada", RIGHT)
+
+    def check(*_):
+        raise ImportError("the grader does not start")
+
+    monkeypatch.setattr(sandbox.Grader, "check", check)
+    with pytest.raises(ImportError, match="does not start"):
+        grading.grade_class(hand_ins.read_class(tmp_path), io.StringIO(), 10, lambda line: None)
+
+
 SAME = {
     "a byte-order mark": b"\xef\xbb\xbf" + UNTOUCHED.encode(),
     "other line ends": UNTOUCHED.replace("\n", "\r\n").encode(),

@@ -34,7 +34,7 @@ def work(tmp_path):
     folder = tmp_path / "work"
     folder.mkdir()
     (folder / FILE).write_text(RIGHT)
-    (folder / "31_l2.py").write_text(stubs.stub(find("l2")))  # written when the exercise had another number
+    (folder / find("l2").file).write_text(stubs.stub(find("l2")))
     (folder / f"{FILE}.bak").write_text("an older one")
     (folder / "notes.txt").write_text("mine")
     progress.update(folder, "l2", hints=2)
@@ -46,7 +46,7 @@ def test_a_hand_in_has_the_answers_and_the_progress_in_a_folder_work(work, tmp_p
     assert cli.main(["learn", "hand-in", str(path), "--work", str(work)]) == 0
     assert f"{path}: 2 files of {len(EXERCISES)} exercises" in capsys.readouterr().out
     with zipfile.ZipFile(path) as archive:
-        assert set(archive.namelist()) == {f"work/{FILE}", "work/31_l2.py", "work/progress.json"}
+        assert set(archive.namelist()) == {f"work/{FILE}", f"work/{find('l2').file}", "work/progress.json"}
         assert archive.read(f"work/{FILE}").decode() == RIGHT
         assert json.loads(archive.read("work/progress.json"))["exercises"]["l2"]["hints"] == 2
 

@@ -498,17 +498,6 @@ def test_a_reset_restores_the_stub_keeps_every_file_and_forgets_the_progress_of_
     assert "its progress and its hints are forgotten" in capsys.readouterr().out
 
 
-def test_a_file_is_found_when_the_number_of_its_exercise_has_changed(tmp_path, capsys):
-    old = tmp_path / "77_L2.py"
-    old.write_text("def l2(a, b):\n    return a\n")
-    assert run("start", "l2", work=tmp_path) == 1
-    assert "77_L2.py exists" in capsys.readouterr().err
-    assert run("check", "l2", work=tmp_path) == 1
-    assert "must keep the parameters a, b" in capsys.readouterr().out
-    assert run("reset", "l2", work=tmp_path) == 0
-    assert {path.name for path in tmp_path.glob("*.py*")} == {"03_l2.py", "77_L2.py.bak"}
-
-
 def test_the_exercises_of_one_lesson_are_listed_and_done_alone(tmp_path, capsys):
     inside = [exercise for exercise in EXERCISES if exercise.lesson == "02"]
     assert run("list", "--lesson", "2", work=tmp_path) == 0

@@ -204,7 +204,9 @@ def test_the_embedding_does_not_depend_on_the_chunks(rng):
     encoder = encoders.mlp(8, 3)
     params, _ = encoder.init(rng, (4, 4, 1))
     images = rng.random((10, 4, 4, 1)).astype(np.float32)
-    np.testing.assert_allclose(evaluate.embed(encoder, params, images, chunk=3), encoder(params, images)[0], rtol=1e-6)
+    np.testing.assert_allclose(
+        evaluate.embed(encoder, params, images, chunk=3), encoder(params, images)[0], rtol=1e-6, atol=1e-6
+    )
 
 
 def test_few_shot_accepts_other_distances(rng):

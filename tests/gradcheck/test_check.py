@@ -215,7 +215,7 @@ loss, part = Loss(), functools.partial(square)
 loss.__class__.__call__ = lambda self, x: square(x)
 """
 DEFINITIONS = {
-    "return math.exp(x)": "the definition mine fails: it raises TypeError",
+    "return math.exp(x)": "the definition mine fails: it raises ",  # a TypeError, with older NumPy a DeprecationWarning
     "return {}['a']": "the definition mine fails: it raises KeyError: 'a', in line",
     "return np.array([float(v) for v in x])": "Write it for whole arrays, with import autograd.numpy as np",
     "return np.square(getattr(x, '_value', x))": "autograd cannot differentiate mine: write it with autograd.numpy",

@@ -25,8 +25,8 @@ HERE = Path(__file__).parent
 PAGE = Template((HERE / "exercise.md").read_text(encoding="utf-8"))
 BODY = "Replace the body of the function; *Check* tests it with the grader of `minisiam learn`."
 PAGE_OF_STEPS = """\
-Write one function after the other; *Check* says at which step you are, and what is wrong there. *Download* gives you
-the file, which runs with Python and NumPy alone."""
+Write one function after the other; *Check* says at which step you are, and what is wrong there, and *Hint* gives the
+hint for that step. *Download* gives you the file, which runs with Python and NumPy alone."""
 INDEX = Template((HERE / "exercises.md").read_text(encoding="utf-8"))
 
 
@@ -68,6 +68,7 @@ def page(exercise: Exercise, lesson: Path) -> str:
         lesson_name=html.escape(lesson_title(lesson)),
         lesson_page=f"../lessons/{lesson.stem}.html",
         file=exercise.file,
+        steps=len(exercise.hints) if exercise.steps else 0,
         task=escaped(exercise.task),
         origin=exercise.origin,
         instruction=PAGE_OF_STEPS if exercise.steps else BODY,

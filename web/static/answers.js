@@ -48,8 +48,7 @@ const answers = (() => {
     return Object.fromEntries([...all, [`work/${PROGRESS}`, JSON.stringify({ exercises: progress() }, null, 2)]]);
   }
 
-  const plain = (path) => path.split("/").at(-1).toLowerCase().replace(/^\d+_/, ""); // the number of an exercise may change
-  const exerciseOf = (path) => course.find(({ file }) => plain(file) === plain(path));
+  const exerciseOf = (path) => course.find(({ file }) => file === path.split("/").at(-1).toLowerCase());
 
   /** Keep the answers and the progress of files, {path: text}, if the reader agrees; returns a sentence about it. */
   function open(files) {

@@ -6,6 +6,7 @@
   const page = document.querySelector(".exercise");
   const find = (name) => page.querySelector(name);
   const { exercise: name, title, file } = page.dataset;
+  const steps = Number(page.dataset.steps); // of a page of several functions, of which each step has a hint
   const place = find(".exercise-editor");
   const stub = place.querySelector("pre").textContent;
   place.replaceChildren();
@@ -17,6 +18,7 @@
   });
   const python = new Python("check", ({ say }) => busy && status(say ?? "Checking …"));
   let busy = false;
+  let checked = {}; // the text of the last verdict, and the step at which it is: 0 if every step is right
 
   const status = (text) => (find(".progress").textContent = text);
   const showState = () => answers.showState(find(".state"), name);
@@ -28,13 +30,14 @@
     status(python.running ? "Checking …" : "Starting Python …");
     const begin = performance.now();
     let printed = "";
+    const { text } = editor;
     const late = `it did not finish and was stopped after ${LIMIT} seconds: is there an infinite loop?`;
     try {
       const heard = { output: (text) => (printed += text), limit: LIMIT, late };
-      show(await python.ask("check", [name, editor.text], heard));
+      show(await python.ask("check", [name, text], heard), text);
       status(`Checked in ${((performance.now() - begin) / 1000).toFixed(1)} s.`);
     } catch (stopped) {
-      if (stopped.byCall) show({ status: "failed", what: stopped.message, printed });
+      if (stopped.byCall) show({ status: "failed", what: stopped.message, printed }, text);
       status(stopped.byCall ? "Python starts again." : stopped.message);
       if (python.ready) python.start(); // so that the next check need not wait
     }
@@ -48,7 +51,7 @@
   }
 
   /** Show a verdict: its sentence, the smallest case, the results side by side, the clue, and what was printed. */
-  function show({ status: result, message, what, intro, case: inputs = {}, columns = {}, clue, printed = "", changed }) {
+  function show({ status: result, message, what, intro, case: inputs = {}, columns = {}, clue, printed = "", changed }, text) {
     const sentence = what || message.slice(`${title}: `.length);
     find(".verdict").replaceChildren(
       element("p", { className: "sentence" }, element("strong", {}, title), `: ${sentence}${/[.?]$/.test(sentence) ? "" : "."}`),
@@ -59,7 +62,9 @@
     );
     find(".verdict").dataset.state = { passed: "correct", failed: "not yet", open: "open" }[result];
     if (result === "passed") answers.update(name, { passed: true });
+    checked = { text, step: result === "passed" ? 0 : Number(/step (\d+) of/.exec(what)?.[1] ?? 1) };
     showState();
+    showHints();
     if (changed) python.stop(), python.start(); // the next check must not meet what this answer has changed
   }
 
@@ -99,19 +104,27 @@
     python.stop("Stopped.");
   }
 
-  function hint() {
-    answers.update(name, { hints: Math.min(answers.state(name).hints + 1, page.querySelectorAll(".hints li").length) });
+  /** One more hint; of a page of several functions that for the first step that is not right, as in the terminal. */
+  async function hint() {
+    const { hints } = answers.state(name);
+    if (steps && checked.text !== editor.text) await check();
+    if (steps && checked.text !== editor.text) return; // it was stopped
+    if (checked.step === 0 && steps) return status("Every step is right: it needs no hint.");
+    answers.update(name, { hints: steps ? Math.max(hints, checked.step) : Math.min(hints + 1, allHints.length) });
     showHints();
   }
 
+  const allHints = [...page.querySelectorAll(".hints li")];
+
   function showHints() {
     const { hints } = answers.state(name);
-    const all = [...page.querySelectorAll(".hints li")];
-    all.forEach((item, i) => (item.hidden = i >= hints));
-    find(".hints").hidden = hints === 0;
-    find(".hint").disabled = hints >= all.length;
+    const shown = (number) => number <= hints && (!steps || number === checked.step);
+    allHints.forEach((item, i) => ((item.value = i + 1), (item.hidden = !shown(i + 1))));
+    find(".hints").hidden = allHints.every((item) => item.hidden);
+    if (steps) return;
+    find(".hint").disabled = hints >= allHints.length;
     const next = ["Hint", "Second hint", "Third hint"][hints] ?? "Next hint";
-    find(".hint").textContent = hints >= all.length ? "No more hints" : next;
+    find(".hint").textContent = hints >= allHints.length ? "No more hints" : next;
   }
 
   function solve() {
@@ -131,6 +144,7 @@
     editor.text = stub;
     answers.update(name, { passed: false, hints: 0, solution: false });
     find(".verdict").replaceChildren();
+    checked = {};
     find(".solution").hidden = true;
     showHints();
     showState();

@@ -1,7 +1,7 @@
 // Run every cell of the lessons and of the museum in WebAssembly, as their pages do:
 //     node web/test/wasm_lessons.mjs [build/site [NAME …]]
 // Prints the seconds of each cell that takes one or more, and of each lesson. Fails if a cell raises. With RECORD=1 it
-// writes the seconds of the slow cells to web/cell_seconds.json, which the pages show.
+// writes the seconds of the slow cells to web/cell_seconds.json, which the pages show; lessons that did not run keep theirs.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -35,12 +35,14 @@ function cells(name) {
 }
 
 const SLOW = 5; // seconds from which on a page says how long a cell takes
-const record = {};
+const recorded = join(root, "web/cell_seconds.json");
+const record = JSON.parse(readFileSync(recorded, "utf8"));
 let failed = 0, total = 0;
 for (const script of scripts.filter((script) => !wanted.length || wanted.some((name) => script.includes(name)))) {
   const { run } = python.runPython("importlib.reload(sys.modules['page.cells'])"); // a new namespace
   let seconds = 0;
   figures = 0;
+  delete record[script];
   cells(script).forEach((cell, index) => {
     const begin = computed();
     const error = run(index + 1, cell);
@@ -57,5 +59,6 @@ for (const script of scripts.filter((script) => !wanted.length || wanted.some((n
   console.log(`${seconds.toFixed(1).padStart(6)} s  ${script}, ${figures} figures`);
 }
 console.log(`${total.toFixed(1).padStart(6)} s  together; ${failed} cells raised an error`);
-if (process.env.RECORD) writeFileSync(join(root, "web/cell_seconds.json"), `${JSON.stringify(record, null, 1)}\n`);
+const sorted = Object.fromEntries(Object.entries(record).sort());
+if (process.env.RECORD) writeFileSync(recorded, `${JSON.stringify(sorted, null, 1)}\n`);
 process.exit(failed ? 1 : 0);

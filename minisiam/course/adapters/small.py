@@ -14,25 +14,20 @@ from ...gradcheck.kinks.table import row
 from ...typing import Array, Float
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ...typing import AnyOp
     from ..exercises import Function
 
 
-def value_only(library: AnyOp) -> Callable[[Function], AnyOp]:
+def value_only(library: AnyOp, function: Function) -> AnyOp:
     """Make an op of a function that returns only the value, with the pullback of the library."""
 
-    def adapt(function: Function) -> AnyOp:
-        @wraps(function)
-        def op(*variables: Any, **constants: Any) -> Any:
-            pullback = library(*map(np.array, variables), **constants)[1]
-            result = function(*variables, **constants)
-            return (result[0] if _is_pair(result) else result), pullback
+    @wraps(function)
+    def op(*variables: Any, **constants: Any) -> Any:
+        pullback = library(*map(np.array, variables), **constants)[1]
+        result = function(*variables, **constants)
+        return (result[0] if _is_pair(result) else result), pullback
 
-        return op
-
-    return adapt
+    return op
 
 
 def _is_pair(result: Any) -> bool:

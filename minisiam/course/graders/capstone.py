@@ -24,10 +24,9 @@ from .compared import by_difference
 from .results import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ...typing import AnyOp
     from ..exercises import Function
+    from .results import Grader
 
 LAYERS = (
     "go back through the layers in reverse order: the gradient of one layer's output is that of the next one's input"
@@ -60,41 +59,39 @@ NO_PULLBACK = "it does not return a pullback yet"
 UNWRITTEN = ("it raises NotImplementedError", NO_PULLBACK)
 
 
-def _as_op(library: AnyOp, name: str, omit: tuple[str, ...] = ()) -> Callable[[Function], AnyOp]:
+def _as_op(library: AnyOp, name: str, omit: tuple[str, ...], written: Function) -> AnyOp:
     """A function of the page with the signature of the library's op."""
     kept = [p for p in signature(library).parameters.values() if p.name not in omit]
 
-    def adapt(written: Function) -> AnyOp:
-        @wraps(library)
-        def op(*variables: Any, **constants: Any) -> Any:
-            return written(name, *variables, **constants)
+    @wraps(library)
+    def op(*variables: Any, **constants: Any) -> Any:
+        return written(name, *variables, **constants)
 
-        op.__signature__ = signature(library).replace(parameters=kept)  # type: ignore[attr-defined]
-        return op
-
-    return adapt
+    op.__signature__ = signature(library).replace(parameters=kept)  # type: ignore[attr-defined]
+    return op
 
 
-def _value(library: AnyOp, name: str, omit: tuple[str, ...] = ()) -> Callable[[Function], Result]:
-    """Grade the value of a function that returns a value and, later, a pullback."""
+def _as_valued(library: AnyOp, name: str, omit: tuple[str, ...], written: Function) -> AnyOp:
+    """The same for a function that returns a value and, later, a pullback; with the pullback of the library."""
+    op = _as_op(library, name, omit, written)
 
-    def adapt(written: Function) -> AnyOp:
-        op = _as_op(library, name, omit)(written)
+    @wraps(op)
+    def valued(*variables: Any, **constants: Any) -> Any:
+        result = op(*variables, **constants)
+        value = result[0] if isinstance(result, tuple) and len(result) == 2 else result
+        return value, library(*map(np.array, variables), **constants)[1]
 
-        @wraps(op)
-        def valued(*variables: Any, **constants: Any) -> Any:
-            result = op(*variables, **constants)
-            value = result[0] if isinstance(result, tuple) and len(result) == 2 else result
-            return value, library(*map(np.array, variables), **constants)[1]
-
-        return valued
-
-    return by_check(library, adapt, value_only=True, share=3)
+    return valued
 
 
-def _gradient(library: AnyOp, name: str, omit: tuple[str, ...] = ()) -> Callable[[Function], Result]:
+def _value(library: AnyOp, name: str, omit: tuple[str, ...] = ()) -> Grader:
+    """Grade the value of a function."""
+    return by_check(library, partial(_as_valued, library, name, omit), value_only=True, share=3)
+
+
+def _gradient(library: AnyOp, name: str, omit: tuple[str, ...] = ()) -> Grader:
     """Grade a function with its pullback."""
-    grader = by_check(library, _as_op(library, name, omit), share=2)
+    grader = by_check(library, partial(_as_op, library, name, omit), share=2)
 
     def graded(written: Function) -> Result:
         result = grader(written)
@@ -162,14 +159,12 @@ def two_branches(*variables: Any, x1: Any, x2: Any, same: Any) -> Any:
     return reference.contrastive(d, same)
 
 
-def _test(written: Function) -> Result:
-    correct = functions()["one_shot"]
-    grader = by_difference(correct, laws.embeddings, float, "a number", laws.clue_of_test)
-    return grader(partial(written, "one_shot"))
+def _test(written: Function) -> Function:
+    return partial(written, "one_shot")
 
 
 REDUCTION, INPUT_GRAD = ("reduction",), ("input_grad",)
-GRADERS: tuple[Callable[[Function], Result], ...] = (
+GRADERS: tuple[Grader, ...] = (
     _value(distances.l2, "distance"),
     _gradient(distances.l2, "distance"),
     _value(losses.contrastive, "contrastive", REDUCTION),
@@ -180,6 +175,6 @@ GRADERS: tuple[Callable[[Function], Result], ...] = (
     by_check(page, _siamese, two_branches, [], BRANCHES, share=2),
     laws.by_laws_of_pairs,
     laws.by_descent,
-    _test,
+    by_difference(functions()["one_shot"], laws.embeddings, float, "a number", laws.clue_of_test, _test),
     laws.by_whole,
 )

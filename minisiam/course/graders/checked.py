@@ -9,7 +9,8 @@ import numpy as np
 
 from ...gradcheck import Fault, kinks, reference, run_check
 from ...gradcheck.check import CheckResult
-from ...gradcheck.memory import remembering
+from ..in_advance import Calls, unchanged
+from ..remembered import remembering
 from .results import Result, printed
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ EXAMPLES, POINTS = 24, 40  # for each input size, and random inputs: about a sec
 
 def by_check(
     library: AnyOp,
-    adapt: Callable[[Function], AnyOp] = lambda function: function,
+    adapt: Callable[[Function], AnyOp] = unchanged,
     definition: Function | None = None,
     rows: list[kinks.Kink] | None = None,
     default_clue: str = "",
@@ -37,14 +38,16 @@ def by_check(
     `value_only` is for an exercise that asks for no gradient: the output mentions only the value. `share` is for one of
     several checks: it divides the number of inputs. `wrong_values` are common wrong formulas, by what is wrong.
     """
-    definition = remembering(definition or reference.of(library))
+    definition, calls, trials_of = definition or reference.of(library), Calls(adapt), remembering()
 
     def grader(function: Function) -> Result:
-        op = adapt(function)
+        op = calls.adapted(function)
         parameters = inspect.signature(op).parameters.keys()
         known = kinks.of(library) if rows is None else rows
         relevant = [kink for kink in known if kink.constants.keys() <= parameters and not _underflows(kink)]
-        found = run_check(op, definition, EXAMPLES // share, POINTS // share, rows=relevant)
+        found = run_check(op, definition, EXAMPLES // share, POINTS // share, rows=relevant, trials_of=trials_of)
+        if not found.fault:
+            calls.keep(op)
         clue = _value_clue(found.fault, wrong_values or {}) or found.clue
         clue = clue or (default_clue if found.fault and found.fault.variable else "")
         inputs = _inputs(found, value_only) + (f". One remark: {found.remark} (lesson 12)" if found.remark else "")

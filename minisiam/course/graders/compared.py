@@ -9,6 +9,7 @@ import numpy as np
 
 from ...gradcheck import Case, Fault
 from ...gradcheck.compare import changed, raised
+from ..in_advance import Calls, unchanged
 from .results import Result, printed
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def by_difference(
     form: Callable[[Any], Any],
     shape: str,
     clue: Clue,
+    adapt: Callable[[Function], Function] = unchanged,
 ) -> Grader:
     """The first of a list of inputs, in order of size, on which a function differs from the library.
 
@@ -37,11 +39,14 @@ def by_difference(
         A description of the correct form.
     clue
         Makes a clue from both results and the input.
+    adapt
+        Makes a function of these inputs of an answer.
     """
+    calls = Calls(adapt)
     expected = made_once((case, form(case.call(library))) for case in cases())
 
-    def grader(function: Function) -> Result:
-        count = 0
+    def grader(answer: Function) -> Result:
+        function, count = calls.adapted(answer), 0
         for count, (case, truth) in enumerate(expected(), start=1):  # noqa: B007
             copied = copy.deepcopy(case)
             try:
@@ -58,6 +63,7 @@ def by_difference(
             if not _equal(ours, truth):
                 fault = Fault("the result is wrong", case, None, {"yours": ours, "library": truth})
                 return Result(fault, _clue(clue, ours, truth, case), printed=printed(function, fault))
+        calls.keep(function)
         return Result(None, "", f"Equal to the library on {count} inputs")
 
     return grader

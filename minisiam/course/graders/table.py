@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from ..exercises import Function
     from .results import Grader
 
-
-def _of_gallery(grader: Grader) -> Grader:
-    return lambda identify: grader(small.of_gallery(identify))
-
-
 PAIRS = "Pairs(rows, columns, same), with integers, integers and booleans"
 TRIPLETS = "Triplets(anchor, positive, negative)"
 BRANCHES = "the weights are used twice: does the gradient include both uses?"
@@ -47,7 +42,7 @@ SOFTMAX = "the slope is the softmax: does each of its rows sum to 1?"
 margins = partial(small_inputs.batches, margins=(1.0, 2.0))
 
 SPECIAL: dict[str, Callable[[Function], Grader]] = {
-    "squared-distance": lambda op: by_check(op, small.value_only(op), value_only=True),
+    "squared-distance": lambda op: by_check(op, partial(small.value_only, op), value_only=True),
     "two-branches": lambda f: in_turn(
         by_check(f, branches.as_op_of_weights, branches.two_branches, [], BRANCHES),
         by_check(f, branches.as_op_of_all_parameters, branches.learned_branches, [], PARAMETERS),
@@ -73,8 +68,8 @@ SPECIAL: dict[str, Callable[[Function], Grader]] = {
     "threshold-interval": lambda f: by_difference(
         f, small_inputs.grouped_pairs, clues.seven_numbers, RATES, clues.promise
     ),
-    "open-set": lambda f: _of_gallery(
-        by_difference(small.of_gallery(f), small_inputs.galleries, clues.identities, IDENTITIES, clues.identity)
+    "open-set": lambda f: by_difference(
+        small.of_gallery(f), small_inputs.galleries, clues.identities, IDENTITIES, clues.identity, small.of_gallery
     ),
     "cached": lambda f: in_turn(by_check(f, chunks.as_op_of_chunks, chunks.in_chunks, [], CHUNKS), by_chunks),
     "all-gather": lambda f: in_turn(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...gradcheck import Case, reference, variables
-from ...gradcheck.oracles import by_autograd
+from ...gradcheck import reference
+from .formulas import formula
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,18 +104,7 @@ def relu_without_hinge(x: Any) -> tuple[Any, ...]:
 
 def equal_points_not_handled(op: Function) -> Function:
     """The formula of the paper, which divides by a distance or a length even if it is 0."""
-    definition, names = reference.of(op), variables(op)
-
-    @wraps(op)
-    def wrong(*args: Any, **constants: Any) -> Any:
-        def pullback(g: Any) -> tuple[Any, ...]:
-            _, gradients = by_autograd(definition, Case(dict(zip(names, args, strict=True)), constants, g))
-            return tuple(d.astype(x.dtype) for d, x in zip(gradients, args, strict=True))
-
-        with np.errstate(all="ignore"):
-            return definition(*args, **constants), pullback
-
-    return wrong
+    return formula(reference.of(op))(op)
 
 
 def overflow(op: Function) -> Function:

@@ -50,7 +50,8 @@ def _op(op: Function, value_of: Function, differentiated: Function) -> Function:
             _, gradients = by_autograd(differentiated, Case(dict(zip(names, args, strict=True)), constants, g))
             return tuple(d.astype(x.dtype) for d, x in zip(gradients, args, strict=True))
 
-        return value_of(*args, **constants), pullback
+        with np.errstate(all="ignore"):
+            return value_of(*args, **constants), pullback
 
     return wrong
 
@@ -60,6 +61,11 @@ def _lse(x: Any) -> Any:
     x = np.array(x)
     top = np.max(x)
     return top + np.log(np.sum(np.exp(x - top)))
+
+
+def _cross_entropy(logits: list[Any], right: int) -> Any:
+    """−log of the softmax of the right entry."""
+    return _lse(logits) - logits[right]
 
 
 def supcon(
@@ -95,7 +101,10 @@ def supcon(
             terms.append(among + np.log(len(positives)) - _lse([x[i, p] for p in positives]))
         elif positives:
             candidates = [[*(positives if others else [p]), *negatives] for p in positives]
-            each = [_lse([x[i, j] for j in some]) - x[i, p] for p, some in zip(positives, candidates, strict=True)]
+            each = [
+                _cross_entropy([x[i, j] for j in some], some.index(p))
+                for p, some in zip(positives, candidates, strict=True)
+            ]
             terms.append(sum(each) / len(positives))
     return sum(terms) / (n if all_anchors else len(terms))
 
@@ -166,23 +175,18 @@ def arcface(
         logits = [
             scale * (turn(angle[i, j], m) if everywhere or j == t else np.cos(angle[i, j])) for j in range(D.shape[1])
         ]
-        terms.append(_lse(logits) - logits[t])
+        terms.append(_cross_entropy(logits, t))
     return sum(terms) / len(terms)
 
 
 def with_jump(angle: Any, m: float) -> Any:
     """cos(θ + m), and beyond θ = π − m the continuation of the authors."""
-    return np.cos(angle + m) if angle <= np.pi - m else np.cos(angle) - m * np.sin(m)
+    return without_jump(angle, m) if angle <= np.pi - m else np.cos(angle) - m * np.sin(m)
 
 
 def without_jump(angle: Any, m: float) -> Any:
-    """cos(θ + m) at every angle, so that it rises again."""
+    """cos(θ + m) at every angle, so that it rises again; a margin < 0 helps."""
     return np.cos(angle + m)
-
-
-def subtracted(angle: Any, m: float) -> Any:
-    """A margin that helps."""
-    return np.cos(angle - m)
 
 
 def outside(angle: Any, m: float) -> Any:
@@ -225,7 +229,7 @@ def sigmoid(D: Any, power: int = 1, others: bool = True, softmax: bool = False) 
     """
     n = len(D)
     if softmax:
-        return sum(_lse(list(-D[i])) + D[i, i] for i in range(n)) / n
+        return sum(_cross_entropy(list(-D[i]), i) for i in range(n)) / n
     entries = [(i, j) for i in range(n) for j in range(n) if others or i == j]
     return sum(np.logaddexp(0, D[i, j] if i == j else -D[i, j]) for i, j in entries) / n**power
 
@@ -245,7 +249,7 @@ PROXY_ANCHOR: dict[str, Function] = {
 }
 ARCFACE: dict[str, Function] = {
     "the margin is in radians": partial(arcface, unit=1.0),
-    "the margin is subtracted from the angle": partial(arcface, turn=subtracted),
+    "the margin is subtracted from the angle": partial(arcface, turn=without_jump, unit=-np.pi / 180),
     "the margin is subtracted from the cosine, not added to the angle": partial(arcface, turn=outside),
     "cos(θ + m) is used beyond θ = π − m as well": partial(arcface, turn=without_jump),
     "every proxy gets the margin": partial(arcface, everywhere=True),

@@ -93,8 +93,8 @@ x = D / -temperature
 """,
     "supcon": """
 Each row of D is an anchor, and its candidates are all other images: the anchor itself is left out. Average over the
-positives of an anchor outside the logarithm, and then over the anchors that have a positive. Avoid overflow and the
-logarithm of 0: distances of 10000 are possible.
+positives of an anchor outside the logarithm, and then over the anchors that have a positive. At least one
+always has. Avoid overflow and the logarithm of 0: distances of 10000 are possible.
 
 Take one row. Its loss is a log-sum-exp over the candidates minus the mean of the logits of the positives.
 
@@ -104,9 +104,11 @@ pushes.
 positive = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
 """,
     "proxy-anchor": """
-Each column of D is a proxy. For the proxy k the first sum is over the images of class k, the second over all others.
-K₊ has the proxies with an image in the batch, K all of them. log(1 + Σ eˣ) is a log-sum-exp with one more entry, 0:
-`from minisiam.losses.per_anchor import log_sum_exp` has it, as log_sum_exp(x, one=True). Avoid overflow.
+Each column of D is a proxy. In the formula below α is `scale`. For the proxy k the first inner sum is over the images
+of class k, the second over all others. K₊ has the proxies with an image in the batch, K all of them. log(1 + Σ eˣ) is a
+log-sum-exp with one more entry, 0: `from minisiam.losses.per_anchor import log_sum_exp`. `value, slope =
+log_sum_exp(x, one=True)` works on each row of x, as in the exercise log-sum-exp, leaves entries of −∞ out, and writes
+the slope into x. Avoid overflow.
 
 The proxy is the anchor: its softmax is over a column of D, the images of the batch, and the 1 is a rival with logit 0.
 
@@ -118,6 +120,7 @@ own = targets[:, None] == np.arange(D.shape[1])  # (n, m): is this the proxy of 
 Only the logit of the target is new: s cos(θ + m) instead of s cos θ, where cos θ = 1 − D and margin is m in degrees.
 The rest is a softmax cross-entropy: `from minisiam.losses import softmax_cross_entropy`, with the temperature
 1 / scale, on a D that you have changed. Read the notes below for θ > π − m, for θ = 0 and π, and for D outside [0, 2].
+In formulas m is in radians, also in m sin m: np.radians(margin).
 
 Turn the target's distance into a cosine, add the margin to its angle, and turn it back into a distance. The gradient
 takes the same way back: only the target's entry gets another factor.

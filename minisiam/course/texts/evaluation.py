@@ -3,7 +3,8 @@
 TEXTS: dict[str, str] = {
     "recall": """
 Distances are L2. An image is not its own neighbour; an image that is alone in its class does not count; of two
-equally near images, one of another class counts as nearer.
+equally near images, one of another class counts as nearer. All distances are finite here, and the notes below on tiles
+and rounding are about the library's speed.
 
 Only the nearest image of the same class matters: how many images of other classes are as near or nearer?
 
@@ -15,7 +16,8 @@ D = np.sqrt(((z[:, None] - z) ** 2).sum(axis=2))
     "average-precision": """
 Return Scores(precision_at_1, r_precision, map_at_r), each a mean over the queries. Distances are L2. Each image is a
 query against all others. R is the number of others of its class; an image that is alone in its class is no query. At
-equal distances an image of another class is nearer.
+equal distances an image of another class is nearer. All distances are finite here, and the last note below is about
+the library's speed.
 
 For one query, only the ranks of the images of its class matter: the k-th nearest of them has the rank k plus the
 number of images of other classes that are as near or nearer.
@@ -27,8 +29,9 @@ own = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
 """,
     "sampler": """
 Write a generator that does not end. Each batch is an array of classes · per_class rows of the data set, ordered by
-class: different classes, different images of each. Use every class before you repeat one, and every image of a class
-before you repeat one. Draw all random numbers from rng, so that a seed repeats the batches.
+class: `classes` different classes, and `per_class` different images of each. There are always enough of both. Use
+every class before you repeat one, and every image of a class before you repeat one. Draw all random numbers from rng,
+so that a seed repeats the batches.
 
 As with cards: shuffle the classes and take P at a time; for each class shuffle its images and take K at a time.
 
@@ -49,11 +52,14 @@ numbers.
 "contrastive, hinge missing": {"d": [2.0], "same": [False]},
 """,
     "threshold-interval": """
-There is one target, "false-accept", and one new group is to come: unseen = 1. Choose the threshold on all pairs, as in
-the exercise threshold, and measure both error rates there. Then leave out each group in turn: choose a threshold on the
-pairs of all others, and measure both error rates on the group. These rates give the intervals.
-`from minisiam.evaluate.thresholds import Rate, t_975, threshold_at` has what you need: t_975(G − 1) is Student's t.
-Return Threshold(value, Rate(rate, low, high), Rate(rate, low, high)), with low ≥ 0 and high ≤ 1.
+There is one target, "false-accept", and one new group is to come: unseen = 1. Choose the threshold on all pairs, as
+in the exercise threshold, and measure both error rates there: false accepts are the pairs of two classes with d ≤ the
+threshold, as a share of all pairs of two classes; false rejects the pairs of one class with d above it, likewise.
+Then leave out each group in turn: choose a threshold on the pairs of all others, and measure both error rates on the
+group. These rates give the intervals. `from minisiam.evaluate.thresholds import Rate, t_975, threshold_at` has what
+you need: threshold_at(d, same, rate) is the exercise threshold, and t_975(G − 1) is Student's t. `groups` is always
+given, at least three of them. Return Threshold(value, Rate(rate, low, high), Rate(rate, low, high)), false accepts
+first, with low ≥ 0 and high ≤ 1.
 
 A threshold looks better on the pairs that chose it than on others. A group that is left out is one that is new.
 
@@ -79,7 +85,8 @@ ranks.rank and ranks.size; ranks.gather(array) returns a list, the arrays of all
 ranks.exchange(arrays) sends arrays[k] to rank k, and returns a list, what the ranks have sent to this one.
 Every rank must call these in the same order. The ranks may have different numbers of rows.
 The objective is the sum of what all ranks compute, L = ℓ₀ + ℓ₁ + …, and dZ on rank r is the gradient of ℓᵣ alone.
-`pullback` returns the gradient of L with respect to z.
+`pullback` returns the gradient of L with respect to z. A wrong case shows the rows of each rank as z0, z1, …, and as g
+the dZ of rank 0, below it that of rank 1, and so on.
 
 Take one row of z. Where is it after the call? How many of the ℓᵣ can it change?
 
@@ -92,8 +99,8 @@ ends = np.cumsum([0, *map(len, parts)])  # with parts = ranks.gather(z): rank k 
 D has a row for each image and a column for each text; the pairs are on its diagonal. −D[i, j] is the logit of "image i
 and text j are a pair". Avoid overflow: 1000 is a possible logit.
 
-Each entry of D is a verification of its own, as in cross-entropy. Which entries are "same"? How many terms has the sum,
-and by what is it divided?
+Each entry of D is a verification of its own, as in cross-entropy. Which entries are "same"? How many terms does the sum
+have, and by what is it divided?
 
 A term is log(1 + eˣ) with x = D on the diagonal and x = −D elsewhere, and its slope in x is σ(x). Together:
 dD = dl · (I − σ(−D)) / n, with n images, not n² entries.

@@ -1,4 +1,4 @@
-"""A definition with a memory gives the same check, in less time, and nothing that an op does changes the memory."""
+"""A check whose inputs and right results are kept finds the same in less time, and no op changes what is kept."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from minisiam import distances, losses
-from minisiam.gradcheck import Case, check, inputs, memory, oracles, reference, run_check
-from minisiam.gradcheck.memory import remembering
+from minisiam.course import remembered
+from minisiam.course.remembered import Remembered, remembering
+from minisiam.gradcheck import Case, reference, run_check
 from minisiam.op import op
 from minisiam.typing import Array, Float, Op
 
@@ -32,9 +33,10 @@ def overwriting(a: Float[Array, "n d"], b: Float[Array, "n d"], /) -> Op[Float[A
     return d, pull
 
 
-def result(op, definition):
+def result(op, trials_of=None, definition=reference.squared_l2):
     """What a check finds, without the time; of a fault, without the inputs before it, some of which are tried twice."""
-    found = run_check(op, definition, 8, 10, rows=[])
+    kept = {} if trials_of is None else {"trials_of": trials_of}
+    found = run_check(op, definition, 8, 10, rows=[], **kept)
     columns = found.fault and {name: np.asarray(x).tolist() for name, x in found.fault.columns.items()}
     where = found.fault and {name: np.asarray(x).tolist() for name, x in found.fault.case.inputs.items()}
     found = found._replace(points=0, error=0.0, skipped=0) if found.fault else found
@@ -43,31 +45,26 @@ def result(op, definition):
 
 @pytest.mark.parametrize("checked", [distances.squared_l2, twice, overwriting])
 def test_a_check_with_a_memory_finds_the_same_the_first_time_and_again(checked):
-    remembers, plain = remembering(reference.squared_l2), result(checked, reference.squared_l2)
+    trials_of, plain = remembering(), result(checked)
     for before in (distances.squared_l2, twice, overwriting, checked):
-        result(before, remembers)
-        assert result(checked, remembers) == plain
+        result(before, trials_of)
+        assert result(checked, trials_of) == plain
 
 
 def test_an_op_that_overwrites_its_inputs_changes_nothing_that_is_kept():
-    definition = remembering(reference.squared_l2)
-    result(distances.squared_l2, definition)
-    before = {key: repr(kept) for key, kept in definition.memory.items()}
-    result(overwriting, definition)
-    assert before == {key: repr(definition.memory[key]) for key in before}
+    trials_of = remembering()
+    result(distances.squared_l2, trials_of)
+    kept = trials_of(distances.squared_l2, reference.squared_l2, False)
+    before = [repr(each) for each in (kept.points, kept.rungs, *kept.truths.items())]
+    assert len(before) > 50
+    result(overwriting, trials_of)
+    assert [repr(each) for each in (kept.points, kept.rungs, *kept.truths.items())][: len(before)] == before
 
 
-def test_results_are_copies():
-    definition = remembering(reference.squared_l2)
-    case = Case({"a": np.ones((1, 1)), "b": np.zeros((1, 1))}, {}, np.ones(1))
-    for _ in range(2):
-        value, (da, db) = oracles.by_autograd(definition, case)
-        assert (value, da, db) == (1, 2, -2)
-        for array in (value, da, db):
-            array[...] = 7
-    drawn = inputs.generic(distances.squared_l2, definition, 0)
-    drawn.variables["a"][...] = 7
-    assert not (inputs.generic(distances.squared_l2, definition, 0).variables["a"] == 7).all()
+def test_a_generic_point_is_a_copy():
+    trials = Remembered(distances.squared_l2, reference.squared_l2)
+    trials.generic(0).variables["a"][...] = 7
+    assert not (trials.generic(0).variables["a"] == 7).all()
 
 
 def test_a_definition_is_called_once_for_each_input():
@@ -77,35 +74,36 @@ def test_a_definition_is_called_once_for_each_input():
         calls.append(1)
         return reference.squared_l2(a, b)
 
-    definition = remembering(reference.specify()(formula))
-    result(distances.squared_l2, definition)
+    definition, trials_of = reference.specify()(formula), remembering()
+    result(distances.squared_l2, trials_of, definition)
     first = len(calls)
     assert first > 100
-    result(distances.squared_l2, definition)
+    result(distances.squared_l2, trials_of, definition)
     assert len(calls) == first
 
 
 def test_a_full_memory_changes_no_result(monkeypatch):
-    monkeypatch.setattr(memory, "MOST", 5)
-    definition = remembering(reference.squared_l2)
+    monkeypatch.setattr(remembered, "MOST", 5)
+    trials_of = remembering()
     for checked in (distances.squared_l2, twice):
-        assert result(checked, definition) == result(checked, reference.squared_l2)
+        assert result(checked, trials_of) == result(checked)
 
 
 def test_inputs_that_differ_in_a_bit_or_a_type_are_not_confused():
-    seen = {memory.identity(x) for x in (0.0, -0.0, 0, False, np.float32(0), np.zeros(1), np.zeros((1, 1)), "0", None)}
-    assert len(seen) == 9
-    with pytest.raises(TypeError):
-        memory.identity(losses.contrastive)
+    every = (0.0, -0.0, 0, False, np.float32(0), np.zeros(1), np.zeros((1, 1)), "0", None, losses.contrastive)
+    assert len({remembered.identity(x) for x in every}) == len(every)
+    trials = Remembered(distances.squared_l2, reference.squared_l2)
+    cases = [Case({"a": np.array([[x]]), "b": np.array([[1.0]])}, {}, np.ones(1)) for x in (0.0, -0.0, 2.0)]
+    assert [float(trials.truth(case).value[0]) for case in cases] == [1, 1, 1]
+    assert len(trials.truths) == 3
 
 
-def test_a_definition_without_a_memory_may_change(capsys):
+def test_a_definition_that_is_not_kept_may_change():
     factor = [1]
 
     def formula(a, b):
         return factor[0] * reference.squared_l2(a, b)
 
-    assert check(distances.squared_l2, formula)
+    assert run_check(distances.squared_l2, formula, 2, 2)
     factor[0] = 2
-    assert not check(distances.squared_l2, formula)
-    assert "the value is wrong" in capsys.readouterr().out
+    assert run_check(distances.squared_l2, formula, 2, 2).fault.what == "the value is wrong"
