@@ -14,6 +14,8 @@ of minisiam, and change them by a step as minisiam does: another network is left
     minisiam-plain                the ops that are written to be read; BLAS with all its threads
     torch, torch-channels-last    PyTorch as installed, eager; images as NCHW or as NHWC in memory
     torch-channels-last-malloc    the same where glibc keeps its memory (see KEEP in peers.py)
+    torch-compiled                the forward and backward pass through torch.compile, NHWC, malloc as installed;
+    torch-compiled-malloc         where glibc keeps its memory; left out by name where it cannot compile
     jax                           one compiled step that reuses its parameters' memory, NHWC
     autograd                      im2col in autograd.numpy; only up to 64 images, unless --peers names it
 
@@ -307,6 +309,8 @@ STYLE: dict[str, tuple[str, str, Any]] = {
     "torch": ("#C98200", "s", "-"),
     "torch-channels-last": ("#D55E00", "^", (0, (5, 2))),
     "torch-channels-last-malloc": ("#7F1D1D", "v", "-"),
+    "torch-compiled": ("#B45309", "P", "--"),
+    "torch-compiled-malloc": ("#B45309", "X", "-"),
     "jax": ("#009E73", "D", (0, (6, 2, 1, 2))),
     "autograd": ("#8C8C8C", "X", "-"),
 }

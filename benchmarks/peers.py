@@ -152,7 +152,9 @@ def _minisiam(network: str, params: Any, x: Array, cot: Array, plain: bool = Fal
     return step, lambda: encoder(params, x, input_grad=False)[0]
 
 
-def _torch(network: str, params: Any, x: Array, cot: Array, channels_last: bool = False) -> Step:
+def _torch(
+    network: str, params: Any, x: Array, cot: Array, channels_last: bool = False, compiled: bool = False
+) -> Step:
     import torch
     from torch import nn
 
@@ -192,10 +194,17 @@ def _torch(network: str, params: Any, x: Array, cot: Array, channels_last: bool 
     gradient = torch.tensor(cot)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
 
+    def objective() -> Any:
+        return (model(images) * gradient).sum()
+
+    if compiled:
+        objective = torch.compile(objective)
+        objective().backward()  # compiled here, so that the time and the memory of the compiler are not a step's
+
     def step(rate: float) -> float:
         optimizer.param_groups[0]["lr"] = rate
         optimizer.zero_grad()
-        value = (model(images) * gradient).sum()
+        value = objective()
         value.backward()
         optimizer.step()
         return value.item()
@@ -342,6 +351,12 @@ IMPLEMENTATIONS = {
     "torch-channels-last": Implementation(partial(_torch, channels_last=True), "torch", "PyTorch NHWC"),
     "torch-channels-last-malloc": Implementation(
         partial(_torch, channels_last=True), "torch", "PyTorch NHWC, malloc", KEEP
+    ),
+    "torch-compiled": Implementation(
+        partial(_torch, channels_last=True, compiled=True), "torch", "PyTorch NHWC, compiled"
+    ),
+    "torch-compiled-malloc": Implementation(
+        partial(_torch, channels_last=True, compiled=True), "torch", "PyTorch NHWC, compiled, malloc", KEEP
     ),
     "jax": Implementation(_jax, "jax", "JAX", {"JAX_PLATFORMS": "cpu"}),
     "autograd": Implementation(_autograd, "autograd", "autograd"),

@@ -244,7 +244,7 @@ class PaperConfig:
     copies : distorted copies added to each of these pairs, drawn once, so an epoch is 1 + copies times as long
     pair_by : which images make a positive pair: "class", or neighbours in a graph of `neighbour_graph.BUILDERS`
     centre : whether each image is shifted so that its ink is in the middle; None does so unless it is in colour
-    views : how many distortions of an image are averaged at test time, in addition to the usual evaluation
+    views : whether images are also compared by their `app.views` at test time
     """
 
     paper: str = ""
@@ -252,14 +252,13 @@ class PaperConfig:
     copies: int = 0
     pair_by: str = "class"
     centre: bool = None  # type: ignore[assignment]
-    views: int = 0
+    views: bool = False
 
     def check_paper(self) -> None:
         """Raise ValueError if a setting of an experiment is not possible."""
         require.whole("pairs", self.pairs, 0)
         require.whole("copies", self.copies, 0)
         require.one_of("pair_by", self.pair_by, PAIR_BY)
-        require.whole("views", self.views, 0)
 
 
 @dataclass(frozen=True, kw_only=True)

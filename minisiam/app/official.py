@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .. import datasets, pairwise, require
 from .. import evaluate as evaluation
+from .. import pairwise
 from ..analysis import statistics
-from ..ops import normalize
 from ..samplers import Episode
-from . import report
-from .config import AUGMENTS
+from . import report, views
 from .report import LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from ..datasets import Dataset, OneShotRun
+    from ..datasets import OneShotRun
     from ..evaluate import Score
-    from ..typing import Array, Bool, Embed, Generator, PairwiseDistance
+    from ..typing import Array, Bool, Embed, PairwiseDistance
     from .run import Run
 
 
@@ -85,7 +83,7 @@ def answers(
 def evaluate(run: Run, questions: list[OneShotRun], against: Sequence[Run] = ()) -> dict[str, Official]:
     """The results of the network, of the controls, and of other runs, by name."""
     correct = _correct(run, questions)
-    untrained = run._replace(params=run.untrained, config=replace(run.config, views=0))
+    untrained = run._replace(params=run.untrained, config=replace(run.config, views=False))
     correct["untrained"] = _correct(untrained, questions)["network"]
     correct["centred_blurred_pixels"] = answers(report.centred_blurred_pixels, questions)
     correct["pixels"] = answers(evaluation.pixels, questions)
@@ -105,52 +103,29 @@ def _compared(network: Array, other: Array) -> Official:
 
 
 def _correct(run: Run, questions: list[OneShotRun]) -> dict[str, Array]:
-    """Which questions a run answers correctly: from one view, and from several if it is evaluated on several."""
+    """Which questions a run answers correctly, in each of its ways."""
+    return {name: answers(embed, questions, distance) for name, (embed, distance) in ways(run).items()}
+
+
+def ways(run: Run) -> dict[str, tuple[Embed, PairwiseDistance]]:
+    """How a run compares images, by name: an embedding and a distance. Two of them look at several views, if it does.
+
+    network : one view;   averaged : the mean direction of the views;   nearest_view : the nearest two views
+    """
     method = run.method
+    distance = method.matrix(run.params)
 
     def one_view(images: Array) -> Array:
-        return method.embed(run.params, method.prepared(_unlabelled(images)).images)
+        return method.embed(run.params, method.prepare(images))
 
-    def several_views(images: Array) -> Array:
-        return averaged(run, method.prepared(_unlabelled(images)).images)
+    def all_views(images: Array) -> Array:
+        return views.embeddings(partial(method.embed, run.params), method.prepare(images))
 
-    distance = method.matrix(run.params)
-    correct = {"network": answers(one_view, questions, distance)}
+    found: dict[str, tuple[Embed, PairwiseDistance]] = {"network": (one_view, distance)}
     if run.config.views:
-        correct["averaged"] = answers(several_views, questions, distance)
-    return correct
-
-
-def averaged(run: Run, images: Array) -> Array:
-    """The mean embedding of each prepared image and of `views` distortions of it, of the kind used in training."""
-    config = run.config
-    distort = AUGMENTS[config.augment if config.augment != "none" else "affine"]
-    embed = partial(run.method.embed, run.params)
-    return mean_direction(embed, images, np.random.default_rng(0), config.views, distort)
-
-
-def mean_direction(
-    embed: Embed,
-    images: Array,
-    rng: Generator,
-    views: int,
-    distort: Callable[[Array, Generator], Array],
-) -> Array:
-    """The mean direction of each image and of `views` distortions of it, (n, d): Σ z_v / ‖z_v‖ / (views + 1).
-
-    It takes views + 1 times as long as `embed`, so report its results separately. Meant for `pairwise.cosine`.
-    """
-    require.whole("views", views, 1)
-    total = normalize(embed(images))[0]
-    for _ in range(views):
-        total = total + normalize(embed(distort(images, rng)))[0]
-    return total / np.float32(views + 1)
-
-
-def _unlabelled(images: Array) -> Dataset:
-    """Images without classes, alphabets and drawers."""
-    zeros = np.zeros(len(images), int)
-    return datasets.Dataset(images, zeros, zeros, zeros + datasets.UNKNOWN, ("images",))
+        found["averaged"] = (lambda images: all_views(images).mean(axis=1)), distance
+        found["nearest_view"] = (lambda images: views.flat(all_views(images))), views.nearest(distance)
+    return found
 
 
 def table(results: dict[str, Official]) -> str:

@@ -32,7 +32,8 @@ TESTED_ON = {
 }
 LABELS = {  # of what is evaluated: its name in JSON, and in a table
     "network": "this network",
-    "averaged": "this network, averaged over distortions",
+    "averaged": "this network, mean of 25 views",
+    "nearest_view": "this network, nearest of 25 × 25 views",
     "started": "the network it started from",
     "untrained": "the same network, untrained",
     "centred_blurred_pixels": "centred and blurred pixels",

@@ -16,10 +16,9 @@ from ..gradcheck.trials import Trials
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hypothesis.strategies import SearchStrategy
-
     from ..gradcheck import Case, Fault
-    from ..gradcheck.trials import Test, Truth
+    from ..gradcheck.oracles import Truth
+    from ..gradcheck.trials import Rung, Test
     from ..typing import AnyOp, Definition
 
 MOST = 5_000  # inputs at which what is right is kept; those of a check in which no input fails are a few hundred
@@ -49,7 +48,7 @@ class Remembered(Trials):
             self.points[seed, signed] = super().generic(seed, signed)
         return copy.deepcopy(self.points[seed, signed])
 
-    def first(self, number: int, rung: SearchStrategy[Case], test: Test, examples: int) -> Fault | None:
+    def first(self, number: int, rung: Rung, test: Test, examples: int) -> Fault | None:
         """The fault at the simplest input of a rung of the ladder.
 
         The inputs that Hypothesis draws if none fails are kept, and tested first: a draw takes longer than a test.

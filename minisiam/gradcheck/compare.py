@@ -17,6 +17,7 @@ from .oracles import (
     AUTOGRAD,
     DIFFERENCES,
     SINGLE,
+    Truth,
     by_differences,
     error,
     gradient_floor,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ..typing import AnyOp, Definition
-    from .trials import Truth
 
 PACKAGE = Path(__file__).parents[1]
 CLEARANCE_SINGLE = 3e-2  # the smallest distance from a corner at which float32 is compared with float64

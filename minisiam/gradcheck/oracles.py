@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from autograd.core import VJPNode, backward_pass, vspace
 from autograd.tracer import trace
 
-from .inputs import Case, scale_of
+from .inputs import Case, distance_to_corner, scale_of
 
 if TYPE_CHECKING:
     from ..typing import Array, Definition
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 AUTOGRAD = 1e-10  # relative, in float64
 DIFFERENCES = 1e-6
 SINGLE = 1e-5  # of a float32 result to the float64 one
+CLEARANCE = 1e-3  # the smallest distance from a corner at which the oracles are used, in units of the input's scale
 EPSILON = float(np.finfo(float).eps)
 
 
@@ -130,3 +132,32 @@ def value_floor(definition: Definition) -> float:
 def gradient_floor(definition: Definition, case: Case) -> float:
     """The same for a gradient, which has the units of g · value / variable."""
     return definition.unit * float(np.abs(case.upstream).max(initial=0)) / scale_of(case)
+
+
+class Truth(NamedTuple):
+    """What a definition gives at an input.
+
+    value, gradients : by autograd
+    corner : the distance of the input from a point without a derivative, in units of its scale
+    along : random directions, the slope along them by differences, and how far rounding may move it; None where
+        differences lose too many digits
+    """
+
+    value: Any
+    gradients: tuple[Any, ...]
+    corner: float
+    along: tuple[tuple[Array, ...], float, float] | None
+
+
+def truth(definition: Definition, case: Case) -> Truth | None:
+    """What a definition gives at an input; None where it has no derivative."""
+    corner = distance_to_corner(definition, case)
+    if corner < CLEARANCE:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value, gradients = by_autograd(definition, case)
+        if not all(np.isfinite(t).all() for t in (value, *gradients)):
+            return None
+        along = slope(definition, case, np.random.default_rng(0)) if 1e-2 <= scale_of(case) <= 1e2 else None
+    return Truth(value, gradients, corner, along)

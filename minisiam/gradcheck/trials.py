@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
-from .inputs import Case, distance_to_corner, generic, ladder, scale_of
-from .oracles import by_autograd, slope
+from .inputs import Case, generic, ladder
+from .oracles import Truth, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hypothesis.strategies import SearchStrategy
 
-    from ..typing import AnyOp, Array, Definition
+    from ..typing import AnyOp, Definition
     from .compare import Fault
 
+    Rung = SearchStrategy[Case]
     Test = Callable[[Case], Fault | None]
 
-CLEARANCE = 1e-3  # the smallest distance from a corner at which the oracles are used, in units of the input's scale
 SETTINGS = settings(
     deadline=None,
     database=None,
@@ -30,35 +28,6 @@ SETTINGS = settings(
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
-
-
-class Truth(NamedTuple):
-    """What a definition gives at an input.
-
-    value, gradients : by autograd
-    corner : the distance of the input from a point without a derivative, in units of its scale
-    along : random directions, the slope along them by differences, and how far rounding may move it; None where
-        differences lose too many digits
-    """
-
-    value: Any
-    gradients: tuple[Any, ...]
-    corner: float
-    along: tuple[tuple[Array, ...], float, float] | None
-
-
-def truth(definition: Definition, case: Case) -> Truth | None:
-    """What a definition gives at an input; None where it has no derivative."""
-    corner = distance_to_corner(definition, case)
-    if corner < CLEARANCE:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        value, gradients = by_autograd(definition, case)
-        if not all(np.isfinite(t).all() for t in (value, *gradients)):
-            return None
-        along = slope(definition, case, np.random.default_rng(0)) if 1e-2 <= scale_of(case) <= 1e2 else None
-    return Truth(value, gradients, corner, along)
 
 
 class Trials:
@@ -84,7 +53,7 @@ class Trials:
         found = (self.first(number, rung, test, examples) for number, rung in enumerate(rungs))
         return next(filter(None, found), None)
 
-    def first(self, number: int, rung: SearchStrategy[Case], test: Test, examples: int) -> Fault | None:
+    def first(self, number: int, rung: Rung, test: Test, examples: int) -> Fault | None:
         """The fault at the simplest input of a rung of the ladder."""
         try:
             case = find(rung, lambda case: test(case) is not None, settings=settings(SETTINGS, max_examples=examples))

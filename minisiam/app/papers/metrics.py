@@ -11,6 +11,7 @@ from ... import evaluate, pairwise, samplers
 from ...datasets import rotated
 from .. import official, report
 from . import regression
+from .questions import questions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,21 +28,19 @@ EPISODES_BY_ALPHABET = 40  # of each alphabet, with 20 queries each
 
 
 def omniglot(run: Run, data: Data) -> dict[str, Any]:
-    """One-shot errors within alphabets, from one view and averaged over distortions; and Snell's protocol.
+    """One-shot errors on `questions` about held-out alphabets, from one view and from several; and Snell's protocol.
 
-    Episodes are like those of the official runs: 20 letters of one alphabet, support by one drawer, queries by another.
     The error is the mean over alphabets.
     """
-    test = run.method.prepared(data.test)
-    distance = run.method.matrix(run.params)
-    embeddings = {"error": run.method.embed(run.params, test.images)}
-    if run.config.views:
-        embeddings["averaged_error"] = official.averaged(run, test.images)
     found: dict[str, Any] = {}
-    for name, z in embeddings.items():
-        found |= _over_alphabets(name, by_alphabet(z, test, distance))
-    found |= unstructured(partial(run.method.embed, run.params), test, distance)
-    return found
+    asked = questions(data.test)
+    for name, (embed, distance) in official.ways(run).items():
+        errors = {
+            alphabet: 1 - float(official.answers(embed, runs, distance).mean()) for alphabet, runs in asked.items()
+        }
+        found |= _over_alphabets("error" if name == "network" else f"{name}_error", errors)
+    test = run.method.prepared(data.test)
+    return found | unstructured(partial(run.method.embed, run.params), test, run.method.matrix(run.params))
 
 
 def _over_alphabets(name: str, values: dict[str, float]) -> dict[str, Any]:
@@ -74,9 +73,8 @@ def omniglot_figures(run: Run, data: Data) -> dict[str, Callable[[], Any]]:
     from ... import plots
 
     found = run.report["metrics"]
-    errors = {"one view": found["error_by_alphabet"]}
-    if "averaged_error" in found:
-        errors[f"mean of {run.config.views + 1} views"] = found["averaged_error_by_alphabet"]
+    names = {"one view": "error", "nearest of 25 × 25 views": "nearest_view_error"}
+    errors = {label: found[f"{name}_by_alphabet"] for label, name in names.items() if name in found}
     trained_on = len(np.unique(data.train.groups))
     title = f"{len(errors['one view'])} held-out alphabets, after training on {trained_on}"
     return {"by_alphabet": lambda: plots.alphabet_errors(errors, title)}
