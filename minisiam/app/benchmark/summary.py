@@ -25,12 +25,15 @@ def caption(protocol: Protocol, records: Records) -> str:
     missing = len([task for task in protocol.tasks() if task not in records])
     so_far = f" So far: {missing} of {len(protocol.tasks())} trials and runs are missing." if missing else ""
     reference = protocol.reference(records)
-    named = f"The reference, {reference}, has the best trial on the validation set. " if reference else ""
+    tested = (
+        f" The reference, {reference}, has the best trial on the validation set. Not distinguishable from it in MAP@R: "
+        f"p ≥ {ALPHA:g} in a paired t-test by seed, Holm-corrected."
+    )
     return (
         f"{title[0].upper()}{title[1:]}: each {_query(protocol)} is a query among all others. "
         f"Encoder conv2, {protocol.steps:,} steps a run, {many} seed{'s' * (many > 1)}, {trials_of(protocol)} of each "
-        f"method. Mean and 95 % interval over seeds. {named}Not distinguishable from it in MAP@R: "
-        f"p ≥ {ALPHA:g} in a paired t-test by seed, Holm-corrected.{so_far}"
+        f"method. Mean and 95 % interval over seeds."
+        f"{tested if reference else ''}{so_far}"
     )
 
 
