@@ -7,6 +7,7 @@ import inspect
 import linecache
 import sys
 import types
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def page_of(exercise: Exercise, module: types.ModuleType, source: bytes) -> Any:
 def written(name: str, module: types.ModuleType) -> Any:
     """A function that the learner has written."""
     function, path = vars(module).get(name), Path(str(module.__file__))
-    if not (inspect.isfunction(function) or inspect.isbuiltin(function)):  # in Python 3.14 a partial is a routine
+    if not inspect.isroutine(function) or isinstance(function, partial):  # in Python 3.14 a partial is a routine
         functions = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == path.stem]
         raise Refused(
             f"the file has no function {name}: define it with def {name}(…); it has {', '.join(functions) or 'none'}"

@@ -246,11 +246,15 @@ def test_after_ctrl_c_the_step_is_finished_and_saved(small, tmp_path):
 def test_ctrl_c_is_held_back_while_a_step_is_made():
     team = ranks.Team(distributed.Single())
     team.ranks.size = 2
-    with team.at_work():
-        signal.raise_signal(signal.SIGINT)
-        assert team.interrupted
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
+    try:
+        with team.at_work():
+            signal.raise_signal(signal.SIGINT)
+            assert team.interrupted
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_differences_between_ranks_are_an_error_on_every_rank(small, tmp_path):
