@@ -59,7 +59,7 @@ def table(protocol: Protocol, records: Records, figure: str | None = None) -> st
     where += f"Python {machine.get('python')}, minisiam {machine.get('minisiam')}"
     head = ["", "method", "reads", "validation MAP@R", *METRICS.values(), "p", "alike", "learning rate", "constants"]
     cells = [_cells(place, row) for place, row in enumerate(found, start=1)]
-    right = [0, *range(3, len(head) - 2)]
+    right = [0, *range(3, head.index("alike"))]
     parts = [
         f"# Losses and miners on one protocol: {data_title(protocol)}",
         f"{done}; {minutes:.1f} minutes of training by the clock; {where}. `{protocol_text.command(protocol)}`",
