@@ -25,6 +25,17 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 LATE = 120_000  # milliseconds; a busy machine may be slow
+BARE = 3.7  # seconds that Pyodide with NumPy alone takes to start where the seconds of the site were reached
+START = """() => new Promise((done, fail) => {
+    const text = `import { loadPyodide } from "${location.origin}/pyodide/pyodide.mjs";
+        const begin = performance.now();
+        await loadPyodide({ packages: ["numpy"] });
+        postMessage((performance.now() - begin) / 1000);`;
+    const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    const worker = new Worker(address, { type: "module" });
+    worker.onmessage = ({ data }) => done(data);
+    worker.onerror = ({ message }) => fail(message);
+})"""
 
 
 class Watched:
@@ -56,6 +67,10 @@ class Watched:
         """Seconds until something was visible."""
         self.page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
         return self.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
+
+    def slower(self):
+        """How many times slower than that machine this one is now, by the start of Pyodide alone; at least 1."""
+        return max(1, self.page.evaluate(START) / BARE)
 
     def is_too_wide(self):
         """Whether the page has to be scrolled sideways."""

@@ -136,8 +136,8 @@ def test_output_appears_while_the_cell_runs_and_an_infinite_loop_stops_at_once(c
         new MutationObserver(watch).observe(cell, { attributes: true });
         [...document.querySelectorAll(".cells-bar button")].at(-1).click();
     })""")
-    print(f"an infinite loop stopped in {seconds:.3f} s, to reach 0.2 s")
-    assert seconds <= 0.5  # also on a slow or busy machine
+    print(f"an infinite loop stopped in {seconds:.3f} s")
+    assert seconds <= 0.2
     assert "All variables are lost" in lesson.status()
     lesson.type(1, "'again'")
     assert lesson.run(1) == "done"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import partial
 
@@ -89,7 +90,7 @@ def test_a_point_is_dragged_by_mouse_and_by_keyboard(watched):
     )
 
 
-def test_frames_per_second_while_dragging(watched, capsys):
+def test_frames_per_second_while_dragging(watched):
     page = watched().open("play/index.html")
     start_drag(page)
     page.locator(".point").last.focus()
@@ -98,10 +99,11 @@ def test_frames_per_second_while_dragging(watched, capsys):
     five, drawn = fastest(page, 57)
     page.click("#thirty")
     thirty, drawn_thirty = fastest(page, 30)
-    with capsys.disabled():
-        print("\nframes a second, and those with another value, to reach 57 and 30, and 30 and 30:")
-        print(f"five points {five:.0f}, {drawn:.0f}; thirty points {thirty:.0f}, {drawn_thirty:.0f}")
-    assert np.all(np.greater((five, drawn, thirty, drawn_thirty), (25, 12, 12, 10)))  # also on a slow or busy machine
+    print(f"\nframes a second, and those with another value: five points {five:.0f}, {drawn:.0f}")
+    print(f"thirty points {thirty:.0f}, {drawn_thirty:.0f}")
+    busy = os.getloadavg()[0] > 2 * os.cpu_count()  # with other work than this test
+    least = (30, 15, 15, 10) if busy else (57, 30, 30, 30)
+    assert np.all(np.greater((five, drawn, thirty, drawn_thirty), least))
 
 
 def fastest(page, wanted):
