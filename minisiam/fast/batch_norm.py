@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 
 class Collected(NamedTuple):
-    """A chunk and, for each channel, the anchor a, Σ (x − a) and Σ (x − a)².
+    """A chunk, its number of values per channel and, for each channel, the anchor a, Σ (x − a) and Σ (x − a)².
 
     The anchor is the mean of the chunk, up to rounding, so that an offset of all x costs no digits. The differences
-    between the anchors contribute to the variance.
+    between the anchors contribute to the variance. Of a convolution, `fast.windows` keeps less than x.
     """
 
-    x: Array
+    x: Any
+    count: int
     anchor: Array
     sums: Array
     squares: Array
@@ -41,7 +42,7 @@ class Collected(NamedTuple):
 class Normal(NamedTuple):
     """A chunk with its anchor, slope and level: y = slope · (x − a) + level."""
 
-    x: Array
+    x: Any
     anchor: Array
     slope: Array
     level: Array
@@ -52,18 +53,16 @@ class Pulled(NamedTuple):
 
     down: Array
     out: Array
-    send: Callable[[Array, Array], Array]
+    send: Callable[[Array, Array], Any]
 
 
 def collected(x: Array) -> Op[Collected]:
     """Compute the sums of a chunk (n, ..., c); the pullback takes a function that computes dx."""
     x = np.ascontiguousarray(_places(x))
-    anchor = column_sums(x) / max(1, x.size // x.shape[-1])
-    sums = squares = np.zeros_like(anchor)
-    for some in _row_slices(x):
-        centred = x[some] - anchor
-        sums, squares = sums + column_sums(centred), squares + _dots(centred, centred)
-    return Collected(x, anchor, sums, squares), lambda send: (_batch(send()),)
+    count = x.size // x.shape[-1]
+    anchor = column_sums(x) / max(1, count)
+    centred = x - anchor
+    return Collected(x, count, anchor, column_sums(centred), _dots(centred, centred)), lambda send: (_batch(send()),)
 
 
 def statistics(
@@ -73,7 +72,7 @@ def statistics(
 
     The pullback returns dscale, dshift and, for each chunk, a function without arguments that computes dx.
     """
-    counts = [chunk.x.size // len(scale) for chunk in chunks]
+    counts = [chunk.count for chunk in chunks]
     values = enough(sum(counts))
     apart = [chunk.anchor - chunks[0].anchor for chunk in chunks]
     mean = sum(n * a + chunk.sums for n, a, chunk in zip(counts, apart, chunks, strict=True)) / values
@@ -109,12 +108,13 @@ def normalised(chunk: Normal) -> Op[Array]:
 
     def pullback(dy):
         dy = _places(dy)
-        out = np.sum([_dots(dy[some], x[some] - anchor) for some in _row_slices(x)], axis=0)
 
         def send(bend, rest):
-            return _bent(x, anchor, bend, rest, lambda dx, some: np.add(dx, slope * dy[some], out=dx))
+            dx = _bent(x, anchor, bend, rest)
+            dx += slope * dy
+            return dx
 
-        return (Pulled(column_sums(dy), out, send),)
+        return (Pulled(column_sums(dy), _dots(dy, x - anchor), send),)
 
     return _batch(y), pullback
 
@@ -127,57 +127,55 @@ def pooled(chunk: Normal) -> Op[Array]:
     separate ops.
     """
     x, anchor, slope, level = chunk
-    p, w = len(x) // 2, x.shape[1] // 2 * 2
-    if min(p, w) < 1:
-        raise ValueError(f"images of {x.shape[0]}×{x.shape[1]} are smaller than one block of 2×2")
-    Z = by_place(x[: 2 * p, :w])
-    upright = None if (slope > 0).all() else np.sign(slope)
-    best, (left, upper) = best_of_four(Z if upright is None else Z * upright)
-    if upright is not None:
-        best = np.where(upright == 0, Z[0, 0], best * upright)
-    best -= anchor
+    p, q = blocks(x.shape)
+    best, winners = extreme_of_four(by_place(x[: 2 * p, : 2 * q]), slope)
+
+    def send(dbest, bend, rest):
+        dx = _bent(x, anchor, bend, rest)
+        sent = np.empty((2 * p, 2 * q, *x.shape[2:]), x.dtype)
+        to_winners(dbest, winners, by_place(sent))
+        dx[: 2 * p, : 2 * q] += sent
+        return dx
+
+    return relu_of_best(best - anchor, slope, level, send)
+
+
+def blocks(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the numbers of 2×2 blocks in images (height, width, ...)."""
+    p, q = shape[0] // 2, shape[1] // 2
+    if min(p, q) < 1:
+        raise ValueError(f"images of {shape[0]}×{shape[1]} are smaller than one block of 2×2")
+    return p, q
+
+
+def extreme_of_four(Z: Array, slope: Array) -> tuple[Array, tuple[Array, Array]]:
+    """`best_of_four` of slope · Z, but of the channels of Z itself: the largest, the smallest or the first of four."""
+    if (slope > 0).all():
+        return best_of_four(Z)
+    upright = np.sign(slope)
+    best, winners = best_of_four(Z * upright)
+    return np.where(upright == 0, Z[0, 0], best * upright), winners
+
+
+def relu_of_best(best: Array, slope: Array, level: Array, send: Callable[[Array, Array, Array], Any]) -> Op[Array]:
+    """relu(slope · best + level); the pullback returns `Pulled`, which sends `send(dbest, bend, rest)`."""
     y = best * slope
     y += level
     np.maximum(y, 0, out=y)
 
     def pullback(dy):
         dz = _places(dy) * (y > 0)
-
-        def send(bend, rest):
-            to_send = dz * slope
-
-            def add(dx, some):
-                rows = slice(some.start // 2, min(some.stop // 2, p))
-                sent = np.empty((2 * len(dz[rows]), w, *dz.shape[2:]), dz.dtype)
-                to_winners(to_send[rows], (left[:, rows], upper[rows]), by_place(sent))
-                dx[: len(sent), :w] += sent
-
-            return _bent(x, anchor, bend, rest, add)
-
-        return (Pulled(column_sums(dz), _dots(dz, best), send),)
+        return (Pulled(column_sums(dz), _dots(dz, best), partial(send, dz * slope)),)
 
     return _batch(y), pullback
 
 
-def _bent(x: Array, anchor: Array, bend: Array, rest: Array, add: Callable[[Array, slice], Any]) -> Array:
-    """bend · (x − a) + rest, to which `add` adds in place, a few rows at a time."""
-    dx = np.empty_like(x)
-    for some in _row_slices(x):
-        part = dx[some]
-        np.subtract(x[some], anchor, out=part)
-        part *= bend
-        part += rest
-        add(part, some)
+def _bent(x: Array, anchor: Array, bend: Array, rest: Array) -> Array:
+    """bend · (x − a) + rest."""
+    dx = x - anchor
+    dx *= bend
+    dx += rest
     return dx
-
-
-AT_A_TIME = 1 << 17  # numbers per slice, so that several passes over them read the memory once
-
-
-def _row_slices(x: Array) -> list[slice]:
-    """Slices of the rows of x, with an even number of rows each."""
-    step = max(2, AT_A_TIME // max(1, x[:1].size) // 2 * 2)
-    return [slice(start, start + step) for start in range(0, len(x), step)]
 
 
 def _places(x: Array) -> Array:

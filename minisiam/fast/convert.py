@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 from .. import ops
 from ..layers import Layer, layer_of, serial
-from . import im2row
+from . import im2row, windows
 from .batch_norm import pooled
 from .convolution import algorithm, fastest_conv2d
 from .fused import conv_pool_relu, pool_2x2
 from .stages import in_one_chunk, stages_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..typing import Params
 
 
@@ -30,6 +32,7 @@ def convert(encoder: Layer) -> Layer:
                                            conv2d_im2row for others, for strides and for images with few channels
         conv2d, relu and 2×2 max_pool    → conv_pool_relu and two identities
         BatchNorm, relu, 2×2 max_pool    → batch_norm.pooled and two identities
+        conv2d before these three        → windows.postponed for images with few channels
         relu and 2×2 max_pool            → pool_2x2 and relu, in this order
         2×2 max_pool                     → pool_2x2
 
@@ -49,7 +52,7 @@ def algorithms(encoder: Layer, params: Params) -> list[str]:
         return [name for part, theta in zip(encoder.parts, params, strict=True) for name in algorithms(part, theta)]
     if encoder.op is ops.conv2d:
         return [f"{encoder.name} by conv2d"]
-    if encoder.op not in (fastest_conv2d, conv_pool_relu):
+    if encoder.op not in (fastest_conv2d, conv_pool_relu, windows.postponed):
         return []
     W, _ = params
     name = "planes" if W.shape[2] <= im2row.FEW else algorithm(W, encoder.options.get("stride", 1)).__name__
@@ -67,9 +70,12 @@ def _single(layer: Layer) -> Layer:
 
 
 def _first_of(parts: tuple[Layer, ...]) -> list[Layer]:
-    """The replacement of the first one, two or three parts, as many layers: parameters keep their places."""
+    """The replacement of the first one to four parts, as many layers: parameters keep their places."""
     first, *others = parts[:3]
-    then_pooled = len(others) == 2 and others[0].op is ops.relu and _pools_2x2(others[1])
+    then_pooled = _are_pooled(others)
+    if first.op is ops.conv2d and len(parts) > 3 and parts[1].op is ops.batch_norm and _are_pooled(parts[2:4]):
+        conv = layer_of(windows.postponed, f"{first.name}, fast", first.init, **first.options)
+        return [conv._replace(test=_single(first)), *_first_of(parts[1:])]
     if then_pooled and first.op is ops.conv2d and first.options["stride"] == 1:
         return [_conv_block(first, others[1]), *map(included, others)]
     if then_pooled and first.op is ops.batch_norm:
@@ -77,6 +83,11 @@ def _first_of(parts: tuple[Layer, ...]) -> list[Layer]:
     if first.op is ops.relu and others and _pools_2x2(others[0]):
         return [_single(others[0]), first]
     return [convert(first)]
+
+
+def _are_pooled(layers: Sequence[Layer]) -> bool:
+    """Whether these are ReLU and 2×2 pooling."""
+    return len(layers) == 2 and layers[0].op is ops.relu and _pools_2x2(layers[1])
 
 
 def _pools_2x2(layer: Layer) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from .. import require
 from ..op import op
 from ..ops.convolution import geometry
-from . import im2row, winograd
+from . import winograd
 from .convolution import algorithm
 from .layout import batch_first, by_place, column_sums, framed, of_one_dtype, places_first, unframed
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ..typing import Array, Float, Op
 
     Pull = Callable[[Array, Array, bool], tuple[Array | None, Array]]
-
-AT_A_TIME = 1 << 18  # outputs of a convolution with few channels that are in memory before pooling, if possible
 
 
 @op
@@ -54,7 +52,7 @@ def conv_pool_relu(
     if min(p, q) < 1:
         raise ValueError(f"images of {x.shape[1]}×{x.shape[2]} leave no 2×2 block to pool after a {k}×{k} kernel")
     height, width = 2 * p + k - 1, 2 * q + k - 1
-    best, pull = _in_bands(framed(x, before, height, width), W)
+    best, pull = _pooled(framed(x, before, height, width), W)
     y = best + b
     np.maximum(y, 0, out=y)
 
@@ -85,35 +83,6 @@ def _pooled(frame: Array, W: Array) -> tuple[Array, Pull]:
         return module.pull_convolve(frame, W, dconv, input_grad)
 
     return best, pull
-
-
-def _in_bands(frame: Array, W: Array) -> tuple[Array, Pull]:
-    """`_pooled` in bands of rows, if few channels become many: then the outputs are never in memory all at once."""
-    k, _, channels, _ = W.shape
-    height = (len(frame) - k + 1) // 2
-    step = _rows_at_a_time(frame, W)
-    if channels > im2row.FEW or step >= height:
-        return _pooled(frame, W)
-    bands = [slice(start, min(start + step, height)) for start in range(0, height, step)]
-    under = [slice(2 * band.start, 2 * band.stop + k - 1) for band in bands]
-    bests, pulls = zip(*(_pooled(frame[some], W) for some in under), strict=True)
-
-    def pull(frame, dz, input_grad):
-        dframe, dW = np.zeros_like(frame) if input_grad else None, np.zeros_like(W)
-        for some, band, pull_band in zip(under, bands, pulls, strict=True):
-            dpart, dW_part = pull_band(frame[some], dz[band], input_grad)
-            dW += dW_part
-            if dframe is not None:
-                dframe[some] += dpart
-        return dframe, dW
-
-    return np.concatenate(bests), pull
-
-
-def _rows_at_a_time(frame: Array, W: Array) -> int:
-    """The number of rows of y in a band."""
-    width, n = frame.shape[1] - len(W) + 1, frame.shape[2]
-    return max(1, AT_A_TIME // max(1, 2 * width * n * W.shape[3]))
 
 
 @op

@@ -113,17 +113,17 @@ def _below(X: Array, i: int, W: Array, stride: int) -> Array:
 
 
 def _by_planes(frame: Array, W: Array, stride: int) -> Array:
-    planes = _planes(frame, len(W), stride)
-    return (_list(planes).T @ _matrix(W)).reshape(*planes.shape[3:], W.shape[3])
+    u = planes(frame, len(W), stride)
+    return (columns(u).T @ _matrix(W)).reshape(*u.shape[3:], W.shape[3])
 
 
 def _pull_by_planes(frame: Array, W: Array, dz: Array, input_grad: bool, stride: int) -> tuple[Array | None, Array]:
-    planes = _planes(frame, len(W), stride)
+    u = planes(frame, len(W), stride)
     rows = dz.reshape(-1, dz.shape[-1])
-    dW = (_list(planes) @ rows).reshape(W.shape)
+    dW = (columns(u) @ rows).reshape(W.shape)
     if not input_grad:
         return None, dW
-    dplanes = (_matrix(W) @ rows.T).reshape(planes.shape)
+    dplanes = (_matrix(W) @ rows.T).reshape(u.shape)
     dframe = np.zeros_like(frame)
     by_channel = dframe.transpose(3, 0, 1, 2)
     for i, j in np.ndindex(W.shape[:2]):
@@ -131,19 +131,19 @@ def _pull_by_planes(frame: Array, W: Array, dz: Array, input_grad: bool, stride:
     return dframe, dW
 
 
-def _planes(frame: Array, k: int, stride: int) -> Array:
-    """planes[i, j, channel, p, q, image] = frame[stride · p + i, stride · q + j, image, channel]."""
+def planes(frame: Array, k: int, stride: int = 1) -> Array:
+    """u[i, j, channel, p, q, image] = frame[stride · p + i, stride · q + j, image, channel]: all windows."""
     height, width, n, channels = frame.shape
     p, q = (height - k) // stride + 1, (width - k) // stride + 1
-    planes = np.empty((k, k, channels, p, q, n), frame.dtype)
+    u = np.empty((k, k, channels, p, q, n), frame.dtype)
     for i, j in np.ndindex(k, k):
-        planes[i, j] = frame[_every(i, p, stride), _every(j, q, stride)].transpose(3, 0, 1, 2)
-    return planes
+        u[i, j] = frame[_every(i, p, stride), _every(j, q, stride)].transpose(3, 0, 1, 2)
+    return u
 
 
-def _list(planes: Array) -> Array:
-    """A matrix with one plane per row."""
-    return planes.reshape(int(np.prod(planes.shape[:3])), int(np.prod(planes.shape[3:])))
+def columns(u: Array) -> Array:
+    """The windows of `planes` as the columns of a matrix."""
+    return u.reshape(int(np.prod(u.shape[:3])), int(np.prod(u.shape[3:])))
 
 
 def _matrix(W: Array) -> Array:

@@ -18,13 +18,14 @@ from .convolution import fastest_conv2d
 from .fused import conv_pool_relu
 from .stages import Stage, join, split, stages_of, through
 from .threads import count, keep_memory, one_blas_thread, run
+from .windows import postponed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ..typing import Array, Params
 
-CONVOLUTIONS = (ops.conv2d, fastest_conv2d, conv_pool_relu)
+CONVOLUTIONS = (ops.conv2d, fastest_conv2d, conv_pool_relu, postponed)
 
 
 def microbatch(encoder: Layer, chunk: int = 64, threads: int | None = None) -> Layer:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import ops, tree
 from ..layers import Layer, running_gradient
-from .batch_norm import collected, normalised, pooled, statistics
+from . import batch_norm, windows
 from .dense import dense_by_columns
 
 if TYPE_CHECKING:
@@ -142,10 +142,30 @@ def _dense(layer: Layer) -> tuple[Stage, ...]:
     return (Stage(run, together=True),)
 
 
-def _batch_norm(layer: Layer, finish: Callable[[Any], Any] = normalised) -> tuple[Stage, ...]:
+def _batch_norm(layer: Layer) -> tuple[Stage, ...]:
+    return without_params(batch_norm.collected), _statistics(layer), without_params(batch_norm.normalised)
+
+
+def _pooled_batch_norm(layer: Layer) -> tuple[Stage, ...]:
+    """Batch norm, ReLU and pooling; a convolution that is still to be computed is computed here."""
+
+    def collect(params, chunk, /, input_grad):
+        postponed = isinstance(chunk, windows.Windows)
+        found, pull = windows.collected(chunk, params["scale"]) if postponed else batch_norm.collected(chunk)
+        return found, lambda send: (None, *pull(send))
+
+    def finish(chunk):
+        return (windows if isinstance(chunk.x, windows.Best) else batch_norm).pooled(chunk)
+
+    return Stage(collect), _statistics(layer), without_params(finish)
+
+
+def _statistics(layer: Layer) -> Stage:
+    """The stage of a batch norm that needs all chunks."""
+
     def together(params, chunks, /, input_grad, each):
         epsilon = layer.options["epsilon"]
-        found, pull, (mean, variance, values) = statistics(chunks, params["scale"], params["shift"], epsilon)
+        found, pull, (mean, variance, values) = batch_norm.statistics(chunks, params["scale"], params["shift"], epsilon)
 
         def pullback(pulled):
             dscale, dshift, sends = pull(pulled)
@@ -154,11 +174,7 @@ def _batch_norm(layer: Layer, finish: Callable[[Any], Any] = normalised) -> tupl
 
         return found, pullback
 
-    return without_params(collected), Stage(together, together=True), without_params(finish)
-
-
-def _pooled_batch_norm(layer: Layer) -> tuple[Stage, ...]:
-    return _batch_norm(layer, pooled)
+    return Stage(together, together=True)
 
 
 def without_params(stage: Callable[[Any], Op[Any]]) -> Stage:
@@ -174,7 +190,7 @@ def without_params(stage: Callable[[Any], Op[Any]]) -> Stage:
 ACROSS_THE_BATCH: dict[Any, Callable[[Layer], tuple[Stage, ...]]] = {
     ops.dense: _dense,
     ops.batch_norm: _batch_norm,
-    pooled: _pooled_batch_norm,
+    batch_norm.pooled: _pooled_batch_norm,
 }
 
 
