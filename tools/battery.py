@@ -16,7 +16,7 @@ from promises import kept, separated
 
 from minisiam import distances, fast, gradcheck, losses, miners, pairwise
 from minisiam.distance_matrix import Total
-from minisiam.fast import blockwise
+from minisiam.fast import batch_norm, blockwise
 from minisiam.gradcheck import kinks, reference
 from minisiam.gradcheck.check import at_kink
 from minisiam.gradcheck.inputs import distance_to_corner
@@ -285,6 +285,45 @@ def _pooled(x, scale, shift, epsilon=1e-5):
 def _where_pooled_ties_or_is_0(x, scale, shift, epsilon=1e-5):
     y = reference.batch_norm(x, scale, shift, epsilon)
     return np.append(reference.max_pool.corner(y), reference.max_pool(y))
+
+
+def windows_in_pieces(module: types.ModuleType) -> Any:
+    """A convolution of few channels, its batch norm, ReLU and pooling, of two pieces."""
+
+    def windows_in_pieces(
+        x: Float[Array, "n h w c"],
+        W: Float[Array, "k k c o"],
+        b: Float[Array, "o"],
+        scale: Float[Array, "o"],
+        shift: Float[Array, "o"],
+        /,
+        padding: str = "valid",
+        input_grad: bool = True,
+    ) -> Op[Array]:
+        pieces = [
+            module.postponed(part, W, b, padding=padding, stride=1, input_grad=input_grad) for part in (x[:1], x[1:])
+        ]
+        collected = [module.collected(piece, scale) for piece, _ in pieces]
+        normals, pull, _ = batch_norm.statistics([found for found, _ in collected], scale, shift, 1e-5)
+        ys, pulls = zip(*map(module.pooled, normals), strict=True)
+
+        def pullback(dy):
+            dscale, dshift, sends = pull([p(d)[0] for p, d in zip(pulls, (dy[:1], dy[1:]), strict=True)])
+            found = [p(*back(send)) for (_, p), (_, back), send in zip(pieces, collected, sends, strict=True)]
+            dx, dW, db = zip(*found, strict=True)
+            return np.concatenate(dx) if input_grad else None, sum(dW), sum(db), dscale, dshift
+
+        return np.concatenate(ys), pullback
+
+    return windows_in_pieces
+
+
+def _norm_of_windows(x, W, b, scale, shift, padding="valid"):
+    return _pooled(reference.conv2d(x, W, b, padding), scale, shift)
+
+
+def _where_windows_tie_or_are_0(x, W, b, scale, shift, padding="valid"):
+    return _where_pooled_ties_or_is_0(reference.conv2d(x, W, b, padding), scale, shift)
 
 
 def dense_by_columns(module: types.ModuleType) -> Any:
@@ -685,6 +724,18 @@ MADE: dict[str, list[tuple[Any, Any]]] = {
             )(_pooled),
             [NO_SLOPE, NO_SLOPE_EITHER],
         ),
+    ],
+    "fast.windows": [
+        (
+            windows_in_pieces,
+            reference.specify(
+                _where_windows_tie_or_are_0,
+                sizes={"n": (3, 4), "h": (4, 6), "w": (4, 6), "k": (1, 3), "c": (1, 2), "o": (2, 2)},
+                unit=1.0,
+                scales=(0, 0),
+                cases=reference.conv2d_fft.cases,
+            )(_norm_of_windows),
+        )
     ],
     "fast.dense": [
         (dense_by_columns, reference.specify(sizes={"i": (20, 40), "o": (10, 50)})(lambda x, W, b: x @ W + b)),

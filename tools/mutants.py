@@ -43,6 +43,7 @@ MODULES = (
     "fast.convolution",
     "fast.fused",
     "fast.batch_norm",
+    "fast.windows",
     "fast.dense",
     "distances",
     "pairwise",
@@ -177,7 +178,7 @@ class World:
                 setattr(fresh, here, getattr(self[room], there) if there else self[room])
 
 
-SMALL = {"CHUNK": 13, "ROWS": 7, "LEAST": 2, "AT_A_TIME": 40}  # so that a loop over chunks is a loop
+SMALL = {"CHUNK": 13, "LARGEST": 7, "LEAST": 2}  # so that a loop over chunks is a loop
 
 
 def made(module: str, world: World) -> list[tuple[Any, Any]]:

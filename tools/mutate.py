@@ -73,8 +73,6 @@ LEFT_ALONE = (
     "_halves",
     "algorithm",
     "fastest_conv2d",
-    "_rows_at_a_time",
-    "_row_slices",
 )
 
 

@@ -11,6 +11,8 @@ depend on the number of threads.
 
 from __future__ import annotations
 
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     Maker = Callable[[slice, slice], tuple[Array, Callable[[Array, Gradients], None]]]
     Finish = Callable[[Gradients], Gradients]
 
-ROWS, LEAST = 1 << 18, 64  # numbers in a block, and the smallest number of rows
-LANES = 2  # separate sums, whatever the number of threads
+LARGEST, LEAST = 1 << 19, 64  # numbers in a block, and the smallest number of rows
+BLOCKS = 4  # at least, so that two threads have equal work
 
 
 def blockwise(distance: PairwiseDistance, threads: int | None = None) -> PairwiseDistance:
@@ -65,7 +67,7 @@ def blockwise(distance: PairwiseDistance, threads: int | None = None) -> Pairwis
         )
     if threads not in (None, 1, 2):
         raise ValueError(f"threads must be 1 or 2; it is {threads!r}")
-    threads = min(count(threads), LANES)
+    threads = min(count(threads), 2)
 
     @op
     def matrix(a: Float[Array, "n d"], b: Float[Array, "m d"], /, *params: Float[Array, "..."]):
@@ -89,13 +91,14 @@ class BlockwiseMatrix:
         self.dtype = a.dtype
         self.symmetric = a is b
         self.distance, self.a, self.b, self.params, self.threads = distance, a, b, params, threads
-        self.slices = list(_gram.slices(len(a), len(b), ROWS, LEAST))
+        rows = max(LEAST, min(LARGEST // len(b), -(-len(a) // BLOCKS)))
+        self.slices = [slice(start, min(start + rows, len(a))) for start in range(0, len(a), rows)]
 
     def map_rows(self, f: Callable[[Array, slice], Any]) -> list[Any]:
         """Return `f(rows, slice)` of each block of rows, in order."""
         maker, _ = self._maker()
-        lanes = self._in_lanes(lambda mine: [f(maker(some, _gram.EVERY)[0], some) for some in mine])
-        return [lanes[k % len(lanes)][k // len(lanes)] for k in range(len(self.slices))]
+        lanes = self._in_lanes(lambda mine: [(some.start, f(maker(some, _gram.EVERY)[0], some)) for some in mine])
+        return [found for _, found in sorted(chain(*lanes), key=itemgetter(0))]
 
     def sum_rows(self, loss: Callable[[Array, slice], RowLoss], upper: bool = False) -> Total:
         """Sum `loss(rows, slice)` over all rows; the gradient is that of a, b and the parameters.
@@ -120,9 +123,13 @@ class BlockwiseMatrix:
         return Total(self.dtype.type(sum(values)), sum(terms), sum(active), finish(tree.add(*gradients)))
 
     def _in_lanes(self, work: Callable[[list[slice]], Any]) -> list[Any]:
-        """Call work for each lane, which is every LANES-th block, in a fixed order, on one or several threads."""
+        """Call work for each of two lanes, which are separate sums whatever the number of threads.
+
+        Of four blocks, one lane has the first and the last: with `upper`, these have the most and the fewest columns.
+        """
         keep_memory()
-        lanes = [self.slices[k::LANES] for k in range(min(LANES, len(self.slices)))]
+        lanes = [self.slices[0::4] + self.slices[3::4], self.slices[1::4] + self.slices[2::4]]
+        lanes = [mine for mine in lanes if mine]
         quietly = np.errstate(under="ignore")(work)  # as in an op, underflow is silent
         if self.threads == 1 or len(lanes) == 1:
             return [quietly(mine) for mine in lanes]

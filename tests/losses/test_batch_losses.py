@@ -226,7 +226,7 @@ def extra(name):
 @pytest.fixture(params=[(1, 1), (1, 3), (20, 2)])
 def tiny(request, monkeypatch):
     """Blocks of a row or a few."""
-    for name, size in zip(("ROWS", "LEAST"), request.param, strict=True):
+    for name, size in zip(("LARGEST", "LEAST"), request.param, strict=True):
         monkeypatch.setattr(sys.modules[blockwise.__module__], name, size)
 
 
