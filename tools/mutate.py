@@ -70,6 +70,7 @@ LEFT_ALONE = (
     "check_",
     "blockwise",
     "_in_lanes",
+    "_blocks",
     "_halves",
     "algorithm",
     "fastest_conv2d",

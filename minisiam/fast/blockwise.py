@@ -24,7 +24,7 @@ from ..op import op, with_parameters_of
 from .threads import count, keep_memory, one_blas_thread, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..distance_matrix import RowLoss
     from ..typing import Array, Distance, Float, PairwiseDistance
@@ -91,8 +91,7 @@ class BlockwiseMatrix:
         self.dtype = a.dtype
         self.symmetric = a is b
         self.distance, self.a, self.b, self.params, self.threads = distance, a, b, params, threads
-        rows = max(LEAST, min(LARGEST // len(b), -(-len(a) // BLOCKS)))
-        self.slices = [slice(start, min(start + rows, len(a))) for start in range(0, len(a), rows)]
+        self.slices = list(_blocks(len(a), len(b)))
 
     def map_rows(self, f: Callable[[Array, slice], Any]) -> list[Any]:
         """Return `f(rows, slice)` of each block of rows, in order."""
@@ -164,6 +163,12 @@ class BlockwiseMatrix:
     def _maker(self) -> tuple[Maker, Finish]:
         """Return `maker`, which computes rows and their pullback, and `finish`, which turns sums into gradients."""
         return MAKERS.get(self.distance, _any_rows)(self)
+
+
+def _blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Slices of the rows: few, since threads wait for each other between NumPy calls, but two or more for each lane."""
+    step = max(LEAST, min(LARGEST // columns, -(-rows // BLOCKS)))
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
 # How blocks are computed: maker, finish = f(matrix);  D, pull = maker(rows, columns);  pull(dD, (da, db, …)) adds to

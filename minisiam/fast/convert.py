@@ -73,16 +73,20 @@ def _first_of(parts: tuple[Layer, ...]) -> list[Layer]:
     """The replacement of the first one to four parts, as many layers: parameters keep their places."""
     first, *others = parts[:3]
     then_pooled = _are_pooled(others)
-    if first.op is ops.conv2d and len(parts) > 3 and parts[1].op is ops.batch_norm and _are_pooled(parts[2:4]):
-        conv = layer_of(windows.postponed, f"{first.name}, fast", first.init, **first.options)
+    if _convolves_by_one(first) and len(parts) > 3 and parts[1].op is ops.batch_norm and _are_pooled(parts[2:4]):
+        conv = layer_of(windows.postponed, f"{first.name}, fast", first.init, padding=first.options["padding"])
         return [conv._replace(test=_single(first)), *_first_of(parts[1:])]
-    if then_pooled and first.op is ops.conv2d and first.options["stride"] == 1:
+    if then_pooled and _convolves_by_one(first):
         return [_conv_block(first, others[1]), *map(included, others)]
     if then_pooled and first.op is ops.batch_norm:
         return [_norm_block(first, others[1]), *(included(other)._replace(test=_single(other)) for other in others)]
     if first.op is ops.relu and others and _pools_2x2(others[0]):
         return [_single(others[0]), first]
     return [convert(first)]
+
+
+def _convolves_by_one(layer: Layer) -> bool:
+    return layer.op is ops.conv2d and layer.options["stride"] == 1
 
 
 def _are_pooled(layers: Sequence[Layer]) -> bool:

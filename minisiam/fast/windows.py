@@ -10,8 +10,8 @@ anchor a = mean z, and dW = Σ u dzᵀ is
 
     dW = Σ u (slope · dy)ᵀ  +  C W · bend  +  Σ u · restᵀ
 
-If pooling follows, z is needed only where it is largest in its block. So this convolution computes nothing: it returns
-`Windows`, and the batch norm after it computes the convolution, pools it, and forgets the rest.
+The bias cancels, db = 0. If pooling follows, z is needed only where it is largest in its block. So this convolution
+computes nothing: it returns `Windows`, and the batch norm after it computes z, pools it, and forgets the rest.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from ..ops.convolution import geometry
 from .batch_norm import Collected, Normal, blocks, extreme_of_four, relu_of_best
 from .convolution import fastest_conv2d
 from .fused import to_winners
-from .im2row import FEW, columns, planes, pull_convolve
-from .layout import by_place, column_sums, framed, of_one_dtype, unframed
+from .im2row import FEW, columns, convolve, planes, pull_convolve
+from .layout import by_place, framed, of_one_dtype, unframed
 
 if TYPE_CHECKING:
     from ..typing import Array, Op
@@ -42,50 +42,47 @@ class Windows(NamedTuple):
 
 
 class Best(NamedTuple):
-    """A pooled convolution: the largest of four outputs, where it was, and C W and Σ u of all windows."""
+    """A pooled convolution: the largest of four outputs, its position, and ū, C W and the number of windows."""
 
     windows: Windows
     best: Array
     winners: tuple[Array, Array]
+    mean: Array
     bent: Array
-    total: Array
+    count: int
 
 
-def postponed(x: Array, W: Array, b: Array, /, padding: str, stride: int, input_grad: bool = True) -> Op[Any]:
-    """`Windows`, whose pullback takes (dframe, dW, db), if x has few channels and the stride is 1.
-
-    Otherwise the convolution itself.
-    """
-    if W.shape[2] > FEW or stride > 1:
-        return fastest_conv2d(x, W, b, padding=padding, stride=stride, input_grad=input_grad)
+def postponed(x: Array, W: Array, b: Array, /, padding: str, input_grad: bool = True) -> Op[Any]:
+    """`Windows`, whose pullback takes (dframe, dW), if x has few channels; otherwise `conv2d` itself."""
+    if W.shape[2] > FEW:
+        return fastest_conv2d(x, W, b, padding=padding, stride=1, input_grad=input_grad)
     before, p, q = geometry(x, W, b, padding, 1)
     x, W, b = of_one_dtype(x, W, b)
 
     def pullback(found):
-        dframe, dW, db = found
-        return None if dframe is None else unframed(dframe, before, *x.shape[1:3]), dW, db
+        dframe, dW = found
+        return None if dframe is None else unframed(dframe, before, *x.shape[1:3]), dW, np.zeros_like(b)
 
     return Windows(framed(x, before, p + len(W) - 1, q + len(W) - 1), W, b, input_grad), pullback
 
 
-def collected(chunk: Windows, scale: Array) -> Op[Collected]:
+def collected(windows: Windows, scale: Array) -> Op[Collected]:
     """`batch_norm.collected` of the convolution, pooled; the pullback takes a function without arguments."""
-    frame, W, b, _ = chunk
-    u = planes(frame, len(W))
-    p, q = blocks(u.shape[3:])
-    kernels = W.reshape(-1, len(b))
-    z = (columns(u).T @ kernels).reshape(*u.shape[3:], len(b))
-    best, winners = extreme_of_four(by_place(z[: 2 * p, : 2 * q]), scale)
-    count = columns(u).shape[1]
-    mean, bent, squares = _moments(columns(u), kernels)
-    kept = Best(chunk, best + b, winners, bent, count * mean)
-    return Collected(kept, count, mean @ kernels + b, np.zeros_like(b), squares), lambda send: (send(),)
+    frame, W, b, _ = windows
+    k, _, _, outputs = W.shape
+    p, q = blocks((len(frame) - k + 1, frame.shape[1] - k + 1))
+    z = convolve(_inside(frame, p, q, k), W)
+    best, winners = extreme_of_four(by_place(z), scale)
+    u, kernels = columns(planes(frame, k)), W.reshape(-1, outputs)
+    mean, bent, squares = _moments(u, kernels)
+    kept = Best(windows, best + b, winners, mean, bent, u.shape[1])
+    return Collected(kept, u.shape[1], mean @ kernels + b, np.zeros_like(b), squares), lambda send: (send(),)
 
 
 def _moments(u: Array, W: Array) -> tuple[Array, Array, Array]:
     """ū, C W and diag(Wᵀ C W), computed in float64: kernels that take differences cancel most of C."""
     centred = u.astype(np.float64)
-    mean = centred.sum(axis=1) / max(1, u.shape[1])
+    mean = centred.mean(axis=1)
     centred -= mean[:, None]
     bent = centred @ centred.T @ W
     return mean.astype(u.dtype), bent.astype(u.dtype), (bent * W).sum(axis=0).astype(u.dtype)
@@ -97,19 +94,22 @@ def pooled(chunk: Normal) -> Op[Array]:
     return relu_of_best(kept.best - anchor, slope, level, partial(_gradients, kept))
 
 
-def _gradients(kept: Best, dbest: Array, bend: Array, rest: Array) -> tuple[Array | None, Array, Array]:
-    """The gradients of frame, W and b, from that of the largest outputs and the two terms of all outputs."""
-    (frame, W, b, input_grad), _, winners, bent, total = kept
-    u = planes(frame, len(W))
-    dz = np.empty((*u.shape[3:], len(b)), dbest.dtype)
-    p, q = blocks(dz.shape)
-    dz[2 * p :] = dz[:, 2 * q :] = 0
-    to_winners(dbest, winners, by_place(dz[: 2 * p, : 2 * q]))
-    count = columns(u).shape[1]
-    dW = columns(u) @ dz.reshape(-1, len(b)) + bent * bend + np.outer(total, rest)
-    db = column_sums(dbest) + count * rest
+def _gradients(kept: Best, dbest: Array, bend: Array, rest: Array) -> tuple[Array | None, Array]:
+    """The gradients of frame and W, from that of the largest outputs and the two terms of all outputs."""
+    (frame, W, _, input_grad), _, winners, mean, bent, count = kept
+    (p, q, n, outputs), k = dbest.shape, len(W)
+    dz = np.empty((2 * p, 2 * q, n, outputs), dbest.dtype)
+    to_winners(dbest, winners, by_place(dz))
+    dW = pull_convolve(_inside(frame, p, q, k), W, dz, input_grad=False)[1]
+    dW += (bent * bend + np.outer(count * mean, rest)).reshape(W.shape)
     if not input_grad:
-        return None, dW.reshape(W.shape), db
-    centred = (columns(u) - total[:, None] / count).T @ W.reshape(-1, len(b))
-    dz += (centred * bend + rest).reshape(dz.shape)
-    return pull_convolve(frame, W, dz)[0], dW.reshape(W.shape), db
+        return None, dW
+    u = planes(frame, k)
+    every = ((columns(u) - mean[:, None]).T @ W.reshape(-1, outputs) * bend + rest).reshape(*u.shape[3:], outputs)
+    every[: 2 * p, : 2 * q] += dz
+    return pull_convolve(frame, W, every)[0], dW
+
+
+def _inside(frame: Array, p: int, q: int, k: int) -> Array:
+    """The part of the frame under p × q blocks of outputs."""
+    return frame[: 2 * p + k - 1, : 2 * q + k - 1]
