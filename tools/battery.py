@@ -300,7 +300,7 @@ def windows_in_pieces(module: types.ModuleType) -> Any:
         padding: str = "valid",
         input_grad: bool = True,
     ) -> Op[Array]:
-        pieces = [module.postponed(part, W, b, padding=padding, input_grad=input_grad) for part in (x[:1], x[1:])]
+        pieces = [module.windows(part, W, b, padding, input_grad) for part in (x[:1], x[1:])]
         collected = [module.collected(piece, scale) for piece, _ in pieces]
         normals, pull, _ = batch_norm.statistics([found for found, _ in collected], scale, shift, 1e-5)
         ys, pulls = zip(*map(module.pooled, normals), strict=True)

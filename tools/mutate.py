@@ -74,6 +74,7 @@ LEFT_ALONE = (
     "_halves",
     "algorithm",
     "fastest_conv2d",
+    "postponed",
 )
 
 

@@ -53,9 +53,14 @@ class Best(NamedTuple):
 
 
 def postponed(x: Array, W: Array, b: Array, /, padding: str, input_grad: bool = True) -> Op[Any]:
-    """`Windows`, whose pullback takes (dframe, dW), if x has few channels; otherwise `conv2d` itself."""
-    if W.shape[2] > FEW:
-        return fastest_conv2d(x, W, b, padding=padding, stride=1, input_grad=input_grad)
+    """Return the `windows` of a convolution of few channels; otherwise compute it."""
+    if W.shape[2] <= FEW:
+        return windows(x, W, b, padding, input_grad)
+    return fastest_conv2d(x, W, b, padding=padding, stride=1, input_grad=input_grad)
+
+
+def windows(x: Array, W: Array, b: Array, /, padding: str, input_grad: bool) -> Op[Windows]:
+    """Return what a convolution needs; the pullback takes (dframe, dW)."""
     before, p, q = geometry(x, W, b, padding, 1)
     x, W, b = of_one_dtype(x, W, b)
 
@@ -66,16 +71,16 @@ def postponed(x: Array, W: Array, b: Array, /, padding: str, input_grad: bool = 
     return Windows(framed(x, before, p + len(W) - 1, q + len(W) - 1), W, b, input_grad), pullback
 
 
-def collected(windows: Windows, scale: Array) -> Op[Collected]:
+def collected(chunk: Windows, scale: Array) -> Op[Collected]:
     """`batch_norm.collected` of the convolution, pooled; the pullback takes a function without arguments."""
-    frame, W, b, _ = windows
+    frame, W, b, _ = chunk
     k, _, _, outputs = W.shape
     p, q = blocks((len(frame) - k + 1, frame.shape[1] - k + 1))
     z = convolve(_inside(frame, p, q, k), W)
     best, winners = extreme_of_four(by_place(z), scale)
     u, kernels = columns(planes(frame, k)), W.reshape(-1, outputs)
     mean, bent, squares = _moments(u, kernels)
-    kept = Best(windows, best + b, winners, mean, bent, u.shape[1])
+    kept = Best(chunk, best + b, winners, mean, bent, u.shape[1])
     return Collected(kept, u.shape[1], mean @ kernels + b, np.zeros_like(b), squares), lambda send: (send(),)
 
 
