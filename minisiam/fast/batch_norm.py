@@ -33,7 +33,7 @@ class Collected(NamedTuple):
     """
 
     x: Any
-    count: int
+    values: int
     anchor: Array
     sums: Array
     squares: Array
@@ -72,7 +72,7 @@ def statistics(
 
     The pullback returns dscale, dshift and, for each chunk, a function without arguments that computes dx.
     """
-    counts = [chunk.count for chunk in chunks]
+    counts = [chunk.values for chunk in chunks]
     values = enough(sum(counts))
     apart = [chunk.anchor - chunks[0].anchor for chunk in chunks]
     mean = sum(n * a + chunk.sums for n, a, chunk in zip(counts, apart, chunks, strict=True)) / values

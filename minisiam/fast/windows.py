@@ -49,7 +49,7 @@ class Best(NamedTuple):
     winners: tuple[Array, Array]
     mean: Array
     bent: Array
-    count: int
+    number: int
 
 
 def postponed(x: Array, W: Array, b: Array, /, padding: str, input_grad: bool = True) -> Op[Any]:
@@ -101,12 +101,12 @@ def pooled(chunk: Normal) -> Op[Array]:
 
 def _gradients(kept: Best, dbest: Array, bend: Array, rest: Array) -> tuple[Array | None, Array]:
     """The gradients of frame and W, from that of the largest outputs and the two terms of all outputs."""
-    (frame, W, _, input_grad), _, winners, mean, bent, count = kept
+    (frame, W, _, input_grad), _, winners, mean, bent, number = kept
     (p, q, n, outputs), k = dbest.shape, len(W)
     dz = np.empty((2 * p, 2 * q, n, outputs), dbest.dtype)
     to_winners(dbest, winners, by_place(dz))
     dW = pull_convolve(_inside(frame, p, q, k), W, dz, input_grad=False)[1]
-    dW += (bent * bend + np.outer(count * mean, rest)).reshape(W.shape)
+    dW += (bent * bend + np.outer(number * mean, rest)).reshape(W.shape)
     if not input_grad:
         return None, dW
     u = planes(frame, k)
