@@ -62,10 +62,11 @@ def test_the_scores_equal_the_definition(points, data):
     np.testing.assert_allclose(found, by_definition(z, labels, distance), rtol=1e-12)
 
 
+@pytest.mark.parametrize(("images", "classes"), [(60, 7), (203, 80)])
 @pytest.mark.parametrize("distance", [pairwise.l2, pairwise.cosine, pairwise.l1, pairwise.dot])
-def test_the_scores_do_not_depend_on_the_order_and_the_chunks(rng, distance):
-    z, labels = rng.normal(size=(60, 4)), rng.integers(0, 7, 60)
-    order = rng.permutation(60)
+def test_the_scores_do_not_depend_on_the_order_and_the_chunks(rng, distance, images, classes):
+    z, labels = rng.normal(size=(images, 4)), rng.integers(0, classes, images)
+    order = rng.permutation(images)
     found = retrieval.scores(z, labels, distance)
     assert found == pytest.approx(retrieval.scores(z[order], 5 - labels[order], distance, chunk=7), rel=1e-12)
     assert found == pytest.approx(by_definition(z, labels, distance), rel=1e-12)
