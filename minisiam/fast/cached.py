@@ -39,7 +39,7 @@ def cached(encoder: Layer, chunk: int = 128) -> Layer:
     Returns
     -------
     layer
-        It takes one more forward pass: a step of Conv4 on 4,096 images takes 1.4 times as long on two cores.
+        It takes one more forward pass: a step of Conv4 on 4,096 images takes 1.3 to 1.4 times as long on two cores.
         `Layer.test` is that of the encoder.
 
     References
