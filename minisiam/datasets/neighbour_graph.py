@@ -88,7 +88,7 @@ def neighbours(data: Dataset) -> Graph:
 def mutual(data: Dataset) -> Graph:
     """Connect two images if each is among the ten nearest images of the other in pixel space, and each to its nearest.
 
-    Of the images of two classes that `neighbours` connects, this connects fewer.
+    Of the fours and nines of MNIST, 2.9 % of its edges connect two classes; of the edges of `neighbours`, 4.4 %.
     """
     return mutually_nearest(data.images)
 

@@ -362,6 +362,13 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {  # from the papers' experiments; the 
         "many steps. `koch-30k-long` trains on the 30,000 pairs alone for as many steps as `koch-30k-affine`, which "
         "separates the effect of the copies from that of longer training.",
     ),
+    HADSELL: (
+        "The paper prints no numbers. In `drlim-digits` positive pairs are mutual neighbours among the ten nearest in "
+        "pixels (the paper: five nearest), and they have nine tenths of the weight in the loss; the encoder is one hidden "
+        "layer of 512 units on blurred images (the paper: a convolutional network).",
+        "The first two principal components and the spectral map use no training. A test digit is added to the spectral "
+        "map from its five nearest training digits by Nyström's formula.",
+    ),
     HOFFER: (
         "Each of our steps uses all triplets, or all pairs, of a batch of 130 images, for 2,500 steps of Adam; the "
         "paper draws 640,000 triplets each epoch and uses SGD. The linear classifier is ridge regression.",
