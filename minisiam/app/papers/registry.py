@@ -364,10 +364,10 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {  # from the papers' experiments; the 
     ),
     HADSELL: (
         "The paper prints no numbers. In `drlim-digits` positive pairs are mutual neighbours among the ten nearest in "
-        "pixels (the paper: five nearest), and they have nine tenths of the weight in the loss; the encoder is one hidden "
-        "layer of 512 units on blurred images (the paper: a convolutional network).",
-        "The first two principal components and the spectral map use no training. A test digit is added to the spectral "
-        "map from its five nearest training digits by Nyström's formula.",
+        "pixels (the paper: five nearest), and they have nine tenths of the weight in the loss; the encoder is one "
+        "hidden layer of 512 units on blurred images (the paper: a convolutional network).",
+        "The first two principal components and the spectral map use no training. A test digit is added to the "
+        "spectral map from its five nearest training digits by Nyström's formula.",
     ),
     HOFFER: (
         "Each of our steps uses all triplets, or all pairs, of a batch of 130 images, for 2,500 steps of Adam; the "
