@@ -167,7 +167,7 @@ def _network(
     if config.network != "batch":
         return NETWORKS[config.network](encoder, rows, loss)
     if config.pair_by != "class":
-        return siamese_in_batch(encoder, rows, loss)
+        return siamese_in_batch(encoder, rows, loss, config.attraction)
     matrix_loss = _matrix_loss(config, loss, rng)
     if matrix_loss is not None:
         return networks.batch(encoder, matrix, matrix_loss)

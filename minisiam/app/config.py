@@ -243,6 +243,8 @@ class PaperConfig:
     pairs : size of the training set of pairs, drawn once and repeated every epoch; 0 always draws new pairs
     copies : distorted copies added to each of these pairs, drawn once, so an epoch is 1 + copies times as long
     pair_by : which images make a positive pair: "class", or neighbours in a graph of `neighbour_graph.BUILDERS`
+    attraction : the weight of neighbours in the loss of a batch, the others have the rest, and there are 20 other pairs
+        for each pair of neighbours (`siamese_in_batch`); 0 weighs all pairs alike, a fifth of them neighbours
     centre : whether each image is shifted so that its ink is in the middle; None does so unless it is in colour
     views : whether images are also compared by their `app.views` at test time
     """
@@ -251,6 +253,7 @@ class PaperConfig:
     pairs: int = 0
     copies: int = 0
     pair_by: str = "class"
+    attraction: float = 0.0
     centre: bool = None  # type: ignore[assignment]
     views: bool = False
 
@@ -259,6 +262,7 @@ class PaperConfig:
         require.whole("pairs", self.pairs, 0)
         require.whole("copies", self.copies, 0)
         require.one_of("pair_by", self.pair_by, PAIR_BY)
+        require.between("attraction", self.attraction, 0, 1, open_high=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,6 +366,9 @@ class Config(DataConfig, MethodConfig, TrainingConfig, PaperConfig):
                 f"pair_by {self.pair_by} draws new pairs in every batch: use the network siamese, or batch with the "
                 "loss contrastive, and leave miner and pairs out"
             )
+
+        if self.attraction and (self.pair_by == "class" or self.network != "batch"):
+            raise ValueError("attraction weighs the neighbours in a batch: set pair_by, and the network batch")
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Config:

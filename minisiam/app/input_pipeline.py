@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ..typing import Array, Float, Generator
     from .config import Config
 
+OTHERS = 20  # pairs in a batch for each pair of neighbours, if `attraction` weighs these
+
 
 class Chosen(NamedTuple):
     """Images of a batch that are not loaded yet: their rows in the data, and their rotations or reflections."""
@@ -71,7 +73,9 @@ def build(config: Config) -> Batches:
     plan: Callable[..., Any]
     arrange: Callable[..., Any]
     if config.pair_by != "class" and config.network == "batch":
-        plan, arrange = partial(_with_neighbours, size=size, poses=poses, by=config.pair_by), _first_is_chosen
+        same = 1 / (1 + OTHERS) if config.attraction else 0.2
+        plan = partial(_with_neighbours, size=size, poses=poses, by=config.pair_by, same=same)
+        arrange = _first_is_chosen
     elif config.pair_by != "class":
         plan, arrange = partial(_neighbour_pairs, size=size // 2, poses=poses, by=config.pair_by), _arranged_pairs
     elif config.copies:
@@ -163,9 +167,11 @@ def _neighbour_pairs(data: Dataset, rng: Generator, size: int, poses: int, by: s
         yield first, second, same, rng.integers(0, poses, size)
 
 
-def _with_neighbours(data: Dataset, rng: Generator, size: int, poses: int, by: str) -> Iterator[tuple[Array, ...]]:
+def _with_neighbours(
+    data: Dataset, rng: Generator, size: int, poses: int, by: str, same: float
+) -> Iterator[tuple[Array, ...]]:
     """Images with their neighbours, and all pairs among them, in one rotation or reflection."""
-    for rows, *pairs in neighbour_batch_indices(neighbour_graph.BUILDERS[by](data), rng, size):
+    for rows, *pairs in neighbour_batch_indices(neighbour_graph.BUILDERS[by](data), rng, size, same):
         yield rows, np.full(len(rows), rng.integers(0, poses)), *pairs
 
 

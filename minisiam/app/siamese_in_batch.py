@@ -12,11 +12,21 @@ if TYPE_CHECKING:
     from ..typing import Distance, Encoder, Loss
 
 
-def siamese_in_batch(encoder: Encoder, distance: Distance, loss: Loss) -> Network:
+def siamese_in_batch(encoder: Encoder, distance: Distance, loss: Loss, attraction: float = 0.0) -> Network:
     """`networks.siamese` on pairs within one batch: each image is encoded once and may be in many pairs.
 
     The objective takes `x, first, second, same`: (n, ...) images, two (m,) arrays of row numbers, and (m,) booleans.
+
+    Parameters
+    ----------
+    encoder, distance, loss
+        As in `networks.siamese`; `loss` has no parameters if there is an attraction.
+    attraction
+        a in (0, 1): the loss is a · (its mean over the pairs that are the same) + (1 − a) · (its mean over the others),
+        and a batch needs both kinds. With 0 it is the mean over all pairs.
     """
+    if attraction:
+        loss = _weighted(loss, attraction)
 
     def apply(params, /, x, first, second, same):
         z, pull_z = encoder(params["encoder"], x, input_grad=False)
@@ -35,3 +45,22 @@ def siamese_in_batch(encoder: Encoder, distance: Distance, loss: Loss) -> Networ
         return value, pullback
 
     return Network(siamese(encoder, distance, loss).init, apply)
+
+
+def _weighted(loss: Loss, attraction: float) -> Loss:
+    """The weighted sum of a loss on the pairs that are the same and on the others."""
+
+    def weighted(d, /, same):
+        weights = (same, attraction), (~same, 1 - attraction)
+        parts = [(some, weight, *loss(d[some], same[some])) for some, weight in weights]
+        value = sum(weight * value for _, weight, value, _ in parts)
+
+        def pullback(dl):
+            dd = np.empty_like(d)
+            for some, weight, _, pull in parts:
+                (dd[some],) = pull(weight * dl)
+            return (dd,)
+
+        return value, pullback
+
+    return weighted

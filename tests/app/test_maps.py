@@ -8,7 +8,8 @@ import pytest
 from fixtures import mnist
 
 from minisiam import datasets, distances, encoders, losses, networks, tree
-from minisiam.app import cli, data_spec, trainer
+from minisiam.analysis import maps
+from minisiam.app import cli, data_spec, input_pipeline, trainer
 from minisiam.app import run as run_folder
 from minisiam.app.config import Config
 from minisiam.app.papers import drlim, regression
@@ -43,6 +44,17 @@ def test_the_nearest_are_those_that_a_search_finds(rng, chunk):
     graph = neighbour_graph.nearest(images, 4, chunk)
     for row in range(40):
         assert neighbours_of(graph, row) == set(near[row]) | set(np.flatnonzero((near == row).any(axis=1)))
+
+
+@pytest.mark.parametrize("chunk", [7, 512])
+def test_mutual_neighbours_are_among_the_nearest_of_each_other_or_the_nearest_row(rng, chunk):
+    images = rng.random((40, 3, 3, 1)).astype(np.float32)
+    D = np.linalg.norm(images.reshape(40, 1, -1) - images.reshape(1, 40, -1), axis=2) + 1e9 * np.eye(40)
+    near = np.argsort(D, axis=1)[:, :4]
+    graph = neighbour_graph.mutually_nearest(images, 4, chunk)
+    for row in range(40):
+        mutual = {other for other in near[row] if row in near[other]}
+        assert neighbours_of(graph, row) == mutual | {near[row, 0]} | set(np.flatnonzero(near[:, 0] == row))
 
 
 def test_more_neighbours_than_images_are_refused(rng):
@@ -155,6 +167,32 @@ def test_an_image_in_many_pairs_feels_them_all(rng):
         np.testing.assert_allclose(a, b, atol=1e-12)
 
 
+def test_an_attraction_weighs_the_neighbours_of_a_batch_against_the_others(rng):
+    x = rng.normal(size=(5, 3, 3, 1))
+    first, second, same = np.array([0, 0, 1, 4]), np.array([1, 2, 3, 0]), np.array([True, False, False, False])
+    encoder = encoders.mlp(4, 2)
+    loss = partial(losses.contrastive, margin=5.0)
+    plain, weighted = (siamese_in_batch(encoder, distances.l2, loss, attraction) for attraction in (0.0, 0.7))
+    params = tree.map(lambda p: p.astype(float), weighted.init(rng, (3, 3, 1)))
+    parts = [plain(params, x, first[some], second[some], same[some]) for some in (same, ~same)]
+    value, pull = weighted(params, x, first, second, same)
+    assert value == pytest.approx(0.7 * parts[0][0] + 0.3 * parts[1][0])
+    expected = tree.map(lambda a, b: 0.7 * a + 0.3 * b, *(part[1](1.0)[0] for part in parts))
+    for a, b in zip(tree.leaves(pull(1.0)[0]), tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_with_an_attraction_a_batch_has_twenty_other_pairs_for_each_pair_of_neighbours(rng):
+    data = datasets.Dataset(rng.random((200, 4, 4, 1)), *3 * [np.zeros(200, int)], ("digits",))
+    config = Config(network="batch", loss="contrastive", pair_by="mutual", attraction=0.9, batch=64, per_class=4)
+    *_, same = next(input_pipeline.build(config).plan(data, rng))
+    assert same.mean() == pytest.approx(1 / 21, abs=1e-3)
+    with pytest.raises(ValueError, match="set pair_by, and the network batch"):
+        Config(attraction=0.9)
+    with pytest.raises(ValueError, match="attraction must be a finite number"):
+        Config(network="batch", loss="contrastive", pair_by="mutual", attraction=1.0)
+
+
 def test_pairs_by_a_graph_need_a_network_on_pairs():
     assert Config(network="batch", loss="contrastive", pair_by="neighbours").miner == "all-pairs"
     with pytest.raises(ValueError, match="leave miner"):
@@ -206,6 +244,46 @@ def test_shifts_move_ink_and_lose_what_leaves():
     places = [np.flatnonzero(row).tolist() for row in data.images[:, 0, :, 0]]
     assert places == [[4], [7], [10], [13], [16], [11], [14], [17], [], []]
     assert data.labels.tolist() == [0] * 5 + [1] * 5 and data.drawers.tolist() == [0, 1, 2, 3, 4] * 2
+
+
+# maps without training
+
+
+def test_principal_components_are_the_directions_of_largest_variance(rng):
+    x, queries = (rng.normal(size=(n, 6)) * [9, 1, 5, 1, 1, 1] + 3 for n in (300, 20))
+    z, of_queries = maps.principal(x, queries)
+    right = np.linalg.svd(x - x.mean(axis=0))[2]
+    np.testing.assert_allclose(np.abs(z), np.abs((x - x.mean(axis=0)) @ right[:2].T), atol=1e-9)
+    np.testing.assert_allclose(maps.principal(x, x[:5])[1], z[:5], atol=1e-9)
+    assert np.abs(np.corrcoef(of_queries[:, 0], queries[:, 0])[0, 1]) > 0.99
+
+
+def test_the_spectral_map_of_a_ring_is_a_circle():
+    at = np.arange(24)
+    ring = Graph.of(at, (at + 1) % 24, 24)
+    found = maps.spectral(ring)
+    np.testing.assert_allclose(found.eigenvalues, np.cos(2 * np.pi / 24))
+    np.testing.assert_allclose(np.linalg.norm(found.z, axis=1), np.linalg.norm(found.z[0]))
+
+
+def test_a_spectral_map_has_the_eigenvectors_of_the_random_walk_and_extends_to_its_own_rows(rng):
+    graph = some_graph(rng)
+    found = maps.spectral(graph, 3)
+    walk = np.zeros((30, 30))
+    walk[graph.edges] = 1
+    walk /= graph.degree[:, None]
+    np.testing.assert_allclose(walk @ found.z, found.z * found.eigenvalues, atol=1e-9)
+    np.testing.assert_allclose(found.eigenvalues, np.sort(np.linalg.eigvals(walk).real)[-2:-5:-1])
+    for row in range(30):
+        near = graph.neighbours[None, graph.start[row] : graph.start[row + 1]]
+        np.testing.assert_allclose(maps.extended(found, near)[0], found.z[row], atol=1e-9)
+
+
+def test_a_spectral_map_needs_neighbours_and_enough_rows():
+    with pytest.raises(ValueError, match="row 2 has no neighbour"):
+        maps.spectral(Graph.of(np.array([0]), np.array([1]), 3), 1)
+    with pytest.raises(ValueError, match="dimensions must be at most 1"):
+        maps.spectral(Graph.of(np.array([0, 1]), np.array([1, 2]), 3))
 
 
 # judges
@@ -279,7 +357,11 @@ def test_data_of_maps_are_loaded_and_split(tmp_path, rng):
 @pytest.mark.parametrize(
     ("name", "data", "numbers"),
     [
-        ("drlim-digits", "mnist-4-9", {"neighbours", "neighbours_of"}),
+        (
+            "drlim-digits",
+            "mnist-4-9",
+            {f"{kind}neighbours{of}" for kind in ("", "pca_", "spectral_") for of in ("", "_of")},
+        ),
         ("drlim-shifted", "mnist-4-shifted", {"ratio"}),
         ("drlim-shifted-aware", "mnist-4-shifted", {"ratio"}),
         ("drlim-object", "", {"pose", "cos", "sin", "elevation", "light"}),

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import evaluate, pairwise
-from ...datasets import SHIFTS, angles_of
+from ...analysis import maps
+from ...datasets import SHIFTS, angles_of, neighbour_graph
 from . import regression
 
 if TYPE_CHECKING:
@@ -26,11 +27,26 @@ NEIGHBOURS = 5
 
 
 def digits(run: Run, data: Data) -> dict[str, float]:
-    """The share of test digits whose class is the majority of their five nearest training images in the map."""
-    z, queries = (_embedded(run, part) for part in (data.train, data.test))
-    labels = data.train.labels, data.test.labels
-    right = evaluate.knn_accuracy(z, labels[0], queries, labels[1], NEIGHBOURS, pairwise.squared_l2, 256)
-    return {"neighbours": right, "neighbours_of": len(queries)}
+    """The share of test digits whose class is the majority of their five nearest training images in the map.
+
+    The same for two other maps in as many dimensions, for comparison: the principal components, and the spectral map of
+    the five nearest neighbours in pixels, to which a test digit is added by its five nearest training images.
+    """
+    x, queries = (part.images.reshape(len(part.images), -1) for part in (data.train, data.test))
+    near = evaluate.nearest(x, queries, neighbour_graph.NEAREST)[1]
+    found = maps.spectral(neighbour_graph.neighbours(data.train))
+    positions = {
+        "neighbours": (_embedded(run, data.train), _embedded(run, data.test)),
+        "pca_neighbours": maps.principal(x, queries),
+        "spectral_neighbours": (found.z, maps.extended(found, near)),
+    }
+    metrics: dict[str, float] = {}
+    for name, (z, of_test) in positions.items():
+        metrics[name] = evaluate.knn_accuracy(
+            z, data.train.labels, of_test, data.test.labels, NEIGHBOURS, pairwise.squared_l2, 256
+        )
+        metrics[f"{name}_of"] = len(of_test)
+    return metrics
 
 
 def shifts(run: Run, data: Data) -> dict[str, float]:
