@@ -53,8 +53,8 @@ class Best(NamedTuple):
 
 
 def postponed(x: Array, W: Array, b: Array, /, padding: str, input_grad: bool = True) -> Op[Any]:
-    """Return the `windows` of a convolution of few channels; otherwise compute it."""
-    if W.shape[2] <= FEW:
+    """Return the `windows` of a convolution of few channels if they are shorter than its outputs; or compute it."""
+    if W.shape[2] <= FEW and W[..., 0].size <= W.shape[3]:
         return windows(x, W, b, padding, input_grad)
     return fastest_conv2d(x, W, b, padding=padding, stride=1, input_grad=input_grad)
 

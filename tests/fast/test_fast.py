@@ -331,6 +331,8 @@ ODD = {
     "cut between serials": serial(serial(Conv(6, 3), Relu), MaxPool(2), Flatten),
     "a norm before its pooling": serial(Conv(6, 3), serial(BatchNorm(), Relu, MaxPool(2)), MaxPool(2), Flatten),
     "a norm without pooling": serial(Conv(6, 3), BatchNorm(), Relu, Conv(5, 3), BatchNorm(), Flatten),
+    "a norm of windows": serial(Conv(18, 3), BatchNorm(), Relu, MaxPool(2), Conv(3, 2), Flatten),
+    "a norm of long windows": serial(Conv(17, 3), BatchNorm(), Relu, MaxPool(2), Flatten),
     "large kernels": serial(Conv(6, 4), Conv(5, 7, padding="same"), Relu, MaxPool(2), Flatten, BatchNorm()),
     "one layer": Conv(6, 3, padding="same"),
     "not a convolution": Tanh,
@@ -349,19 +351,21 @@ def test_every_encoder_can_be_converted_and_microbatched(name):
 
 
 def test_pooled_batch_norm_is_right_for_slopes_of_every_sign():
-    encoder, shape = serial(BatchNorm(), Relu, MaxPool(2), Flatten), (6, 7, 3)
-    params, x = started(encoder, shape), images(5, shape)
-    params[0] |= {"scale": np.array([2.0, -0.5, -1.0]), "shift": np.array([0.1, -0.2, 0.3])}
-    expected = passed(encoder, params, x)
-    for made in (convert(encoder), microbatch(convert(encoder), 2, threads=1)):
-        close(passed(made, params, x), expected, 1e-11)
+    block = BatchNorm(), Relu, MaxPool(2), Flatten
+    for first, shape in ((), (6, 7, 3)), ((Conv(3, 1),), (6, 7, 2)):  # the norm of an array, and of windows
+        encoder = serial(*first, *block)
+        params, x = started(encoder, shape), images(5, shape)
+        params[len(first)] |= {"scale": np.array([2.0, -0.5, -1.0]), "shift": np.array([0.1, -0.2, 0.3])}
+        expected = passed(encoder, params, x)
+        for made in (convert(encoder), microbatch(convert(encoder), 2, threads=1)):
+            close(passed(made, params, x), expected, 1e-11)
 
 
 # microbatches
 
 SMALL = {
     "conv": serial(Conv(6, 3), Relu, MaxPool(2), Flatten, Dense(4)),
-    "batch norm": serial(Conv(6, 3), BatchNorm(), Relu, MaxPool(2), Conv(7, 2), BatchNorm(), Relu, Flatten, Dense(4)),
+    "batch norm": serial(Conv(9, 3), BatchNorm(), Relu, MaxPool(2), Conv(7, 2), BatchNorm(), Relu, Flatten, Dense(4)),
     "batch norm of rows": serial(
         Conv(2, 5), Flatten, Dense(20), serial(BatchNorm(), Relu, Dense(5)), Tanh, BatchNorm(), Dense(3)
     ),
