@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .. import require
+from .statistics import scipy
 
 if TYPE_CHECKING:
     from ..datasets.graph import Graph
@@ -52,7 +53,7 @@ def spectral(graph: Graph, dimensions: int = 2) -> Spectral:
     ----------
     Belkin & Niyogi (2003), "Laplacian eigenmaps for dimensionality reduction and data representation".
     """
-    sparse, linalg = _scipy_sparse()
+    sparse, linalg = scipy("sparse"), scipy("sparse.linalg")
     count, degree = len(graph.degree), graph.degree
     dimensions = require.whole("dimensions", dimensions, 1)
     if dimensions > count - 2:
@@ -77,12 +78,3 @@ def extended(found: Spectral, near: Int[Array, "m k"]) -> Float[Array, "m d"]:
     Bengio et al. (2003), "Out-of-sample extensions for LLE, Isomap, MDS, eigenmaps, and spectral clustering".
     """
     return found.z[near].mean(axis=1) / found.eigenvalues
-
-
-def _scipy_sparse() -> tuple[Any, Any]:
-    try:
-        from scipy import sparse
-        from scipy.sparse import linalg
-    except ImportError as error:
-        raise ImportError(f"a spectral map needs SciPy: {require.how_to_install('benchmark')}") from error
-    return sparse, linalg

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from math import nan, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,18 +24,17 @@ class Mean(NamedTuple):
     half: float
 
 
-def scipy_stats() -> Any:
-    """The module `scipy.stats`, which only the intervals of papers and benchmarks need."""
+def scipy(module: str) -> Any:
+    """A module of SciPy, which only papers and benchmarks need."""
     try:
-        from scipy import stats
+        return import_module(f"scipy.{module}")
     except ImportError as error:
-        raise ImportError(f"these intervals need SciPy: {require.how_to_install('benchmark')}") from error
-    return stats
+        raise ImportError(f"papers and benchmarks need SciPy: {require.how_to_install('benchmark')}") from error
 
 
 def t_quantile(level: float, freedom: int) -> float:
     """The t with P(|T| ≤ t) = level for Student's t: half the width of an interval, in standard errors."""
-    return float(scipy_stats().t.ppf((1 + level) / 2, freedom))
+    return float(scipy("stats").t.ppf((1 + level) / 2, freedom))
 
 
 def mean(values: Sequence[float], level: float = 0.95) -> Mean:
@@ -72,7 +72,7 @@ def paired_p(a: Sequence[float], b: Sequence[float]) -> float:
         return 1.0
     if np.ptp(d) == 0:
         return 0.0
-    return float(scipy_stats().ttest_1samp(d, 0.0).pvalue)
+    return float(scipy("stats").ttest_1samp(d, 0.0).pvalue)
 
 
 def clustered(right: Bool[Array, "units questions"], t: float = 1.96) -> Score:
@@ -173,7 +173,7 @@ def mcnemar(first: Bool[Array, "..."], second: Bool[Array, "..."]) -> McNemar:
         )
     only = int((one & ~other).sum()), int((~one & other).sum())
     n = sum(only)
-    p = float(scipy_stats().binomtest(min(only), n).pvalue) if n else 1.0
+    p = float(scipy("stats").binomtest(min(only), n).pvalue) if n else 1.0
     return McNemar(*only, p)
 
 

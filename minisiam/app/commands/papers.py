@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...analysis import statistics
 from .. import outputs, papers
 from ..papers import page, results
 from ..run import read_checkpoint
@@ -74,6 +75,7 @@ def show_list(_: argparse.Namespace) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """`minisiam papers run NAME`."""
     papers.find(arguments.name)
+    statistics.scipy("stats")  # metrics and intervals use it: an error now instead of after the training
     options = ("data", "holdout", "seed", "steps", "time_limit")
     given = {name: value for name in options if (value := getattr(arguments, name)) is not None}
     if arguments.resume is None:
