@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .. import require
-from .statistics import scipy
+from .statistics import load_scipy
 
 if TYPE_CHECKING:
     from ..datasets.graph import Graph
@@ -53,7 +53,7 @@ def spectral(graph: Graph, dimensions: int = 2) -> Spectral:
     ----------
     Belkin & Niyogi (2003), "Laplacian eigenmaps for dimensionality reduction and data representation".
     """
-    sparse, linalg = scipy("sparse"), scipy("sparse.linalg")
+    sparse = load_scipy().sparse
     count, degree = len(graph.degree), graph.degree
     dimensions = require.whole("dimensions", dimensions, 1)
     if dimensions > count - 2:
@@ -63,7 +63,7 @@ def spectral(graph: Graph, dimensions: int = 2) -> Spectral:
     first, second = graph.edges
     root = np.sqrt(degree)
     symmetric = sparse.csr_array((1 / (root[first] * root[second]), (first, second)), shape=(count, count))
-    values, vectors = linalg.eigsh(symmetric, k=dimensions + 1, which="LA", v0=np.ones(count))
+    values, vectors = sparse.linalg.eigsh(symmetric, k=dimensions + 1, which="LA", v0=np.ones(count))
     order = np.argsort(-values)[1:]
     return Spectral(vectors[:, order] / root[:, None], values[order])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from math import nan, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,17 +23,19 @@ class Mean(NamedTuple):
     half: float
 
 
-def scipy(module: str) -> Any:
-    """A module of SciPy, which only papers and benchmarks need."""
+def load_scipy() -> Any:
+    """SciPy, which only papers and benchmarks need."""
     try:
-        return import_module(f"scipy.{module}")
+        import scipy.sparse.linalg
+        import scipy.stats
     except ImportError as error:
         raise ImportError(f"papers and benchmarks need SciPy: {require.how_to_install('benchmark')}") from error
+    return scipy
 
 
 def t_quantile(level: float, freedom: int) -> float:
     """The t with P(|T| ≤ t) = level for Student's t: half the width of an interval, in standard errors."""
-    return float(scipy("stats").t.ppf((1 + level) / 2, freedom))
+    return float(load_scipy().stats.t.ppf((1 + level) / 2, freedom))
 
 
 def mean(values: Sequence[float], level: float = 0.95) -> Mean:
@@ -72,7 +73,7 @@ def paired_p(a: Sequence[float], b: Sequence[float]) -> float:
         return 1.0
     if np.ptp(d) == 0:
         return 0.0
-    return float(scipy("stats").ttest_1samp(d, 0.0).pvalue)
+    return float(load_scipy().stats.ttest_1samp(d, 0.0).pvalue)
 
 
 def clustered(right: Bool[Array, "units questions"], t: float = 1.96) -> Score:
@@ -173,7 +174,7 @@ def mcnemar(first: Bool[Array, "..."], second: Bool[Array, "..."]) -> McNemar:
         )
     only = int((one & ~other).sum()), int((~one & other).sum())
     n = sum(only)
-    p = float(scipy("stats").binomtest(min(only), n).pvalue) if n else 1.0
+    p = float(load_scipy().stats.binomtest(min(only), n).pvalue) if n else 1.0
     return McNemar(*only, p)
 
 

@@ -54,7 +54,7 @@ def benchmark(arguments: argparse.Namespace) -> int:
     """`minisiam benchmark`: 0 if all is done, 130 if it was interrupted."""
     if arguments.draw:
         _refuse_with_draw(arguments)
-    statistics.scipy("stats")  # an error now instead of after the last run
+    statistics.load_scipy()  # an error now instead of after the last run
     finished = True if arguments.draw else _run(arguments)
     warn_if_no_figures()
     for path in benchmarks.draw(arguments.out):

@@ -75,7 +75,7 @@ def show_list(_: argparse.Namespace) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """`minisiam papers run NAME`."""
     papers.find(arguments.name)
-    statistics.scipy("stats")  # metrics and intervals use it: an error now instead of after the training
+    statistics.load_scipy()  # metrics and intervals use it: an error now instead of after the training
     options = ("data", "holdout", "seed", "steps", "time_limit")
     given = {name: value for name in options if (value := getattr(arguments, name)) is not None}
     if arguments.resume is None:
