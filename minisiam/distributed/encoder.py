@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import fast, ops, tree
-from ..fast.batch_norm import Collected, Pulled, collected, normalised, pooled, statistics
+from ..fast.batch_norm import Collected, Pulled, pooled, statistics
 from ..fast.convert import included
-from ..fast.stages import ACROSS_THE_BATCH, Stage, in_one_chunk, without_params
+from ..fast.stages import ACROSS_THE_BATCH, Stage, in_one_chunk, stages_of
+from ..fast.windows import postponed
 from ..layers import Layer, at_test, running_gradient, serial
 from .collectives import require_alike
 from .ranks import equal, places, together, total_tree
@@ -75,7 +76,7 @@ def _without_norms(layer: Layer) -> Layer:
     """The encoder with the batch norms of test time, which process each image alone."""
     if layer.op is serial or layer.op is fast.microbatch:
         return serial(*map(_without_norms, layer.parts), name=layer.name)
-    return layer.test if layer.test and (layer.op in FINISH or layer.op is included) else layer
+    return layer.test if layer.test and layer.op in (*NORMS, included, postponed) else layer
 
 
 def _require_images_alone(alone: Layer, params: Params, x: Array) -> None:
@@ -102,28 +103,30 @@ def _over_ranks(layer: Layer, ranks: Ranks) -> Layer:
         return serial(*(_over_ranks(part, ranks) for part in layer.parts), name=layer.name)
     if layer.op is fast.microbatch:
         return fast.microbatch(_over_ranks(serial(*layer.parts, name=layer.name), ranks), **layer.options)
-    if layer.op in FINISH:
+    if layer.op in NORMS:
         return _norm_over_ranks(layer, ranks)
     return layer
 
 
-FINISH: dict[Any, Any] = {ops.batch_norm: normalised, pooled: pooled}
+NORMS = (ops.batch_norm, pooled)
 
 
 def _norm_over_ranks(layer: Layer, ranks: Ranks) -> Layer:
     """Batch norm with the statistics of all ranks."""
-    options = {"epsilon": layer.options["epsilon"], "ranks": ranks, "finish": FINISH[layer.op]}
-    made = layer._replace(op=norm_over_ranks, options=options)
+    made = layer._replace(op=norm_over_ranks, options={"norm": layer, "ranks": ranks})
     return made._replace(apply=in_one_chunk(norm_over_ranks(made)))
 
 
 def norm_over_ranks(layer: Layer) -> tuple[Stage, ...]:
-    """The stages of `fast.batch_norm`, of which the middle one exchanges the sums of every chunk between the ranks."""
-    epsilon, ranks, finish = layer.options["epsilon"], layer.options["ranks"], layer.options["finish"]
+    """The stages of a batch norm, of which the middle one exchanges the sums of every chunk between the ranks."""
+    norm, ranks = layer.options["norm"], layer.options["ranks"]
+    first, _, last = stages_of(norm)
 
     def run(params: Params, chunks: list[Collected], /, input_grad: bool, each: Any) -> Any:
         every, mine = _chunks_of_all(chunks, ranks)
-        found, pull, (mean, variance, values) = statistics(every, params["scale"], params["shift"], epsilon)
+        found, pull, (mean, variance, values) = statistics(
+            every, params["scale"], params["shift"], norm.options["epsilon"]
+        )
 
         def pullback(pulled: list[Pulled]) -> Any:
             dscale, dshift, sends = pull(_pulled_of_all(pulled, mine, ranks))
@@ -133,7 +136,7 @@ def norm_over_ranks(layer: Layer) -> tuple[Stage, ...]:
 
         return found[mine], pullback
 
-    return without_params(collected), Stage(run, together=True), without_params(finish)
+    return first, Stage(run, together=True), last
 
 
 ACROSS_THE_BATCH[norm_over_ranks] = norm_over_ranks
@@ -141,10 +144,10 @@ ACROSS_THE_BATCH[norm_over_ranks] = norm_over_ranks
 
 def _chunks_of_all(chunks: list[Collected], ranks: Ranks) -> tuple[list[Collected], slice]:
     """The sums of the chunks of all ranks, in order, and where the own chunks are among them."""
-    counts = ranks.gather(np.array([chunk.x.size // len(chunk.sums) for chunk in chunks]))
+    counts = ranks.gather(np.array([chunk.values for chunk in chunks]))
     sums = ranks.gather(np.stack([[chunk.anchor, chunk.sums, chunk.squares] for chunk in chunks]))
     every = [
-        Collected(np.broadcast_to(one[0], (count, len(one[0]))), *one)  # of the images only their number is needed
+        Collected(None, count, *one)
         for values, part in zip(counts, sums, strict=True)
         for count, one in zip(values.tolist(), part, strict=True)
     ]

@@ -126,7 +126,7 @@ def test_the_matrix_may_also_be_computed_by_every_rank():
 def test_batch_norm_has_the_statistics_of_all_ranks(wrap):
     images = rng.normal(size=(11, 4, 4, 1))
     norm = (layers.BatchNorm(), layers.Relu, layers.MaxPool(2), layers.Flatten, layers.Dense(3))
-    encoder = wrap(layers.serial(layers.Conv(3, 3, "same"), *norm))
+    encoder = wrap(layers.serial(layers.Conv(9, 3, "same"), *norm))
     build = lambda e, d: networks.batch(e(encoder), d(pairwise.l2), losses.supcon)
     params = tree.cast(build(lambda e: e, lambda d: d).init(rng, (4, 4, 1)), np.float64)
     value, pullback = build(lambda e: e, lambda d: d)(params, images, LABELS)
