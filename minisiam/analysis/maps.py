@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Spectral(NamedTuple):
-    """z : (n, d) the position of each row;   eigenvalues : (d,) of the random walk on the graph, descending, < 1."""
+    """z : (n, d) the position of each row;   eigenvalues : (d,) of the random walk on the graph, descending, ≤ 1."""
 
     z: Array
     eigenvalues: Array
@@ -45,7 +45,8 @@ def spectral(graph: Graph, dimensions: int = 2) -> Spectral:
     Parameters
     ----------
     graph
-        Every row needs a neighbour. If the graph is not connected, the first dimensions separate its parts.
+        Every row needs a neighbour. If the graph is not connected, the eigenvalue 1 occurs several times, and its
+        eigenvectors, which separate the parts, are not unique.
     dimensions
         d, at most the number of rows less 2.
 

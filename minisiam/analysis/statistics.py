@@ -24,12 +24,13 @@ class Mean(NamedTuple):
 
 
 def load_scipy() -> Any:
-    """SciPy, which only papers and benchmarks need."""
+    """SciPy, which only paired tests, Student's t and spectral maps need."""
     try:
         import scipy.sparse.linalg
         import scipy.stats
     except ImportError as error:
-        raise ImportError(f"papers and benchmarks need SciPy: {require.how_to_install('benchmark')}") from error
+        remedy = require.how_to_install("benchmark")
+        raise ImportError(f"paired tests, Student's t and spectral maps need SciPy: {remedy}") from error
     return scipy
 
 

@@ -366,9 +366,11 @@ class Config(DataConfig, MethodConfig, TrainingConfig, PaperConfig):
                 f"pair_by {self.pair_by} draws new pairs in every batch: use the network siamese, or batch with the "
                 "loss contrastive, and leave miner and pairs out"
             )
-
         if self.attraction and (self.pair_by == "class" or self.network != "batch"):
-            raise ValueError("attraction weighs the neighbours in a batch: set pair_by, and the network batch")
+            raise ValueError(
+                f"attraction {self.attraction:g} weighs neighbours in a batch, but pair_by is {self.pair_by} and the "
+                f"network {self.network}: set pair_by, and the network batch"
+            )
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Config:

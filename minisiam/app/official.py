@@ -82,6 +82,7 @@ def answers(
 
 def evaluate(run: Run, questions: list[OneShotRun], against: Sequence[Run] = ()) -> dict[str, Official]:
     """The results of the network, of the controls, and of other runs, by name."""
+    statistics.load_scipy()  # an error now instead of after the questions
     correct = _correct(run, questions)
     untrained = run._replace(params=run.untrained, config=replace(run.config, views=False))
     correct["untrained"] = _correct(untrained, questions)["network"]

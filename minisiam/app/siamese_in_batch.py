@@ -51,6 +51,8 @@ def _weighted(loss: Loss, attraction: float) -> Loss:
     """The weighted sum of a loss on the pairs that are the same and on the others."""
 
     def weighted(d, /, same):
+        if same.all() or not same.any():
+            raise ValueError("attraction needs neighbours and other pairs, and one kind is missing: use a larger batch")
         weights = (same, attraction), (~same, 1 - attraction)
         parts = [(some, weight, *loss(d[some], same[some])) for some, weight in weights]
         value = sum(weight * value for _, weight, value, _ in parts)

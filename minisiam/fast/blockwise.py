@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Finish = Callable[[Gradients], Gradients]
 
 LARGEST, LEAST = 1 << 19, 64  # numbers in a block, and the smallest number of rows
-BLOCKS = 4  # at least, so that two threads have equal work
+BLOCKS = 4  # at least, if there are enough rows, so that two threads have equal work
 
 
 def blockwise(distance: PairwiseDistance, threads: int | None = None) -> PairwiseDistance:
@@ -122,7 +122,7 @@ class BlockwiseMatrix:
         return Total(self.dtype.type(sum(values)), sum(terms), sum(active), finish(tree.add(*gradients)))
 
     def _in_lanes(self, work: Callable[[list[slice]], Any]) -> list[Any]:
-        """Call work for each of two lanes, which are separate sums whatever the number of threads.
+        """Call work for each of at most two lanes, which are separate sums whatever the number of threads.
 
         Of four blocks, one lane has the first and the last: with `upper`, these have the most and the fewest columns.
         """
@@ -166,7 +166,7 @@ class BlockwiseMatrix:
 
 
 def _blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Slices of the rows: few, since threads wait for each other between NumPy calls, but two or more for each lane."""
+    """Slices of the rows: few, since threads wait for each other between calls, but two for each lane if possible."""
     step = max(LEAST, min(LARGEST // columns, -(-rows // BLOCKS)))
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 

@@ -32,11 +32,13 @@ def convert(encoder: Layer) -> Layer:
                                            conv2d_im2row for others, for strides and for images with few channels
         conv2d, relu and 2×2 max_pool    → conv_pool_relu and two identities
         BatchNorm, relu, 2×2 max_pool    → batch_norm.pooled and two identities
-        conv2d before these three        → windows.postponed for images with few channels
+        conv2d before these three        → windows.postponed, if its windows have at most as many numbers as its
+                                           outputs, and up to four channels
         relu and 2×2 max_pool            → pool_2x2 and relu, in this order
         2×2 max_pool                     → pool_2x2
 
-    Other layers stay as they are. A `serial` among the parts is converted, too.
+    Other layers stay as they are. A `serial` among the parts is converted, too. The parts of the result belong
+    together: take the activations of a layer from the readable encoder.
     """
     if encoder.op is not serial:
         return _single(encoder)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .._arrays import floats
 from ..ops.convolution import geometry
 from .batch_norm import Collected, Normal, blocks, extreme_of_four, relu_of_best
 from .convolution import fastest_conv2d
@@ -42,7 +43,7 @@ class Windows(NamedTuple):
 
 
 class Best(NamedTuple):
-    """A pooled convolution: the largest of four outputs, its position, and ū, C W and the number of windows."""
+    """A pooled convolution: the largest of four outputs less their mean, its position, ū, C W and how many windows."""
 
     windows: Windows
     best: Array
@@ -61,8 +62,8 @@ def postponed(x: Array, W: Array, b: Array, /, padding: str, input_grad: bool = 
 
 def windows(x: Array, W: Array, b: Array, /, padding: str, input_grad: bool) -> Op[Windows]:
     """Return what a convolution needs; the pullback takes (dframe, dW)."""
+    x, W, b = of_one_dtype(*map(floats, ("x", "W", "b"), (x, W, b)))
     before, p, q = geometry(x, W, b, padding, 1)
-    x, W, b = of_one_dtype(x, W, b)
 
     def pullback(found):
         dframe, dW = found
@@ -80,14 +81,15 @@ def collected(chunk: Windows, scale: Array) -> Op[Collected]:
     best, winners = extreme_of_four(by_place(z), scale)
     u, kernels = columns(planes(frame, k)), W.reshape(-1, outputs)
     mean, bent, squares = _moments(u, kernels)
-    kept = Best(chunk, best + b, winners, mean, bent, u.shape[1])
-    return Collected(kept, u.shape[1], mean @ kernels + b, np.zeros_like(b), squares), lambda send: (send(),)
+    anchor = mean @ kernels  # b cancels, so `best` is without it
+    kept = Best(chunk, best - anchor, winners, mean, bent, u.shape[1])
+    return Collected(kept, u.shape[1], anchor + b, np.zeros_like(b), squares), lambda send: (send(),)
 
 
 def _moments(u: Array, W: Array) -> tuple[Array, Array, Array]:
     """ū, C W and diag(Wᵀ C W), computed in float64: kernels that take differences cancel most of C."""
     centred = u.astype(np.float64)
-    mean = centred.mean(axis=1)
+    mean = centred.sum(axis=1) / max(1, u.shape[1])
     centred -= mean[:, None]
     bent = centred @ centred.T @ W
     return mean.astype(u.dtype), bent.astype(u.dtype), (bent * W).sum(axis=0).astype(u.dtype)
@@ -95,8 +97,8 @@ def _moments(u: Array, W: Array) -> tuple[Array, Array, Array]:
 
 def pooled(chunk: Normal) -> Op[Array]:
     """`batch_norm.pooled` of a chunk that `collected` has pooled."""
-    kept, anchor, slope, level = chunk
-    return relu_of_best(kept.best - anchor, slope, level, partial(_gradients, kept))
+    kept, _, slope, level = chunk
+    return relu_of_best(kept.best, slope, level, partial(_gradients, kept))
 
 
 def _gradients(kept: Best, dbest: Array, bend: Array, rest: Array) -> tuple[Array | None, Array]:

@@ -800,6 +800,20 @@ def test_pooled_batch_norm_rejects_images_that_are_too_small():
             made(list(params), images(3, (1, 1, 2)))
 
 
+@pytest.mark.parametrize(
+    "x", [np.ones((2, 6, 6, 1), np.uint8), np.zeros((0, 6, 6, 1)), np.zeros((2, 6, 6)), np.zeros((2, 6, 6, 2))]
+)
+def test_a_postponed_convolution_refuses_what_the_readable_one_refuses(x):
+    encoder = serial(Conv(9, 3), BatchNorm(), Relu, MaxPool())
+    params = started(encoder, (6, 6, 1))
+    errors = []
+    for made in (encoder, convert(encoder)):
+        with pytest.raises((ValueError, TypeError)) as caught:
+            made(params, x)
+        errors.append((caught.type, str(caught.value)[:40]))
+    assert errors[0] == errors[1]
+
+
 def test_channels_with_scale_0_tie_and_the_first_gets_the_gradient():
     encoder = serial(BatchNorm(), Relu, MaxPool())
     params, x = started(encoder, (4, 4, 3)), images(5, (4, 4, 3)).astype(F64)

@@ -19,6 +19,7 @@ HELP = "experiments from papers: list, run NAME, report"
 ABOUT = """\
 Experiments from papers: run one, and report its results beside the paper's.
 
+    python -m pip install -e '.[benchmark]'                       SciPy, for the intervals
     minisiam papers list                                          all experiments, and the data they need
     minisiam papers run drlim-object                              one that needs no download
     minisiam papers run omniglot-minimal --data omniglot:small1.zip --holdout omniglot:images_background.zip

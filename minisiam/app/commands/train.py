@@ -185,7 +185,7 @@ def _add_training(group: Any, default: Config) -> None:
         "--cached",
         action="store_true",
         help=f"for large batches: keep the activations of {build.CHUNK} images at a time instead of all, and compute "
-        "each twice; the same results in less memory and more time (1.4 times at 4,096 images)",
+        "each twice; the same results in less memory and more time (1.3 to 1.4 times at 4,096 images)",
     )
 
 
