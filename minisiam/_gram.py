@@ -130,9 +130,9 @@ def dots(a: Array, b: Array) -> Array:
     return (a.astype(np.float64) @ b.T.astype(np.float64)).astype(a.dtype)
 
 
-def slices(rows: int, columns: int, numbers: int = 0, least: int = 1) -> Iterator[slice]:
-    """Slices of the rows of a matrix, each with up to `numbers` entries (default CHUNK) and at least `least` rows."""
-    step = max(least, (numbers or CHUNK) // columns)
+def slices(rows: int, columns: int, numbers: int = 0) -> Iterator[slice]:
+    """Slices of the rows of a matrix, each with up to `numbers` entries (default CHUNK), but one row or more."""
+    step = max(1, (numbers or CHUNK) // columns)
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 

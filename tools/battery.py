@@ -302,7 +302,9 @@ def windows_in_pieces(module: types.ModuleType) -> Any:
     ) -> Op[Array]:
         pieces = [module.windows(part, W, b, padding, input_grad) for part in (x[:1], x[1:])]
         collected = [module.collected(piece, scale) for piece, _ in pieces]
-        normals, pull, _ = batch_norm.statistics([found for found, _ in collected], scale, shift, 1e-5)
+        normals, pull, (mean, _, _) = batch_norm.statistics([found for found, _ in collected], scale, shift, 1e-5)
+        if not np.allclose(mean, reference.conv2d(x, W, b, padding).mean(axis=(0, 1, 2))):
+            raise ValueError("it must tell the mean of each channel")
         ys, pulls = zip(*map(module.pooled, normals), strict=True)
 
         def pullback(dy):

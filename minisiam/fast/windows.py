@@ -62,7 +62,7 @@ def postponed(x: Array, W: Array, b: Array, /, padding: str, input_grad: bool = 
 
 def windows(x: Array, W: Array, b: Array, /, padding: str, input_grad: bool) -> Op[Windows]:
     """Return what a convolution needs; the pullback takes (dframe, dW)."""
-    x, W, b = of_one_dtype(*map(floats, ("x", "W", "b"), (x, W, b)))
+    x, W, b = of_one_dtype(floats("x", x), floats("W", W), floats("b", b))
     before, p, q = geometry(x, W, b, padding, 1)
 
     def pullback(found):
