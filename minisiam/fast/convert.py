@@ -58,6 +58,8 @@ def algorithms(encoder: Layer, params: Params) -> list[str]:
         return []
     W, _ = params
     name = "planes" if W.shape[2] <= im2row.FEW else algorithm(W, encoder.options.get("stride", 1)).__name__
+    if encoder.op is windows.postponed and windows.short(W):
+        name = "windows"
     fused = ", pooled before Relu" if encoder.op is conv_pool_relu else ""
     return [f"{encoder.name.removesuffix(', fast')} by {name.rpartition('.')[2]}{fused}"]
 

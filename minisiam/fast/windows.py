@@ -54,10 +54,15 @@ class Best(NamedTuple):
 
 
 def postponed(x: Array, W: Array, b: Array, /, padding: str, input_grad: bool = True) -> Op[Any]:
-    """Return the `windows` of a convolution of few channels if they are shorter than its outputs; or compute it."""
-    if W.shape[2] <= FEW and W[..., 0].size <= W.shape[3]:
+    """Return the `windows` of a convolution if they are `short`; or compute it."""
+    if short(W):
         return windows(x, W, b, padding, input_grad)
     return fastest_conv2d(x, W, b, padding=padding, stride=1, input_grad=input_grad)
+
+
+def short(W: Array) -> bool:
+    """Whether windows of these kernels have few channels, and at most as many numbers as outputs."""
+    return W.shape[2] <= FEW and W[..., 0].size <= W.shape[3]
 
 
 def windows(x: Array, W: Array, b: Array, /, padding: str, input_grad: bool) -> Op[Windows]:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from fixtures import mnist
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisiam import datasets, evaluate, pairwise
+from minisiam import datasets, distances, evaluate, pairwise
 from minisiam.app import cli, data_spec, papers, trainer, views
 from minisiam.app import run as run_folder
 from minisiam.app.commands.evaluate import test_data as data_to_test
@@ -116,6 +117,24 @@ def test_a_view_of_an_image_is_nearest_to_it(rng):
     for view in views.of(images):
         asked = views.flat(views.embeddings(evaluate.pixels, view))
         np.testing.assert_allclose(np.diag(views.nearest(pairwise.cosine)(asked, shown)[0]), 0, atol=1e-12)
+
+
+def test_letters_of_other_alphabets_are_easier_to_distinguish(rng):
+    _, data = letters(rng)
+    data.images[...] = data.groups[:, None, None, None]  # a network that sees the alphabet, and not the letter
+    method = SimpleNamespace(
+        embed=lambda params, images: images.reshape(len(images), -1),
+        prepare=lambda images: images,
+        prepared=lambda part: part,
+        distance=distances.l2,
+        matrix=lambda params: pairwise.l2,
+    )
+    run = SimpleNamespace(method=method, params={"distance": ()})
+    found = metrics.letters(run, SimpleNamespace(validation=data, test=data))
+    assert found["verification"] == 0.5 and found["one_shot"] == 0  # all pairs of an alphabet are at one distance
+    of_another = 42 / 62  # the other letters of two more alphabets, of all other letters
+    assert found["verification_any"] == pytest.approx(0.5 + of_another / 2, abs=0.03)
+    assert list(found["verification_any_by_alphabet"]) == list(data.names)
 
 
 def drawn_letters(rng, count, drawers=3, name="alphabet"):

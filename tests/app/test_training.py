@@ -109,6 +109,7 @@ def test_every_miner_trains(small, miner):
             "by planes, pooled before Relu, Conv 64 @ 3×3 same by winograd, pooled before Relu",
             "by conv2d",
         ),
+        ("conv4", "batch", "Conv 64 @ 3×3 same by windows, Conv 64 @ 3×3 same by winograd", "by conv2d"),
         ("bielski", "layer", "Conv 64 @ 5×5 valid by fft", "Conv 64 @ 5×5 valid by conv2d"),
         ("koch28", "batch", "Conv 256 @ 2×2 valid by im2row", "Conv 256 @ 2×2 valid by conv2d"),
         ("mlp", "none", "no convolution", "no convolution"),
