@@ -531,6 +531,12 @@ def test_a_beginner_should_choose_the_best_without_a_search_among_those_not_dist
     assert "triplets: hinge over hard (29.8 ± 0." in text
 
 
+def test_the_best_of_a_kind_is_chosen_on_the_validation_set(tmp_path):
+    on_test, validation = {"supcon": 0.3, "nt-xent": 0.6}, {"supcon": 0.5, "nt-xent": 0.4}
+    agreed, records = synthetic(tmp_path, on_test, validation=validation)
+    assert "a whole batch: supcon (" in advice.choice(agreed, benchmark.rows(agreed, records))
+
+
 def test_places_are_written_as_ranges():
     assert wording.as_ranges((1, 2, 3, 5, 8, 9)) == "1–3, 5, 8–9"
     assert wording.as_ranges(()) == ""

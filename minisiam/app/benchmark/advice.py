@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def sections(protocol: Protocol, found: list[Row]) -> list[str]:
-    """Which differences are not distinguishable and what to choose: by rules, from the results."""
     """The two sections; none while there is no reference."""
     if not any(row.reference for row in found):
         return []
@@ -65,13 +64,13 @@ def choice(protocol: Protocol, found: list[Row]) -> str:
         if others
         else ""
     )
-    first = {row.family: row for row in reversed(found)}  # the best of each family is last, and stays
-    kinds = [f"{row.family}: {row.method} ({percent(row.means['map_at_r'])})" for row in found if row in first.values()]
+    best = {row.family: row for row in sorted(found, key=lambda row: row.validation)}  # the last of a family stays
+    kinds = [f"{row.family}: {row.method} ({percent(row.means['map_at_r'])})" for row in found if row in best.values()]
     return (
         f"**{one.method}**: `minisiam train{protocol_text.data_option(protocol)} {' '.join(options(one.method))}`. Of "
         "the reference and the methods not distinguishable from it, it has the highest MAP@R on the validation set "
         f"with the package's constants, so it needs no search: {100 * one.package:.1f} % there, and "
         f"{100 * one.validation:.1f} % with the best of {protocol_text.trials_of(protocol)}.{after}\n\n"
-        f"If your data or your network decide what the loss can read, the best of each kind is, by MAP@R: "
-        f"{'; '.join(kinds)}."
+        "If your data or your network decide what the loss can read, these have the best trial of their kind on the "
+        f"validation set (in brackets MAP@R on the test set): {'; '.join(kinds)}."
     )
