@@ -1,7 +1,7 @@
 """Twenty-five views of each image at test time: two images are as near as the nearest two of their views.
 
-People who draw a letter again turn, slant, stretch and shift it a little. A network that has not learned to ignore all
-of that can be asked again about images that were changed in the same ways.
+People who draw a letter again turn, slant, stretch and shift it a little. Comparing distorted copies at test time makes up
+for distortions that the network has not learned to ignore.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
     from ..typing import Array, PairwiseDistance
 
-STEPS = {"rotation": 10.0, "shear_x": 0.3, "scale_x": 0.2, "scale_y": 0.2, "shift_x": 0.04, "shift_y": 0.04}
-SIZES = (-1.0, -0.5, 0.5, 1.0)  # of the steps
-VIEWS = 1 + len(SIZES) * len(STEPS)
+# the largest change of each parameter: degrees, shear, factors less 1, shares of the image's width and height
+LARGEST = {"rotation": 10.0, "shear_x": 0.3, "scale_x": 0.2, "scale_y": 0.2, "shift_x": 0.04, "shift_y": 0.04}
+FRACTIONS = (-1.0, -0.5, 0.5, 1.0)  # of the largest change
+VIEWS = 1 + len(FRACTIONS) * len(LARGEST)
 
 
 def of(images: Array) -> Iterator[Array]:
-    """The images as they are, then with each parameter of an affine distortion a step or half a step down and up."""
+    """The images as they are, then with each parameter of an affine distortion smaller and larger, in two sizes."""
     yield images
-    for name, step in STEPS.items():
-        for size in SIZES:
-            changed = IDENTITY._replace(**{name: getattr(IDENTITY, name) + size * step})
+    for name, largest in LARGEST.items():
+        for fraction in FRACTIONS:
+            changed = IDENTITY._replace(**{name: getattr(IDENTITY, name) + fraction * largest})
             yield apply_affine(images, type(changed)(*(np.full(len(images), value) for value in changed)))
 
 

@@ -146,9 +146,8 @@ def digits(run: Run, data: Data) -> dict[str, float]:
     """
     train, test = (run.method.prepared(part) for part in (data.train, data.test))
     z, queries = (run.method.embed(run.params, part.images) for part in (train, test))
-    matrix = pairwise.cosine if run.config.distance == "cosine" else pairwise.squared_l2
     return {
-        "nearest": evaluate.knn_accuracy(z, train.labels, queries, test.labels, 1, matrix, chunk=256),
+        "nearest": evaluate.knn_accuracy(z, train.labels, queries, test.labels, 1, pairwise.squared_l2, chunk=256),
         "linear": regression.linear_accuracy(z, train.labels, queries, test.labels),
         "nearest_of": len(queries),
         "linear_of": len(queries),

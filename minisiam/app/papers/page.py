@@ -47,35 +47,43 @@ class Row(NamedTuple):
     what: str
     paper: str
     ours: str
+    interval: str
     reached: str
     target: str
     met: str
 
 
+HEAD = Row("experiment", "what", "the paper", "ours", "95 % interval", "reaches the paper", "our target", "target met")
+
+
 def page(results: Sequence[Result], pictures: dict[str, str] | None = None) -> str:
     """The page in Markdown; `pictures` are paths of figures by "experiment/name"."""
-    rows = [row for name in EXPERIMENTS for row in _claims(name, [run for run in results if run.experiment == name])]
-    rows += [row for comparison in COMPARISONS for row in _comparison(comparison, results)]
     lines = ["# Results", "", f"The papers' numbers beside ours. {outputs.PAGE}", ""]
-    lines += _table(
-        ("experiment", "what", "the paper", "ours", "reaches the paper", "our target", "target met"),
-        [row for row in rows if row.paper != NONE],
-    )
-    own = [row for row in rows if row.paper == NONE]
-    if own:
-        lines += ["", "Without a number in the paper:", ""]
-        lines += _table(
-            ("experiment", "what", "ours", "our target", "target met"),
-            [(row.experiment, row.what, row.ours, row.target, row.met) for row in own],
-        )
-    lines += ["", NOTES, ""]
-    for paper in dict.fromkeys(EXPERIMENTS[run.experiment].paper for run in results):
-        if paper in DEVIATIONS:
-            lines += [f"**{paper}**", "", *(f"- {deviation}" for deviation in DEVIATIONS[paper]), ""]
-    lines += _runs(results)
-    for name, path in (pictures or {}).items():
-        lines += _picture(name, path)
-    return "\n".join(lines).rstrip() + "\n"
+    for paper in dict.fromkeys(experiment.paper for experiment in EXPERIMENTS.values()):
+        lines += _paper(paper, [run for run in results if EXPERIMENTS[run.experiment].paper == paper], pictures or {})
+    return "\n".join([*lines, "## What the columns say", "", NOTES, "", *_runs(results)]).rstrip() + "\n"
+
+
+def _paper(paper: str, results: Sequence[Result], pictures: dict[str, str]) -> list[str]:
+    """The results of a paper's experiments, what differs from the paper, and the figures."""
+    mine = [name for name, experiment in EXPERIMENTS.items() if experiment.paper == paper]
+    rows = [row for name in mine for row in _claims(name, [run for run in results if run.experiment == name])]
+    rows += [row for comparison in COMPARISONS if comparison.better in mine for row in _comparison(comparison, results)]
+    if not results:
+        return []
+    table = _without_empty_columns(rows) if rows else ["None of the runs is a whole one."]
+    lines = [f"## {paper}", "", *table, ""]
+    lines += [*(f"- {deviation}" for deviation in DEVIATIONS[paper]), ""]
+    for name, path in pictures.items():
+        if name.partition("/")[0] in mine:
+            lines += _picture(name, path)
+    return lines
+
+
+def _without_empty_columns(rows: Sequence[Row]) -> list[str]:
+    """A table of the columns that have something in a row."""
+    kept = [n for n, column in enumerate(zip(*rows, strict=True)) if set(column) != {NONE}]
+    return _table([HEAD[n] for n in kept], [[row[n] for n in kept] for row in rows])
 
 
 def _runs(results: Sequence[Result]) -> list[str]:
@@ -122,8 +130,13 @@ def _claims(name: str, runs: Sequence[Result]) -> list[Row]:
     data_sets = sorted({run.data for run in runs})
     rows = []
     for data, claim in product(data_sets, EXPERIMENTS[name].claims):
-        label = f"`{name}` ({EXPERIMENTS[name].paper})" + f", {data}" * (len(data_sets) > 1)
-        rows.append(claim_row(label, claim, [run.report for run in runs if run.data == data]))
+        reports = [run.report for run in runs if run.data == data]
+        if any(report.get("metrics") for report in reports) and all(
+            metric_of(report, claim.metric) is None for report in reports
+        ):
+            continue  # they are older than this metric
+        label = f"`{name}`" + f", {data}" * (len(data_sets) > 1)
+        rows.append(claim_row(label, claim, reports))
     return rows
 
 
@@ -132,9 +145,7 @@ def claim_row(label: str, claim: Claim, reports: Sequence[dict[str, Any]]) -> Ro
     values = [value for report in reports if (value := metric_of(report, claim.metric)) is not None]
     known = intervals(claim.metric, reports)
     decisive = widest(known)
-    ours = "not measured: nothing was held out"
-    if values:
-        ours = f"{_number(float(np.mean(values)), claim.percent)} ({_intervals(known, claim.percent)})"
+    ours = _number(float(np.mean(values)), claim.percent) if values else "not measured: nothing was held out"
     numbers = [_as_printed(published.value, claim.percent) for published in claim.published]
     reached = [verdict(decisive, published.value, claim.higher) for published in claim.published]
     of = [f" ({published.of})" * bool(published.of) for published in claim.published]
@@ -144,6 +155,7 @@ def claim_row(label: str, claim: Claim, reports: Sequence[dict[str, Any]]) -> Ro
         claim.what,
         ", ".join(map("".join, zip(numbers, of, strict=True))) or NONE,
         ours,
+        _intervals(known, claim.percent) if values else NONE,
         ", ".join(map("".join, zip(reached, of, strict=True))) or NONE,
         NONE if claim.target is None else bound + _as_printed(claim.target, claim.percent),
         NONE if claim.target is None else verdict(decisive, claim.target, claim.higher),
@@ -172,8 +184,8 @@ def _comparison(comparison: Comparison, results: Sequence[Result]) -> list[Row]:
             f"`{comparison.worse}`, `{comparison.better}`",
             comparison.what,
             " → ".join(_as_printed(value, True) for value in published) if published else NONE,
-            f"{_number(worse, True)} → {_number(better, True)}: {_points(better - worse)} points "
-            f"({_intervals_in_points(known)})",
+            f"{_number(worse, True)} → {_number(better, True)}",
+            f"{_points(better - worse)} points: {_intervals_in_points(known)}",
             verdict(decisive, POSITIVE, True) if published else NONE,
             NONE if target is None else f"≥ {100 * target:g} points" if target else "> 0 points",
             NONE if target is None else verdict(decisive, target or POSITIVE, True),
@@ -193,7 +205,7 @@ def _intervals_in_points(known: Sequence[Interval]) -> str:
 
 
 def _points(difference: float) -> str:
-    return f"{100 * difference:+.2f}"
+    return f"{100 * difference:+.2f}".replace("-", "−")
 
 
 def _as_printed(value: float, percent: bool) -> str:

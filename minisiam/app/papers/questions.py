@@ -1,13 +1,13 @@
 """Questions like Omniglot's official ones, about background alphabets that were held out of training.
 
-Whoever tunes on the official questions has no test any more, and random letters of background alphabets are harder.
+If you tune on the official questions, they are no longer a test, and random letters of background alphabets are harder.
 
-- An alphabet has 25 letters or more, and of them the 20 most distinct are asked.
+- An alphabet has 25 letters or more, and of them the 20 most distinct are used.
 - Two drawers at random draw 20 letters each, once.
 - Braille is left out: its letters are patterns of dots that differ in their positions, so that several are the same
-  once their ink is centred. No evaluation alphabet is like it.
+  once their ink is centred. No evaluation alphabet is like it. This was decided after a network's error was seen.
 
-The protocol was chosen by methods that learn nothing: on the official questions the nearest pixels err on 78 to 81 %,
+The rest was chosen by methods that learn nothing: on the official questions the nearest pixels err on 78 to 81 %,
 and the nearest centred and blurred pixels on 40 %; on these questions about all background alphabets, on 80 and 38 %.
 """
 

@@ -46,7 +46,7 @@ class Result(NamedTuple):
     @property
     def data(self) -> str:
         """The data it was trained and tested on, without their folders."""
-        return " ".join(
+        return "; ".join(
             f"{kind} {', '.join(Path(path).name for path in paths.split(',') if path)}".strip()
             for kind, _, paths in (self.report["config"][name].partition(":") for name in ("data", "holdout"))
         )
