@@ -83,8 +83,8 @@ def scores(
     since the precision among the first rₖ is k / rₖ. An infinite or NaN distance to the query's class counts as not
     found; a NaN distance to another class ranks first.
 
-    For `pairwise.l2`, `squared_l2`, `cosine` and `dot`, the ranks come from one float32 product per chunk, and only
-    queries in which its rounding could change a rank are ranked by their distances to their first images.
+    For `pairwise.l2`, `squared_l2`, `cosine` and `dot`, the ranks come from one float32 product per chunk. If its
+    rounding could change a rank of a query, they come from the distances to the images with the lowest scores.
 
     References
     ----------
@@ -120,7 +120,7 @@ def _sums(rank: Array, R: Array) -> Array:
 
 
 def _ranks(D: Array, rows: Array, columns: Any, number: Array, most: int) -> Array:
-    """(q, most): the ranks of the references of the query's class, n + 1 and more where there is none.
+    """(q, most): the ranks of the references of the query's class, n + 1 where there is none.
 
     D is (q, c), the distances of the queries in `rows` to the references in `columns`; `number` (n,) the classes.
     """
