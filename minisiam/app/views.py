@@ -1,7 +1,7 @@
 """Twenty-five views of each image at test time: two images are as near as the nearest two of their views.
 
-People who draw a letter again turn, slant, stretch and shift it a little. Comparing distorted copies at test time makes up
-for distortions that the network has not learned to ignore.
+People who draw a letter again turn, slant, stretch and shift it a little. Comparing distorted copies at test time makes
+up for distortions that the network has not learned to ignore.
 """
 
 from __future__ import annotations

@@ -344,15 +344,14 @@ COMPARISONS: tuple[Comparison, ...] = (
 DEVIATIONS: dict[str, tuple[str, ...]] = {  # from the papers' experiments; the page of results lists them
     LAKE: (
         "The papers' numbers are for the official questions, about ten evaluation alphabets. Ours are estimates: "
-        "questions about background alphabets that were held out of training, of 25 letters or more without Braille, "
-        "with their 20 most distinct letters, support and queries by two drawers "
-        "(`minisiam/app/papers/questions.py`). Pixels make about as many errors on them as on the official questions. "
-        "The temperature, the width of the network and the views were chosen when results on some of these alphabets "
-        "were known, so the estimates are optimistic.",
+        "questions about background alphabets that were held out of training, of 25 letters or more, with their 20 "
+        "most distinct letters, support and queries by two drawers (`minisiam/app/papers/questions.py`). Pixels make "
+        "about as many errors on them as on the official questions. The temperature, the width of the network and the "
+        "views were chosen when results on some of these alphabets were known, so the estimates are optimistic.",
         "On the 400 official questions, with one view, `omniglot-minimal` erred on 4.75, 6.50 and 5.75 % (seeds 0 to "
         "2, mean 5.7 %) and `omniglot-30`, trained on all 30 background alphabets, on 4.0 % (one seed). The standard "
-        "error of one run is about one point. The mean of 11 views, of an earlier version, had 5.25 and 4.5 %. The 25 "
-        "views have not been measured on these questions.",
+        "error of one run is about one point. The mean of 11 views, of an earlier version, erred on 4.75, 5.75 and "
+        "5.25 % (the same seeds) and 4.5 %. The 25 views have not been measured on these questions.",
         "Koch's 8.0 % was trained with distortions.",
     ),
     KOCH: (
