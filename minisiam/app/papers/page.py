@@ -66,11 +66,11 @@ def page(results: Sequence[Result], pictures: dict[str, str] | None = None) -> s
 
 def _paper(paper: str, results: Sequence[Result], pictures: dict[str, str]) -> list[str]:
     """The results of a paper's experiments, what differs from the paper, and the figures."""
+    if not results:
+        return []
     mine = [name for name, experiment in EXPERIMENTS.items() if experiment.paper == paper]
     rows = [row for name in mine for row in _claims(name, [run for run in results if run.experiment == name])]
     rows += [row for comparison in COMPARISONS if comparison.better in mine for row in _comparison(comparison, results)]
-    if not results:
-        return []
     table = _without_empty_columns(rows) if rows else ["None of the runs is a whole one."]
     lines = [f"## {paper}", "", *table, ""]
     lines += [*(f"- {deviation}" for deviation in DEVIATIONS[paper]), ""]
