@@ -33,8 +33,9 @@ def prose(page):
 
 def commands(page):
     """The words of each `minisiam …` in a block or in a sentence."""
-    in_blocks = re.findall(r"^ {4,}(?:\$ )?(?:\.venv/bin/|uv run )?(minisiam .*)$", prose(page), flags=re.M)
-    in_sentences = re.findall(r"`(?:\.venv/bin/)?(minisiam [^`]*)`", prose(page))
+    text = re.sub(r" \\\n +", " ", prose(page))  # a command that continues on the next line
+    in_blocks = re.findall(r"^ {4,}(?:\$ )?(?:\.venv/bin/|uv run )?(minisiam .*)$", text, flags=re.M)
+    in_sentences = re.findall(r"`(?:\.venv/bin/)?(minisiam [^`]*)`", text)
     in_sentences = [re.sub(r"^minisiam (\w+)$", r"minisiam \1 --help", command) for command in in_sentences]  # a name
     return [shlex.split(line, comments=True)[1:] for line in in_blocks + in_sentences]
 
