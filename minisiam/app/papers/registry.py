@@ -384,5 +384,6 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {  # from the papers' experiments; the 
         "paper draws 640,000 triplets each epoch and uses SGD. The linear classifier is ridge regression.",
         "`hoffer-triplet-affine` also distorts each training image (rotation, shear, scale and shift, no reflection), "
         "and it has batch norm.",
+        "These runs were made on other processors than the rest of the page, and before the last changes of `fast`.",
     ),
 }
