@@ -75,6 +75,7 @@ LEFT_ALONE = (
     "algorithm",
     "fastest_conv2d",
     "postponed",
+    "short",
 )
 
 
