@@ -71,7 +71,7 @@ def _paper(paper: str, results: Sequence[Result], pictures: dict[str, str]) -> l
     mine = [name for name, experiment in EXPERIMENTS.items() if experiment.paper == paper]
     rows = [row for name in mine for row in _claims(name, [run for run in results if run.experiment == name])]
     rows += [row for comparison in COMPARISONS if comparison.better in mine for row in _comparison(comparison, results)]
-    table = _without_empty_columns(rows) if rows else ["None of the runs is a whole one."]
+    table = _without_empty_columns(rows) if rows else ["No run is complete with unchanged settings."]
     lines = [f"## {paper}", "", *table, ""]
     lines += [*(f"- {deviation}" for deviation in DEVIATIONS[paper]), ""]
     for name, path in pictures.items():
@@ -130,13 +130,8 @@ def _claims(name: str, runs: Sequence[Result]) -> list[Row]:
     data_sets = sorted({run.data for run in runs})
     rows = []
     for data, claim in product(data_sets, EXPERIMENTS[name].claims):
-        reports = [run.report for run in runs if run.data == data]
-        if any(report.get("metrics") for report in reports) and all(
-            metric_of(report, claim.metric) is None for report in reports
-        ):
-            continue  # they are older than this metric
         label = f"`{name}`" + f", {data}" * (len(data_sets) > 1)
-        rows.append(claim_row(label, claim, reports))
+        rows.append(claim_row(label, claim, [run.report for run in runs if run.data == data]))
     return rows
 
 
@@ -145,7 +140,9 @@ def claim_row(label: str, claim: Claim, reports: Sequence[dict[str, Any]]) -> Ro
     values = [value for report in reports if (value := metric_of(report, claim.metric)) is not None]
     known = intervals(claim.metric, reports)
     decisive = widest(known)
-    ours = _number(float(np.mean(values)), claim.percent) if values else "not measured: nothing was held out"
+    ours = "not measured" if any(report.get("metrics") for report in reports) else "not measured: nothing was held out"
+    if values:
+        ours = _number(float(np.mean(values)), claim.percent)
     numbers = [_as_printed(published.value, claim.percent) for published in claim.published]
     reached = [verdict(decisive, published.value, claim.higher) for published in claim.published]
     of = [f" ({published.of})" * bool(published.of) for published in claim.published]
